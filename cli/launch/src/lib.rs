@@ -1,0 +1,1 @@
+//! One Envoy process and what stands around it: find, verify, start, upstream, client.

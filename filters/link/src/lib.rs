@@ -1,0 +1,1 @@
+//! Strips the exports a module does not use after linking.

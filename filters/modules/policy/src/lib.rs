@@ -1,0 +1,1 @@
+//! The policy filter as a proxy-wasm module.

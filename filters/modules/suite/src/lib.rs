@@ -1,0 +1,1 @@
+//! The suite filter as a proxy-wasm module.

@@ -1,0 +1,1 @@
+//! The telemetry filter as a proxy-wasm module.

@@ -1,0 +1,1 @@
+//! Authorization: Istio AuthorizationPolicy compiled, indexed, decided and explained.

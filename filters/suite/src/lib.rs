@@ -1,0 +1,1 @@
+//! Policy, rate limit and telemetry composed in one module.

@@ -1,0 +1,298 @@
+//! A place in a document: the value, its path, and where problems go.
+
+use crate::Value;
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use weir_model::Problem;
+
+/// Collects problems while a document is read.
+#[derive(Debug, Default)]
+pub struct Sink {
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Sink {
+    /// The most problems kept; a document with more is wrong enough.
+    pub const KEPT: usize = 1000;
+
+    fn push(&self, problem: Problem) {
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < Self::KEPT {
+            problems.push(problem);
+        }
+    }
+
+    /// How many problems there are so far.
+    pub fn len(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
+    /// Whether there is none so far.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+}
+
+#[derive(Debug)]
+enum Step<'v> {
+    Key(&'v str),
+    Index(usize),
+}
+
+#[derive(Debug)]
+struct Trail<'v> {
+    parent: Option<Rc<Trail<'v>>>,
+    step: Step<'v>,
+}
+
+/// A value at a place.
+#[derive(Clone, Debug)]
+pub struct At<'v> {
+    value: &'v Value,
+    trail: Option<Rc<Trail<'v>>>,
+    sink: &'v Sink,
+}
+
+impl<'v> At<'v> {
+    /// The whole document.
+    pub fn root(value: &'v Value, sink: &'v Sink) -> Self {
+        Self { value, trail: None, sink }
+    }
+
+    /// The value itself.
+    pub fn value(&self) -> &'v Value {
+        self.value
+    }
+
+    /// How many problems the document has so far; compare before and after to know whether a part of it is sound.
+    pub fn problems(&self) -> usize {
+        self.sink.len()
+    }
+
+    /// The JSON path, such as `$.policies[3].spec`.
+    pub fn path(&self) -> String {
+        let mut steps = Vec::new();
+        let mut next = self.trail.as_deref();
+        while let Some(trail) = next {
+            steps.push(&trail.step);
+            next = trail.parent.as_deref();
+        }
+        let mut path = String::from("$");
+        for step in steps.iter().rev() {
+            // Writing to a String cannot fail.
+            let _ = match step {
+                Step::Key(key) if is_plain(key) => write!(path, ".{key}"),
+                Step::Key(key) => write!(path, "[{key:?}]"),
+                Step::Index(index) => write!(path, "[{index}]"),
+            };
+        }
+        path
+    }
+
+    /// Records a problem here. Returns `None`, so that a reader can end with it.
+    pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.sink.push(Problem { path: self.path(), message: message.into() });
+        None
+    }
+
+    fn child(&self, value: &'v Value, step: Step<'v>) -> Self {
+        Self { value, trail: Some(Rc::new(Trail { parent: self.trail.clone(), step })), sink: self.sink }
+    }
+
+    fn expected<T>(&self, what: &str) -> Option<T> {
+        self.problem(format!("expected {what}, found {}", self.value.kind()))
+    }
+
+    /// Reads an object. Repeated keys are problems; the first value counts.
+    pub fn object(&self) -> Option<Fields<'v>> {
+        let Value::Object(entries) = self.value else { return self.expected("an object") };
+        let mut taken = vec![false; entries.len()];
+        for (at, (key, value)) in entries.iter().enumerate() {
+            if entries.iter().take(at).any(|(earlier, _)| earlier == key) {
+                self.child(value, Step::Key(key)).problem::<()>("key is given twice");
+                if let Some(flag) = taken.get_mut(at) {
+                    *flag = true;
+                }
+            }
+        }
+        Some(Fields { at: self.clone(), entries, taken, known: Vec::new() })
+    }
+
+    /// Reads an object whose keys are data, such as labels.
+    pub fn map(&self) -> Option<Vec<(&'v str, At<'v>)>> {
+        let fields = self.object()?;
+        Some(fields.entries.iter().map(|(key, value)| (key.as_str(), self.child(value, Step::Key(key)))).collect())
+    }
+
+    /// Reads a list.
+    pub fn list(&self) -> Option<Vec<At<'v>>> {
+        let Value::Array(items) = self.value else { return self.expected("a list") };
+        Some(items.iter().enumerate().map(|(index, item)| self.child(item, Step::Index(index))).collect())
+    }
+
+    /// Reads a list with one reader for each item; items with problems are left out.
+    pub fn each<T>(&self, mut read: impl FnMut(At<'v>) -> Option<T>) -> Vec<T> {
+        self.list().unwrap_or_default().into_iter().filter_map(|item| read(item)).collect()
+    }
+
+    /// Reads a string.
+    pub fn string(&self) -> Option<&'v str> {
+        match self.value {
+            Value::String(text) => Some(text),
+            _ => self.expected("a string"),
+        }
+    }
+
+    /// Reads a string that is not empty.
+    pub fn text(&self) -> Option<&'v str> {
+        match self.string()? {
+            "" => self.problem("must not be empty"),
+            text => Some(text),
+        }
+    }
+
+    /// Reads a list of strings.
+    pub fn strings(&self) -> Vec<&'v str> {
+        self.each(|item| item.string())
+    }
+
+    /// Reads a boolean.
+    pub fn bool(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(value) => Some(*value),
+            _ => self.expected("`true` or `false`"),
+        }
+    }
+
+    /// Reads a whole number between `low` and `high`, both included.
+    pub fn integer(&self, low: u64, high: u64) -> Option<u64> {
+        let found = match self.value {
+            Value::Number(number) => number.as_u64(),
+            _ => return self.expected("a whole number"),
+        };
+        match found {
+            Some(value) if (low..=high).contains(&value) => Some(value),
+            _ => self.problem(format!("expected a whole number from {low} to {high}")),
+        }
+    }
+
+    /// Reads a number between `low` and `high`, both included.
+    pub fn number(&self, low: f64, high: f64) -> Option<f64> {
+        let found = match self.value {
+            Value::Number(number) => number.as_f64(),
+            _ => return self.expected("a number"),
+        };
+        match found {
+            Some(value) if value >= low && value <= high => Some(value),
+            _ => self.problem(format!("expected a number from {low} to {high}")),
+        }
+    }
+
+    /// Reads one word of a fixed set.
+    pub fn word<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
+        let text = self.string()?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(value.clone());
+        }
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        self.problem(format!("`{text}` is not one of {}", known.join(", ")))
+    }
+}
+
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// The fields of one object, taken one by one; what is left at the end is unknown.
+#[derive(Debug)]
+pub struct Fields<'v> {
+    at: At<'v>,
+    entries: &'v [(String, Value)],
+    taken: Vec<bool>,
+    known: Vec<&'static str>,
+}
+
+impl<'v> Fields<'v> {
+    /// The object itself.
+    pub fn at(&self) -> &At<'v> {
+        &self.at
+    }
+
+    /// Takes a field; `null` counts as absent.
+    pub fn take(&mut self, name: &'static str) -> Option<At<'v>> {
+        self.known.push(name);
+        let place = self.entries.iter().position(|(key, _)| key == name)?;
+        if let Some(flag) = self.taken.get_mut(place) {
+            *flag = true;
+        }
+        let (key, value) = self.entries.get(place)?;
+        if *value == Value::Null {
+            return None;
+        }
+        Some(self.at.child(value, Step::Key(key)))
+    }
+
+    /// Takes a field that must be there.
+    pub fn require(&mut self, name: &'static str) -> Option<At<'v>> {
+        match self.take(name) {
+            Some(field) => Some(field),
+            None => self.at.problem(format!("`{name}` is missing")),
+        }
+    }
+
+    /// Takes and ignores fields that others own, such as Kubernetes metadata.
+    pub fn ignore(&mut self, names: &[&'static str]) {
+        for name in names {
+            let _ = self.take(name);
+        }
+    }
+
+    /// Ends the reading: every field not taken is a problem.
+    pub fn finish(self) {
+        for ((key, value), taken) in self.entries.iter().zip(&self.taken) {
+            if *taken {
+                continue;
+            }
+            let at = self.at.child(value, Step::Key(key));
+            let _: Option<()> = match nearest(key, &self.known) {
+                Some(name) => at.problem(format!("unknown field; did you mean `{name}`?")),
+                None => at.problem("unknown field"),
+            };
+        }
+    }
+}
+
+/// The known name at an edit distance of at most two, if there is one.
+fn nearest<'n>(key: &str, known: &[&'n str]) -> Option<&'n str> {
+    if key.len() > 64 {
+        return None;
+    }
+    let ranked = known.iter().map(|name| (distance(key.as_bytes(), name.as_bytes()), *name));
+    ranked.filter(|(far, name)| *far <= 2 && *far < name.len()).min().map(|(_, name)| name)
+}
+
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, y) in row.iter_mut().skip(1).zip(b) {
+            let cost = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
+            diagonal = *cell;
+            left = cost.min(left + 1).min(diagonal + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! The shell: the one crate that speaks the proxy-wasm ABI.

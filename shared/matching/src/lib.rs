@@ -1,0 +1,1 @@
+//! Host, path, CIDR and identity patterns, and the index over many rules.

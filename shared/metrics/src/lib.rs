@@ -1,0 +1,1 @@
+//! Bounded series: budget, overflow and name encoding for Envoy stats.

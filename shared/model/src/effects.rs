@@ -1,0 +1,124 @@
+//! What a core leaves behind besides its verdict: the shell drains it as the last act of a callback.
+
+/// A series of one owner, numbered by that owner in the order of definition from 0.
+pub type SeriesId = u32;
+
+/// The kind of an Envoy metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only rises.
+    Counter,
+    /// Is set.
+    Gauge,
+    /// Distribution of integers.
+    Histogram,
+}
+
+/// One metric operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricOp {
+    /// Gives a series its kind and full stat name. Must precede its first use; once per series and VM.
+    Define {
+        /// Whose series.
+        owner: u8,
+        /// Which series.
+        series: SeriesId,
+        /// Its kind.
+        kind: MetricKind,
+        /// Its stat name, labels encoded.
+        name: String,
+    },
+    /// Adds to a counter; at least 1.
+    Add {
+        /// Whose series.
+        owner: u8,
+        /// Which series.
+        series: SeriesId,
+        /// How much.
+        by: u64,
+    },
+    /// Sets a gauge or records into a histogram.
+    Record {
+        /// Whose series.
+        owner: u8,
+        /// Which series.
+        series: SeriesId,
+        /// The value.
+        value: u64,
+    },
+}
+
+/// A change of a header map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderEdit {
+    /// Appends a value.
+    Add(Vec<u8>, Vec<u8>),
+    /// Sets the only value.
+    Replace(Vec<u8>, Vec<u8>),
+    /// Removes all values.
+    Remove(Vec<u8>),
+}
+
+/// Severity of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For those who read the code.
+    Debug,
+    /// For those who run the proxy.
+    Info,
+    /// Something is not as configured.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// A buffer of effects, reused between callbacks.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Who is writing; a composition sets it before it calls each of its parts.
+    pub owner: u8,
+    /// Metric operations in order.
+    pub metrics: Vec<MetricOp>,
+    /// Filter state to set: `wasm.NAME` for each name.
+    pub filter_state: Vec<(&'static str, Vec<u8>)>,
+    /// Request header edits. They make Envoy choose the route again.
+    pub request_headers: Vec<HeaderEdit>,
+    /// Response header edits; only in the response phase.
+    pub response_headers: Vec<HeaderEdit>,
+    /// Log lines.
+    pub logs: Vec<(Level, String)>,
+}
+
+impl Effects {
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.owner = 0;
+        self.metrics.clear();
+        self.filter_state.clear();
+        self.request_headers.clear();
+        self.response_headers.clear();
+        self.logs.clear();
+    }
+
+    /// Defines a series of the current owner.
+    pub fn define(&mut self, series: SeriesId, kind: MetricKind, name: String) {
+        self.metrics.push(MetricOp::Define { owner: self.owner, series, kind, name });
+    }
+
+    /// Adds to a counter of the current owner; zero is nothing.
+    pub fn add(&mut self, series: SeriesId, by: u64) {
+        if by > 0 {
+            self.metrics.push(MetricOp::Add { owner: self.owner, series, by });
+        }
+    }
+
+    /// Sets a gauge or records into a histogram of the current owner.
+    pub fn record(&mut self, series: SeriesId, value: u64) {
+        self.metrics.push(MetricOp::Record { owner: self.owner, series, value });
+    }
+
+    /// Writes a log line.
+    pub fn log(&mut self, level: Level, line: impl Into<String>) {
+        self.logs.push((level, line.into()));
+    }
+}

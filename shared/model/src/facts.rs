@@ -1,0 +1,202 @@
+//! What a phase gets to read: header maps in place, and attribute values, all of them bytes.
+
+use crate::{Attribute, BUILTIN_ATTRIBUTES};
+
+/// Everything the demand of the current phase asked for. What was not demanded is absent.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Request headers, pseudo-headers included.
+    pub request_headers: Headers<'a>,
+    /// Response headers, `:status` included.
+    pub response_headers: Headers<'a>,
+    /// Response trailers.
+    pub response_trailers: Headers<'a>,
+    /// Attributes.
+    pub attributes: &'a Attributes,
+}
+
+/// A header map in proxy-wasm's pairs encoding, read in place: `u32 n; n * (u32 key, u32 value)`, then each key and
+/// each value followed by a NUL, all little-endian. Damaged bytes read as an empty map.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Headers<'a> {
+    bytes: &'a [u8],
+    count: usize,
+}
+
+impl<'a> Headers<'a> {
+    /// Views `bytes` as a header map. Lengths that do not add up give an empty map.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let Some(count) = read_u32(bytes, 0) else {
+            return Self::default();
+        };
+        let Some(table) = count.checked_mul(8).and_then(|n| n.checked_add(4)) else {
+            return Self::default();
+        };
+        if table > bytes.len() {
+            return Self::default();
+        }
+        Self { bytes, count }
+    }
+
+    /// Number of entries; a repeated name counts each time.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether the map has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// All entries in order. Names are as Envoy keeps them: lower case.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let bytes = self.bytes;
+        let count = self.count;
+        let mut index = 0usize;
+        let mut data = 4 + 8 * count;
+        std::iter::from_fn(move || {
+            if index >= count {
+                return None;
+            }
+            let at = 4 + 8 * index;
+            let key_len = read_u32(bytes, at)?;
+            let value_len = read_u32(bytes, at + 4)?;
+            let key_end = data.checked_add(key_len)?;
+            let value_start = key_end.checked_add(1)?;
+            let value_end = value_start.checked_add(value_len)?;
+            let key = bytes.get(data..key_end)?;
+            let value = bytes.get(value_start..value_end)?;
+            data = value_end.checked_add(1)?;
+            index += 1;
+            Some((key, value))
+        })
+    }
+
+    /// Every value of `name` (lower case), in order.
+    pub fn all<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.iter().filter(move |(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The first value of `name` (lower case).
+    pub fn first(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Option<usize> {
+    let word: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(word)).ok()
+}
+
+/// Builds the pairs encoding that [`Headers`] reads.
+#[derive(Clone, Debug, Default)]
+pub struct PairsBuilder {
+    lengths: Vec<u8>,
+    data: Vec<u8>,
+    count: u32,
+}
+
+impl PairsBuilder {
+    /// Adds an entry; one whose length does not fit 32 bits is left out.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) -> &mut Self {
+        let (Ok(key_len), Ok(value_len)) = (u32::try_from(key.len()), u32::try_from(value.len())) else {
+            return self;
+        };
+        self.lengths.extend_from_slice(&key_len.to_le_bytes());
+        self.lengths.extend_from_slice(&value_len.to_le_bytes());
+        self.data.extend_from_slice(key);
+        self.data.push(0);
+        self.data.extend_from_slice(value);
+        self.data.push(0);
+        self.count += 1;
+        self
+    }
+
+    /// The encoded map.
+    pub fn finish(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(4 + self.lengths.len() + self.data.len());
+        out.extend_from_slice(&self.count.to_le_bytes());
+        out.extend_from_slice(&self.lengths);
+        out.extend_from_slice(&self.data);
+        out
+    }
+}
+
+/// Attribute values of one phase: one buffer, and where in it each value lies. Reused between streams.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes {
+    buffer: Vec<u8>,
+    builtin: [Option<(u32, u32)>; BUILTIN_ATTRIBUTES],
+    named: Vec<(Box<str>, u32, u32)>,
+}
+
+impl Attributes {
+    /// Forgets all values and keeps the memory.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.builtin = [None; BUILTIN_ATTRIBUTES];
+        self.named.clear();
+    }
+
+    /// Sets one value, in the encoding of [`Attribute`].
+    pub fn set(&mut self, attribute: &Attribute, value: &[u8]) {
+        let (Ok(start), Ok(len)) = (u32::try_from(self.buffer.len()), u32::try_from(value.len())) else {
+            return;
+        };
+        self.buffer.extend_from_slice(value);
+        match (attribute.slot(), attribute) {
+            (Some(slot), _) => {
+                if let Some(place) = self.builtin.get_mut(slot) {
+                    *place = Some((start, len));
+                }
+            }
+            (None, Attribute::FilterState(name)) => {
+                self.named.retain(|(known, _, _)| known != name);
+                self.named.push((name.clone(), start, len));
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Sets an integer.
+    pub fn set_int(&mut self, attribute: &Attribute, value: i64) {
+        self.set(attribute, &value.to_le_bytes());
+    }
+
+    /// Sets a boolean.
+    pub fn set_bool(&mut self, attribute: &Attribute, value: bool) {
+        self.set(attribute, &[u8::from(value)]);
+    }
+
+    /// The value as bytes; `None` when absent or not demanded.
+    pub fn bytes(&self, attribute: &Attribute) -> Option<&[u8]> {
+        let (start, len) = match (attribute.slot(), attribute) {
+            (Some(slot), _) => self.builtin.get(slot).copied().flatten()?,
+            (None, Attribute::FilterState(name)) => {
+                let (_, start, len) = self.named.iter().find(|(known, _, _)| known == name)?;
+                (*start, *len)
+            }
+            (None, _) => return None,
+        };
+        let start = usize::try_from(start).ok()?;
+        let len = usize::try_from(len).ok()?;
+        self.buffer.get(start..start.checked_add(len)?)
+    }
+
+    /// The value as an integer (also durations and timestamps, in nanoseconds).
+    pub fn int(&self, attribute: &Attribute) -> Option<i64> {
+        Some(i64::from_le_bytes(self.bytes(attribute)?.try_into().ok()?))
+    }
+
+    /// The value as a boolean.
+    pub fn bool(&self, attribute: &Attribute) -> Option<bool> {
+        match self.bytes(attribute)? {
+            [0] => Some(false),
+            [1] => Some(true),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+use super::*;
+
+fn encoded(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let mut builder = PairsBuilder::default();
+    for (key, value) in pairs {
+        builder.push(key, value);
+    }
+    builder.finish()
+}
+
+#[test]
+fn every_value_of_a_repeated_header_is_seen_alone() {
+    let bytes = encoded(&[(b"a", b"1"), (b"b", b""), (b"a", b"\xff\x00\x80")]);
+    let headers = Headers::new(&bytes);
+    assert_eq!(headers.len(), 3);
+    assert_eq!(headers.all(b"a").collect::<Vec<_>>(), [b"1".as_slice(), b"\xff\x00\x80"]);
+    assert_eq!(headers.first(b"b"), Some(b"".as_slice()));
+    assert_eq!(headers.first(b"c"), None);
+}
+
+#[test]
+fn damaged_bytes_never_read_outside_and_never_panic() {
+    let whole = encoded(&[(b"host", b"x"), (b"k", b"v")]);
+    for cut in 0..whole.len() {
+        let headers = Headers::new(&whole[..cut]);
+        assert!(headers.iter().count() <= 2);
+    }
+    assert!(Headers::new(&u32::MAX.to_le_bytes()).is_empty());
+    let mut long = whole.clone();
+    long[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(Headers::new(&long).iter().count(), 0);
+}
+
+#[test]
+fn slots_agree_with_the_table_and_a_value_replaces_the_earlier_one() {
+    for (slot, attribute) in Attribute::BUILTIN.iter().enumerate() {
+        assert_eq!(attribute.slot(), Some(slot), "{attribute:?}");
+    }
+    let mut attributes = Attributes::default();
+    let state = Attribute::FilterState("k".into());
+    attributes.set(&state, b"one");
+    attributes.set(&state, b"two");
+    attributes.set_int(&Attribute::ResponseCode, 200);
+    attributes.set_bool(&Attribute::ConnectionMtls, true);
+    assert_eq!(attributes.bytes(&state), Some(b"two".as_slice()));
+    assert_eq!(attributes.int(&Attribute::ResponseCode), Some(200));
+    assert_eq!(attributes.bool(&Attribute::ConnectionMtls), Some(true));
+    assert_eq!(attributes.int(&Attribute::ConnectionMtls), None);
+    attributes.clear();
+    assert_eq!(attributes.bytes(&state), None);
+    assert_eq!(attributes.int(&Attribute::ResponseCode), None);
+}

@@ -1,0 +1,52 @@
+//! The one trait. It has no default bodies: a composition that forgets to forward a method does not compile.
+
+use crate::{Answer, Cells, Demand, Effects, Facts, Node, Now, Phase, Problems, Verdict};
+use std::time::Duration;
+
+/// What a core may reach besides its arguments: the time, the shared cells, and the effects it leaves.
+pub struct Io<'a> {
+    /// When the callback began.
+    pub now: Now,
+    /// State shared with the other workers.
+    pub cells: &'a mut dyn Cells,
+    /// What is to be done after the core returns.
+    pub effects: &'a mut Effects,
+}
+
+/// A filter's core: compiled configuration plus what one VM remembers.
+///
+/// Order in a stream's life: `request`, then any number of `answer` (one per [`Verdict::Await`]), `response`, `end`.
+/// Every later call may come without the earlier ones, and `end` may be the only one (then the phase is
+/// [`Phase::EndUnseen`]). `response` also comes for the filter's own local reply. A call must be cheap if there is
+/// nothing to do, must not panic on any bytes, and must not keep borrowed facts.
+pub trait Filter: Sized {
+    /// What is remembered about one stream.
+    type Stream: Default;
+
+    /// Compiles a whole plugin configuration. The answer depends on the arguments only, so every VM agrees.
+    ///
+    /// # Errors
+    /// All problems at once, each with its JSON path.
+    fn compile(document: &[u8], node: &Node) -> Result<Self, Problems>;
+
+    /// What a phase reads. Constant for a compiled configuration.
+    fn demand(&self, phase: Phase) -> &Demand;
+
+    /// How often [`Filter::tick`] is wanted; `None` for never.
+    fn tick_period(&self) -> Option<Duration>;
+
+    /// Decides on request headers.
+    fn request(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict;
+
+    /// Takes the answer to the callout the stream awaits. Facts of the request phase are gone.
+    fn answer(&mut self, stream: &mut Self::Stream, answer: Answer<'_>, io: &mut Io<'_>) -> Verdict;
+
+    /// Sees the response headers.
+    fn response(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>);
+
+    /// Sees the end of the stream. `phase` is [`Phase::End`] or [`Phase::EndUnseen`].
+    fn end(&mut self, stream: &mut Self::Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>);
+
+    /// Time has passed. Called only in a VM that has seen a stream.
+    fn tick(&mut self, io: &mut Io<'_>);
+}

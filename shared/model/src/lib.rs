@@ -1,0 +1,28 @@
+//! Plain data every crate meets at.
+//!
+//! A core (policy, rate limit, telemetry) takes these values and returns these values. It never names an ABI, so it is
+//! tested on the host without a mock of Envoy; the shell (`weir-host`) is the only crate that turns them into hostcalls.
+//! The path of a stream through a core is: compile a configuration, say what each phase demands, get exactly that as
+//! [`Facts`], return a [`Verdict`], leave [`Effects`] behind.
+
+mod attribute;
+mod cells;
+mod demand;
+mod effects;
+mod facts;
+mod filter;
+mod node;
+mod problem;
+mod time;
+mod verdict;
+
+pub use attribute::{Attribute, BUILTIN_ATTRIBUTES};
+pub use cells::{CellError, Cells, Expect, MemoryCells};
+pub use demand::{Demand, Phase};
+pub use effects::{Effects, HeaderEdit, Level, MetricKind, MetricOp, SeriesId};
+pub use facts::{Attributes, Facts, Headers, PairsBuilder};
+pub use filter::{Filter, Io};
+pub use node::{Node, Struct, StructValue};
+pub use problem::{Problem, Problems};
+pub use time::Now;
+pub use verdict::{Answer, Callout, CalloutTarget, Reply, Verdict};

@@ -1,0 +1,10 @@
+//! Time as a value: cores never ask a clock, the shell reads both clocks once per callback.
+
+/// One instant as both clocks tell it, read once at the start of a callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Nanoseconds since the Unix epoch. It may step in either direction; only fixed windows and records use it.
+    pub wall_nanos: u64,
+    /// Nanoseconds of a monotonic clock shared by every worker of the process. Rates, leases and breakers use it.
+    pub mono_nanos: u64,
+}

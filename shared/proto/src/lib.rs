@@ -1,0 +1,1 @@
+//! Protobuf messages Weir reads and writes.

@@ -1,0 +1,1 @@
+//! Side-by-side costs: instructions, CPU time and memory.

@@ -1,0 +1,1 @@
+//! Real Envoy: spawn, drive, read stats and logs.

@@ -1,0 +1,1 @@
+//! In-process Envoy: a strict proxy-wasm host on wasmtime.

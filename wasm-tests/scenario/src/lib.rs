@@ -1,0 +1,1 @@
+//! Scenario types, loader, the Gateway trait and the runner.
