@@ -1,0 +1,141 @@
+# The only door to the project: `make help` lists what it opens.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+export CARGO_BUILD_JOBS ?= 2
+ENVOY_VERSION ?= 1.40.0
+export WEIR_ENVOY_VERSION := $(ENVOY_VERSION)
+export WEIR_DIST := $(CURDIR)/dist
+TARGET := $(CURDIR)/target
+TOOLS := $(CURDIR)/.tools
+WASM := $(TARGET)/wasm32-wasip1/wasm
+MODULES := policy rate-limit telemetry suite
+CARGO_DENY_VERSION := 0.20.2
+WASM_BINDGEN_VERSION := 0.2.130
+step = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------------------------------- toolchain
+
+.PHONY: toolchain
+toolchain:
+	@command -v rustup >/dev/null || { echo "weir: rustup is missing: see https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "weir: a C compiler (cc) is missing: install gcc or clang" >&2; exit 1; }
+	@rustup show active-toolchain >/dev/null 2>&1 || rustup toolchain install
+	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \
+	  rustup target list --installed | grep -qx $$target || rustup target add $$target; done
+	@for component in rustfmt clippy; do \
+	  rustup component list --installed | grep -q "^$$component" || rustup component add $$component; done
+
+.PHONY: doctor
+doctor: ## which tools the doors need, which are there, how to get the rest
+	@scripts/doctor
+
+# ------------------------------------------------------------------------------------------------------- build
+
+.PHONY: modules
+modules: toolchain
+	$(call step,modules for Envoy: $(MODULES))
+	@cargo build --locked --profile wasm --target wasm32-wasip1 $(MODULES:%=-p weir-%-module)
+	@cargo build --locked --release -p weir-link
+	@mkdir -p dist
+	@for module in $(MODULES); do \
+	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$module.wasm --for $$module; done
+
+.PHONY: build
+build: modules ## dist/{policy,rate-limit,telemetry,suite}.wasm and dist/weir
+	$(call step,the weir command line)
+	@cargo build --locked --release -p weir
+	@install -m 755 $(TARGET)/release/weir dist/weir
+	@ls -l dist | awk 'NR > 1 {printf "  %9d bytes  %s\n", $$5, $$9}'
+
+# --------------------------------------------------------------------------------------------------------- run
+
+.PHONY: run
+run: build ## real Envoy with the suite in front of a built-in upstream; stays up, one line per request
+	@dist/weir run --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml
+
+.PHONY: demo
+demo: build ## the same, then exits
+	@dist/weir run --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml --exit
+
+# -------------------------------------------------------------------------------------------------------- tests
+
+.PHONY: test
+test: test-unit test-wasm32 test-modules test-worlds budget ## every test that needs no Docker
+	$(call step,all tests passed)
+
+.PHONY: test-unit
+test-unit: toolchain
+	$(call step,unit tests of every crate)
+	@cargo test --locked --workspace --exclude 'weir-*-module' --exclude weir-probe --lib --bins --examples
+	@cargo test --locked -p weir-policy -p weir-rate-limit -p weir-telemetry -p weir-matching --tests
+
+.PHONY: test-wasm32
+test-wasm32: toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
+	$(call step,unit tests of the pure crates on wasm32 under node)
+	@command -v node >/dev/null || { echo "weir: node is missing: make doctor" >&2; exit 1; }
+	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/bin/wasm-bindgen-test-runner \
+	  cargo test --locked --target wasm32-unknown-unknown -p weir-unit
+
+.PHONY: test-modules
+test-modules: build
+	$(call step,test modules)
+	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe
+	@cp $(WASM)/weir_probe.wasm dist/probe.wasm
+
+.PHONY: test-worlds
+test-worlds: test-modules
+	$(call step,scenarios in the in-process host)
+	@cargo test --locked -p weir-test-host --tests
+	$(call step,scenarios in real Envoy $(ENVOY_VERSION))
+	@cargo test --locked -p weir-test-envoy --tests
+	$(call step,transcripts of both hosts)
+	@cargo test --locked -p weir-transcript --tests
+
+.PHONY: test-matrix
+test-matrix: test-modules ## the real-Envoy scenarios on every supported Envoy line
+	@for version in 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0; do \
+	  printf '\n== scenarios in real Envoy %s\n' $$version; \
+	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios; done
+
+.PHONY: conformance
+CASES ?= ../shared/cases
+conformance: toolchain ## third-party case files: make conformance CASES=DIR
+	@WEIR_CASES=$(abspath $(CASES)) cargo test --locked -p weir-policy -p weir-rate-limit -p weir-telemetry --tests -- --nocapture
+
+# ------------------------------------------------------------------------------------------------------- quality
+
+.PHONY: lint
+lint: toolchain $(TOOLS)/bin/cargo-deny ## rustfmt, clippy, cargo-deny, dead links and paths in documents
+	$(call step,formatting)
+	@cargo fmt --all --check
+	$(call step,clippy)
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(call step,licences sources and bans)
+	@$(TOOLS)/bin/cargo-deny --log-level error check bans licenses sources
+	$(call step,documents)
+	@scripts/check-docs
+
+.PHONY: fmt
+fmt: toolchain ## rustfmt
+	@cargo fmt --all
+
+$(TOOLS)/bin/cargo-deny: | toolchain
+	$(call step,cargo-deny $(CARGO_DENY_VERSION))
+	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools cargo-deny@$(CARGO_DENY_VERSION)
+
+$(TOOLS)/bin/wasm-bindgen-test-runner: | toolchain
+	$(call step,wasm-bindgen-test-runner $(WASM_BINDGEN_VERSION))
+	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
+
+.PHONY: clean
+clean: ## remove what was built; tools and Envoy stay
+	@cargo clean
+	@rm -rf dist
