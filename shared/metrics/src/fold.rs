@@ -1,0 +1,62 @@
+//! A bound on the distinct values of one label.
+
+use std::collections::BTreeSet;
+
+/// The label value that stands for all values that were not admitted.
+pub const OTHER: &str = "other";
+
+/// Admits the first so many distinct values of a label; the rest are to be written as [`OTHER`].
+#[derive(Clone, Debug)]
+pub struct Fold {
+    seen: BTreeSet<Box<[u8]>>,
+    limit: usize,
+}
+
+impl Fold {
+    /// The most bytes of a value that are told apart; as many as reach a stat name.
+    pub const TOLD_APART: usize = crate::VALUE_BYTES;
+
+    /// At most `limit` distinct values.
+    pub fn new(limit: usize) -> Self {
+        Self { seen: BTreeSet::new(), limit }
+    }
+
+    /// The value itself if it is known or there is room for one more, else [`OTHER`].
+    pub fn admit<'v>(&mut self, value: &'v [u8]) -> &'v [u8] {
+        let kept = value.get(..Self::TOLD_APART).unwrap_or(value);
+        if self.seen.contains(kept) {
+            return kept;
+        }
+        if self.seen.len() >= self.limit {
+            return OTHER.as_bytes();
+        }
+        self.seen.insert(kept.into());
+        kept
+    }
+
+    /// How many values are admitted.
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Whether no value is admitted yet.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_values_stay_and_the_rest_are_other() {
+        let mut fold = Fold::new(2);
+        let seen: Vec<&[u8]> =
+            ["a", "b", "c", "a", "d", "b"].iter().map(|value| fold.admit(value.as_bytes())).collect();
+        assert_eq!(seen, ["a", "b", "other", "a", "other", "b"].map(str::as_bytes));
+        assert_eq!(Fold::new(0).admit(b"x"), b"other");
+        let long = vec![b'x'; 10_000];
+        assert_eq!(Fold::new(1).admit(&long).len(), Fold::TOLD_APART);
+    }
+}
