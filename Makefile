@@ -133,7 +133,7 @@ $(TOOLS)/bin/cargo-deny: | toolchain
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | toolchain
 	$(call step,wasm-bindgen-test-runner $(WASM_BINDGEN_VERSION))
-	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
+	@cargo install --root $(TOOLS) --target-dir $(TARGET)/tools wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
 
 .PHONY: clean
 clean: ## remove what was built; tools and Envoy stay

@@ -1,0 +1,14 @@
+//! The modules inside this binary.
+
+/// Name of a module file and its bytes; empty bytes mean that the binary was built before the module.
+const MODULES: [(&str, &[u8]); 4] = [
+    ("policy.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/policy.wasm"))),
+    ("rate-limit.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/rate-limit.wasm"))),
+    ("telemetry.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/telemetry.wasm"))),
+    ("suite.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/suite.wasm"))),
+];
+
+/// The module with that file name, if it is inside.
+pub(crate) fn find(file_name: &str) -> Option<&'static [u8]> {
+    MODULES.iter().find(|(name, bytes)| *name == file_name && !bytes.is_empty()).map(|(_, bytes)| *bytes)
+}
