@@ -1,1 +1,29 @@
-//! Scenario types, loader, the Gateway trait and the runner.
+//! Scenarios: what a proxy is given and what must come of it, as data, and the trait through which any proxy can run them.
+//!
+//! A scenario file names filters, a world around the proxy, and steps. The same file runs in the in-process host, in a
+//! real Envoy and in an Envoy under Docker, because the runner knows only [`Gateway`] and [`Session`].
+//! The format is described in `wasm-tests/scenarios/README.md`.
+
+mod bytes;
+mod expect;
+mod gateway;
+mod load;
+mod metrics;
+mod proxy;
+mod request;
+mod scenario;
+mod span;
+mod world;
+
+pub use bytes::{Bytes, Fields};
+pub use expect::{Body, Expect, HeaderCheck, HeaderChecks, Status, Text};
+pub use gateway::{Change, Failure, Gateway, LogLine, Record, Response, Seen, Session, Started, World};
+pub use load::{LoadError, load, load_dir, load_text};
+pub use metrics::{Metrics, Sample, Value};
+pub use proxy::{Direction, EscapedSlashes, FilterSpec, Module, Node, PathNormalization, Proxy, Tls};
+pub use request::{Abort, Client, Payload, Protocol, Request};
+pub use scenario::{
+    Configure, CounterCheck, Exchange, HistogramCheck, LogCheck, Outcome, Scenario, Step, Window, WorldSkips,
+};
+pub use span::Span;
+pub use world::{Answer, Behaviour, Cluster, Route, Surroundings, Target};

@@ -1,0 +1,74 @@
+//! What the loader takes and refuses.
+
+use super::load_text;
+
+/// A whole scenario of which one line is replaced.
+fn with(line: &str) -> String {
+    format!(
+        "name: a\ndescription: b\nfilters: [{{module: policy, config: {{schema: 1}}}}]\n{line}\nsteps:\n- {{request: {{}}, expect: {{status: 200}}}}\n"
+    )
+}
+
+#[test]
+fn takes() {
+    let cases = [
+        "",
+        "worlds: {envoy: no clock}",
+        "proxy: {workers: 2, tls: {mtls: spiffe://a/ns/b/sa/c}, pathNormalization: {escapedSlashes: unescapeAndForward}}",
+        "proxy: {tls: none, direction: outbound}",
+        "window: {length: 1h, room: 10s}",
+        "start: accepted",
+        "start: {refused: [unknown field]}",
+        "world: {routes: [{prefix: /, to: {cluster: a}}], clusters: {a: {behaviour: hang}}}",
+        "world: {routes: [{prefix: /, to: {directResponse: {status: 204}}}]}",
+        "world: {clusters: {a: {http2: true, behaviour: {answer: {trailers: {grpc-status: 0}}}}}, routes: []}",
+    ];
+    for line in cases {
+        if let Err(error) = load_text(&with(line)) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn refuses() {
+    let cases = [
+        ("surprise: 1", "unknown field `surprise`"),
+        ("proxy: {worker: 1}", "unknown field `worker`"),
+        ("proxy: {workers: 0}", "at least 1"),
+        ("world: {routes: [{prefix: /, to: {cluster: b}}]}", "cluster `b`"),
+        ("world: {routes: [{prefix: /, to: {}}]}", "`cluster` and `directResponse`"),
+        ("world: {clusters: {a: {behaviour: {answer: {trailers: {a: b}}}}}, routes: []}", "needs `http2`"),
+        ("window: {length: 1y, room: 1s}", "no length of time"),
+    ];
+    for (line, wanted) in cases {
+        let error = load_text(&with(line)).expect_err(line);
+        assert!(error.contains(wanted), "{line}: {error}");
+    }
+}
+
+#[test]
+fn refuses_steps() {
+    let cases = [
+        ("{}", "a step is one of"),
+        ("{advance: 1s, logs: {contain: [a]}}", "a step is one of"),
+        ("{request: {}}", "needs an `expect`"),
+        ("{request: {}, expect: {}}", "something is expected"),
+        ("{request: {}, repeat: 0, expect: {status: 200}}", "at least once"),
+        ("{advance: 1s, expect: {status: 200}}", "belong to a `request`"),
+        ("{request: {headers: {a: b}, colour: red}, expect: {status: 200}}", "unknown field `colour`"),
+        ("{request: {}, expect: {state: 200}}", "unknown field `state`"),
+        ("{request: {protocol: raw}, expect: {status: 200}}", "`raw`"),
+        ("{request: {raw: x}, expect: {status: 200}}", "`raw`"),
+        ("{request: {worker: 1}, expect: {status: 200}}", "`worker`"),
+        ("{request: {client: {identity: spiffe://a}}, expect: {status: 200}}", "`proxy.tls`"),
+        ("{counters: [{name: a}]}", "checks nothing"),
+        ("{histograms: []}", "checks nothing"),
+        ("{logs: {}}", "checks nothing"),
+    ];
+    for (step, wanted) in cases {
+        let text = format!("name: a\ndescription: b\nfilters: []\nsteps:\n- {step}\n");
+        let error = load_text(&text).expect_err(step);
+        assert!(error.contains(wanted), "{step}: {error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The proxy a scenario asks for: its identity, its listener, and the filters in it.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// One of the modules that ship.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Module {
+    /// `policy.wasm`
+    Policy,
+    /// `rate-limit.wasm`
+    RateLimit,
+    /// `telemetry.wasm`
+    Telemetry,
+    /// `suite.wasm`
+    Suite,
+}
+
+impl Module {
+    /// The file name without its ending, as in `dist/`.
+    #[must_use]
+    pub fn stem(self) -> &'static str {
+        match self {
+            Module::Policy => "policy",
+            Module::RateLimit => "rate-limit",
+            Module::Telemetry => "telemetry",
+            Module::Suite => "suite",
+        }
+    }
+}
+
+/// One Wasm filter in the chain, in the order of the list.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct FilterSpec {
+    /// Which module.
+    pub module: Module,
+    /// Its document. A map is given to the module as JSON; a string is given as it is, so that broken text can be tried.
+    pub config: Value,
+    /// Envoy's `root_id`; empty when absent.
+    #[serde(default)]
+    pub root_id: String,
+}
+
+impl FilterSpec {
+    /// The bytes of the plugin configuration.
+    #[must_use]
+    pub fn config_bytes(&self) -> Vec<u8> {
+        match &self.config {
+            Value::String(text) => text.clone().into_bytes(),
+            other => other.to_string().into_bytes(),
+        }
+    }
+
+    /// A name for the filter that is unique in its chain: the module and its place.
+    #[must_use]
+    pub fn name(&self, place: usize) -> String {
+        format!("{}-{place}", self.module.stem())
+    }
+}
+
+/// The proxy's identity, which modules read as `xds.node`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Node {
+    /// Node id.
+    pub id: String,
+    /// Service cluster.
+    pub cluster: String,
+    /// Node metadata, as Istio writes it (`NAMESPACE`, `LABELS`, `WORKLOAD_NAME`, ...).
+    pub metadata: Map<String, Value>,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Node { id: "weir-test".to_owned(), cluster: "weir-test".to_owned(), metadata: Map::new() }
+    }
+}
+
+/// Envoy's `traffic_direction` of the listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// `UNSPECIFIED`
+    Unspecified,
+    /// `INBOUND`, the default of scenarios.
+    #[default]
+    Inbound,
+    /// `OUTBOUND`
+    Outbound,
+}
+
+/// Envoy's `path_with_escaped_slashes_action`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EscapedSlashes {
+    /// Leave `%2F` and `%5C` as they are.
+    #[default]
+    Keep,
+    /// Answer 400.
+    Reject,
+    /// Unescape and answer 307.
+    UnescapeAndRedirect,
+    /// Unescape and go on.
+    UnescapeAndForward,
+}
+
+/// What the connection manager does to a path before filters see it. Everything is off by default, as in plain Envoy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct PathNormalization {
+    /// `normalize_path`: RFC 3986 dot segments and percent-encoded unreserved characters.
+    pub normalize_path: bool,
+    /// `merge_slashes`
+    pub merge_slashes: bool,
+    /// `path_with_escaped_slashes_action`
+    pub escaped_slashes: EscapedSlashes,
+}
+
+/// What the listener speaks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Tls {
+    /// Plain text.
+    #[default]
+    None,
+    /// TLS with the given SPIFFE URI as the server's SAN; a client certificate is required.
+    Mtls(String),
+    /// Two filter chains on one port: TLS as in `mtls`, and plain text for clients that offer none (Istio's PERMISSIVE).
+    Permissive(String),
+}
+
+/// The proxy.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Proxy {
+    /// Its identity.
+    pub node: Node,
+    /// Worker threads, at least one.
+    pub workers: u32,
+    /// The listener's direction.
+    pub direction: Direction,
+    /// What happens to paths before the filters.
+    pub path_normalization: PathNormalization,
+    /// Envoy's `use_remote_address`.
+    pub use_remote_address: bool,
+    /// Envoy's `xff_num_trusted_hops`.
+    pub xff_trusted_hops: u32,
+    /// What the listener speaks.
+    pub tls: Tls,
+    /// Envoy's `max_request_headers_kb`; its own default (60) when absent.
+    pub max_request_headers_kb: Option<u32>,
+    /// Envoy's `request_timeout`, off when absent.
+    pub request_timeout: Option<crate::Span>,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Proxy {
+            node: Node::default(),
+            workers: 1,
+            direction: Direction::default(),
+            path_normalization: PathNormalization::default(),
+            use_remote_address: false,
+            xff_trusted_hops: 0,
+            tls: Tls::default(),
+            max_request_headers_kb: None,
+            request_timeout: None,
+        }
+    }
+}

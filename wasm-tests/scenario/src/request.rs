@@ -1,0 +1,149 @@
+//! A request as a client sends it.
+
+use crate::{Bytes, Fields, Span};
+use serde::Deserialize;
+
+/// How the client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Protocol {
+    /// HTTP/1.1
+    #[default]
+    H1,
+    /// HTTP/2, with prior knowledge or ALPN.
+    H2,
+    /// The bytes of `raw` as they are, on a connection of their own; the first response is read as HTTP/1.x.
+    Raw,
+}
+
+/// Who the client is, where the listener speaks TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Client {
+    /// No TLS. The default where the listener is plain or permissive.
+    #[default]
+    Plain,
+    /// TLS with a certificate whose one URI SAN is this.
+    Identity(String),
+}
+
+/// When the client gives up: it resets the stream (HTTP/2) or closes the connection (HTTP/1.1, raw).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Abort {
+    /// After the request's headers, before its body.
+    AfterHeaders,
+    /// After half of the request's body.
+    MidBody,
+    /// After the whole request, before the response.
+    BeforeResponse,
+}
+
+/// What follows the headers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Payload {
+    /// No body.
+    #[default]
+    None,
+    /// These bytes.
+    Bytes(Bytes),
+    /// So many bytes of `x`.
+    Size(usize),
+}
+
+impl Payload {
+    /// The bytes to send.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        match self {
+            Payload::None => Vec::new(),
+            Payload::Bytes(bytes) => bytes.0.clone(),
+            Payload::Size(size) => vec![b'x'; *size],
+        }
+    }
+}
+
+/// The request. `authority` and `path` are sent as they are, with no escaping or check by the client where it can be
+/// helped; a gateway whose HTTP/1.1 client library refuses a request writes it by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Request {
+    /// How the client speaks.
+    pub protocol: Protocol,
+    /// Method.
+    pub method: String,
+    /// Request target, with its query.
+    pub path: Bytes,
+    /// `Host` or `:authority`; `example.com` when absent. `omitAuthority` sends none.
+    pub authority: Bytes,
+    /// Send no `Host` and no `:authority`.
+    pub omit_authority: bool,
+    /// Headers, in order.
+    pub headers: Fields,
+    /// `x-forwarded-for`, added last; absent when empty.
+    pub xff: String,
+    /// Body.
+    pub body: Payload,
+    /// Trailers (HTTP/2 only).
+    pub trailers: Fields,
+    /// Who the client is.
+    pub client: Client,
+    /// When it gives up.
+    pub abort: Option<Abort>,
+    /// The worker that should take it, from 0. The in-process host obeys; a real Envoy takes it as a wish for a new
+    /// connection and lets the kernel choose.
+    pub worker: Option<u32>,
+    /// The bytes of a `raw` request.
+    pub raw: Bytes,
+    /// How long the client waits for the whole response; 5 s when absent.
+    pub timeout: Option<Span>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request {
+            protocol: Protocol::default(),
+            method: "GET".to_owned(),
+            path: Bytes::from("/"),
+            authority: Bytes::from("example.com"),
+            omit_authority: false,
+            headers: Fields::default(),
+            xff: String::new(),
+            body: Payload::default(),
+            trailers: Fields::default(),
+            client: Client::default(),
+            abort: None,
+            worker: None,
+            raw: Bytes::default(),
+            timeout: None,
+        }
+    }
+}
+
+impl Request {
+    /// The headers to send, `xff` included, without authority and pseudo-headers.
+    #[must_use]
+    pub fn all_headers(&self) -> Vec<(Bytes, Bytes)> {
+        let mut headers = self.headers.0.clone();
+        if !self.xff.is_empty() {
+            headers.push((Bytes::from("x-forwarded-for"), Bytes::from(self.xff.as_str())));
+        }
+        headers
+    }
+
+    /// The request in one line, for reports.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = match self.protocol {
+            Protocol::Raw => format!("raw {}", self.raw),
+            Protocol::H1 => format!("{} {} ({}, h1)", self.method, self.path, self.authority),
+            Protocol::H2 => format!("{} {} ({}, h2)", self.method, self.path, self.authority),
+        };
+        if let Client::Identity(uri) = &self.client {
+            line.push_str(" as ");
+            line.push_str(uri);
+        }
+        line
+    }
+}

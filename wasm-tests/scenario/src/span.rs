@@ -1,0 +1,24 @@
+//! Lengths of time as a scenario writes them: `250ms`, `2s`, `1m`, `1h`.
+
+use serde::Deserialize;
+use std::time::Duration;
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+        let number = units.iter().find_map(|&(unit, millis)| {
+            let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
+            count.checked_mul(millis)
+        });
+        let millis =
+            number.ok_or_else(|| format!("`{text}` is no length of time such as `250ms`, `2s`, `1m` or `1h`"))?;
+        Ok(Span(Duration::from_millis(millis)))
+    }
+}
