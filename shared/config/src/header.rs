@@ -41,7 +41,13 @@ pub fn document_header(fields: &mut Fields<'_>) {
 /// Reads `name` (required; 1 to 63 of letters, digits, `-`, `_` and `.`) and `mode` (default `enforce`).
 pub fn name_and_mode(fields: &mut Fields<'_>) -> (Option<String>, Option<Mode>) {
     let name = fields.require("name").and_then(|at| name(&at));
-    (name, mode(fields))
+    (name, section_mode(fields, Mode::default()))
+}
+
+/// Reads the `mode` of a section of a larger document; absent means `default`, the mode of the whole.
+pub fn section_mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
+    let Some(at) = fields.take("mode") else { return Some(default) };
+    at.word(&[("off", Mode::Off), ("observe", Mode::Observe), ("shadow", Mode::Shadow), ("enforce", Mode::Enforce)])
 }
 
 fn name(at: &At<'_>) -> Option<String> {
@@ -51,9 +57,4 @@ fn name(at: &At<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     at.problem("a name is 1 to 63 letters, digits, `-`, `_` and `.`")
-}
-
-fn mode(fields: &mut Fields<'_>) -> Option<Mode> {
-    let Some(at) = fields.take("mode") else { return Some(Mode::default()) };
-    at.word(&[("off", Mode::Off), ("observe", Mode::Observe), ("shadow", Mode::Shadow), ("enforce", Mode::Enforce)])
 }
