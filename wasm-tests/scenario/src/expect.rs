@@ -57,6 +57,26 @@ impl TryFrom<TextAsWritten> for Text {
     }
 }
 
+impl Status {
+    /// Whether a status passes.
+    #[must_use]
+    pub fn accepts(&self, actual: u16) -> bool {
+        match self {
+            Status::One(status) => *status == actual,
+            Status::OneOf(statuses) => statuses.contains(&actual),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::One(status) => write!(f, "{status}"),
+            Status::OneOf(statuses) => write!(f, "one of {statuses:?}"),
+        }
+    }
+}
+
 impl Text {
     /// Whether a text passes.
     #[must_use]
@@ -151,6 +171,8 @@ impl From<BodyAsWritten> for Body {
 pub struct Expect {
     /// Status; 0 stands for no response at all.
     pub status: Option<Status>,
+    /// Whether the response broke off: reset, closed early, or late.
+    pub broken: Option<bool>,
     /// Response headers.
     pub headers: HeaderChecks,
     /// Body.

@@ -5,12 +5,15 @@
 //! The format is described in `wasm-tests/scenarios/README.md`.
 
 mod bytes;
+mod check;
 mod expect;
 mod gateway;
 mod load;
 mod metrics;
 mod proxy;
+mod report;
 mod request;
+mod run;
 mod scenario;
 mod span;
 mod world;
@@ -21,7 +24,9 @@ pub use gateway::{Change, Failure, Gateway, LogLine, Record, Response, Seen, Ses
 pub use load::{LoadError, load, load_dir, load_text};
 pub use metrics::{Metrics, Sample, Value};
 pub use proxy::{Direction, EscapedSlashes, FilterSpec, Module, Node, PathNormalization, Proxy, Tls};
+pub use report::{Mismatch, Summary, Verdict};
 pub use request::{Abort, Client, Payload, Protocol, Request};
+pub use run::{run_all, run_dir, run_one};
 pub use scenario::{
     Configure, CounterCheck, Exchange, HistogramCheck, LogCheck, Outcome, Scenario, Step, Window, WorldSkips,
 };
