@@ -196,9 +196,9 @@ fn what_differs_fails() {
             "refused",
         ),
         (
-            "- configure: {filters: [{module: policy, config: bad}], expect: {refused: [x]}}",
+            "- configure: {filters: [{module: policy, config: bad}], expect: {refused: [zz]}}",
             "configuration",
-            "refused with `x`",
+            "refused with `zz`",
         ),
         (
             "- configure: {filters: [{module: policy, config: good}], during: {path: /trap}, expectDuring: {status: 200}}",
