@@ -5,5 +5,83 @@
 mod bootstrap;
 mod modules;
 mod report;
+mod run;
+mod validate;
 
-fn main() {}
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "weir", version, about = "Telemetry, policy and rate limit filters for an unmodified Envoy")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a real Envoy with the filters on this machine; one line per request says what was decided and why
+    Run(Run),
+    /// Every problem of every document, each with its JSON path
+    Validate(Validate),
+}
+
+/// Options of `weir run`.
+#[derive(Args)]
+struct Run {
+    /// An Envoy bootstrap [default: the one that comes with Weir, suite in front of one upstream]
+    #[arg(long, value_name = "FILE")]
+    bootstrap: Option<PathBuf>,
+    /// A Weir document (YAML or JSON) that takes the place of the bootstrap's own
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where requests go [default: a built-in upstream that echoes what it received]
+    #[arg(long, value_name = "HOST:PORT")]
+    upstream: Option<String>,
+    /// Requests to send once Envoy is up [default: those that come with Weir, with the default bootstrap]
+    #[arg(long, value_name = "FILE")]
+    requests: Option<PathBuf>,
+    /// Port to listen on, 0 for any free one [default: the bootstrap's]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Port of Envoy's admin interface, 0 for any free one [default: the bootstrap's]
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
+    /// Exit after the requests instead of staying up
+    #[arg(long)]
+    exit: bool,
+}
+
+/// Options of `weir validate`.
+#[derive(Args)]
+struct Validate {
+    /// Weir documents, YAML or JSON
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Which module they are for [default: told from their fields]
+    #[arg(long, value_enum)]
+    module: Option<validate::Module>,
+}
+
+/// Why a command did not end well.
+enum Failure {
+    /// The answer is no.
+    No(String),
+    /// Wrong use, or something that is needed is not there.
+    Use(String),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Validate(options) => validate::validate(&options.files, options.module),
+    };
+    let (message, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::No(message)) => (message, 1),
+        Err(Failure::Use(message)) => (message, 2),
+    };
+    eprintln!("weir: {message}");
+    ExitCode::from(code)
+}

@@ -68,10 +68,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Io(what, error) => write!(f, "cannot {what}: {error}"),
             Self::Stopped { status, log } => {
-                write!(f, "envoy stopped at start ({status}): {}", reason(log).unwrap_or("it logged nothing"))
+                write!(f, "envoy stopped at start ({status}): {}", reason(log).unwrap_or_else(nothing))
             }
             Self::NotReady { within, log } => {
-                let last = reason(log).unwrap_or("it logged nothing");
+                let last = reason(log).unwrap_or_else(nothing);
                 write!(f, "envoy was not ready within {} s: {last}", within.as_secs())
             }
             Self::Client(error) => error.fmt(f),
@@ -80,6 +80,10 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+fn nothing() -> String {
+    "it logged nothing".to_owned()
+}
 
 impl Launch {
     /// A launch of that binary with one worker, log level `info`, 30 seconds to become ready, and a new empty directory.

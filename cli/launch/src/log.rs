@@ -47,10 +47,20 @@ pub(crate) fn last_lines(path: &Path, count: usize) -> Vec<String> {
     lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
 }
 
-/// Why Envoy stopped, in one line: its last critical message, else its last error, else its last line.
-pub(crate) fn reason(lines: &[String]) -> Option<&str> {
+/// Why Envoy stopped, in one line: what it wrote last outside its log format, else its last critical message, else its
+/// last error, else its last line.
+pub(crate) fn reason(lines: &[String]) -> Option<String> {
+    let plain = lines.last().filter(|line| !line.starts_with('[')).map(String::as_str);
     let last = |level: &str| lines.iter().rfind(|line| line.contains(level)).map(String::as_str);
-    last("[critical]").or_else(|| last("[error]")).or_else(|| lines.last().map(String::as_str)).map(message)
+    let found =
+        plain.or_else(|| last("[critical]")).or_else(|| last("[error]")).or(lines.last().map(String::as_str))?;
+    const SHOWN: usize = 300;
+    let text = message(found);
+    Some(if text.chars().count() > SHOWN {
+        text.chars().take(SHOWN).chain("...".chars()).collect()
+    } else {
+        text.to_owned()
+    })
 }
 
 /// What a log line says after time, thread, level and place: `[time][1][error][wasm] [source/x.cc:1] MESSAGE`.

@@ -97,12 +97,15 @@ struct Service {
 
 impl Service {
     async fn handle(self, request: hyper::Request<Incoming>) -> io::Result<hyper::Response<reply::Body>> {
-        let (head, body) = request.into_parts();
-        // A request whose body breaks off counts as received, without its body.
-        let (trailers, body) = match body.collect().await {
-            Ok(body) => (body.trailers().map(pairs).unwrap_or_default(), body.to_bytes().to_vec()),
-            Err(_) => (Vec::new(), Vec::new()),
-        };
+        let (head, mut incoming) = request.into_parts();
+        let (mut body, mut trailers) = (Vec::new(), Vec::new());
+        // A request whose body breaks off counts as received, with what came of it.
+        while let Some(Ok(frame)) = incoming.frame().await {
+            match frame.into_data() {
+                Ok(data) => body.extend_from_slice(&data),
+                Err(frame) => trailers = frame.trailers_ref().map(pairs).unwrap_or_default(),
+            }
+        }
         let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());
         let received = Received {
             http2: head.version == hyper::Version::HTTP_2,

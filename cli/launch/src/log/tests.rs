@@ -24,9 +24,10 @@ fn the_reason_is_the_most_severe_last_message() {
         (vec![line("critical", "no port"), line("error", "late"), line("info", "exiting")], Some("no port")),
         (vec![line("error", "first"), line("error", "second"), line("info", "exiting")], Some("second")),
         (vec!["no such option".to_owned()], Some("no such option")),
+        (vec![line("critical", "long form"), "short form".to_owned()], Some("short form")),
         (vec![], None),
     ];
     for (lines, expected) in table {
-        assert_eq!(reason(&lines), expected);
+        assert_eq!(reason(&lines).as_deref(), expected);
     }
 }

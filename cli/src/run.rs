@@ -1,0 +1,177 @@
+//! `weir run`: a real Envoy with a bootstrap of the operator's, in front of an upstream, and one line for each request.
+
+use crate::bootstrap::{Bootstrap, Ports};
+use crate::report::{Record, is_shown};
+use crate::{Failure, Run, modules, validate};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+use weir_launch::{Client, Envoy, Launch, LogTail, Protocol, Request, Upstream};
+
+const BOOTSTRAP: &str = include_str!("../../envoy-configs/envoy.yaml");
+const REQUESTS: &str = include_str!("../../envoy-configs/requests.yaml");
+/// The name requests are sent to.
+const AUTHORITY: &str = "cart.shop.example";
+
+/// One request to send, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Planned {
+    say: String,
+    method: String,
+    path: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+/// Runs until the requests are answered (`--exit`) or for good.
+pub(crate) fn run(options: &Run) -> Result<(), Failure> {
+    let mut bootstrap = bootstrap(options)?;
+    let planned = planned(options)?;
+    let binary = weir_launch::find_wanted(&mut |line| eprintln!("{line}")).map_err(needed)?;
+    let upstream = match &options.upstream {
+        Some(_) => None,
+        None => Some(Upstream::start(0, weir_launch::echo).map_err(|error| needed(format!("no upstream: {error}")))?),
+    };
+    let (host, port) = target(options, upstream.as_ref())?;
+    bootstrap.set_upstream(&host, port);
+    let launch = Launch::new(&binary).map_err(needed)?;
+    bootstrap.set_modules(|file| place_module(launch.dir(), file)).map_err(Failure::Use)?;
+    let envoy = launch.log_level("warning").start(&bootstrap.to_json()).map_err(|error| {
+        let log = error.log().iter().filter(|line| line.contains("weir")).cloned().collect::<Vec<_>>().join("\n");
+        Failure::No(if log.is_empty() { error.to_string() } else { format!("{error}\n{log}") })
+    })?;
+    let listener = envoy.listeners().map_err(needed)?.into_values().next();
+    let listener = listener.ok_or_else(|| needed("the bootstrap has no listener"))?;
+    announce(&envoy, listener, &host, port);
+    let mut log = envoy.stdout();
+    send(&planned, listener, &mut log)?;
+    if !planned.is_empty() {
+        show_metrics(&envoy)?;
+    }
+    if options.exit {
+        return Ok(());
+    }
+    stay(envoy, listener, log)
+}
+
+fn needed(error: impl ToString) -> Failure {
+    Failure::Use(error.to_string())
+}
+
+fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
+    let (name, text) = match &options.bootstrap {
+        None => ("the built-in bootstrap".to_owned(), BOOTSTRAP.to_owned()),
+        Some(path) => {
+            let name = format!("`{}`", path.display());
+            let text =
+                fs::read_to_string(path).map_err(|error| Failure::Use(format!("{name} cannot be read: {error}")))?;
+            (name, text)
+        }
+    };
+    let unusable = |error| Failure::No(format!("{name} is not a bootstrap that can be used: {error}"));
+    let mut bootstrap = Bootstrap::parse(&text).map_err(unusable)?;
+    if let Some(path) = &options.config {
+        bootstrap.set_configuration(&validate::read(path)?);
+    }
+    if let Some(written) = bootstrap.ports() {
+        let ports = Ports {
+            listener: options.port.unwrap_or(written.listener),
+            admin: options.admin_port.unwrap_or(written.admin),
+        };
+        for port in [ports.listener, ports.admin] {
+            if port != 0 {
+                weir_launch::check_free(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).map_err(needed)?;
+            }
+        }
+        bootstrap.set_ports(ports);
+    }
+    Ok(bootstrap)
+}
+
+fn planned(options: &Run) -> Result<Vec<Planned>, Failure> {
+    let text = match (&options.requests, &options.bootstrap, &options.config) {
+        (Some(path), _, _) => fs::read_to_string(path)
+            .map_err(|error| Failure::Use(format!("`{}` cannot be read: {error}", path.display())))?,
+        (None, None, None) => REQUESTS.to_owned(),
+        (None, _, _) => return Ok(Vec::new()),
+    };
+    serde_yaml_ng::from_str(&text).map_err(|error| Failure::Use(format!("the requests cannot be used: {error}")))
+}
+
+/// Host and port that requests go to.
+fn target(options: &Run, upstream: Option<&Upstream>) -> Result<(String, u16), Failure> {
+    if let Some(upstream) = upstream {
+        return Ok((upstream.address().ip().to_string(), upstream.address().port()));
+    }
+    let text = options.upstream.as_deref().unwrap_or_default();
+    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    parts.ok_or_else(|| Failure::Use(format!("`{text}` is not HOST:PORT")))
+}
+
+/// The file of a module: the one named if it exists, else the one inside this binary.
+fn place_module(dir: &Path, file: &str) -> Result<String, String> {
+    if Path::new(file).is_file() {
+        return Ok(file.to_owned());
+    }
+    let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
+    let bytes = modules::find(name).ok_or_else(|| format!("there is no module `{file}`: make build"))?;
+    let path = dir.join(name);
+    fs::write(&path, bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?;
+    Ok(path.display().to_string())
+}
+
+fn announce(envoy: &Envoy, listener: SocketAddr, host: &str, port: u16) {
+    println!("Envoy {} on http://{listener}, upstream {host}:{port}", weir_launch::wanted_version());
+    println!("admin http://{}", envoy.admin());
+    println!();
+}
+
+fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<(), Failure> {
+    let client = Client::new().map_err(needed)?;
+    for plan in planned {
+        let mut request = Request::new(&plan.method, AUTHORITY, &plan.path);
+        for (name, value) in &plan.headers {
+            request = request.header(name, value);
+        }
+        client.send(listener, Protocol::Http1, &request).map_err(needed)?;
+        let record = weir_launch::wait_until(Duration::from_secs(5), || {
+            log.lines().ok()?.iter().filter_map(|line| Record::parse(line)).find(|one| one.is_of(&plan.method))
+        });
+        let line = record.ok_or_else(|| needed("Envoy wrote no access log for a request"))?.line();
+        println!("{:<36} {line}", plan.say);
+    }
+    Ok(())
+}
+
+fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
+    let text = envoy.admin_get("/stats/prometheus").map_err(needed)?;
+    println!("\nfrom http://{}/stats/prometheus:", envoy.admin());
+    for line in text.lines().filter(|line| is_shown(line)) {
+        println!("  {line}");
+    }
+    println!();
+    Ok(())
+}
+
+/// Prints one line for each request until the process is ended, or Envoy is.
+fn stay(mut envoy: Envoy, listener: SocketAddr, mut log: LogTail) -> Result<(), Failure> {
+    println!("up until ctrl-C. Try:");
+    for example in ["/items/42", "/admin/users", "/cart -H 'x-user: ann'"] {
+        println!("  curl -i http://{listener}{example}");
+    }
+    println!("  curl http://{}/stats/prometheus", envoy.admin());
+    println!();
+    loop {
+        if let Some(status) = envoy.exited().map_err(needed)? {
+            return Err(Failure::No(format!("envoy ended: {status}")));
+        }
+        for record in log.lines().map_err(needed)?.iter().filter_map(|line| Record::parse(line)) {
+            println!("{}", record.line());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

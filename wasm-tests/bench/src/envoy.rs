@@ -1,0 +1,144 @@
+//! One Envoy process, plain or under callgrind, that is ended when it goes out of scope.
+
+use crate::bootstrap::{Ports, bootstrap};
+use crate::variants::Variant;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use weir_launch::Deadline;
+
+/// The folder of built modules: `WEIR_DIST`, or `dist` in the workspace.
+pub(crate) fn dist() -> Result<PathBuf, String> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist");
+    let path = std::env::var_os("WEIR_DIST").map_or(default, PathBuf::from);
+    path.canonicalize().map_err(|_| format!("{} is missing: make build", path.display()))
+}
+
+/// An Envoy binary.
+pub(crate) struct Binary {
+    path: PathBuf,
+    pub(crate) version: String,
+}
+
+impl Binary {
+    /// The one `make` asks for.
+    pub(crate) fn find() -> Result<Self, String> {
+        let path = weir_launch::find_wanted(&mut |line| eprintln!("{line}")).map_err(|error| error.to_string())?;
+        Ok(Self { path, version: weir_launch::wanted_version() })
+    }
+
+    /// Starts a variant and waits until it is ready. `callgrind` starts it with instrumentation off.
+    pub(crate) fn start(&self, variant: &Variant, workers: usize, callgrind: bool) -> Result<Running, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let ports = Ports { listener: free_port()?, admin: free_port()? };
+        let config = folder.path().join("envoy.json");
+        fs::write(&config, bootstrap(ports, &variant.filters).to_string()).map_err(|error| error.to_string())?;
+        let log = fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
+        let mut command = if callgrind {
+            let mut command = Command::new("valgrind");
+            command.args(["--tool=callgrind", "--instr-atstart=no", "--smc-check=all-non-file"]);
+            command.arg(format!("--callgrind-out-file={}", folder.path().join("callgrind").display()));
+            command.arg(&self.path);
+            command
+        } else {
+            Command::new(&self.path)
+        };
+        command.arg("-c").arg(&config);
+        command.args(["--disable-hot-restart", "--log-level", "warning", "--concurrency", &workers.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().map_err(|error| match callgrind {
+            true => format!("valgrind cannot be started ({error}): make doctor"),
+            false => format!("{} cannot be started: {error}", self.path.display()),
+        })?;
+        let mut running = Running { child, ports, folder };
+        running.wait_ready().map_err(|error| format!("{}: {error}", variant.name))?;
+        Ok(running)
+    }
+}
+
+/// A running Envoy.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) ports: Ports,
+    folder: tempfile::TempDir,
+}
+
+impl Running {
+    fn wait_ready(&mut self) -> Result<(), String> {
+        let deadline = Deadline::after(Duration::from_secs(240));
+        loop {
+            if ready(self.ports.admin) {
+                return Ok(());
+            }
+            let ended = self.child.try_wait().map_err(|error| error.to_string())?;
+            if ended.is_some() || deadline.passed() {
+                let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n");
+                return Err(format!("Envoy did not become ready:\n{tail}"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Tells callgrind something.
+    pub(crate) fn callgrind(&self, arguments: &[&str]) -> Result<(), String> {
+        let output = Command::new("callgrind_control").args(arguments).arg(self.child.id().to_string()).output();
+        match output {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(format!("callgrind_control failed: {}", String::from_utf8_lossy(&output.stderr))),
+            Err(error) => Err(format!("callgrind_control cannot be started ({error}): make doctor")),
+        }
+    }
+
+    /// Instructions of the `number`th dump, counted from 1.
+    pub(crate) fn dump(&self, number: usize) -> Result<u64, String> {
+        let path = self.folder.path().join(format!("callgrind.{number}"));
+        let total = weir_launch::wait_until(Duration::from_secs(60), || {
+            let text = fs::read_to_string(&path).ok()?;
+            text.lines().rev().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
+        });
+        total.ok_or_else(|| format!("callgrind did not write {}", path.display()))
+    }
+
+    /// CPU time of all threads so far, in nanoseconds, from `/proc/PID/task/*/schedstat`.
+    pub(crate) fn cpu_nanos(&self) -> Result<u64, String> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let entries = fs::read_dir(&tasks).map_err(|error| format!("{tasks}: {error}"))?;
+        let nanos = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("schedstat")).ok());
+        Ok(nanos.filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok()).sum())
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or_else(|| format!("{path} has no VmRSS"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error means that the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16, String> {
+    weir_launch::free_port().map_err(|error| error.to_string())
+}
+
+fn ready(admin: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", admin)) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    if stream.write_all(b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").is_err() {
+        return false;
+    }
+    let mut response = String::new();
+    stream.read_to_string(&mut response).is_ok() && response.starts_with("HTTP/1.1 200")
+}

@@ -1,1 +1,0 @@
-//! Side-by-side costs: instructions, CPU time and memory.

@@ -1,0 +1,65 @@
+//! One list of access rules, written both as an Istio AuthorizationPolicy and as Envoy's own RBAC, so that both do the
+//! same work. The request of the benchmark is allowed by the last rule and by no other.
+
+use serde_json::{Map, Value, json};
+
+/// The pattern of one rule; every rule also asks for `GET`.
+enum Path {
+    Exact(String),
+    Prefix(String),
+    Suffix(String),
+}
+
+fn paths(count: usize) -> Vec<Path> {
+    let mut paths: Vec<Path> = (1..count)
+        .map(|index| match index % 3 {
+            0 => Path::Exact(format!("/api/v{}/items/{index}", index % 7)),
+            1 => Path::Prefix(format!("/files/{}/{index}/", index % 50)),
+            _ => Path::Suffix(format!("/{index}.json")),
+        })
+        .collect();
+    paths.push(Path::Exact("/bench/last".to_owned()));
+    paths
+}
+
+/// One ALLOW policy with `count` rules.
+pub(crate) fn authorization_policy(count: usize) -> Value {
+    let rules: Vec<Value> = paths(count)
+        .iter()
+        .map(|path| {
+            let pattern = match path {
+                Path::Exact(text) => text.clone(),
+                Path::Prefix(text) => format!("{text}*"),
+                Path::Suffix(text) => format!("*{text}"),
+            };
+            json!({"to": [{"operation": {"methods": ["GET"], "paths": [pattern]}}]})
+        })
+        .collect();
+    json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "bench", "namespace": "shop"},
+        "spec": {"action": "ALLOW", "rules": rules},
+    })
+}
+
+/// The same as the `rules` of Envoy's RBAC filter, ids as Istio writes them.
+pub(crate) fn rbac(count: usize) -> Value {
+    let mut policies = Map::new();
+    for (index, path) in paths(count).iter().enumerate() {
+        let matcher = match path {
+            Path::Exact(text) => json!({"exact": text}),
+            Path::Prefix(text) => json!({"prefix": text}),
+            Path::Suffix(text) => json!({"suffix": text}),
+        };
+        let permission = json!({"and_rules": {"rules": [
+            {"or_rules": {"rules": [{"header": {"name": ":method", "string_match": {"exact": "GET"}}}]}},
+            {"or_rules": {"rules": [{"url_path": {"path": matcher}}]}},
+        ]}});
+        policies.insert(
+            format!("ns[shop]-policy[bench]-rule[{index}]"),
+            json!({"permissions": [permission], "principals": [{"and_ids": {"ids": [{"any": true}]}}]}),
+        );
+    }
+    json!({"action": "ALLOW", "policies": policies})
+}
