@@ -1,1 +1,34 @@
-//! Istio's standard metrics from what plain Envoy knows.
+//! Istio's standard HTTP metrics from what an Envoy knows at the end of a stream.
+//!
+//! A stream's facts become a small numeric [`key`], so that a set of labels seen before costs a few lookups and builds no
+//! string; only a new key is spelled out into stat names, and how many keys may be new is bounded from the start. The
+//! order of work is the order of the modules: `config` says what to count, `demand` what must be read for it, `capture`
+//! keeps what the end no longer shows, `known` numbers peers, principals and services, `key` packs one stream,
+//! `label` spells it out and `rows` owns the series.
+//!
+//! Names, labels, order and defaults are those of Istio's stats filter (`istio_stats.cc`) and of the page
+//! "Istio Standard Metrics".
+
+mod base64;
+mod capture;
+mod config;
+mod demand;
+mod flags;
+mod intern;
+mod key;
+mod known;
+mod label;
+mod peer;
+mod rows;
+mod service;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+
+pub use base64::decode as decode_base64;
+pub use capture::Stream;
+pub use flags::short_flags;
+pub use label::LABELS;
+pub use peer::Peer;
+pub use service::Service;
+pub use telemetry::Telemetry;

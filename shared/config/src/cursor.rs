@@ -136,8 +136,8 @@ impl<'v> At<'v> {
     }
 
     /// Reads a list with one reader for each item; items with problems are left out.
-    pub fn each<T>(&self, mut read: impl FnMut(At<'v>) -> Option<T>) -> Vec<T> {
-        self.list().unwrap_or_default().into_iter().filter_map(|item| read(item)).collect()
+    pub fn each<T>(&self, read: impl FnMut(At<'v>) -> Option<T>) -> Vec<T> {
+        self.list().unwrap_or_default().into_iter().filter_map(read).collect()
     }
 
     /// Reads a string.

@@ -1,0 +1,173 @@
+//! The `telemetry` document: what to count, from which side, and how many series that may become.
+
+use crate::capture::Wanted;
+use crate::known::foldable;
+use crate::label::LABELS;
+use std::collections::BTreeMap;
+use weir_config::{At, Fields, Mode, Value};
+use weir_model::Node;
+
+/// Which end of a stream the proxy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    /// The client's proxy.
+    Source,
+    /// The server's proxy.
+    Destination,
+}
+
+/// Whose word about itself is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Peers with a certificate.
+    Mtls,
+    /// Everybody.
+    Always,
+    /// Nobody.
+    Never,
+}
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    /// `None`: as the listener's direction says.
+    pub(crate) reporter: Option<Side>,
+    pub(crate) prefix: String,
+    /// Series per metric and VM.
+    pub(crate) series: usize,
+    /// Which labels an overflow series keeps.
+    pub(crate) keep: Vec<&'static str>,
+    /// Distinct values per label.
+    pub(crate) fold: BTreeMap<&'static str, usize>,
+    pub(crate) trust: Trust,
+    /// Istio configured this proxy, so its own route and cluster names mean something.
+    pub(crate) istio: bool,
+    /// The proxy is an Istio gateway.
+    pub(crate) gateway: bool,
+}
+
+impl Settings {
+    /// Reads the fields of a document or section that follow `schema`, `name` and `mode`.
+    pub(crate) fn read(fields: &mut Fields<'_>, name: &str, mode: Option<Mode>, node: &Node) -> Option<Self> {
+        let before = fields.at().problems();
+        let reporter = fields
+            .take("reporter")
+            .and_then(|at| at.word(&[("source", Side::Source), ("destination", Side::Destination)]));
+        let prefix = match fields.take("metricPrefix") {
+            Some(at) => metric_prefix(&at),
+            None => Some("istio_".to_owned()),
+        };
+        let (series, keep, fold) = match fields.take("cardinality") {
+            Some(at) => cardinality(&at)?,
+            None => (SERIES, KEEP.to_vec(), BTreeMap::new()),
+        };
+        let trust = match fields.take("peerMetadata") {
+            Some(at) => peer_metadata(&at),
+            None => Some(Trust::Mtls),
+        };
+        for later in ["telemetry", "definitions", "classify", "accessLog"] {
+            if let Some(at) = fields.take(later).filter(|at| !is_empty(at.value())) {
+                at.problem::<()>(format!("`{later}` is not supported by this version; remove it"));
+            }
+        }
+        if fields.at().problems() > before {
+            return None;
+        }
+        Some(Self {
+            name: name.to_owned(),
+            mode: mode?,
+            reporter,
+            prefix: prefix?,
+            series,
+            keep,
+            fold,
+            trust: trust?,
+            istio: node.text("ISTIO_VERSION").is_some(),
+            gateway: node.id.starts_with("router~"),
+        })
+    }
+
+    /// Whether the `Host` header names the service where the cluster does not. As in Istio: not on a destination's side and
+    /// not in a gateway, where clients choose it freely.
+    pub(crate) fn host_names(&self, side: Side) -> bool {
+        side == Side::Source && !self.gateway
+    }
+
+    /// What must be kept of the request headers.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            host: self.reporter != Some(Side::Destination) && self.host_names(Side::Source),
+            peer: self.reporter != Some(Side::Source) && self.trust != Trust::Never,
+        }
+    }
+}
+
+/// Series per metric unless configured.
+const SERIES: usize = 5000;
+/// Labels that overflow series keep unless configured: neither comes from a client.
+const KEEP: [&str; 2] = ["reporter", "response_code"];
+
+type Cardinality = (usize, Vec<&'static str>, BTreeMap<&'static str, usize>);
+
+fn cardinality(at: &At<'_>) -> Option<Cardinality> {
+    let mut fields = at.object()?;
+    let series = match fields.take("series") {
+        Some(at) => usize::try_from(at.integer(1, 100_000)?).ok()?,
+        None => SERIES,
+    };
+    let keep = match fields.take("keep") {
+        Some(at) => at.each(|item| {
+            let name = item.string()?;
+            match LABELS.iter().find(|label| **label == name) {
+                Some(label) => Some(*label),
+                None => item.problem(format!("`{name}` is no label of these metrics")),
+            }
+        }),
+        None => KEEP.to_vec(),
+    };
+    let mut fold = BTreeMap::new();
+    for (name, at) in fields.take("fold").and_then(|at| at.map()).unwrap_or_default() {
+        let Some(label) = foldable().find(|label| *label == name) else {
+            let known: Vec<&str> = foldable().collect();
+            at.problem::<()>(format!("`{name}` cannot be folded; labels that can: {}", known.join(", ")));
+            continue;
+        };
+        if let Some(limit) = at.integer(1, 100_000).and_then(|limit| usize::try_from(limit).ok()) {
+            fold.insert(label, limit);
+        }
+    }
+    fields.finish();
+    Some((series, keep, fold))
+}
+
+fn peer_metadata(at: &At<'_>) -> Option<Trust> {
+    let mut fields = at.object()?;
+    let trust = match fields.take("trust") {
+        Some(at) => at.word(&[("mtls", Trust::Mtls), ("always", Trust::Always), ("never", Trust::Never)]),
+        None => Some(Trust::Mtls),
+    };
+    fields.finish();
+    trust
+}
+
+fn metric_prefix(at: &At<'_>) -> Option<String> {
+    let text = at.text()?;
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain && !text.starts_with(|first: char| first.is_ascii_digit()) && text.len() <= 63 {
+        return Some(text.to_owned());
+    }
+    at.problem("a metric prefix is 1 to 63 letters, digits and `_`, and does not begin with a digit")
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! One stream's labels as a few integers: equal keys have equal labels, and comparing them is cheap.
+
+use crate::config::Side;
+use crate::intern::OTHER_ID;
+
+/// What distinguishes one set of label values from another within a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// Which side reports.
+    pub(crate) side: Side,
+    /// Number of the peer.
+    pub(crate) peer: u32,
+    /// Number of the service.
+    pub(crate) service: u32,
+    /// HTTP status; 0 for none.
+    pub(crate) code: u16,
+    /// Whether the request was gRPC.
+    pub(crate) grpc_request: bool,
+    /// gRPC status of a gRPC request.
+    pub(crate) grpc: Option<i64>,
+    /// Envoy's response flags.
+    pub(crate) flags: u64,
+    /// Number of the peer's principal.
+    pub(crate) peer_principal: u32,
+    /// Number of the own principal.
+    pub(crate) own_principal: u32,
+    /// Whether both ends showed a certificate with a URI SAN to each other; told on the destination's side only.
+    pub(crate) mutual_tls: bool,
+    /// The peer is what an unauthenticated client says.
+    pub(crate) client_peer: bool,
+    /// The service is what a client's `Host` says.
+    pub(crate) client_service: bool,
+}
+
+impl Key {
+    /// The same with `other` in place of everything that a client can make up.
+    pub(crate) fn folded(mut self) -> Self {
+        if self.client_peer {
+            self.peer = OTHER_ID;
+        }
+        if self.client_service {
+            self.service = OTHER_ID;
+        }
+        self
+    }
+}

@@ -1,0 +1,258 @@
+//! Who was seen: the own workload, and numbered peers, principals and services.
+
+use crate::capture::Stream;
+use crate::config::{Settings, Side, Trust};
+use crate::intern::{Interner, Memo, UNKNOWN};
+use crate::key::Key;
+use crate::peer::{PEER_HEADER, Peer};
+use crate::service::{Service, well_known};
+use std::collections::BTreeMap;
+use weir_metrics::{Fold, OTHER, VALUE_BYTES};
+use weir_model::{Attribute, Attributes, Facts, Node};
+
+/// The own workload, from node metadata. What is missing there is empty, not `unknown`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) workload: Vec<u8>,
+    pub(crate) namespace: Vec<u8>,
+    pub(crate) service: Vec<u8>,
+    pub(crate) revision: Vec<u8>,
+    pub(crate) app: Vec<u8>,
+    pub(crate) version: Vec<u8>,
+    pub(crate) cluster: Vec<u8>,
+}
+
+impl Own {
+    pub(crate) fn new(node: &Node) -> Self {
+        let field = |key: &str| node.text(key).unwrap_or_default().as_bytes().to_vec();
+        let label = |key: &str| node.label(key).unwrap_or_default().as_bytes().to_vec();
+        Self {
+            workload: field("WORKLOAD_NAME"),
+            namespace: field("NAMESPACE"),
+            service: label("service.istio.io/canonical-name"),
+            revision: label("service.istio.io/canonical-revision"),
+            app: label("app"),
+            version: label("version"),
+            cluster: field("CLUSTER_ID"),
+        }
+    }
+}
+
+/// Numbered values of all streams of a VM. How many there can be follows from the series budget.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) peers: Interner<Peer>,
+    pub(crate) principals: Interner<Vec<u8>>,
+    pub(crate) services: Interner<Service>,
+    headers: [Memo; 2],
+    endpoints: Memo,
+    clusters: Memo,
+    hosts: Memo,
+    folds: BTreeMap<&'static str, Fold>,
+}
+
+impl Known {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let other = OTHER.as_bytes().to_vec();
+        let peer = Peer {
+            workload: other.clone(),
+            namespace: other.clone(),
+            service: other.clone(),
+            revision: other.clone(),
+            app: other.clone(),
+            version: other.clone(),
+            cluster: other.clone(),
+            identity: Vec::new(),
+        };
+        // More values than rows, so that overflow rows still tell the labels they keep.
+        let room = settings.series + settings.series / 4 + 16;
+        let service = Service { host: other.clone(), name: other.clone(), namespace: Vec::new() };
+        Self {
+            peers: Interner::new(room, Peer::default(), peer),
+            principals: Interner::new(room, Vec::new(), other),
+            services: Interner::new(room, Service::default(), service),
+            headers: Default::default(),
+            endpoints: Memo::default(),
+            clusters: Memo::default(),
+            hosts: Memo::default(),
+            folds: settings.fold.iter().map(|(label, limit)| (*label, Fold::new(*limit))).collect(),
+        }
+    }
+
+    /// The key of a stream that has ended.
+    pub(crate) fn key(&mut self, settings: &Settings, stream: &Stream, facts: &Facts<'_>) -> Key {
+        let attributes = facts.attributes;
+        let side = settings.reporter.unwrap_or_else(|| match attributes.int(&Attribute::ListenerDirection) {
+            Some(1) => Side::Destination,
+            _ => Side::Source,
+        });
+        let (peer_san, own_san) = match side {
+            Side::Source => (Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan),
+            Side::Destination => (Attribute::PeerUriSan, Attribute::LocalUriSan),
+        };
+        let peer_san = attributes.bytes(&peer_san).unwrap_or_default();
+        let own_san = attributes.bytes(&own_san).unwrap_or_default();
+        let authenticated = !peer_san.is_empty() || attributes.bool(&Attribute::ConnectionMtls) == Some(true);
+        let (peer, client_peer) = self.peer(settings, side, authenticated, stream, facts);
+        let (service, client_service) = self.service(settings, side, stream, attributes);
+        let (peer_label, own_label) = match side {
+            Side::Source => ("destination_principal", "source_principal"),
+            Side::Destination => ("source_principal", "destination_principal"),
+        };
+        let code = attributes.int(&Attribute::ResponseCode).unwrap_or_default();
+        Key {
+            side,
+            peer,
+            service,
+            code: u16::try_from(code).unwrap_or_default(),
+            grpc_request: stream.grpc,
+            grpc: attributes.int(&Attribute::ResponseGrpcStatus).filter(|_| stream.grpc),
+            flags: attributes.int(&Attribute::ResponseFlags).map(i64::cast_unsigned).unwrap_or_default(),
+            peer_principal: self.principal(peer_label, peer_san),
+            own_principal: self.principal(own_label, own_san),
+            mutual_tls: side == Side::Destination && !peer_san.is_empty() && !own_san.is_empty(),
+            client_peer,
+            client_service,
+        }
+    }
+
+    /// The peer's number, and whether an unauthenticated client named it.
+    fn peer(
+        &mut self,
+        settings: &Settings,
+        side: Side,
+        authenticated: bool,
+        stream: &Stream,
+        facts: &Facts<'_>,
+    ) -> (u32, bool) {
+        let header = match side {
+            Side::Source => facts.response_headers.first(PEER_HEADER).unwrap_or_default(),
+            Side::Destination => stream.peer.as_slice(),
+        };
+        let trusted = match settings.trust {
+            Trust::Mtls => authenticated,
+            Trust::Always => true,
+            Trust::Never => false,
+        };
+        let Self { peers, headers: [outbound, inbound], endpoints, folds, .. } = self;
+        if trusted && !header.is_empty() {
+            let memo = if side == Side::Source { outbound } else { inbound };
+            let read =
+                || Peer::from_header(header).map_or(UNKNOWN, |peer| number(peers, folds, side, peer, !authenticated));
+            let id = memo.get_or(header, read);
+            if id != UNKNOWN {
+                return (id, !authenticated);
+            }
+        }
+        match facts.attributes.bytes(&Attribute::UpstreamHostMetadata) {
+            Some(bytes) if side == Side::Source => {
+                let read = || {
+                    Peer::from_endpoint_metadata(bytes).map_or(UNKNOWN, |peer| number(peers, folds, side, peer, false))
+                };
+                (endpoints.get_or(bytes, read), false)
+            }
+            _ => (UNKNOWN, false),
+        }
+    }
+
+    /// The service's number, and whether a client's `Host` named it.
+    fn service(&mut self, settings: &Settings, side: Side, stream: &Stream, attributes: &Attributes) -> (u32, bool) {
+        let Self { services, clusters, hosts, folds, .. } = self;
+        let host = match settings.host_names(side) {
+            true => stream.host.as_slice(),
+            false => b"",
+        };
+        let special = well_known(attributes.bytes(&Attribute::RouteName), attributes.bytes(&Attribute::ClusterName));
+        if let Some(name) = special {
+            let service = Service { name: name.to_vec(), ..Service::from_host(host) };
+            return (service_number(services, folds, service, !host.is_empty()), !host.is_empty());
+        }
+        if let Some(bytes) = attributes.bytes(&Attribute::ClusterMetadata) {
+            let read = || match Service::from_cluster_metadata(bytes) {
+                Some(service) => service_number(services, folds, service, false),
+                None => UNKNOWN,
+            };
+            let id = clusters.get_or(bytes, read);
+            if id != UNKNOWN {
+                return (id, false);
+            }
+        }
+        if host.is_empty() {
+            return (UNKNOWN, false);
+        }
+        (hosts.get_or(host, || service_number(services, folds, Service::from_host(host), true)), true)
+    }
+
+    fn principal(&mut self, label: &'static str, san: &[u8]) -> u32 {
+        let kept = san.get(..VALUE_BYTES).unwrap_or(san);
+        match self.folds.get_mut(label) {
+            Some(fold) if !kept.is_empty() => self.principals.id(fold.admit(kept), false),
+            _ => self.principals.id(kept, false),
+        }
+    }
+}
+
+/// Numbers a peer after folding its labels.
+fn number(
+    peers: &mut Interner<Peer>,
+    folds: &mut BTreeMap<&'static str, Fold>,
+    side: Side,
+    mut peer: Peer,
+    client: bool,
+) -> u32 {
+    let labels = match side {
+        Side::Source => FOLDED_DESTINATION,
+        Side::Destination => FOLDED_SOURCE,
+    };
+    let Peer { workload, namespace, service, revision, app, version, cluster, identity } = &mut peer;
+    let values = [workload, service, revision, app, version, cluster];
+    for (label, value) in labels.into_iter().zip(values) {
+        fold(folds, label, value);
+    }
+    namespace.truncate(VALUE_BYTES);
+    identity.truncate(VALUE_BYTES);
+    peers.id(&peer, client)
+}
+
+fn service_number(
+    services: &mut Interner<Service>,
+    folds: &mut BTreeMap<&'static str, Fold>,
+    mut service: Service,
+    client: bool,
+) -> u32 {
+    fold(folds, "destination_service", &mut service.host);
+    fold(folds, "destination_service_name", &mut service.name);
+    service.namespace.truncate(VALUE_BYTES);
+    services.id(&service, client)
+}
+
+fn fold(folds: &mut BTreeMap<&'static str, Fold>, label: &'static str, value: &mut Vec<u8>) {
+    value.truncate(VALUE_BYTES);
+    if let Some(fold) = folds.get_mut(label).filter(|_| !value.is_empty()) {
+        *value = fold.admit(value).to_vec();
+    }
+}
+
+const FOLDED_SOURCE: [&str; 6] = [
+    "source_workload",
+    "source_canonical_service",
+    "source_canonical_revision",
+    "source_app",
+    "source_version",
+    "source_cluster",
+];
+const FOLDED_DESTINATION: [&str; 6] = [
+    "destination_workload",
+    "destination_canonical_service",
+    "destination_canonical_revision",
+    "destination_app",
+    "destination_version",
+    "destination_cluster",
+];
+const FOLDED_OTHER: [&str; 4] =
+    ["source_principal", "destination_principal", "destination_service", "destination_service_name"];
+
+/// The labels whose distinct values can be limited: those that name a peer, a principal or a service.
+pub(crate) fn foldable() -> impl Iterator<Item = &'static str> {
+    FOLDED_SOURCE.into_iter().chain(FOLDED_DESTINATION).chain(FOLDED_OTHER)
+}

@@ -1,0 +1,105 @@
+//! The filter: numbers a stream's labels when it ends, and records its four metrics.
+
+use crate::capture::Stream;
+use crate::config::Settings;
+use crate::demand::Demands;
+use crate::known::{Known, Own};
+use crate::rows::Rows;
+use std::time::Duration;
+use weir_config::{At, Mode, document_header, name_and_mode, read_document, section_mode};
+use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Node, Phase, Problems, Verdict};
+
+/// Istio's standard HTTP metrics. It never refuses a request and never edits one.
+#[derive(Debug)]
+pub struct Telemetry {
+    settings: Settings,
+    demands: Demands,
+    own: Own,
+    known: Known,
+    rows: Rows,
+}
+
+impl Telemetry {
+    /// Reads a `telemetry` section of a larger document: the standalone document without `schema` and `name`, which are
+    /// the whole document's. Problems go where `at` points.
+    pub fn read(at: At<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
+        let mut fields = at.object()?;
+        let mode = section_mode(&mut fields, default_mode);
+        let settings = Settings::read(&mut fields, name, mode, node);
+        fields.finish();
+        Some(Self::new(settings?, node))
+    }
+
+    fn new(settings: Settings, node: &Node) -> Self {
+        Self {
+            demands: Demands::new(&settings),
+            own: Own::new(node),
+            known: Known::new(&settings),
+            rows: Rows::new(&settings),
+            settings,
+        }
+    }
+}
+
+impl Filter for Telemetry {
+    type Stream = Stream;
+
+    fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
+        read_document(document, |at| {
+            let mut fields = at.object()?;
+            document_header(&mut fields);
+            let (name, mode) = name_and_mode(&mut fields);
+            let settings = Settings::read(&mut fields, name.as_deref().unwrap_or_default(), mode, node);
+            fields.finish();
+            Some(Self::new(settings?, node))
+        })
+    }
+
+    fn demand(&self, phase: Phase) -> &Demand {
+        self.demands.of(phase)
+    }
+
+    fn tick_period(&self) -> Option<Duration> {
+        None
+    }
+
+    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, _io: &mut Io<'_>) -> Verdict {
+        if self.settings.mode != Mode::Off {
+            stream.capture(&facts.request_headers, self.settings.wanted());
+        }
+        Verdict::Continue
+    }
+
+    fn answer(&mut self, _stream: &mut Stream, _answer: Answer<'_>, _io: &mut Io<'_>) -> Verdict {
+        Verdict::Continue
+    }
+
+    fn response(&mut self, _stream: &mut Stream, _facts: &Facts<'_>, _io: &mut Io<'_>) {}
+
+    fn end(&mut self, stream: &mut Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
+        if self.settings.mode == Mode::Off {
+            return;
+        }
+        if phase == Phase::EndUnseen {
+            stream.capture(&facts.request_headers, self.settings.wanted());
+        }
+        let key = self.known.key(&self.settings, stream, facts);
+        let row = self.rows.row(io.effects, &key, &self.known, &self.own);
+        let number = |attribute| facts.attributes.int(attribute).and_then(|value| u64::try_from(value).ok());
+        io.effects.add(row.requests, 1);
+        if let Some(nanos) = number(&Attribute::RequestDuration) {
+            io.effects.record(row.duration, nanos / 1_000_000);
+        }
+        if let Some(bytes) = number(&Attribute::RequestTotalSize) {
+            io.effects.record(row.request_bytes, bytes);
+        }
+        if let Some(bytes) = number(&Attribute::ResponseTotalSize) {
+            io.effects.record(row.response_bytes, bytes);
+        }
+    }
+
+    fn tick(&mut self, _io: &mut Io<'_>) {}
+}
+
+#[cfg(test)]
+mod tests;

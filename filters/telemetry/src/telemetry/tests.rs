@@ -1,0 +1,264 @@
+use super::*;
+use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes, telemetry};
+use std::collections::BTreeSet;
+
+mod istio;
+
+const TOTAL: &str = "istio_requests_total";
+
+fn node() -> Node {
+    let metadata = json_struct(
+        r#"{"WORKLOAD_NAME": "cart-v1", "NAMESPACE": "shop", "CLUSTER_ID": "eu",
+            "LABELS": {"app": "cart", "version": "v1", "service.istio.io/canonical-name": "cart"}}"#,
+    );
+    Node { id: "sidecar~10.0.0.1~cart.shop~shop.svc".to_owned(), cluster: "cart".to_owned(), metadata }
+}
+
+fn only(held: &Held) -> std::collections::BTreeMap<String, String> {
+    let mut series = held.series(TOTAL);
+    assert_eq!(series.len(), 1, "{series:?}");
+    series.remove(0).0
+}
+
+fn labels_of(settings: &str, node: &Node, streamed: &Streamed) -> std::collections::BTreeMap<String, String> {
+    let mut held = Held::default();
+    streamed.run(&mut telemetry(settings, node), &mut held);
+    only(&held)
+}
+
+#[test]
+fn four_metrics_with_all_labels_in_order() {
+    let mut held = Held::default();
+    Streamed::default()
+        .header(":authority", "cart")
+        .int(Attribute::ResponseCode, 403)
+        .int(Attribute::ResponseFlags, 0x1000)
+        .int(Attribute::RequestDuration, 12_999_999)
+        .int(Attribute::RequestTotalSize, 321)
+        .int(Attribute::ResponseTotalSize, 0)
+        .int(Attribute::ListenerDirection, 1)
+        .run(&mut telemetry("", &node()), &mut held);
+    let labels = "reporter=.=destination;.;source_workload=.=unknown;.;source_canonical_service=.=unknown;.;\
+        source_canonical_revision=.=latest;.;source_workload_namespace=.=unknown;.;source_principal=.=unknown;.;\
+        source_app=.=unknown;.;source_version=.=unknown;.;source_cluster=.=unknown;.;destination_workload=.=cart-v1;.;\
+        destination_workload_namespace=.=shop;.;destination_principal=.=unknown;.;destination_app=.=cart;.;\
+        destination_version=.=v1;.;destination_service=.=cart;.;destination_canonical_service=.=cart;.;\
+        destination_canonical_revision=.=;.;destination_service_name=.=cart;.;destination_service_namespace=.=shop;.;\
+        destination_cluster=.=eu;.;request_protocol=.=http;.;response_code=.=403;.;grpc_response_status=.=;.;\
+        response_flags=.=UAEX;.;connection_security_policy=.=none;.;";
+    let name = |metric: &str| format!("{labels}{metric}");
+    assert_eq!(held.counters.into_iter().collect::<Vec<_>>(), [(name(TOTAL), 1)]);
+    let expected = [
+        (name("istio_request_bytes"), vec![321]),
+        (name("istio_request_duration_milliseconds"), vec![12]),
+        (name("istio_response_bytes"), vec![0]),
+    ];
+    assert_eq!(held.histograms.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_stream_of_which_nothing_is_known_is_counted_all_the_same() {
+    let mut held = Held::default();
+    let mut filter = telemetry(r#", "metricPrefix": "weir_istio_""#, &Node::default());
+    Streamed { unseen: true, ..Streamed::default() }.run(&mut filter, &mut held);
+    let series = held.series("weir_istio_requests_total");
+    let told = ["reporter", "response_code", "response_flags", "source_app", "destination_service", "destination_app"];
+    let found: Vec<&str> = told.iter().map(|label| series[0].0[*label].as_str()).collect();
+    assert_eq!(found, ["source", "0", "-", "", "unknown", "unknown"]);
+    assert!(held.histograms.is_empty(), "absent values are not recorded as zero");
+}
+
+#[test]
+fn the_reporter_follows_the_listener_unless_told() {
+    for (settings, direction, reporter) in [
+        ("", Some(1), "destination"),
+        ("", Some(2), "source"),
+        ("", Some(0), "source"),
+        ("", None, "source"),
+        (r#", "reporter": "source""#, Some(1), "source"),
+        (r#", "reporter": "destination""#, Some(2), "destination"),
+    ] {
+        let mut streamed = Streamed::default();
+        if let Some(direction) = direction {
+            streamed = streamed.int(Attribute::ListenerDirection, direction);
+        }
+        assert_eq!(labels_of(settings, &node(), &streamed)["reporter"], reporter, "{settings} {direction:?}");
+    }
+}
+
+#[test]
+fn a_peer_is_believed_only_as_configured() {
+    let header = base64(&struct_bytes(&json_struct(r#"{"WORKLOAD_NAME": "front-v2", "NAMESPACE": "said"}"#)));
+    let inbound = |mtls: bool, san: &str| {
+        Streamed::default()
+            .header("x-envoy-peer-metadata", header.clone())
+            .bool(Attribute::ConnectionMtls, mtls)
+            .bytes(Attribute::PeerUriSan, san)
+            .bytes(Attribute::LocalUriSan, if mtls { "spiffe://td/ns/shop/sa/cart" } else { "" })
+    };
+    let san = "spiffe://td/ns/web/sa/front";
+    for (trust, mtls, san, workload, namespace) in [
+        ("mtls", true, san, "front-v2", "web"),
+        ("mtls", true, "", "front-v2", "said"),
+        ("mtls", false, "", "unknown", "unknown"),
+        ("always", false, "", "front-v2", "said"),
+        ("always", true, san, "front-v2", "web"),
+        ("never", true, san, "unknown", "web"),
+        ("never", false, "", "unknown", "unknown"),
+    ] {
+        let settings = format!(r#", "reporter": "destination", "peerMetadata": {{"trust": "{trust}"}}"#);
+        let labels = labels_of(&settings, &node(), &inbound(mtls, san));
+        let case = format!("{trust} {mtls} {san}");
+        assert_eq!(
+            (labels["source_workload"].as_str(), labels["source_workload_namespace"].as_str()),
+            (workload, namespace),
+            "{case}"
+        );
+        assert_eq!(labels["source_principal"], if san.is_empty() { "unknown" } else { san }, "{case}");
+        assert_eq!(labels["connection_security_policy"], if san.is_empty() { "none" } else { "mutual_tls" }, "{case}");
+    }
+    let upstream = Streamed::default()
+        .response_header("x-envoy-peer-metadata", header.clone())
+        .bytes(Attribute::UpstreamHostMetadata, metadata(r#"{"workload": "w;n;s;r;c"}"#));
+    let source = r#", "reporter": "source""#;
+    assert_eq!(
+        labels_of(source, &node(), &upstream)["destination_workload"],
+        "w",
+        "plaintext: the endpoint is believed"
+    );
+    let mtls = upstream.bytes(Attribute::UpstreamPeerUriSan, "spiffe://td/ns/web/sa/front");
+    let labels = labels_of(source, &node(), &mtls);
+    assert_eq!(
+        (labels["destination_workload"].as_str(), labels["destination_service_namespace"].as_str()),
+        ("front-v2", "web")
+    );
+    assert_eq!(labels["connection_security_policy"], "unknown", "a source cannot tell");
+}
+
+#[test]
+fn the_service_comes_from_the_cluster_then_from_the_host() {
+    let cluster = metadata(r#"{"services": [{"host": "a.b.svc", "name": "a", "namespace": "b"}]}"#);
+    let plain = Streamed::default().header(":authority", "x.example:8080");
+    let known = plain.clone().bytes(Attribute::ClusterMetadata, &cluster);
+    let mut istio = node();
+    istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
+    let mut gateway = node();
+    gateway.id = "router~10.0.0.1~gw.shop~shop.svc".to_owned();
+    let black_hole = known.clone().bytes(Attribute::RouteName, "block_all");
+    for (reporter, node, streamed, expected) in [
+        ("source", node(), &known, ["a.b.svc", "a", "b"]),
+        ("source", node(), &plain, ["x.example:8080", "x.example:8080", "unknown"]),
+        ("source", gateway, &plain, ["unknown", "unknown", "unknown"]),
+        ("source", istio, &black_hole, ["x.example:8080", "BlackHoleCluster", "unknown"]),
+        ("source", node(), &black_hole, ["a.b.svc", "a", "b"]),
+        ("destination", node(), &known, ["a.b.svc", "a", "shop"]),
+        ("destination", node(), &plain, ["cart", "cart", "shop"]),
+    ] {
+        let labels = labels_of(&format!(r#", "reporter": "{reporter}""#), &node, streamed);
+        let found = ["destination_service", "destination_service_name", "destination_service_namespace"];
+        assert_eq!(found.map(|label| labels[label].as_str()), expected, "{reporter} {}", node.id);
+    }
+}
+
+#[test]
+fn grpc_status_belongs_to_grpc_requests() {
+    for (content_type, status, protocol, expected) in [
+        ("application/grpc", Some(14), "grpc", "14"),
+        ("application/grpc", None, "grpc", ""),
+        ("application/json", Some(14), "http", ""),
+    ] {
+        let mut streamed = Streamed { unseen: true, ..Streamed::default() }.header("content-type", content_type);
+        if let Some(status) = status {
+            streamed = streamed.int(Attribute::ResponseGrpcStatus, status);
+        }
+        let labels = labels_of("", &node(), &streamed);
+        assert_eq!(
+            (labels["request_protocol"].as_str(), labels["grpc_response_status"].as_str()),
+            (protocol, expected)
+        );
+    }
+}
+
+#[test]
+fn no_more_is_read_than_the_configuration_uses() {
+    use Attribute as A;
+    let common = [
+        A::ResponseCode,
+        A::ResponseFlags,
+        A::ResponseGrpcStatus,
+        A::RequestDuration,
+        A::RequestTotalSize,
+        A::ResponseTotalSize,
+        A::ClusterMetadata,
+    ];
+    let inbound = [A::PeerUriSan, A::LocalUriSan];
+    let outbound = [A::UpstreamPeerUriSan, A::UpstreamLocalUriSan, A::UpstreamHostMetadata];
+    let mut istio = node();
+    istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
+    let cases: [(&str, Node, &[&[Attribute]], bool); 5] = [
+        (r#", "reporter": "destination""#, node(), &[&inbound, &[A::ConnectionMtls]], false),
+        (r#", "reporter": "destination", "peerMetadata": {"trust": "never"}"#, node(), &[&inbound], false),
+        (r#", "reporter": "source""#, node(), &[&outbound], true),
+        (
+            r#", "reporter": "source", "peerMetadata": {"trust": "never"}"#,
+            istio,
+            &[&outbound, &[A::ClusterName, A::RouteName]],
+            false,
+        ),
+        ("", node(), &[&inbound, &outbound, &[A::ConnectionMtls, A::ListenerDirection]], true),
+    ];
+    for (settings, node, more, response_headers) in cases {
+        let filter = telemetry(settings, &node);
+        let expected: BTreeSet<Attribute> = common.iter().chain(more.iter().copied().flatten()).cloned().collect();
+        let end = filter.demand(Phase::End);
+        assert_eq!(end.attributes, expected, "{settings}");
+        assert_eq!(
+            (end.request_headers, end.response_headers, end.response_trailers),
+            (false, response_headers, false)
+        );
+        assert_eq!(filter.demand(Phase::EndUnseen), &Demand { request_headers: true, ..end.clone() });
+        assert_eq!(filter.demand(Phase::Request), &Demand { request_headers: true, ..Demand::default() });
+        assert!(filter.demand(Phase::Response).idle);
+    }
+}
+
+#[test]
+fn off_is_nothing_and_every_other_mode_counts() {
+    for (mode, counted) in [("off", 0), ("observe", 1), ("shadow", 1), ("enforce", 1)] {
+        let mut filter = telemetry(&format!(r#", "mode": "{mode}""#), &node());
+        let mut held = Held::default();
+        Streamed::default().run(&mut filter, &mut held);
+        assert_eq!(held.total(TOTAL), counted, "{mode}");
+        assert_eq!(Phase::ALL.iter().all(|phase| filter.demand(*phase).idle), counted == 0, "{mode}");
+    }
+}
+
+#[test]
+fn hostile_bytes_are_cleaned_and_counted() {
+    let nasty = b"a;.;reporter=.=x\xff\x00\r\n".to_vec();
+    let mut held = Held::default();
+    let settings = r#", "reporter": "source", "peerMetadata": {"trust": "always"}"#;
+    let mut filter = telemetry(settings, &node());
+    let mut values = vec![nasty.clone(), vec![0xff; 60 * 1024], Vec::new(), b"AAAA".to_vec()];
+    for seed in 0u32..200 {
+        values.push((0..seed % 40).map(|at| (seed.wrapping_mul(2_654_435_761).rotate_left(at) & 0xff) as u8).collect());
+    }
+    for value in &values {
+        let mut streamed = Streamed::default()
+            .header(":authority", value.clone())
+            .header("x-envoy-peer-metadata", value.clone())
+            .header("content-type", value.clone())
+            .response_header("x-envoy-peer-metadata", value.clone());
+        for attribute in Attribute::BUILTIN {
+            streamed = streamed.bytes(attribute, value);
+        }
+        streamed.run(&mut filter, &mut held);
+    }
+    assert_eq!(held.total(TOTAL), values.len() as u64);
+    for (labels, _) in held.series(TOTAL) {
+        assert_eq!(labels.len(), crate::LABELS.len());
+        assert!(
+            labels.values().all(|value| value.len() <= weir_metrics::VALUE_BYTES && !value.contains(char::is_control))
+        );
+    }
+}

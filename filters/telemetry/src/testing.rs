@@ -1,0 +1,210 @@
+//! For tests: a stream written down in one place, and what Envoy would hold after the effects.
+
+use crate::Telemetry;
+use prost::Message;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use weir_model::{
+    Attribute, Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now,
+    PairsBuilder, Phase, Struct, StructValue,
+};
+use weir_proto::{ListValue, MetadataMessage, StructMessage, Value, value::Kind};
+
+/// What an Envoy would hold: per stat name, a counter's total or a histogram's values.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    kinds: BTreeMap<u32, (MetricKind, String)>,
+    pub(crate) counters: BTreeMap<String, u64>,
+    pub(crate) histograms: BTreeMap<String, Vec<u64>>,
+}
+
+impl Held {
+    pub(crate) fn drain(&mut self, effects: &mut Effects) {
+        for op in effects.metrics.drain(..) {
+            match op {
+                MetricOp::Define { series, kind, name, .. } => {
+                    assert_eq!(self.kinds.len(), series as usize, "series are numbered densely");
+                    self.kinds.insert(series, (kind, name));
+                }
+                MetricOp::Add { series, by, .. } => {
+                    let (kind, name) = &self.kinds[&series];
+                    assert_eq!(*kind, MetricKind::Counter, "{name}");
+                    *self.counters.entry(name.clone()).or_default() += by;
+                }
+                MetricOp::Record { series, value, .. } => {
+                    let (kind, name) = &self.kinds[&series];
+                    assert_eq!(*kind, MetricKind::Histogram, "{name}");
+                    self.histograms.entry(name.clone()).or_default().push(value);
+                }
+            }
+        }
+    }
+
+    /// Labels of each counter named `metric`, with its total.
+    pub(crate) fn series(&self, metric: &str) -> Vec<(BTreeMap<String, String>, u64)> {
+        let of = |(name, total): (&String, &u64)| {
+            let labels = name.strip_suffix(metric)?;
+            let pairs = labels.split_terminator(";.;").map(|pair| pair.split_once("=.=").expect("a label"));
+            Some((pairs.map(|(label, value)| (label.to_owned(), value.to_owned())).collect(), *total))
+        };
+        self.counters.iter().filter_map(of).collect()
+    }
+
+    pub(crate) fn total(&self, metric: &str) -> u64 {
+        self.series(metric).iter().map(|(_, total)| total).sum()
+    }
+}
+
+/// A stream, as facts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streamed {
+    pub(crate) request: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) response: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) attributes: Attributes,
+    pub(crate) unseen: bool,
+}
+
+impl Streamed {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
+        self.request.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn response_header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
+        self.response.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn int(mut self, attribute: Attribute, value: i64) -> Self {
+        self.attributes.set_int(&attribute, value);
+        self
+    }
+
+    pub(crate) fn bool(mut self, attribute: Attribute, value: bool) -> Self {
+        self.attributes.set_bool(&attribute, value);
+        self
+    }
+
+    pub(crate) fn bytes(mut self, attribute: Attribute, value: impl AsRef<[u8]>) -> Self {
+        self.attributes.set(&attribute, value.as_ref());
+        self
+    }
+
+    /// Runs the stream with no more facts than the filter demands.
+    pub(crate) fn run(&self, filter: &mut Telemetry, held: &mut Held) {
+        let mut stream = Default::default();
+        let (mut effects, mut cells) = (Effects::default(), MemoryCells::default());
+        let phases: &[Phase] =
+            if self.unseen { &[Phase::EndUnseen] } else { &[Phase::Request, Phase::Response, Phase::End] };
+        for phase in phases {
+            let demand = filter.demand(*phase).clone();
+            let map = |wanted: bool, headers: &[(&'static str, Vec<u8>)]| {
+                let mut builder = PairsBuilder::default();
+                for (name, value) in headers.iter().filter(|_| wanted) {
+                    builder.push(name.as_bytes(), value);
+                }
+                builder.finish()
+            };
+            let request = map(demand.request_headers, &self.request);
+            let response = map(demand.response_headers, &self.response);
+            let mut attributes = Attributes::default();
+            for attribute in &demand.attributes {
+                if let Some(value) = self.attributes.bytes(attribute) {
+                    attributes.set(attribute, value);
+                }
+            }
+            let facts = Facts {
+                request_headers: Headers::new(&request),
+                response_headers: Headers::new(&response),
+                response_trailers: Headers::default(),
+                attributes: &attributes,
+            };
+            let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+            match phase {
+                _ if demand.idle => {}
+                Phase::Request => {
+                    filter.request(&mut stream, &facts, &mut io);
+                }
+                Phase::Response => filter.response(&mut stream, &facts, &mut io),
+                Phase::End | Phase::EndUnseen => filter.end(&mut stream, *phase, &facts, &mut io),
+            }
+        }
+        held.drain(&mut effects);
+    }
+}
+
+pub(crate) fn telemetry(rest: &str, node: &Node) -> Telemetry {
+    let document = format!(r#"{{"schema": 1, "name": "mesh"{rest}}}"#);
+    Telemetry::compile(document.as_bytes(), node).expect("a valid document")
+}
+
+fn message(value: &StructValue) -> Value {
+    let kind = match value {
+        StructValue::Null => Kind::Null(0),
+        StructValue::Number(number) => Kind::Number(*number),
+        StructValue::Text(text) => Kind::Text(text.clone()),
+        StructValue::Bool(bool) => Kind::Bool(*bool),
+        StructValue::List(items) => Kind::List(ListValue { values: items.iter().map(message).collect() }),
+        StructValue::Map(fields) => Kind::Struct(struct_message(fields)),
+    };
+    Value { kind: Some(kind) }
+}
+
+fn struct_message(fields: &Struct) -> StructMessage {
+    StructMessage { fields: fields.iter().map(|(key, value)| (key.clone(), message(value))).collect() }
+}
+
+/// A serialised `google.protobuf.Struct`.
+pub(crate) fn struct_bytes(fields: &Struct) -> Vec<u8> {
+    struct_message(fields).encode_to_vec()
+}
+
+/// A serialised `Metadata` with `fields` (JSON) under `istio`.
+pub(crate) fn metadata(fields: &str) -> Vec<u8> {
+    let filter_metadata = BTreeMap::from([("istio".to_owned(), struct_message(&json_struct(fields)))]);
+    MetadataMessage { filter_metadata }.encode_to_vec()
+}
+
+/// A Struct written as JSON.
+pub(crate) fn json_struct(json: &str) -> Struct {
+    fn plain(value: serde_json::Value) -> StructValue {
+        match value {
+            serde_json::Value::Null => StructValue::Null,
+            serde_json::Value::Bool(bool) => StructValue::Bool(bool),
+            serde_json::Value::Number(number) => StructValue::Number(number.as_f64().expect("a number")),
+            serde_json::Value::String(text) => StructValue::Text(text),
+            serde_json::Value::Array(items) => StructValue::List(items.into_iter().map(plain).collect()),
+            serde_json::Value::Object(fields) => {
+                StructValue::Map(fields.into_iter().map(|(key, value)| (key, plain(value))).collect())
+            }
+        }
+    }
+    match plain(serde_json::from_str(json).expect("JSON")) {
+        StructValue::Map(fields) => fields,
+        other => panic!("not an object: {other:?}"),
+    }
+}
+
+/// Base64 without padding, as Istio's proxies write it.
+pub(crate) fn base64(bytes: &[u8]) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = Vec::new();
+    for group in bytes.chunks(3) {
+        let word = group.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for digit in 0..=group.len() {
+            out.push(ALPHABET[(word >> (18 - 6 * digit)) as usize & 63]);
+        }
+    }
+    out
+}
+
+/// The folder of third-party case files, if this machine has it.
+pub(crate) fn cases() -> Option<PathBuf> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
+    let folder = std::env::var_os("WEIR_CASES").map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("no case files at {}", folder.display());
+    None
+}
