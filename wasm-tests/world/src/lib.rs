@@ -1,1 +1,8 @@
-//! The real parts around a proxy: upstream and, later, limit service and collectors.
+//! The real parts around a proxy: the upstreams a scenario describes, as servers on this machine.
+//!
+//! A world is started before its proxy, tells the proxy where its clusters are, and is asked afterwards what it saw.
+
+mod upstreams;
+
+pub use upstreams::{Upstreams, reply};
+pub use weir_launch::{Broken, Received, Reply, Upstream, echo};

@@ -1,0 +1,50 @@
+use weir_launch::{Client, Protocol, Request};
+use weir_scenario::Cluster;
+
+use super::*;
+
+fn world(behaviour: Behaviour) -> Upstreams {
+    let cluster = Cluster { behaviour, ..Cluster::default() };
+    let clusters = BTreeMap::from([("upstream".to_owned(), cluster)]);
+    Upstreams::start(&Surroundings { clusters, ..Surroundings::default() }).unwrap()
+}
+
+fn ask(upstreams: &Upstreams, protocol: Protocol) -> Option<weir_launch::Response> {
+    let request = Request::new("POST", "shop", "/a?b=1").header("x-raw", [0xff, b'a']);
+    let request = Request { body: b"four".to_vec(), ..request };
+    Client::new().unwrap().send(upstreams.address("upstream"), protocol, &request).ok()
+}
+
+#[test]
+fn an_upstream_does_as_it_is_told_over_both_protocols() {
+    let answer = || Answer { status: 418, body: Bytes::from("short"), ..Answer::default() };
+    let table = [
+        (Behaviour::Answer(answer()), Some(418)),
+        (Behaviour::ResetMidBody(answer()), None),
+        (Behaviour::ResetBeforeHeaders, None),
+        (Behaviour::Unreachable, None),
+    ];
+    for (behaviour, status) in table {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let upstreams = world(behaviour.clone());
+            let response = ask(&upstreams, protocol);
+            assert_eq!(response.map(|response| response.status), status, "{behaviour:?} {protocol:?}");
+            let seen = upstreams.seen();
+            assert_eq!(seen.is_some(), behaviour != Behaviour::Unreachable);
+            if let Some(seen) = seen {
+                assert_eq!((seen.method.as_str(), &seen.path, seen.body_size), ("POST", &Bytes::from("/a?b=1"), 4));
+                assert_eq!(seen.headers.values("x-raw").next(), Some(&Bytes(vec![0xff, b'a'])));
+            }
+            upstreams.forget();
+            assert_eq!(upstreams.seen(), None);
+        }
+    }
+}
+
+#[test]
+fn trailers_come_over_http2() {
+    let trailers = Fields(vec![(Bytes::from("grpc-status"), Bytes::from("7"))]);
+    let upstreams = world(Behaviour::Answer(Answer { trailers, ..Answer::default() }));
+    let response = ask(&upstreams, Protocol::Http2).unwrap();
+    assert_eq!(response.trailers, [("grpc-status".to_owned(), b"7".to_vec())]);
+}
