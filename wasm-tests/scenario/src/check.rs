@@ -136,7 +136,7 @@ pub(crate) fn outcome(expect: &Outcome, refused: Option<&str>) -> Vec<Mismatch> 
 /// What differs between expected counters and the metrics.
 pub(crate) fn counters(checks: &[CounterCheck], Metrics(samples): &Metrics) -> Vec<Mismatch> {
     let mut out = Vec::new();
-    for CounterCheck { name, labels, value, at_least, series } in checks {
+    for CounterCheck { name, labels, value, at_least, series, series_at_most } in checks {
         let found: Vec<&Sample> = samples.iter().filter(|sample| fits(sample, name, labels)).collect();
         let number = |sample: &&Sample| if let Value::Number(number) = sample.value { number } else { 0.0 };
         let sum = found.iter().map(number).fold(0.0, |sum: f64, number| sum + number);
@@ -152,6 +152,12 @@ pub(crate) fn counters(checks: &[CounterCheck], Metrics(samples): &Metrics) -> V
             && sum < as_float(*least)
         {
             out.push(Mismatch::new(&field, format!("at least {least}"), format!("{sum}{}", others(samples, name))));
+        }
+        if let Some(most) = series_at_most
+            && found.len() > *most
+        {
+            let field = format!("series of {}", selector(name, labels));
+            out.push(Mismatch::new(field, format!("at most {most}"), found.len()));
         }
         if let Some(series) = series
             && found.len() != *series

@@ -132,6 +132,22 @@ impl Request {
         headers
     }
 
+    /// The request with every `{{n}}` in its path, its authority and its header values replaced by a number.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Request {
+        let mut request = self.clone();
+        let number = number.to_string();
+        let values = request.headers.0.iter_mut().map(|(_, value)| value);
+        for bytes in values.chain([&mut request.path, &mut request.authority]) {
+            if let Ok(text) = std::str::from_utf8(bytes.as_slice())
+                && text.contains("{{n}}")
+            {
+                *bytes = Bytes::from(text.replace("{{n}}", &number).as_str());
+            }
+        }
+        request
+    }
+
     /// The request in one line, for reports.
     #[must_use]
     pub fn line(&self) -> String {

@@ -164,7 +164,7 @@ fn run_exchange(
 ) -> Result<(), Failure> {
     let Exchange { request, repeat, expect } = exchange;
     for time in 1..=*repeat {
-        let response = session.send(request)?;
+        let response = session.send(&request.numbered(time))?;
         let mut mismatches = check::response(expect, &response);
         if check::needs_record(expect) {
             mismatches.extend(check::record(expect, &session.record()?));

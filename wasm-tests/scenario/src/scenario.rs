@@ -119,7 +119,7 @@ pub enum Step {
 pub struct Exchange {
     /// The request.
     pub request: Request,
-    /// How often, one after the other.
+    /// How often, one after the other; `{{n}}` in the request is the number of the time, from 1.
     pub repeat: u32,
     /// What must come of each.
     pub expect: Expect,
@@ -156,6 +156,8 @@ pub struct CounterCheck {
     pub at_least: Option<u64>,
     /// Exactly so many series carry the labels.
     pub series: Option<usize>,
+    /// At most so many series carry the labels.
+    pub series_at_most: Option<usize>,
 }
 
 /// A check of a histogram: the samples over the series of a name that carry the given labels.
@@ -238,7 +240,9 @@ impl Step {
             Step::Exchange(_) | Step::Advance(_) | Step::Configure(_) => false,
             Step::Counters(checks) => {
                 checks.is_empty()
-                    || checks.iter().any(|c| c.value.is_none() && c.at_least.is_none() && c.series.is_none())
+                    || checks.iter().any(|c| {
+                        c.value.is_none() && c.at_least.is_none() && c.series.is_none() && c.series_at_most.is_none()
+                    })
             }
             Step::Histograms(checks) => {
                 checks.is_empty()

@@ -72,3 +72,10 @@ fn refuses_steps() {
         assert!(error.contains(wanted), "{step}: {error}");
     }
 }
+
+#[test]
+fn every_scenario_of_the_project_loads() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let scenarios = super::load_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
+    assert!(scenarios.len() >= 45, "{}", scenarios.len());
+}
