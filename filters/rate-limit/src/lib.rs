@@ -1,1 +1,25 @@
 //! Rate limits: Envoy actions to descriptors to windows in a bounded shared table.
+//!
+//! A request goes through four small machines, each of which knows nothing of the next: [`action`](self) turns facts
+//! into descriptors exactly as Envoy's `rate_limits` do; the limit tree finds the limit of each descriptor exactly as
+//! envoyproxy/ratelimit does; an algorithm says what a hit does to eight bytes of state; and the table keeps those
+//! eight bytes in compare-and-swap cells that all workers share, whose number is bounded whatever clients send.
+//! [`RateLimit`] puts them in a row.
+
+mod action;
+mod address;
+mod algorithm;
+mod decide;
+mod descriptor;
+mod filter;
+mod line;
+mod matcher;
+mod meter;
+mod query;
+mod quota;
+mod read;
+mod status;
+mod table;
+mod tree;
+
+pub use filter::{RateLimit, Stream};

@@ -1,0 +1,151 @@
+//! Envoy's rate limit actions: what of a request becomes a descriptor.
+//!
+//! Semantics: `envoy.config.route.v3.RateLimit`. Each item yields at most one descriptor; an action that finds nothing
+//! drops the whole descriptor unless it may be skipped, in which case only its entry is left out.
+
+use crate::address::{Block, client_ip, masked};
+use crate::descriptor::Descriptors;
+use crate::matcher::{HeaderMatch, QueryMatch};
+use crate::query;
+use std::io::Write as _;
+use weir_model::{Attribute, Demand, Facts};
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use read::items;
+
+/// One item of `rate_limits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    actions: Vec<Action>,
+    hits: u64,
+}
+
+/// One action: the key of its entry and where the value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Action {
+    key: Box<[u8]>,
+    source: Source,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    /// The same for every request: `generic_key`, `source_cluster`.
+    Constant(Box<[u8]>),
+    DestinationCluster,
+    Header {
+        name: Box<[u8]>,
+        skip: bool,
+    },
+    Query {
+        name: Box<[u8]>,
+        skip: bool,
+    },
+    RemoteAddress,
+    MaskedRemoteAddress {
+        v4: u32,
+        v6: u32,
+    },
+    HeadersMatch {
+        value: Box<[u8]>,
+        expect: bool,
+        matchers: Vec<HeaderMatch>,
+    },
+    QueryMatch {
+        value: Box<[u8]>,
+        expect: bool,
+        matchers: Vec<QueryMatch>,
+    },
+    RemoteAddressMatch {
+        value: Box<[u8]>,
+        invert: bool,
+        blocks: Vec<Block>,
+    },
+}
+
+impl Item {
+    /// Adds what this item reads to the demand of the request phase.
+    pub(crate) fn demand(&self, demand: &mut Demand) {
+        for action in &self.actions {
+            match &action.source {
+                Source::Constant(_) => {}
+                Source::DestinationCluster => {
+                    demand.attributes.insert(Attribute::ClusterName);
+                }
+                Source::Header { .. }
+                | Source::Query { .. }
+                | Source::HeadersMatch { .. }
+                | Source::QueryMatch { .. } => demand.request_headers = true,
+                Source::RemoteAddress | Source::MaskedRemoteAddress { .. } | Source::RemoteAddressMatch { .. } => {
+                    demand.attributes.insert(Attribute::SourceAddress);
+                }
+            }
+        }
+    }
+
+    /// Appends this item's descriptor, if the request has one. `spare` lends space.
+    pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) {
+        let mark = out.mark();
+        for action in &self.actions {
+            if !action.describe(facts, out, spare) && !action.may_be_skipped() {
+                out.abandon(mark);
+                return;
+            }
+        }
+        out.keep(mark, self.hits);
+    }
+}
+
+impl Action {
+    fn may_be_skipped(&self) -> bool {
+        matches!(self.source, Source::Header { skip: true, .. } | Source::Query { skip: true, .. })
+    }
+
+    fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) -> bool {
+        let peer = || client_ip(facts.attributes.bytes(&Attribute::SourceAddress)?);
+        let path = || facts.request_headers.first(b":path").unwrap_or_default();
+        match &self.source {
+            Source::Constant(value) => self.entry(out, value),
+            Source::DestinationCluster => match facts.attributes.bytes(&Attribute::ClusterName) {
+                None | Some([]) => false,
+                Some(cluster) => self.entry(out, cluster),
+            },
+            Source::Header { name, .. } => match facts.request_headers.first(name) {
+                Some(value) => self.entry(out, value),
+                None => false,
+            },
+            Source::Query { name, .. } => match query::find(path(), name) {
+                Some(value) => out.entry(&self.key, |bytes| {
+                    bytes.extend(query::decoded(value));
+                    true
+                }),
+                None => false,
+            },
+            Source::RemoteAddress => peer().is_some_and(|(_, text)| self.entry(out, text.as_bytes())),
+            Source::MaskedRemoteAddress { v4, v6 } => peer().is_some_and(|(ip, _)| {
+                let bits = if ip.is_ipv4() { v4 } else { v6 };
+                out.entry(&self.key, |bytes| write!(bytes, "{}/{bits}", masked(ip, *v4, *v6)).is_ok())
+            }),
+            Source::HeadersMatch { value, expect, matchers } => {
+                let met = matchers.iter().all(|matcher| matcher.matches(&facts.request_headers, spare));
+                met == *expect && self.entry(out, value)
+            }
+            Source::QueryMatch { value, expect, matchers } => {
+                let met = matchers.iter().all(|matcher| matcher.matches(path(), spare));
+                met == *expect && self.entry(out, value)
+            }
+            Source::RemoteAddressMatch { value, invert, blocks } => peer().is_some_and(|(ip, _)| {
+                blocks.iter().any(|block| block.contains(ip)) != *invert && self.entry(out, value)
+            }),
+        }
+    }
+
+    fn entry(&self, out: &mut Descriptors, value: &[u8]) -> bool {
+        out.entry(&self.key, |bytes| {
+            bytes.extend_from_slice(value);
+            true
+        })
+    }
+}

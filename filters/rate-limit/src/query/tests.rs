@@ -1,0 +1,25 @@
+use super::first_value;
+
+#[test]
+fn parameters_are_found_and_decoded() {
+    let rows: &[(&str, &str, Option<&str>)] = &[
+        ("/?a=1", "a", Some("1")),
+        ("/?a=1&a=2", "a", Some("1")),
+        ("/?b=1&a=2=3", "a", Some("2=3")),
+        ("/?a", "a", Some("")),
+        ("/?a=", "a", Some("")),
+        ("/?%61=x%20y", "a", Some("x y")),
+        ("/?a=x+y", "a", Some("x+y")),
+        ("/?a=%zz%4", "a", Some("%zz%4")),
+        ("/?a=%2", "a", Some("%2")),
+        ("/?aa=1", "a", None),
+        ("/a=1", "a", None),
+        ("", "a", None),
+        ("/?", "", Some("")),
+    ];
+    let mut out = b"left over".to_vec();
+    for (path, name, expected) in rows {
+        let found = first_value(path.as_bytes(), name.as_bytes(), &mut out);
+        assert_eq!(found.then(|| String::from_utf8(out.clone()).unwrap()).as_deref(), *expected, "{path} {name}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Reading in Envoy's own spelling: snake case as in YAML bootstraps, or the lower camel case of protobuf's JSON.
+
+use crate::matcher::{HeaderMatch, HeaderTest, Kind, QueryMatch, StringMatch};
+use weir_config::{At, Fields};
+
+/// Takes a field that has two spellings.
+pub(crate) fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<At<'v>> {
+    match (fields.take(snake), fields.take(camel)) {
+        (Some(_), Some(second)) => second.problem(format!("`{snake}` is given already")),
+        (first, second) => first.or(second),
+    }
+}
+
+/// Takes a field that has two spellings and must be there.
+pub(crate) fn required<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<At<'v>> {
+    let found = either(fields, snake, camel);
+    if found.is_none() {
+        return fields.at().problem(format!("`{snake}` is missing"));
+    }
+    found
+}
+
+/// A boolean with a default.
+pub(crate) fn flag(at: Option<At<'_>>, default: bool) -> bool {
+    at.and_then(|at| at.bool()).unwrap_or(default)
+}
+
+/// A text that is not empty, as bytes.
+pub(crate) fn bytes(at: &At<'_>) -> Option<Box<[u8]>> {
+    at.text().map(|text| text.as_bytes().into())
+}
+
+/// A field this version does not handle.
+pub(crate) fn refuse(fields: &mut Fields<'_>, snake: &'static str, camel: &'static str, why: &str) {
+    if let Some(at) = either(fields, snake, camel) {
+        at.problem::<()>(why);
+    }
+}
+
+const NO_REGEX: &str = "regular expressions are not supported here; use `exact`, `prefix`, `suffix` or `contains`";
+
+/// Reads an `envoy.type.matcher.v3.StringMatcher`.
+pub(crate) fn string_match(at: &At<'_>) -> Option<StringMatch> {
+    let mut fields = at.object()?;
+    let mut found = Vec::new();
+    for (name, kind) in KINDS {
+        if let Some(at) = fields.take(name) {
+            found.push(pattern(&at, kind));
+        }
+    }
+    refuse(&mut fields, "safe_regex", "safeRegex", NO_REGEX);
+    refuse(&mut fields, "custom", "custom", "custom matchers are not supported");
+    let ignore_case = flag(either(&mut fields, "ignore_case", "ignoreCase"), false);
+    fields.finish();
+    let [Some((kind, text))] = found.as_slice() else {
+        return at.problem("expected exactly one of `exact`, `prefix`, `suffix`, `contains`");
+    };
+    Some(StringMatch { kind: *kind, text: text.clone(), ignore_case })
+}
+
+const KINDS: [(&str, Kind); 4] =
+    [("exact", Kind::Exact), ("prefix", Kind::Prefix), ("suffix", Kind::Suffix), ("contains", Kind::Contains)];
+
+fn pattern(at: &At<'_>, kind: Kind) -> Option<(Kind, Box<[u8]>)> {
+    let text = if kind == Kind::Exact { at.string()? } else { at.text()? };
+    Some((kind, text.as_bytes().into()))
+}
+
+/// Reads an `envoy.config.route.v3.HeaderMatcher`.
+pub(crate) fn header_match(at: &At<'_>) -> Option<HeaderMatch> {
+    let mut fields = at.object()?;
+    let name = fields.require("name").and_then(|at| at.text().map(|name| name.to_ascii_lowercase()));
+    let mut found = Vec::new();
+    for (snake, camel, kind) in [
+        ("exact_match", "exactMatch", Kind::Exact),
+        ("prefix_match", "prefixMatch", Kind::Prefix),
+        ("suffix_match", "suffixMatch", Kind::Suffix),
+        ("contains_match", "containsMatch", Kind::Contains),
+    ] {
+        if let Some(at) = either(&mut fields, snake, camel) {
+            let test = pattern(&at, kind).map(|(kind, text)| StringMatch { kind, text, ignore_case: false });
+            found.push(test.map(HeaderTest::Text));
+        }
+    }
+    if let Some(at) = either(&mut fields, "string_match", "stringMatch") {
+        found.push(string_match(&at).map(HeaderTest::Text));
+    }
+    if let Some(at) = either(&mut fields, "present_match", "presentMatch") {
+        found.push(at.bool().map(HeaderTest::Present));
+    }
+    if let Some(at) = either(&mut fields, "range_match", "rangeMatch") {
+        found.push(range(&at));
+    }
+    refuse(&mut fields, "safe_regex_match", "safeRegexMatch", NO_REGEX);
+    let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
+    let missing = either(&mut fields, "treat_missing_header_as_empty", "treatMissingHeaderAsEmpty");
+    let missing_is_empty = flag(missing, false);
+    fields.finish();
+    if found.len() > 1 {
+        return at.problem("expected at most one kind of match");
+    }
+    let test = found.pop().unwrap_or(Some(HeaderTest::Present(true)))?;
+    Some(HeaderMatch { name: name?.into_bytes().into(), test, invert, missing_is_empty })
+}
+
+fn range(at: &At<'_>) -> Option<HeaderTest> {
+    let mut fields = at.object()?;
+    let mut bound = |name| match fields.take(name) {
+        Some(at) => integer(&at),
+        None => Some(0),
+    };
+    let (start, end) = (bound("start"), bound("end"));
+    fields.finish();
+    Some(HeaderTest::Range(start?, end?))
+}
+
+/// A 64-bit integer, which protobuf's JSON also writes as a string.
+fn integer(at: &At<'_>) -> Option<i64> {
+    let found = match at.value() {
+        weir_config::Value::Number(number) => number.as_i64(),
+        weir_config::Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    if found.is_none() {
+        return at.problem("expected a whole number");
+    }
+    found
+}
+
+/// Reads an `envoy.config.route.v3.QueryParameterMatcher`.
+pub(crate) fn query_match(at: &At<'_>) -> Option<QueryMatch> {
+    let mut fields = at.object()?;
+    let name = fields.require("name").and_then(|at| bytes(&at));
+    let text = either(&mut fields, "string_match", "stringMatch").map(|at| string_match(&at));
+    let present = either(&mut fields, "present_match", "presentMatch").map(|at| at.bool());
+    fields.finish();
+    let test = match (text, present) {
+        (Some(_), Some(_)) => return at.problem("expected at most one of `string_match` and `present_match`"),
+        (Some(text), None) => Ok(text?),
+        (None, Some(present)) => Err(present?),
+        (None, None) => Err(true),
+    };
+    Some(QueryMatch { name: name?, test })
+}

@@ -1,0 +1,286 @@
+//! The bounded table: keys of limits in compare-and-swap cells that all workers share.
+//!
+//! A cell's name can never be deleted, so names are numbers: `w1/PLUGIN/DIRECTION/LINE` for lines of keyed limits and
+//! `w1/PLUGIN/DIRECTION/sSLOT` for limits without a client's value in their key. What a client sends only chooses, by a
+//! keyed hash whose key it cannot know, in which line its debt is kept.
+//!
+//! Nothing is ever admitted because a cell could not be changed: after eight retries the hit is refused.
+
+use crate::algorithm::{Algorithm, Standing, Step};
+use crate::line::{Line, WAYS};
+use siphasher::sip::SipHasher13;
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use weir_model::{CellError, Cells, Expect, Now};
+
+/// How often a cell is tried again after another worker was faster.
+const RETRIES: u32 = 8;
+
+/// Which lines a limit has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A cell of its own: the limit has one key.
+    Slot(u32),
+    /// `lines` lines from `base`; at least one.
+    Lines {
+        /// The first.
+        base: u32,
+        /// How many.
+        lines: u32,
+    },
+}
+
+/// One key of one limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    /// Who the limit is, the same in every configuration that has it.
+    pub(crate) limit: u64,
+    /// Where it lives.
+    pub(crate) place: Place,
+    /// The key.
+    pub(crate) fingerprint: u64,
+}
+
+/// What is to happen to hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Charge {
+    /// They count if they fit.
+    IfFits,
+    /// They count in any case.
+    Always,
+}
+
+/// What happened to hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// They fit and count.
+    Taken {
+        /// How the key stands.
+        standing: Standing,
+        /// What giving them back needs.
+        receipt: u64,
+    },
+    /// They do not fit.
+    Exceeded {
+        /// How the key stands.
+        standing: Standing,
+        /// Nanoseconds until they would.
+        retry: u64,
+    },
+    /// They would fit a key of their own, but busy keys have its place.
+    Full {
+        /// How a new key stands.
+        standing: Standing,
+        /// Nanoseconds until there may be room.
+        retry: u64,
+    },
+    /// Other workers were faster every time.
+    Contended,
+    /// The host refused.
+    Unavailable,
+}
+
+/// What the table counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Keys that lost their place while they had a debt.
+    pub(crate) evicted: u64,
+    /// Cells that were damaged, of another layout or of another limit.
+    pub(crate) restarted: u64,
+}
+
+/// The table as one VM sees it.
+#[derive(Debug)]
+pub(crate) struct Table {
+    prefixes: [String; 3],
+    direction: usize,
+    seed_name: String,
+    seed: Option<[u64; 2]>,
+    name: String,
+    loaded: Vec<u8>,
+    encoded: Vec<u8>,
+    tally: Tally,
+}
+
+impl Table {
+    /// The table of a plugin.
+    pub(crate) fn new(plugin: &str) -> Self {
+        Self {
+            prefixes: ["unspecified", "inbound", "outbound"].map(|direction| format!("w1/{plugin}/{direction}/")),
+            direction: 0,
+            seed_name: format!("w1/{plugin}/seed"),
+            seed: None,
+            name: String::new(),
+            loaded: Vec::new(),
+            encoded: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Turns to the listener direction as Envoy numbers it; what is unknown is unspecified.
+    pub(crate) fn face(&mut self, direction: Option<i64>) {
+        self.direction = match direction {
+            Some(1) => 1,
+            Some(2) => 2,
+            _ => 0,
+        };
+    }
+
+    /// What was counted since the last call.
+    pub(crate) fn tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
+    }
+
+    /// A hasher that clients cannot foresee, the same in every worker.
+    pub(crate) fn hasher(&mut self, cells: &mut dyn Cells, now: Now) -> Result<SipHasher13, CellError> {
+        let [first, second] = match self.seed {
+            Some(seed) => seed,
+            None => self.agree(cells, now)?,
+        };
+        Ok(SipHasher13::new_with_keys(first, second))
+    }
+
+    /// The seed all workers use: the first one stored.
+    fn agree(&mut self, cells: &mut dyn Cells, now: Now) -> Result<[u64; 2], CellError> {
+        for _ in 0..=RETRIES {
+            let found = cells.load(&self.seed_name, &mut self.loaded)?;
+            if let (Some(_), Ok(words)) = (found, <[u8; 16]>::try_from(self.loaded.as_slice())) {
+                let words = u128::from_le_bytes(words).to_le_bytes();
+                let (first, second) = words.split_at(8);
+                let word = |half: &[u8]| half.try_into().map_or(0, u64::from_le_bytes);
+                let seed = [word(first), word(second)];
+                self.seed = Some(seed);
+                return Ok(seed);
+            }
+            // The standard library's hasher is keyed from the host's random source.
+            let random = RandomState::new();
+            self.encoded.clear();
+            for salt in [now.wall_nanos, now.mono_nanos] {
+                self.encoded.extend_from_slice(&random.hash_one(salt).to_le_bytes());
+            }
+            match cells.store(&self.seed_name, &self.encoded, found.map_or(Expect::Absent, Expect::Version)) {
+                Ok(()) | Err(CellError::Conflict) => {}
+                Err(CellError::Unavailable) => return Err(CellError::Unavailable),
+            }
+        }
+        Err(CellError::Conflict)
+    }
+
+    /// Charges `hits` to a key. Zero hits only ask.
+    pub(crate) fn charge(
+        &mut self,
+        cells: &mut dyn Cells,
+        key: &Key,
+        algorithm: &Algorithm,
+        hits: u64,
+        charge: Charge,
+        now: Now,
+    ) -> Outcome {
+        self.locate(key);
+        for _ in 0..=RETRIES {
+            let (found, mut line) = match self.load(cells, key) {
+                Ok(loaded) => loaded,
+                Err(_) => return Outcome::Unavailable,
+            };
+            let seat = line.seat(key.fingerprint, algorithm, now);
+            let (state, anew, outcome) = match algorithm.take(seat.start, hits, now) {
+                Step::Taken { state, anew, standing } => (state, anew, Outcome::Taken { standing, receipt: 0 }),
+                Step::Refused { retry, standing } => {
+                    if seat.newcomer
+                        && let Step::Taken { standing, .. } = algorithm.take(0, hits, now)
+                    {
+                        return Outcome::Full { standing, retry };
+                    }
+                    let refused = Outcome::Exceeded { standing, retry };
+                    if charge == Charge::IfFits {
+                        return refused;
+                    }
+                    (algorithm.force(seat.start, hits, now), false, refused)
+                }
+            };
+            if hits == 0 {
+                return outcome;
+            }
+            let way = line.settle(&seat, key.fingerprint, state, anew);
+            line.encode(&mut self.encoded);
+            match cells.store(&self.name, &self.encoded, found.map_or(Expect::Absent, Expect::Version)) {
+                Ok(()) => {
+                    self.tally.evicted += u64::from(seat.evicts);
+                    return match outcome {
+                        Outcome::Taken { standing, .. } => {
+                            Outcome::Taken { standing, receipt: receipt(algorithm, way.state, way.generation) }
+                        }
+                        other => other,
+                    };
+                }
+                Err(CellError::Conflict) => {}
+                Err(CellError::Unavailable) => return Outcome::Unavailable,
+            }
+        }
+        Outcome::Contended
+    }
+
+    /// Gives hits back, unless what they were taken from has passed or the key lost its place: then they stay taken,
+    /// which is stricter and never more lenient.
+    pub(crate) fn give_back(&mut self, cells: &mut dyn Cells, key: &Key, algorithm: &Algorithm, hits: u64, taken: u64) {
+        self.locate(key);
+        for _ in 0..=RETRIES {
+            let Ok((Some(version), mut line)) = self.load(cells, key) else { return };
+            let Some((index, way)) = line.find(key.fingerprint) else { return };
+            if receipt(algorithm, way.state, way.generation) != taken || hits == 0 {
+                return;
+            }
+            let seat = crate::line::Seat { index, start: way.state, evicts: false, newcomer: false };
+            line.settle(&seat, key.fingerprint, algorithm.give_back(way.state, hits), false);
+            line.encode(&mut self.encoded);
+            if cells.store(&self.name, &self.encoded, Expect::Version(version)) != Err(CellError::Conflict) {
+                return;
+            }
+        }
+    }
+
+    fn load(&mut self, cells: &mut dyn Cells, key: &Key) -> Result<(Option<u32>, Line), CellError> {
+        let ways = match key.place {
+            Place::Slot(_) => 1,
+            Place::Lines { .. } => WAYS,
+        };
+        let found = cells.load(&self.name, &mut self.loaded)?;
+        let line = found.and_then(|_| Line::decode(&self.loaded, key.limit, ways));
+        if found.is_some() && line.is_none() {
+            self.tally.restarted += 1;
+        }
+        Ok((found, line.unwrap_or_else(|| Line::new(key.limit, ways))))
+    }
+
+    /// Writes the name of the key's cell.
+    fn locate(&mut self, key: &Key) {
+        self.name.clear();
+        if let Some(prefix) = self.prefixes.get(self.direction) {
+            self.name.push_str(prefix);
+        }
+        // Writing to a String cannot fail.
+        let _ = match key.place {
+            Place::Slot(slot) => write!(self.name, "s{slot}"),
+            Place::Lines { base, lines } => {
+                let line = u64::from(base) + key.fingerprint % u64::from(lines.max(1));
+                write!(self.name, "{line}")
+            }
+        };
+    }
+}
+
+/// What must be the same for hits to be given back: the window, or the generation.
+fn receipt(algorithm: &Algorithm, state: u64, generation: u32) -> u64 {
+    match algorithm {
+        Algorithm::FixedWindow { .. } => state >> 32,
+        Algorithm::Gcra { .. } => u64::from(generation),
+    }
+}
+
+/// Ends a fingerprint; 0 is kept for ways that are nobody's.
+pub(crate) fn fingerprint(hasher: &SipHasher13) -> u64 {
+    hasher.finish().max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The limits of an envoyproxy/ratelimit configuration, and which of them a descriptor has.
+//!
+//! Semantics: that project's `config_impl.go`. At each level an exact value comes first, then the values with `*` in
+//! the order of the file, then the key alone. A limit counts only where the last entry of the descriptor was found, and
+//! there is no way back to a shallower level. Here a key and a value are two things, so key `a` with value `b_c` is not
+//! key `a_b` with value `c`; every other answer is the service's.
+
+use crate::algorithm::Algorithm;
+use crate::table::Place;
+use std::collections::BTreeMap;
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use read::{Algorithms, read};
+
+/// One limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Limit {
+    /// The `name` it was given.
+    pub(crate) name: Option<String>,
+    /// Its name, or the keys and configured values that lead to it.
+    pub(crate) label: String,
+    /// The same in every configuration that has this limit with this unit and algorithm.
+    pub(crate) id: u64,
+    /// Its rule; `None` is unlimited.
+    pub(crate) algorithm: Option<Algorithm>,
+    /// Hits in a unit.
+    pub(crate) requests: u32,
+    /// The unit in seconds.
+    pub(crate) seconds: u64,
+    /// Counts and never refuses.
+    pub(crate) shadow: bool,
+    /// Names of limits that do not apply beside this one.
+    pub(crate) replaces: Vec<String>,
+    /// For each level, whether each value has a state of its own.
+    pub(crate) keyed: Vec<bool>,
+    /// Where its keys live.
+    pub(crate) place: Place,
+}
+
+/// All limits of a configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tree {
+    top: Level,
+    pub(crate) limits: Vec<Limit>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Level {
+    keys: BTreeMap<Box<[u8]>, Values>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Values {
+    exact: BTreeMap<Box<[u8]>, Node>,
+    wild: Vec<(Glob, Node)>,
+    any: Option<Box<Node>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    limit: Option<usize>,
+    below: Level,
+}
+
+impl Tree {
+    /// The limit of a descriptor, as an index into `limits`.
+    pub(crate) fn find<'e>(&self, entries: impl Iterator<Item = (&'e [u8], &'e [u8])>) -> Option<usize> {
+        let mut level = &self.top;
+        let mut limit = None;
+        for (key, value) in entries {
+            let node = level.keys.get(key)?.node(value)?;
+            limit = node.limit;
+            level = &node.below;
+        }
+        limit
+    }
+
+    /// Whether any limit replaces another.
+    pub(crate) fn has_replacements(&self) -> bool {
+        self.limits.iter().any(|limit| !limit.replaces.is_empty())
+    }
+}
+
+impl Values {
+    fn node(&self, value: &[u8]) -> Option<&Node> {
+        let wild = || self.wild.iter().find(|(glob, _)| glob.matches(value)).map(|(_, node)| node);
+        self.exact.get(value).or_else(wild).or(self.any.as_deref())
+    }
+}
+
+/// A value with `*`, each of which stands for any bytes, also none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Glob {
+    first: Box<[u8]>,
+    middle: Vec<Box<[u8]>>,
+    last: Box<[u8]>,
+}
+
+impl Glob {
+    /// `None` if there is no `*`.
+    fn new(pattern: &str) -> Option<Self> {
+        let (first, rest) = pattern.split_once('*')?;
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let middle = middle.split('*').filter(|part| !part.is_empty()).map(|part| part.as_bytes().into()).collect();
+        Some(Self { first: first.as_bytes().into(), middle, last: last.as_bytes().into() })
+    }
+
+    fn matches(&self, value: &[u8]) -> bool {
+        let Some(rest) = value.strip_prefix(&*self.first) else { return false };
+        let Some(mut rest) = rest.strip_suffix(&*self.last) else { return false };
+        for part in &self.middle {
+            let found = rest.windows(part.len().max(1)).position(|window| window == &**part);
+            let Some(after) = found.and_then(|at| rest.get(at + part.len()..)) else { return false };
+            rest = after;
+        }
+        true
+    }
+}

@@ -1,0 +1,237 @@
+//! Reading an envoyproxy/ratelimit configuration, verbatim, and giving each limit its place in the table.
+
+use super::{Glob, Level, Limit, Node, Tree};
+use crate::algorithm::Algorithm;
+use crate::line::WAYS;
+use crate::table::Place;
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher as _;
+use weir_config::At;
+
+/// `algorithms`: by a limit's name or key path, its burst if it is GCRA's, and whether a limit has claimed it.
+pub(crate) type Algorithms<'v> = Vec<(&'v str, At<'v>, Option<u32>, bool)>;
+
+/// How much of a limit's surroundings its reader knows.
+struct Path<'p> {
+    label: String,
+    keyed: Vec<bool>,
+    hasher: SipHasher13,
+    limits: &'p mut Vec<Limit>,
+}
+
+/// Reads `config`. `max_keys` bounds the keys of limits with clients' values in them.
+pub(crate) fn read(at: &At<'_>, algorithms: &mut Algorithms<'_>, max_keys: u32) -> Option<Tree> {
+    let mut fields = at.object()?;
+    let domain = fields.require("domain").and_then(|at| at.text());
+    let mut tree = Tree::default();
+    if let Some(list) = fields.take("descriptors") {
+        let mut hasher = SipHasher13::new();
+        absorb(&mut hasher, domain.unwrap_or_default().as_bytes());
+        let path = Path { label: String::new(), keyed: Vec::new(), hasher, limits: &mut tree.limits };
+        tree.top = level(&list, path, algorithms);
+    }
+    fields.finish();
+    for (name, at, _, claimed) in algorithms.iter() {
+        if !claimed {
+            at.problem::<()>(format!("no limit is called `{name}`"));
+        }
+    }
+    domain?;
+    place(at, &mut tree.limits, max_keys)?;
+    Some(tree)
+}
+
+fn absorb(hasher: &mut SipHasher13, bytes: &[u8]) {
+    hasher.write_u64(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    hasher.write(bytes);
+}
+
+fn level(at: &At<'_>, path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Level {
+    let mut level = Level::default();
+    for at in at.list().unwrap_or_default() {
+        let path = Path {
+            label: path.label.clone(),
+            keyed: path.keyed.clone(),
+            hasher: path.hasher,
+            limits: &mut *path.limits,
+        };
+        descriptor(&at, &mut level, path, algorithms);
+    }
+    level
+}
+
+fn descriptor(at: &At<'_>, level: &mut Level, mut path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Option<()> {
+    let mut fields = at.object()?;
+    let key = fields.require("key").and_then(|at| at.text());
+    let value = fields.take("value").and_then(|at| at.string()).unwrap_or_default();
+    let mut flag = |name| fields.take(name).and_then(|at| at.bool()).unwrap_or(false);
+    let shadow = flag("shadow_mode");
+    let share = flag("share_threshold");
+    // These choose the service's own metrics; a client's value never becomes a label here.
+    let _ = (flag("detailed_metric"), flag("value_to_metric"));
+    if let Some(at) = fields.take("quota_mode")
+        && at.bool() == Some(true)
+    {
+        at.problem::<()>("quota mode is not supported");
+    }
+    fields.ignore(&["metadata"]);
+    let limit = fields.take("rate_limit");
+    let below = fields.take("descriptors");
+    fields.finish();
+    let key = key?;
+
+    let glob = Glob::new(value);
+    if !path.label.is_empty() {
+        path.label.push('.');
+    }
+    path.label.push_str(key);
+    if !value.is_empty() {
+        path.label.push('_');
+        path.label.push_str(value);
+    }
+    path.keyed.push(match glob {
+        Some(_) => !share,
+        None => value.is_empty(),
+    });
+    absorb(&mut path.hasher, key.as_bytes());
+    absorb(&mut path.hasher, value.as_bytes());
+    let mut node = Node::default();
+    if let Some(at) = limit
+        && let Some(limit) = rate_limit(&at, &path, shadow, algorithms)
+    {
+        node.limit = Some(path.limits.len());
+        path.limits.push(limit);
+    }
+    if let Some(list) = below {
+        node.below = self::level(&list, path, algorithms);
+    }
+
+    let values = level.keys.entry(key.as_bytes().into()).or_default();
+    let twice = match glob {
+        Some(glob) => {
+            let twice = values.wild.iter().any(|(known, _)| *known == glob);
+            values.wild.push((glob, node));
+            twice
+        }
+        None if value.is_empty() => values.any.replace(Box::new(node)).is_some(),
+        None => values.exact.insert(value.as_bytes().into(), node).is_some(),
+    };
+    if twice {
+        return at.problem(format!("key `{key}` with value `{value}` is given twice"));
+    }
+    Some(())
+}
+
+const UNITS: [(&str, u64); 7] = [
+    ("second", 1),
+    ("minute", 60),
+    ("hour", 3_600),
+    ("day", 86_400),
+    ("week", 604_800),
+    ("month", 2_592_000),
+    ("year", 31_536_000),
+];
+
+fn rate_limit(at: &At<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut Algorithms<'_>) -> Option<Limit> {
+    let mut fields = at.object()?;
+    let name = fields.take("name").and_then(|at| at.text());
+    let replaces = fields.take("replaces").map_or_else(Vec::new, |at| at.each(|at| replaced(&at, name)));
+    let unlimited = fields.take("unlimited").and_then(|at| at.bool()).unwrap_or(false);
+    let unit = fields.take("unit");
+    let requests = fields.take("requests_per_unit").map(|at| at.integer(0, u64::from(u32::MAX)));
+    fields.finish();
+    let label = name.unwrap_or(&path.label).to_owned();
+    if label.chars().any(char::is_control) {
+        return at.problem("a limit's name must not hold control characters");
+    }
+    let mut limit = Limit {
+        name: name.map(str::to_owned),
+        label,
+        id: 0,
+        algorithm: None,
+        requests: 0,
+        seconds: 0,
+        shadow,
+        replaces,
+        keyed: path.keyed.clone(),
+        place: Place::Slot(0),
+    };
+    if unlimited {
+        return match unit {
+            Some(at) => at.problem("an unlimited limit has no unit"),
+            None => Some(limit),
+        };
+    }
+    let Some(unit) = unit else { return at.problem("`unit` is missing") };
+    let word = unit.string()?;
+    let Some((_, seconds)) = UNITS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)) else {
+        return unit.problem(format!("invalid rate limit unit `{word}`; expected `second` to `year`"));
+    };
+    let Some(requests) = requests else { return at.problem("`requests_per_unit` is missing") };
+    limit.requests = u32::try_from(requests?).ok()?;
+    limit.seconds = *seconds;
+    let mut burst = None;
+    for (called, at, found, claimed) in algorithms.iter_mut() {
+        if *called == path.label || Some(*called) == name {
+            *claimed = true;
+            burst = found.map(|burst| (at.clone(), burst));
+        }
+    }
+    limit.algorithm = match &burst {
+        None => Some(Algorithm::FixedWindow { seconds: limit.seconds, limit: limit.requests }),
+        Some((at, burst)) => match Algorithm::gcra(limit.requests, limit.seconds, *burst) {
+            None => return at.problem("the burst is too long for this rate"),
+            algorithm => algorithm,
+        },
+    };
+    let mut hasher = path.hasher;
+    hasher.write_u64(limit.seconds);
+    hasher.write_u8(u8::from(burst.is_some()));
+    limit.id = hasher.finish();
+    Some(limit)
+}
+
+fn replaced(at: &At<'_>, own: Option<&str>) -> Option<String> {
+    let mut fields = at.object()?;
+    let name = fields.require("name").and_then(|at| match at.text()? {
+        name if Some(name) == own => at.problem("a limit cannot replace itself"),
+        name => Some(name.to_owned()),
+    });
+    fields.finish();
+    name
+}
+
+/// Gives every limit its place. The places depend on the set of limits only, and hardly move when one is added, since a
+/// limit that moves begins anew.
+fn place(at: &At<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
+    let mut alone: Vec<&mut Limit> = Vec::new();
+    let mut keyed: Vec<&mut Limit> = Vec::new();
+    for limit in limits.iter_mut().filter(|limit| limit.algorithm.is_some()) {
+        if limit.keyed.contains(&true) { keyed.push(limit) } else { alone.push(limit) }
+    }
+    spread(&mut alone, |limit, slot| limit.place = Place::Slot(slot));
+    let all = max_keys / u32::try_from(WAYS).unwrap_or(8);
+    let blocks = u32::try_from(keyed.len().next_power_of_two()).unwrap_or(u32::MAX);
+    let lines = all / blocks;
+    if lines == 0 {
+        return at.problem(format!("{} keyed limits do not fit `maxKeys` of {max_keys}", keyed.len()));
+    }
+    spread(&mut keyed, |limit, block| limit.place = Place::Lines { base: block * lines, lines });
+    Some(())
+}
+
+/// Numbers limits by hashing: each takes the first free number from its own on, below the next power of two.
+fn spread(limits: &mut [&mut Limit], mut settle: impl FnMut(&mut Limit, u32)) {
+    let size = limits.len().next_power_of_two();
+    let mut taken = vec![false; size];
+    limits.sort_by_key(|limit| limit.id);
+    for limit in limits.iter_mut() {
+        let home = usize::try_from(limit.id % u64::try_from(size).unwrap_or(1)).unwrap_or(0);
+        let free = (home..size).chain(0..home).find(|slot| taken.get(*slot) == Some(&false));
+        let slot = free.unwrap_or(0);
+        if let Some(flag) = taken.get_mut(slot) {
+            *flag = true;
+        }
+        settle(limit, u32::try_from(slot).unwrap_or(u32::MAX));
+    }
+}
