@@ -54,6 +54,8 @@ fn is_grpc(content_type: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     use weir_model::PairsBuilder;
 
     fn captured(pairs: &[(&[u8], &[u8])], wanted: Wanted) -> Stream {

@@ -38,6 +38,8 @@ fn comma(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::short_flags;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn flags_are_spelled_as_envoy_spells_them() {

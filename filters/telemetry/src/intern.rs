@@ -82,6 +82,8 @@ impl Memo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn clients_use_half_of_the_room_and_all_others_the_whole() {

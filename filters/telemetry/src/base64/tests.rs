@@ -1,4 +1,6 @@
 use super::decode;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn with_and_without_padding() {

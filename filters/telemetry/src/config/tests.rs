@@ -1,4 +1,6 @@
 use crate::Telemetry;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Filter, Node};
 
 fn problems(rest: &str) -> Vec<String> {

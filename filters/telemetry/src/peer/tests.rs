@@ -1,5 +1,7 @@
 use super::*;
 use crate::testing::{base64, cases, json_struct, metadata, struct_bytes};
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn header(json: &str) -> Vec<u8> {
     base64(&struct_bytes(&json_struct(json)))

@@ -1,5 +1,7 @@
 use crate::label::LABELS;
 use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes, telemetry};
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Attribute, Node};
 
 const TOTAL: &str = "istio_requests_total";

@@ -1,5 +1,7 @@
 use super::*;
 use crate::testing::metadata;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn the_first_service_of_a_cluster() {

@@ -1,6 +1,8 @@
 use super::*;
 use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes, telemetry};
 use std::collections::BTreeSet;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod istio;
 

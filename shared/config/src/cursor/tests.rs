@@ -1,4 +1,6 @@
 use crate::read_document;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn problems(json: &str) -> Vec<String> {
     let result = read_document(json.as_bytes(), |at| {

@@ -1,5 +1,7 @@
 use super::*;
 use crate::stat_name;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::MetricOp;
 
 /// What Envoy would hold after the operations: name and total of each series, in order of definition.

@@ -1,4 +1,6 @@
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn encoded(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut builder = PairsBuilder::default();

@@ -1,4 +1,6 @@
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// One length-delimited field, written by hand so that the numbers are checked against the published definitions.
 fn field(number: u8, payload: &[u8]) -> Vec<u8> {

@@ -4,6 +4,8 @@ use super::*;
 use crate::testing::cases;
 use std::collections::BTreeMap;
 use std::path::Path;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Renders the part of Go's template language that the files use: `if`, `else if`, `else`, `end` on lines of their own,
 /// and `.Vars.X` and `.Ports.X` as values. What is not set is empty.
