@@ -297,7 +297,7 @@ impl Envoy {
     }
 
     fn log_end(&self) -> Vec<String> {
-        last_lines(&self.dir.path().join(LOG), 40)
+        last_lines(&self.dir.path().join(LOG), 200)
     }
 }
 

@@ -1,1 +1,26 @@
-//! Real Envoy: spawn, drive, read stats and logs.
+//! Real Envoy for tests: any module, any scenario, any bytes.
+//!
+//! [`Setup`] says what stands in the proxy, [`Proxy`] is one Envoy that runs it, and [`RealEnvoy`] runs scenarios through
+//! it. Each proxy is a process of its own on ports of its own, so tests may run side by side; at most two run at once.
+
+mod access;
+mod bootstrap;
+mod certificates;
+mod discovery;
+mod filters;
+mod gateway;
+mod place;
+mod proxy;
+mod slot;
+mod stats;
+mod swap;
+mod wire;
+
+pub use bootstrap::Discovery;
+pub use certificates::{Authority, CertificateError, Identity};
+pub use filters::{Plugin, Setup};
+pub use gateway::RealEnvoy;
+pub use place::{envoy_binary, module, workspace};
+pub use proxy::{Booted, Proxy};
+pub use stats::VmStats;
+pub use wire::{Dialer, Wire, raw_http2};

@@ -1,0 +1,46 @@
+//! The access log: one JSON object a line, found again by the port of the client that sent the request.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use weir_scenario::{Bytes, Record};
+
+/// The logger that writes it. What is absent is null there.
+pub(crate) fn logger(file: &Path) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": file,
+            "log_format": {"json_format": {
+                "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+                "status": "%RESPONSE_CODE%",
+                "details": "%RESPONSE_CODE_DETAILS%",
+                "flags": "%RESPONSE_FLAGS%",
+                "policy": "%FILTER_STATE(wasm.weir.policy:PLAIN)%",
+                "rate_limit": "%FILTER_STATE(wasm.weir.rate_limit:PLAIN)%",
+            }},
+        },
+    })
+}
+
+/// Port of the client and record of a line; `None` if it is no such line.
+pub(crate) fn parse(line: &str) -> Option<(u16, Record)> {
+    let tree: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| Bytes::from(tree.get(name).and_then(Value::as_str).unwrap_or("-"));
+    let client = tree.get("client")?.as_str()?.rsplit_once(':')?.1.parse().ok()?;
+    let status = tree.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    Some((
+        client,
+        Record {
+            status: status.unwrap_or(0),
+            details: text("details"),
+            flags: text("flags"),
+            policy: text("policy"),
+            rate_limit: text("rate_limit"),
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests;

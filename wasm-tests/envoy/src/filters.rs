@@ -1,0 +1,71 @@
+//! What a proxy is to run, apart from any scenario: plugins by file, and what is around them.
+
+use std::path::PathBuf;
+
+use weir_scenario::{Failure, FilterSpec, Scenario, Step, Surroundings};
+
+use crate::bootstrap::Discovery;
+use crate::place;
+
+/// One Wasm plugin in the filter chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plugin {
+    /// Name of the filter and the plugin, unique in its chain. The VM bears it, too, so no two plugins share one.
+    pub name: String,
+    /// Envoy's `root_id`.
+    pub root_id: String,
+    /// The module's file.
+    pub module: PathBuf,
+    /// The plugin configuration, handed to the module as it is.
+    pub configuration: String,
+}
+
+impl Plugin {
+    /// The plugins of a scenario's filters.
+    ///
+    /// # Errors
+    /// When a module has not been built.
+    pub fn all(filters: &[FilterSpec]) -> Result<Vec<Self>, Failure> {
+        let plugin = |(place, filter): (usize, &FilterSpec)| {
+            Ok(Self {
+                name: filter.name(place),
+                root_id: filter.root_id.clone(),
+                module: place::module(filter.module.stem())?,
+                configuration: String::from_utf8_lossy(&filter.config_bytes()).into_owned(),
+            })
+        };
+        filters.iter().enumerate().map(plugin).collect()
+    }
+}
+
+/// What a proxy is to run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Setup {
+    /// The filter chain before the router.
+    pub plugins: Vec<Plugin>,
+    /// Listener and identity.
+    pub proxy: weir_scenario::Proxy,
+    /// Routes and upstreams.
+    pub world: Surroundings,
+    /// How the plugins' configuration reaches the proxy.
+    pub discovery: Discovery,
+    /// Envoy's `--component-log-level`, such as `wasm:debug`.
+    pub component_log_level: Option<String>,
+}
+
+impl Setup {
+    /// What a scenario asks for: configuration in the bootstrap, or through discovery if a step changes it.
+    ///
+    /// # Errors
+    /// When a module has not been built.
+    pub fn of(scenario: &Scenario) -> Result<Self, Failure> {
+        let changes = scenario.steps.iter().any(|step| matches!(step, Step::Configure(_)));
+        Ok(Self {
+            plugins: Plugin::all(&scenario.filters)?,
+            proxy: scenario.proxy.clone(),
+            world: scenario.world.clone(),
+            discovery: if changes { Discovery::Filters } else { Discovery::None },
+            component_log_level: None,
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! Scenarios in real Envoy: one proxy per scenario, with a clock that nobody can set.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use weir_scenario::{
+    Change, Failure, FilterSpec, Gateway, LogLine, Metrics, Record, Request, Response, Scenario, Session, Started,
+    World,
+};
+
+use crate::filters::{Plugin, Setup};
+use crate::proxy::{Booted, Proxy};
+
+/// Starts a real Envoy for every scenario.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealEnvoy;
+
+impl Gateway for RealEnvoy {
+    fn world(&self) -> World {
+        World::Envoy
+    }
+
+    fn start(&mut self, scenario: &Scenario) -> Result<Started, Failure> {
+        Ok(match Proxy::start(Setup::of(scenario)?)? {
+            Booted::Ready(proxy) => Started::Ready(proxy),
+            Booted::Refused(log) => Started::Refused(log),
+        })
+    }
+}
+
+impl Session for Proxy {
+    fn send(&mut self, request: &Request) -> Result<Response, Failure> {
+        Proxy::send(self, request)
+    }
+
+    fn record(&mut self) -> Result<Record, Failure> {
+        Proxy::record(self)
+    }
+
+    fn configure(&mut self, filters: &[FilterSpec], during: Option<&Request>) -> Result<Change, Failure> {
+        self.swap(Plugin::all(filters)?, during)
+    }
+
+    fn advance(&mut self, by: Duration) -> Result<(), Failure> {
+        std::thread::sleep(by);
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        #[expect(clippy::disallowed_methods, reason = "the wall clock of this machine is the proxy's, too")]
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn metrics(&mut self) -> Result<Metrics, Failure> {
+        Proxy::metrics(self)
+    }
+
+    fn logs(&mut self) -> Result<Vec<LogLine>, Failure> {
+        Proxy::logs(self)
+    }
+
+    fn vm_failures(&mut self) -> Result<u64, Failure> {
+        Proxy::vm_failures(self)
+    }
+
+    fn stop(self: Box<Self>) -> Result<(), Failure> {
+        Proxy::stop(*self)
+    }
+}

@@ -1,0 +1,291 @@
+//! One Envoy that runs a setup, with the upstreams around it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use weir_launch::{ClientError, Envoy, Launch, LogTail, StartError, wait_until};
+use weir_scenario::{Client, Failure, LogLine, Metrics, Record, Request, Response, Tls};
+use weir_world::Upstreams;
+
+use crate::bootstrap::{self, ACCESS_LOG, Discovery, LISTENER, ServerTls};
+use crate::certificates::Authority;
+use crate::filters::Setup;
+use crate::slot::Slot;
+use crate::stats::{self, VmStats};
+use crate::wire::{ClientTls, Dialer};
+use crate::{access, discovery, place};
+
+/// A running proxy. Dropping it ends everything that was started for it.
+#[derive(Debug)]
+pub struct Proxy {
+    pub(crate) envoy: Envoy,
+    pub(crate) setup: Setup,
+    pub(crate) tls: Option<ProxyTls>,
+    upstreams: Upstreams,
+    address: SocketAddr,
+    access: LogTail,
+    log: LogTail,
+    lines: Vec<String>,
+    port: u16,
+    _slot: Slot,
+}
+
+/// What came of starting one.
+#[derive(Debug)]
+pub enum Booted {
+    /// It serves.
+    Ready(Box<Proxy>),
+    /// It refused its configuration and is gone; its log.
+    Refused(String),
+}
+
+/// Certificates of a proxy that speaks TLS, and of the clients that it met.
+#[derive(Debug)]
+pub(crate) struct ProxyTls {
+    authority: Authority,
+    pub(crate) server: ServerTls,
+    clients: BTreeMap<String, ClientTls>,
+}
+
+/// How long a record, a listener or a discovery answer may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Proxy {
+    /// Starts a proxy and its upstreams, and waits until it serves or has refused its configuration.
+    ///
+    /// # Errors
+    /// When there is no Envoy, or this machine refuses something. That Envoy refuses the configuration is no error.
+    pub fn start(setup: Setup) -> Result<Booted, Failure> {
+        let slot = Slot::take();
+        let launch = Launch::new(&place::envoy_binary()?).map_err(|error| started(&error))?;
+        let upstreams = Upstreams::start(&setup.world).map_err(|error| Failure(format!("no upstream: {error}")))?;
+        let tls = ProxyTls::of(&setup.proxy.tls)?;
+        let server = tls.as_ref().map(|tls| &tls.server);
+        discovery::write_all(&setup, server, launch.dir())?;
+        let tree = bootstrap::bootstrap(&setup, &|cluster| upstreams.address(cluster), server, launch.dir())?;
+        let mut launch = launch.concurrency(setup.proxy.workers);
+        if let Some(levels) = &setup.component_log_level {
+            launch = launch.component_log_level(levels);
+        }
+        let envoy = match launch.start(&tree.to_string()) {
+            Ok(envoy) => envoy,
+            Err(StartError::Stopped { log, .. }) => return Ok(Booted::Refused(log.join("\n"))),
+            Err(error) => return Err(started(&error)),
+        };
+        let (access, log) = (LogTail::new(&envoy.dir().join(ACCESS_LOG)), envoy.log());
+        let address = envoy.admin();
+        let lines = Vec::new();
+        let mut proxy = Self { envoy, setup, tls, upstreams, address, access, log, lines, port: 0, _slot: slot };
+        if proxy.refused_at_start()? {
+            return Ok(Booted::Refused(proxy.log_text(0)?));
+        }
+        let listening = wait_until(PATIENCE, || proxy.envoy.listeners().ok()?.get(LISTENER).copied());
+        proxy.address = listening.ok_or_else(|| Failure("envoy is ready and has no listener".to_owned()))?;
+        Ok(Booted::Ready(Box::new(proxy)))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The upstreams around it.
+    #[must_use]
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
+    }
+
+    /// What connects to the proxy as the client of this request.
+    ///
+    /// # Errors
+    /// When the client has an identity that is not ASCII, or that the proxy has no TLS for.
+    pub fn dialer(&mut self, request: &Request) -> Result<Dialer, Failure> {
+        let tls = match (&request.client, &mut self.tls) {
+            (Client::Plain, _) => None,
+            (Client::Identity(uri), Some(tls)) => Some(tls.client(uri)?.clone()),
+            (Client::Identity(_), None) => return Err(Failure("a client with an identity needs TLS".to_owned())),
+        };
+        Ok(Dialer { to: self.address, tls })
+    }
+
+    /// Sends one request on a connection of its own; what an upstream saw of it is in the response.
+    ///
+    /// # Errors
+    /// As [`dialer`](Self::dialer).
+    pub fn send(&mut self, request: &Request) -> Result<Response, Failure> {
+        self.upstreams.forget();
+        let mut wire = self.dialer(request)?.connect(request)?;
+        let response = wire.send(request);
+        self.port = wire.port();
+        drop(wire);
+        // A request that broke off may still be on its way.
+        let within = if response.broken { Duration::from_millis(200) } else { Duration::ZERO };
+        let seen = wait_until(within, || self.upstreams.seen());
+        Ok(Response { seen, ..response })
+    }
+
+    /// The access log record of the last request sent with [`send`](Self::send).
+    ///
+    /// # Errors
+    /// When none comes.
+    pub fn record(&mut self) -> Result<Record, Failure> {
+        let (access, port) = (&mut self.access, self.port);
+        let found = wait_until(PATIENCE, || {
+            let lines = access.lines().unwrap_or_default();
+            lines.iter().rev().filter_map(|line| access::parse(line)).find(|(client, _)| *client == port)
+        });
+        found.map(|(_, record)| record).ok_or_else(|| Failure("no access log record came".to_owned()))
+    }
+
+    /// The metrics, as Prometheus shows them.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn metrics(&self) -> Result<Metrics, Failure> {
+        Ok(Metrics::parse(&self.envoy.admin_get("/stats/prometheus").map_err(asked)?))
+    }
+
+    /// Counters and gauges by Envoy's own names.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn stats(&self) -> Result<BTreeMap<String, u64>, Failure> {
+        stats::parse(&self.envoy.admin_get("/stats?format=json").map_err(asked)?)
+    }
+
+    /// What Envoy counts of Wasm VMs.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn vm_stats(&self) -> Result<VmStats, Failure> {
+        Ok(VmStats::of(&self.stats()?))
+    }
+
+    /// The configuration that Envoy says it runs, as JSON.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn config_dump(&self) -> Result<String, Failure> {
+        self.envoy.admin_get("/config_dump").map_err(asked)
+    }
+
+    /// How many VMs trapped or were replaced since the start.
+    ///
+    /// # Errors
+    /// When log or statistics cannot be read.
+    pub fn vm_failures(&mut self) -> Result<u64, Failure> {
+        let traps = stats::traps(&self.logs()?);
+        Ok(traps.max(self.vm_stats()?.reloads))
+    }
+
+    /// Envoy's log since the start.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn logs(&mut self) -> Result<Vec<LogLine>, Failure> {
+        self.read_log()?;
+        Ok(stats::log_lines(self.lines.clone()))
+    }
+
+    /// Ends it, and tells if Envoy had ended by itself.
+    ///
+    /// # Errors
+    /// When Envoy was no longer running.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        match self.envoy.exited() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(Failure(format!("envoy ended by itself ({status})\n{}", self.log_text(0)?))),
+            Err(error) => Err(Failure(format!("envoy: {error}"))),
+        }
+    }
+
+    /// The log from a number of lines on, as one text.
+    pub(crate) fn log_text(&mut self, from: usize) -> Result<String, Failure> {
+        self.read_log()?;
+        Ok(self.lines.get(from..).unwrap_or_default().join("\n"))
+    }
+
+    /// How many lines the log has.
+    pub(crate) fn log_length(&mut self) -> Result<usize, Failure> {
+        self.read_log()?;
+        Ok(self.lines.len())
+    }
+
+    fn read_log(&mut self) -> Result<(), Failure> {
+        let lines = self.log.lines().map_err(|error| Failure(format!("envoy's log: {error}")))?;
+        self.lines.extend(lines);
+        Ok(())
+    }
+
+    /// Whether discovery gave the proxy something that it refused. It serves then, but not what it was given.
+    fn refused_at_start(&self) -> Result<bool, Failure> {
+        let told = || {
+            let stats = self.stats().ok()?;
+            match self.setup.discovery {
+                Discovery::None => Some(false),
+                Discovery::Filters => {
+                    let counts: Vec<_> = self.setup.plugins.iter().map(|p| Answered::filter(&stats, &p.name)).collect();
+                    let all = counts.iter().all(|count| count.taken + count.refused > 0);
+                    all.then(|| counts.iter().any(|count| count.refused > 0))
+                }
+                Discovery::Listener => {
+                    let count = Answered::listener(&stats);
+                    (count.taken + count.refused > 0).then_some(count.refused > 0)
+                }
+            }
+        };
+        wait_until(PATIENCE, told).ok_or_else(|| Failure("envoy did not read its discovery files".to_owned()))
+    }
+}
+
+/// How often a discovery subscription took and refused something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub(crate) taken: u64,
+    pub(crate) refused: u64,
+}
+
+impl Answered {
+    pub(crate) fn filter(stats: &BTreeMap<String, u64>, name: &str) -> Self {
+        let get = |what: &str| {
+            let ending = format!("extension_config_discovery.http_filter.{name}.{what}");
+            stats.iter().find(|(name, _)| name.ends_with(&ending)).map_or(0, |(_, value)| *value)
+        };
+        Self { taken: get("config_reload"), refused: get("config_fail") }
+    }
+
+    pub(crate) fn listener(stats: &BTreeMap<String, u64>) -> Self {
+        let get = |name: &str| stats.get(name).copied().unwrap_or(0);
+        let refused = get("listener_manager.lds.update_rejected");
+        Self { taken: get("listener_manager.lds.update_success"), refused }
+    }
+}
+
+impl ProxyTls {
+    fn of(tls: &Tls) -> Result<Option<Self>, Failure> {
+        let (Tls::Mtls(uri) | Tls::Permissive(uri)) = tls else { return Ok(None) };
+        let failed = |error| Failure(format!("{error}"));
+        let authority = Authority::new().map_err(failed)?;
+        let identity = authority.issue(&[uri]).map_err(failed)?;
+        let server = ServerTls { identity, authority_pem: authority.pem() };
+        Ok(Some(Self { authority, server, clients: BTreeMap::new() }))
+    }
+
+    fn client(&mut self, uri: &str) -> Result<&ClientTls, Failure> {
+        if !self.clients.contains_key(uri) {
+            let identity = self.authority.issue(&[uri]).map_err(|error| Failure(error.to_string()))?;
+            self.clients.insert(uri.to_owned(), ClientTls::new(&identity, &self.server.authority_pem)?);
+        }
+        self.clients.get(uri).ok_or_else(|| Failure("no such client".to_owned()))
+    }
+}
+
+fn started(error: &StartError) -> Failure {
+    Failure(format!("{error}\n{}", error.log().join("\n")))
+}
+
+pub(crate) fn asked(error: ClientError) -> Failure {
+    Failure(format!("envoy's admin interface: {error}"))
+}

@@ -1,0 +1,141 @@
+//! A client that says exactly what a test wants, and tells what came even where it broke off.
+//!
+//! HTTP/1.1 is written by hand, HTTP/2 goes through the `h2` crate where that accepts the request and is written frame by
+//! frame where it does not: half of what is worth sending to a filter, no well-behaved client would send.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use weir_scenario::{Failure, Protocol, Request, Response};
+
+mod frames;
+mod h1;
+mod h2;
+mod tls;
+
+pub use frames::raw_http2;
+pub(crate) use tls::ClientTls;
+
+/// Anything bytes go through.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// How long a client waits that does not say.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a client that gives up leaves the proxy to see what it sent.
+pub(crate) const BEFORE_ABORT: Duration = Duration::from_millis(60);
+
+/// Makes connections of one client to one proxy.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    pub(crate) to: SocketAddr,
+    pub(crate) tls: Option<ClientTls>,
+}
+
+impl Dialer {
+    /// A connection that is good for requests like this one.
+    ///
+    /// # Errors
+    /// When this machine fails; a refused connection shows in the responses.
+    pub fn connect(&self, request: &Request) -> Result<Wire, Failure> {
+        Wire::connect_as(self.to, request, self.tls.as_ref())
+    }
+}
+
+/// One connection of a client.
+pub struct Wire {
+    runtime: Runtime,
+    connection: Option<Connection>,
+    port: u16,
+}
+
+enum Connection {
+    H1(h1::H1),
+    H2(h2::H2),
+    Frames(Box<dyn Io>),
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    fn connect_as(to: SocketAddr, request: &Request, tls: Option<&ClientTls>) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure(format!("no event loop for a client: {error}"));
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let mut port = 0;
+        let opened: io::Result<Connection> = runtime.block_on(async {
+            let open = async {
+                let tcp = TcpStream::connect(to).await?;
+                tcp.set_nodelay(true)?;
+                port = tcp.local_addr()?.port();
+                let io: Box<dyn Io> = match tls {
+                    Some(tls) => Box::new(tls.connect(tcp, request.protocol).await?),
+                    None => Box::new(tcp),
+                };
+                Ok(match request.protocol {
+                    Protocol::H1 | Protocol::Raw => Connection::H1(h1::H1::new(io)),
+                    Protocol::H2 if h2::accepts(request) => Connection::H2(h2::H2::open(io).await?),
+                    Protocol::H2 => Connection::Frames(io),
+                })
+            };
+            tokio::time::timeout(PATIENCE, open).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+        });
+        Ok(Self { connection: opened.ok(), runtime, port })
+    }
+
+    /// The client's port; 0 if it could not connect.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it is open: neither broken nor closed after the last response.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Sends a request and reads the response. A request that is given up, and a response that breaks off or does not come
+    /// in time, are told by [`Response::broken`], and end the connection.
+    pub fn send(&mut self, request: &Request) -> Response {
+        let mut response = Response::default();
+        let within = request.timeout.map_or(PATIENCE, |span| span.0);
+        let Some(connection) = &mut self.connection else {
+            return Response { broken: true, ..response };
+        };
+        let whole: io::Result<()> = self.runtime.block_on(async {
+            let exchange = async {
+                match connection {
+                    Connection::H1(h1) => h1.send(request, &mut response).await,
+                    Connection::H2(h2) => h2.send(request, &mut response).await,
+                    Connection::Frames(io) => {
+                        let bytes = frames::request(request);
+                        frames::exchange(io, &bytes, request.abort.is_some(), &mut response).await
+                    }
+                }
+            };
+            tokio::time::timeout(within, exchange).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+        });
+        let closes = response.headers.values("connection").any(|value| value.0.eq_ignore_ascii_case(b"close"));
+        if whole.is_err() || closes {
+            response.broken = whole.is_err();
+            self.connection = None;
+            // What was dropped with the connection (a reset, a close) is sent by the event loop.
+            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
+        }
+        response
+    }
+}
+
+/// The error of a client that gave up as it was told to.
+pub(crate) fn gave_up() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "the client gave up")
+}
