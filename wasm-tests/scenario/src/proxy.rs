@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One of the modules that ship.
+/// One of the modules that ship, or the test module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Module {
@@ -15,6 +15,8 @@ pub enum Module {
     Telemetry,
     /// `suite.wasm`
     Suite,
+    /// `probe.wasm`, which does not ship: it tries every hostcall and logs what came of it.
+    Probe,
 }
 
 impl Module {
@@ -26,6 +28,7 @@ impl Module {
             Module::RateLimit => "rate-limit",
             Module::Telemetry => "telemetry",
             Module::Suite => "suite",
+            Module::Probe => "probe",
         }
     }
 }

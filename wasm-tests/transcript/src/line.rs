@@ -1,0 +1,72 @@
+//! One line of a transcript.
+
+use std::fmt;
+
+/// Where a line was said. Lines of one place are in order; lines of different places are not compared with each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Which VM, in the order of their starts; 0 before a VM has a number.
+    pub vm: u32,
+    /// Context id.
+    pub context: u32,
+    /// Phase.
+    pub phase: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vm {} context {} {}", self.vm, self.context, self.phase)
+    }
+}
+
+/// A call and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where.
+    pub place: Place,
+    /// The call with its arguments.
+    pub call: String,
+    /// Status and result.
+    pub outcome: String,
+}
+
+impl Line {
+    /// Finds a line of the probe in a line of a log.
+    #[must_use]
+    pub fn parse(log: &str) -> Option<Line> {
+        let (_, text) = log.split_once("weir-probe vm=")?;
+        let (vm, text) = text.split_once(" context=")?;
+        let (context, text) = text.split_once(' ')?;
+        let (phase, text) = text.split_once(' ')?;
+        let (call, outcome) = text.split_once(" ->")?;
+        let place = Place { vm: vm.parse().ok()?, context: context.parse().ok()?, phase: phase.to_owned() };
+        Some(Line { place, call: call.to_owned(), outcome: outcome.trim().to_owned() })
+    }
+
+    /// A line that the driver says, not the module.
+    #[must_use]
+    pub fn driver(call: String, outcome: String) -> Line {
+        Line { place: Place { vm: 0, context: 0, phase: "driver".to_owned() }, call, outcome }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_found_behind_whatever_the_proxy_writes_first() {
+        let log = "[wasm] wasm log probe-0: weir-probe vm=3 context=2 log get_property(a -> b) -> Ok `x -> y`";
+        let place = Place { vm: 3, context: 2, phase: "log".to_owned() };
+        // The call ends at the first arrow: no call may have one.
+        let line = Line { place, call: "get_property(a".to_owned(), outcome: "b) -> Ok `x -> y`".to_owned() };
+        assert_eq!(Line::parse(log), Some(line));
+    }
+
+    #[test]
+    fn other_lines_are_passed_over() {
+        for log in ["", "weir-probe", "weir-probe vm=x context=1 log a -> b", "wasm log probe-0: hello"] {
+            assert_eq!(Line::parse(log), None, "{log}");
+        }
+    }
+}

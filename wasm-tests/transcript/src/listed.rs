@@ -1,0 +1,123 @@
+//! The differences that are allowed, each with its reason.
+
+use crate::difference::Difference;
+use serde::Deserialize;
+
+/// One entry of `differences.yaml`. In each text but the reason, `*` stands for any characters; what is left out matches
+/// everything.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// Name of the run.
+    #[serde(default = "anything")]
+    pub run: String,
+    /// Phase.
+    #[serde(default = "anything")]
+    pub phase: String,
+    /// Call with its arguments.
+    pub call: String,
+    /// What comes of it in real Envoy; `absent` where the line is missing.
+    #[serde(default = "anything")]
+    pub envoy: String,
+    /// The same for the in-process host.
+    #[serde(default = "anything")]
+    pub host: String,
+    /// Why it is allowed.
+    pub reason: String,
+}
+
+fn anything() -> String {
+    "*".to_owned()
+}
+
+impl Listed {
+    fn covers(&self, run: &str, difference: &Difference) -> bool {
+        let outcome = |outcome: &Option<String>| outcome.clone().unwrap_or_else(|| "absent".to_owned());
+        glob(&self.run, run)
+            && glob(&self.phase, &difference.place.phase)
+            && glob(&self.call, &difference.call)
+            && glob(&self.envoy, &outcome(&difference.envoy))
+            && glob(&self.host, &outcome(&difference.host))
+    }
+}
+
+/// Whether a text matches a pattern in which `*` stands for any characters.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == text };
+    let Some(rest) = text.strip_prefix(head) else { return false };
+    let ends = (0..=rest.len()).filter_map(|at| rest.get(at..));
+    ends.into_iter().any(|rest| glob(tail, rest))
+}
+
+/// What the list makes of the differences of all runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// How many differences are listed.
+    pub allowed: usize,
+    /// Those that are not, with the name of their run.
+    pub unlisted: Vec<(String, Difference)>,
+    /// Entries that no difference needs any more.
+    pub stale: Vec<Listed>,
+}
+
+/// Judges differences by the list. Each difference counts for the first entry that covers it.
+#[must_use]
+pub fn judge(differences: Vec<(String, Difference)>, list: &[Listed]) -> Verdict {
+    let mut used = vec![false; list.len()];
+    let mut verdict = Verdict::default();
+    for (run, difference) in differences {
+        let found = list.iter().zip(&mut used).find(|(entry, _)| entry.covers(&run, &difference));
+        match found {
+            Some((_, used)) => {
+                *used = true;
+                verdict.allowed += 1;
+            }
+            None => verdict.unlisted.push((run, difference)),
+        }
+    }
+    verdict.stale = list.iter().zip(used).filter(|(_, used)| !used).map(|(entry, _)| entry.clone()).collect();
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Place;
+
+    #[test]
+    fn globs() {
+        for (pattern, text, matches) in [
+            ("*", "", true),
+            ("*", "anything", true),
+            ("a*c", "abc", true),
+            ("a*c", "ac", true),
+            ("a*c", "acb", false),
+            ("*b*", "abc", true),
+            ("abc", "abcd", false),
+            ("é*", "tété", false),
+            ("*é", "été", true),
+        ] {
+            assert_eq!(glob(pattern, text), matches, "{pattern} {text}");
+        }
+    }
+
+    fn difference(call: &str) -> (String, Difference) {
+        let place = Place { vm: 3, context: 2, phase: "log".to_owned() };
+        let (envoy, host) = (Some("Ok".to_owned()), None);
+        ("run".to_owned(), Difference { place, call: call.to_owned(), envoy, host })
+    }
+
+    fn listed(call: &str, host: &str) -> Listed {
+        let any = anything;
+        let (call, host) = (call.to_owned(), host.to_owned());
+        Listed { run: any(), phase: any(), call, envoy: any(), host, reason: String::new() }
+    }
+
+    #[test]
+    fn an_unlisted_difference_and_a_stale_entry_are_both_found() {
+        let verdict = judge(vec![difference("a"), difference("b")], &[listed("a", "absent"), listed("b", "Ok")]);
+        assert_eq!(verdict.allowed, 1);
+        assert_eq!(verdict.unlisted, [difference("b")]);
+        assert_eq!(verdict.stale, [listed("b", "Ok")]);
+    }
+}
