@@ -9,6 +9,8 @@
 mod action;
 mod address;
 mod algorithm;
+#[cfg(test)]
+mod cases;
 mod decide;
 mod descriptor;
 mod filter;

@@ -5,6 +5,9 @@ use weir_config::{At, Fields};
 
 /// Takes a field that has two spellings.
 pub(crate) fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<At<'v>> {
+    if snake == camel {
+        return fields.take(snake);
+    }
     match (fields.take(snake), fields.take(camel)) {
         (Some(_), Some(second)) => second.problem(format!("`{snake}` is given already")),
         (first, second) => first.or(second),

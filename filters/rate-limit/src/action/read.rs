@@ -131,9 +131,8 @@ const READERS: [(&str, &str, Reader); 10] = [
         let value = value(fields);
         let key = own_key(fields, "remote_address_match");
         let blocks = required(fields, "address_matcher", "addressMatcher").and_then(|at| blocks(&at));
-        let invert = flag(either(fields, "invert_match", "invertMatch"), false);
-        let (blocks, not) = blocks?;
-        Some(Action { key: key?, source: Source::RemoteAddressMatch { value: value?, invert: invert != not, blocks } })
+        let (blocks, invert) = blocks?;
+        Some(Action { key: key?, source: Source::RemoteAddressMatch { value: value?, invert, blocks } })
     }),
 ];
 
@@ -173,7 +172,7 @@ fn bits(at: Option<At<'_>>, most: u32) -> Option<u32> {
 /// The blocks of an address matcher, and whether it is inverted.
 fn blocks(at: &At<'_>) -> Option<(Vec<Block>, bool)> {
     let mut fields = at.object()?;
-    let blocks = fields.require("ranges").map(|at| some(&at, block));
+    let blocks = required(&mut fields, "cidr_ranges", "cidrRanges").map(|at| some(&at, block));
     let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
     fields.finish();
     Some((blocks?, invert))

@@ -1,1 +1,314 @@
+use super::{Charge, Key, Outcome, Place, Table, fingerprint};
+use crate::algorithm::{Algorithm, SECOND};
+use crate::line::Line;
+use std::hash::Hasher as _;
+use weir_model::{CellError, Cells, Expect, MemoryCells, Now};
 
+const MINUTE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 10 };
+const NOW: Now = Now { wall_nanos: 6_000 * SECOND, mono_nanos: 6_000 * SECOND };
+const SLOT: Key = Key { limit: 7, place: Place::Slot(0), fingerprint: 7 };
+
+/// A small generator, so that a failure can be repeated.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// A number of virtual machines over one store. Between any load and store of one, others may run whole charges: that
+/// is every interleaving compare-and-swap can tell apart.
+struct Crowd<'c> {
+    inner: &'c mut MemoryCells,
+    others: &'c mut Vec<Table>,
+    numbers: &'c mut Numbers,
+    job: Job,
+    passed: &'c mut u64,
+    chance: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Job {
+    key: Key,
+    rule: Algorithm,
+    hits: u64,
+    now: Now,
+}
+
+impl Cells for Crowd<'_> {
+    fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, CellError> {
+        self.inner.load(key, out)
+    }
+
+    fn store(&mut self, key: &str, value: &[u8], expect: Expect) -> Result<(), CellError> {
+        if self.numbers.below(100) < self.chance
+            && let Some(mut other) = self.others.pop()
+        {
+            let mut cells = Crowd {
+                inner: &mut *self.inner,
+                others: &mut *self.others,
+                numbers: &mut *self.numbers,
+                passed: &mut *self.passed,
+                ..*self
+            };
+            let Job { key, rule, hits, now } = self.job;
+            if let Outcome::Taken { .. } = other.charge(&mut cells, &key, &rule, hits, Charge::IfFits, now) {
+                *self.passed += hits;
+            }
+            self.others.push(other);
+        }
+        self.inner.store(key, value, expect)
+    }
+}
+
+fn tables(count: usize) -> Vec<Table> {
+    (0..count).map(|_| Table::new("edge")).collect()
+}
+
+#[test]
+fn never_over_the_limit_however_eight_workers_interleave() {
+    let gcra = Algorithm::gcra(1, 3_600, 5).unwrap();
+    for seed in 1..=300u64 {
+        let mut numbers = Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        for (rule, limit) in [(MINUTE, 10), (gcra, 5), (Algorithm::FixedWindow { seconds: 60, limit: 1 }, 1)] {
+            let place = if seed % 2 == 0 { SLOT.place } else { Place::Lines { base: 0, lines: 1 } };
+            let job = Job { key: Key { place, ..SLOT }, rule, hits: 1, now: NOW };
+            let (mut cells, mut others, mut passed) = (MemoryCells::default(), tables(8), 0);
+            for _ in 0..30 {
+                let Some(mut table) = others.pop() else { panic!() };
+                let mut crowd = Crowd {
+                    inner: &mut cells,
+                    others: &mut others,
+                    numbers: &mut numbers,
+                    job,
+                    passed: &mut passed,
+                    chance: 60,
+                };
+                let outcome = table.charge(&mut crowd, &job.key, &rule, 1, Charge::IfFits, NOW);
+                passed += u64::from(matches!(outcome, Outcome::Taken { .. }));
+                let at = usize::try_from(numbers.below(8)).unwrap();
+                others.insert(at, table);
+            }
+            assert_eq!(passed, limit, "seed {seed} {rule:?}");
+        }
+    }
+}
+
+#[test]
+fn of_eight_first_hits_on_one_exactly_one_passes() {
+    for chance in [0, 50, 100] {
+        let rule = Algorithm::FixedWindow { seconds: 60, limit: 1 };
+        let job = Job { key: SLOT, rule, hits: 1, now: NOW };
+        let (mut cells, mut others, mut passed, mut numbers) = (MemoryCells::default(), tables(7), 0, Numbers(3));
+        let mut crowd =
+            Crowd { inner: &mut cells, others: &mut others, numbers: &mut numbers, job, passed: &mut passed, chance };
+        let first = Table::new("edge").charge(&mut crowd, &SLOT, &rule, 1, Charge::IfFits, NOW);
+        passed += u64::from(matches!(first, Outcome::Taken { .. }));
+        assert_eq!(passed, 1, "{chance}");
+    }
+}
+
+/// Somebody writes before every store.
+struct Busy {
+    inner: MemoryCells,
+    tries: u32,
+}
+
+impl Cells for Busy {
+    fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, CellError> {
+        self.inner.load(key, out)
+    }
+
+    fn store(&mut self, _: &str, _: &[u8], _: Expect) -> Result<(), CellError> {
+        self.tries += 1;
+        Err(CellError::Conflict)
+    }
+}
+
+#[test]
+fn nine_tries_then_refused() {
+    let mut cells = Busy { inner: MemoryCells::default(), tries: 0 };
+    let outcome = Table::new("edge").charge(&mut cells, &SLOT, &MINUTE, 1, Charge::IfFits, NOW);
+    assert_eq!((outcome, cells.tries), (Outcome::Contended, 9));
+    assert!(Table::new("edge").hasher(&mut cells, NOW).is_err());
+}
+
+struct Gone;
+
+impl Cells for Gone {
+    fn load(&mut self, _: &str, _: &mut Vec<u8>) -> Result<Option<u32>, CellError> {
+        Err(CellError::Unavailable)
+    }
+
+    fn store(&mut self, _: &str, _: &[u8], _: Expect) -> Result<(), CellError> {
+        Err(CellError::Unavailable)
+    }
+}
+
+#[test]
+fn without_cells_nothing_passes() {
+    let mut table = Table::new("edge");
+    assert_eq!(table.charge(&mut Gone, &SLOT, &MINUTE, 1, Charge::IfFits, NOW), Outcome::Unavailable);
+    assert!(table.hasher(&mut Gone, NOW).is_err());
+}
+
+fn key(table: &mut Table, cells: &mut dyn Cells, user: u64, lines: u32) -> Key {
+    let mut hasher = table.hasher(cells, NOW).unwrap();
+    hasher.write_u64(user);
+    Key { limit: 7, place: Place::Lines { base: 0, lines }, fingerprint: fingerprint(&hasher) }
+}
+
+#[test]
+fn all_workers_use_the_first_seed() {
+    let mut cells = MemoryCells::default();
+    let (mut one, mut two) = (Table::new("edge"), Table::new("edge"));
+    let first = key(&mut one, &mut cells, 1, 64).fingerprint;
+    assert_eq!(key(&mut two, &mut cells, 1, 64).fingerprint, first);
+    let mut other = MemoryCells::default();
+    assert_ne!(key(&mut Table::new("edge"), &mut other, 1, 64).fingerprint, first);
+}
+
+#[test]
+fn a_damaged_seed_is_replaced_once_for_all() {
+    let mut cells = MemoryCells::default();
+    cells.store("w1/edge/seed", b"short", Expect::Absent).unwrap();
+    let first = key(&mut Table::new("edge"), &mut cells, 1, 64).fingerprint;
+    assert_eq!(key(&mut Table::new("edge"), &mut cells, 1, 64).fingerprint, first);
+}
+
+/// A million clients in one window, and innocent ones at a tenth of their limit between them.
+#[test]
+fn a_million_keys_stay_bounded_and_innocents_pass() {
+    let mut cells = MemoryCells::default();
+    cells.store("w1/edge/seed", &[7; 16], Expect::Absent).unwrap();
+    let mut table = Table::new("edge");
+    let rule = Algorithm::FixedWindow { seconds: 60, limit: 100 };
+    let (mut asked, mut refused) = (0u64, 0u64);
+    for user in 0..1_000_000u64 {
+        let stranger = key(&mut table, &mut cells, user + 1_000_000, 8_192);
+        table.charge(&mut cells, &stranger, &rule, 1, Charge::IfFits, NOW);
+        if user % 100 == 0 {
+            // A thousand innocents, ten hits each.
+            let innocent = key(&mut table, &mut cells, user / 100 % 1_000, 8_192);
+            let outcome = table.charge(&mut cells, &innocent, &rule, 1, Charge::IfFits, NOW);
+            asked += 1;
+            refused += u64::from(!matches!(outcome, Outcome::Taken { .. }));
+        }
+    }
+    assert_eq!(asked, 10_000);
+    assert!(refused * 100 < asked, "{refused} of {asked}");
+    assert!(cells.keys().count() <= 8_192 + 1);
+    assert!(table.tally().evicted > 900_000);
+    let digits = |name: &str| name.strip_prefix("w1/edge/unspecified/").is_some_and(|line| line.parse::<u32>().is_ok());
+    assert!(cells.keys().all(|name| digits(name) || name == "w1/edge/seed"));
+}
+
+#[test]
+fn nobody_gains_by_being_evicted() {
+    let rule = Algorithm::FixedWindow { seconds: 60, limit: 20 };
+    for seed in 1..=50 {
+        let mut numbers = Numbers(seed);
+        let mut cells = MemoryCells::default();
+        cells.store("w1/edge/seed", &[7; 16], Expect::Absent).unwrap();
+        let mut table = Table::new("edge");
+        let mut passed = [0u64; 30];
+        for _ in 0..3_000 {
+            let user = numbers.below(30);
+            let place = key(&mut table, &mut cells, user, 1);
+            let outcome = table.charge(&mut cells, &place, &rule, 1, Charge::IfFits, NOW);
+            passed[usize::try_from(user).unwrap()] += u64::from(matches!(outcome, Outcome::Taken { .. }));
+        }
+        assert!(passed.iter().all(|count| *count <= 20), "seed {seed}: {passed:?}");
+    }
+}
+
+#[test]
+fn hits_are_given_back_in_their_window_only() {
+    let mut cells = MemoryCells::default();
+    let mut table = Table::new("edge");
+    let remaining = |table: &mut Table, cells: &mut MemoryCells, now| match table.charge(
+        cells,
+        &SLOT,
+        &MINUTE,
+        0,
+        Charge::IfFits,
+        now,
+    ) {
+        Outcome::Taken { standing, .. } => standing.remaining,
+        other => panic!("{other:?}"),
+    };
+    let Outcome::Taken { receipt, .. } = table.charge(&mut cells, &SLOT, &MINUTE, 4, Charge::IfFits, NOW) else {
+        panic!()
+    };
+    table.give_back(&mut cells, &SLOT, &MINUTE, 4, receipt);
+    assert_eq!(remaining(&mut table, &mut cells, NOW), 10);
+    let later = Now { wall_nanos: NOW.wall_nanos + 60 * SECOND, ..NOW };
+    table.charge(&mut cells, &SLOT, &MINUTE, 4, Charge::IfFits, later);
+    table.give_back(&mut cells, &SLOT, &MINUTE, 4, receipt);
+    assert_eq!(remaining(&mut table, &mut cells, later), 6);
+}
+
+#[test]
+fn gcra_gives_back_only_what_the_debt_still_holds() {
+    let rule = Algorithm::gcra(1, 1, 5).unwrap();
+    let mut cells = MemoryCells::default();
+    let mut table = Table::new("edge");
+    let Outcome::Taken { receipt, .. } = table.charge(&mut cells, &SLOT, &rule, 1, Charge::IfFits, NOW) else {
+        panic!()
+    };
+    let later = Now { mono_nanos: NOW.mono_nanos + 2 * SECOND, ..NOW };
+    table.charge(&mut cells, &SLOT, &rule, 5, Charge::IfFits, later);
+    table.give_back(&mut cells, &SLOT, &rule, 1, receipt);
+    let outcome = table.charge(&mut cells, &SLOT, &rule, 1, Charge::IfFits, later);
+    assert!(matches!(outcome, Outcome::Exceeded { .. }), "{outcome:?}");
+}
+
+#[test]
+fn damaged_cells_start_anew_and_are_counted() {
+    for damage in [b"".as_slice(), b"hello", &[0xff; 40], &[1; 180]] {
+        let mut cells = MemoryCells::default();
+        cells.store("w1/edge/unspecified/s0", damage, Expect::Absent).unwrap();
+        let mut table = Table::new("edge");
+        let outcome = table.charge(&mut cells, &SLOT, &MINUTE, 1, Charge::IfFits, NOW);
+        assert!(matches!(outcome, Outcome::Taken { .. }));
+        assert_eq!(table.tally().restarted, 1);
+        let mut bytes = Vec::new();
+        cells.load("w1/edge/unspecified/s0", &mut bytes).unwrap();
+        assert!(Line::decode(&bytes, 7, 1).is_some());
+    }
+}
+
+#[test]
+fn a_full_line_is_said_to_be_full() {
+    let rule = Algorithm::FixedWindow { seconds: 60, limit: 3 };
+    let place = Place::Lines { base: 0, lines: 1 };
+    let mut cells = MemoryCells::default();
+    let mut table = Table::new("edge");
+    for fingerprint in 1..=8 {
+        let outcome = table.charge(&mut cells, &Key { place, fingerprint, ..SLOT }, &rule, 3, Charge::IfFits, NOW);
+        assert!(matches!(outcome, Outcome::Taken { .. }));
+    }
+    let newcomer = Key { place, fingerprint: 9, ..SLOT };
+    let outcome = table.charge(&mut cells, &newcomer, &rule, 1, Charge::IfFits, NOW);
+    assert!(matches!(outcome, Outcome::Full { .. }), "{outcome:?}");
+    let busy = Key { place, fingerprint: 1, ..SLOT };
+    let outcome = table.charge(&mut cells, &busy, &rule, 1, Charge::IfFits, NOW);
+    assert!(matches!(outcome, Outcome::Exceeded { .. }), "busy keys stay limited: {outcome:?}");
+}
+
+#[test]
+fn directions_do_not_share() {
+    let rule = Algorithm::FixedWindow { seconds: 60, limit: 1 };
+    let mut cells = MemoryCells::default();
+    let mut table = Table::new("edge");
+    for direction in [Some(1), Some(2), Some(0)] {
+        table.face(direction);
+        let outcome = table.charge(&mut cells, &SLOT, &rule, 1, Charge::IfFits, NOW);
+        assert!(matches!(outcome, Outcome::Taken { .. }));
+    }
+    assert_eq!(cells.keys().count(), 3);
+}
