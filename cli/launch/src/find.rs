@@ -114,11 +114,19 @@ fn from_cache(
     let lock = File::create(cache.join(format!("{name}.lock"))).map_err(failed)?;
     lock.lock().map_err(failed)?;
     if !path.exists() {
-        let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(cache).map_err(failed)?;
-        let fetched = fetch::fetch(pinned.version, work.path(), progress).map_err(FindError::Fetch)?;
-        verify(&fetched, pinned)?;
-        fs::rename(&fetched, &path).map_err(failed)?;
-        return Ok(path);
+        // Whoever holds the lock owns this directory; what is in it was left by a fetch that was interrupted.
+        let work = cache.join(format!("{name}.fetch"));
+        if work.exists() {
+            fs::remove_dir_all(&work).map_err(failed)?;
+        }
+        fs::create_dir(&work).map_err(failed)?;
+        let fetched = fetch::fetch(pinned.version, &work, progress).map_err(FindError::Fetch);
+        let kept = fetched.and_then(|binary| {
+            verify(&binary, pinned)?;
+            fs::rename(&binary, &path).map_err(failed)
+        });
+        fs::remove_dir_all(&work).map_err(failed)?;
+        return kept.map(|()| path);
     }
     verify(&path, pinned)?;
     Ok(path)

@@ -55,12 +55,8 @@ pub(crate) fn reason(lines: &[String]) -> Option<String> {
     let found =
         plain.or_else(|| last("[critical]")).or_else(|| last("[error]")).or(lines.last().map(String::as_str))?;
     const SHOWN: usize = 300;
-    let text = message(found);
-    Some(if text.chars().count() > SHOWN {
-        text.chars().take(SHOWN).chain("...".chars()).collect()
-    } else {
-        text.to_owned()
-    })
+    let text = message(found).split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(if text.chars().count() > SHOWN { text.chars().take(SHOWN).chain("...".chars()).collect() } else { text })
 }
 
 /// What a log line says after time, thread, level and place: `[time][1][error][wasm] [source/x.cc:1] MESSAGE`.

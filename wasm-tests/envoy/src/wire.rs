@@ -129,7 +129,7 @@ impl Wire {
             response.broken = whole.is_err();
             self.connection = None;
             // What was dropped with the connection (a reset, a close) is sent by the event loop.
-            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
         }
         response
     }
