@@ -26,6 +26,8 @@ impl Phase {
 pub struct Demand {
     /// The phase has nothing to do: the shell does not call the core at all.
     pub idle: bool,
+    /// The phase does not look at [`crate::Io::now`]: both its clocks are then zero, and the host is not asked.
+    pub timeless: bool,
     /// All request headers, every value alone. Not readable in [`Phase::Response`].
     pub request_headers: bool,
     /// All response headers.
@@ -39,13 +41,14 @@ pub struct Demand {
 impl Demand {
     /// A phase in which nothing happens.
     pub fn idle() -> Self {
-        Self { idle: true, ..Self::default() }
+        Self { idle: true, timeless: true, ..Self::default() }
     }
 
     /// What both demands need; idle only if both are.
     pub fn union(&self, other: &Self) -> Self {
         Self {
             idle: self.idle && other.idle,
+            timeless: self.timeless && other.timeless,
             request_headers: self.request_headers || other.request_headers,
             response_headers: self.response_headers || other.response_headers,
             response_trailers: self.response_trailers || other.response_trailers,

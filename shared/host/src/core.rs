@@ -1,0 +1,144 @@
+//! A configured core with what it shares between the streams of one VM.
+
+use crate::abi;
+use crate::cells::SharedCells;
+use crate::drain::{MetricIds, drain};
+use crate::fetch::{Blocks, Plan};
+use weir_model::{Answer, Attributes, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
+
+/// The core of one plugin configuration. Streams keep the one they began with until they end.
+pub(crate) struct Core<F> {
+    filter: F,
+    plans: [Plan; 4],
+    attributes: Attributes,
+    blocks: Blocks,
+    effects: Effects,
+    ids: MetricIds,
+    cells: SharedCells,
+    /// A stream has come: from now on this VM ticks.
+    awake: bool,
+}
+
+/// The demanded facts could not be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unfetched;
+
+impl<F: Filter> Core<F> {
+    /// Wraps a compiled filter. Must run while the host configures the plugin, because expressions are created.
+    pub(crate) fn new(filter: F) -> Self {
+        let plans = Phase::ALL.map(|phase| Plan::new(filter.demand(phase)));
+        Self {
+            filter,
+            plans,
+            attributes: Attributes::default(),
+            blocks: Blocks::default(),
+            effects: Effects::default(),
+            ids: MetricIds::default(),
+            cells: SharedCells,
+            awake: false,
+        }
+    }
+
+    /// Whether a phase has nothing to do.
+    pub(crate) fn idle(&self, phase: Phase) -> bool {
+        let [request, response, end, unseen] = &self.plans;
+        match phase {
+            Phase::Request => request.idle,
+            Phase::Response => response.idle,
+            Phase::End => end.idle,
+            Phase::EndUnseen => unseen.idle,
+        }
+    }
+
+    /// Arms the timer with the first stream: a VM without traffic does nothing.
+    pub(crate) fn wake(&mut self) {
+        if self.awake {
+            return;
+        }
+        self.awake = true;
+        if let Some(period) = self.filter.tick_period() {
+            let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
+            if abi::set_tick_period(millis).is_err() {
+                abi::log(3, "weir: the host gave no timer");
+            }
+        }
+    }
+
+    fn plan(&mut self, phase: Phase) -> &mut Plan {
+        let [request, response, end, unseen] = &mut self.plans;
+        match phase {
+            Phase::Request => request,
+            Phase::Response => response,
+            Phase::End => end,
+            Phase::EndUnseen => unseen,
+        }
+    }
+
+    /// Fetches what `phase` demands and gives it to `ask`.
+    fn with_facts<T>(
+        &mut self,
+        phase: Phase,
+        ask: impl FnOnce(&mut F, &Facts<'_>, &mut Io<'_>) -> T,
+    ) -> Result<T, Unfetched> {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        let mut attributes = std::mem::take(&mut self.attributes);
+        attributes.clear();
+        let plan = self.plan(phase);
+        let now = if plan.timeless { Now::default() } else { now() };
+        let result = match plan.fetch(&mut blocks, &mut attributes) {
+            Err(_) => Err(Unfetched),
+            Ok(()) => {
+                let facts = Facts {
+                    request_headers: Headers::new(&blocks.request_headers),
+                    response_headers: Headers::new(&blocks.response_headers),
+                    response_trailers: Headers::new(&blocks.response_trailers),
+                    attributes: &attributes,
+                };
+                let mut io = Io { now, cells: &mut self.cells, effects: &mut self.effects };
+                Ok(ask(&mut self.filter, &facts, &mut io))
+            }
+        };
+        self.attributes = attributes;
+        self.blocks = Blocks::default();
+        result
+    }
+
+    /// Asks the core about request headers.
+    pub(crate) fn request(&mut self, stream: &mut F::Stream) -> Result<Verdict, Unfetched> {
+        self.with_facts(Phase::Request, |filter, facts, io| filter.request(stream, facts, io))
+    }
+
+    /// Gives the core the answer it awaited.
+    pub(crate) fn answer(&mut self, stream: &mut F::Stream, answer: Answer<'_>) -> Verdict {
+        let mut io = Io { now: now(), cells: &mut self.cells, effects: &mut self.effects };
+        self.filter.answer(stream, answer, &mut io)
+    }
+
+    /// Shows the core the response headers.
+    pub(crate) fn response(&mut self, stream: &mut F::Stream) {
+        // A map that is not there has nothing to show.
+        let _ = self.with_facts(Phase::Response, |filter, facts, io| filter.response(stream, facts, io));
+    }
+
+    /// Shows the core the end of a stream.
+    pub(crate) fn end(&mut self, stream: &mut F::Stream, phase: Phase) {
+        let _ = self.with_facts(phase, |filter, facts, io| filter.end(stream, phase, facts, io));
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self) {
+        if self.awake {
+            let mut io = Io { now: now(), cells: &mut self.cells, effects: &mut self.effects };
+            self.filter.tick(&mut io);
+        }
+    }
+
+    /// Does what the core left to be done.
+    pub(crate) fn drain(&mut self) {
+        drain(&mut self.effects, &mut self.ids);
+    }
+}
+
+fn now() -> Now {
+    Now { wall_nanos: abi::wall_nanos(), mono_nanos: abi::mono_nanos() }
+}

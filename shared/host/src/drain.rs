@@ -1,0 +1,97 @@
+//! Effects become hostcalls: the last act of every callback.
+
+use crate::abi::{self, Map};
+use weir_model::{Effects, HeaderEdit, Level, MetricKind, MetricOp};
+
+/// Envoy's metric ids of the series that cores have defined, by owner and series.
+#[derive(Debug, Default)]
+pub(crate) struct MetricIds {
+    owners: Vec<Vec<Option<u32>>>,
+}
+
+impl MetricIds {
+    fn set(&mut self, owner: u8, series: u32, id: Option<u32>) {
+        let (owner, Ok(series)) = (usize::from(owner), usize::try_from(series)) else { return };
+        if self.owners.len() <= owner {
+            self.owners.resize_with(owner + 1, Vec::new);
+        }
+        if let Some(ids) = self.owners.get_mut(owner) {
+            if ids.len() <= series {
+                ids.resize(series + 1, None);
+            }
+            if let Some(place) = ids.get_mut(series) {
+                *place = id;
+            }
+        }
+    }
+
+    fn get(&self, owner: u8, series: u32) -> Option<u32> {
+        *self.owners.get(usize::from(owner))?.get(usize::try_from(series).ok()?)?
+    }
+}
+
+/// Does everything in `effects` and empties it. A hostcall that fails costs its own effect only.
+pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
+    for operation in effects.metrics.drain(..) {
+        match operation {
+            MetricOp::Define { owner, series, kind, name } => {
+                let kind = match kind {
+                    MetricKind::Counter => 0,
+                    MetricKind::Gauge => 1,
+                    MetricKind::Histogram => 2,
+                };
+                ids.set(owner, series, abi::define_metric(kind, &name).ok());
+            }
+            MetricOp::Add { owner, series, by } => {
+                if let (Some(id), Ok(by)) = (ids.get(owner, series), i64::try_from(by)) {
+                    let _ = abi::increment_metric(id, by);
+                }
+            }
+            MetricOp::Record { owner, series, value } => {
+                if let Some(id) = ids.get(owner, series) {
+                    let _ = abi::record_metric(id, value);
+                }
+            }
+        }
+    }
+    for (name, value) in effects.filter_state.drain(..) {
+        let _ = abi::set_filter_state(name, &value);
+    }
+    edit(Map::RequestHeaders, &mut effects.request_headers);
+    edit(Map::ResponseHeaders, &mut effects.response_headers);
+    for (level, line) in effects.logs.drain(..) {
+        let level = match level {
+            Level::Debug => 1,
+            Level::Info => 2,
+            Level::Warn => 3,
+            Level::Error => 4,
+        };
+        abi::log(level, &line);
+    }
+}
+
+fn edit(map: Map, edits: &mut Vec<HeaderEdit>) {
+    for change in edits.drain(..) {
+        let _ = match change {
+            HeaderEdit::Add(name, value) => abi::add_header(map, &name, &value),
+            HeaderEdit::Replace(name, value) => abi::replace_header(map, &name, &value),
+            HeaderEdit::Remove(name) => abi::remove_header(map, &name),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_kept_by_owner_and_a_failed_definition_has_none() {
+        let mut ids = MetricIds::default();
+        ids.set(2, 5, Some(9));
+        ids.set(0, 0, None);
+        assert_eq!(ids.get(2, 5), Some(9));
+        for (owner, series) in [(2, 4), (2, 6), (0, 0), (1, 0), (9, 9)] {
+            assert_eq!(ids.get(owner, series), None);
+        }
+    }
+}

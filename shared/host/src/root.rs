@@ -1,0 +1,75 @@
+//! The life of a plugin configuration: compiled once per VM, refused with all its problems, ticking while it has traffic.
+
+use crate::abi::{self, Buffer};
+use crate::core::Core;
+use crate::stream::Stream;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+use std::cell::RefCell;
+use std::rc::Rc;
+use weir_model::{Filter, Problems};
+
+/// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
+pub(crate) struct Root<F> {
+    core: Option<Rc<RefCell<Core<F>>>>,
+}
+
+impl<F> Default for Root<F> {
+    fn default() -> Self {
+        Self { core: None }
+    }
+}
+
+impl<F: Filter> Root<F> {
+    fn compile() -> Result<F, Problems> {
+        let root_id = abi::property(b"plugin_root_id").unwrap_or_default();
+        if !matches!(&*root_id, b"" | b"weir") {
+            let found = String::from_utf8_lossy(&root_id).into_owned();
+            let message = format!("root id `{found}` is unknown: use `weir`, or none, for the HTTP filter");
+            return Err(Problems::one("root_id", message));
+        }
+        let document = abi::buffer(Buffer::PluginConfiguration, usize::MAX)
+            .map_err(|status| Problems::one("$", format!("the host gave no configuration (status {})", status.0)))?;
+        let node = abi::property(b"xds\0node").ok().and_then(|bytes| weir_proto::decode_node(&bytes));
+        F::compile(&document, &node.unwrap_or_default())
+    }
+}
+
+impl<F: Filter + 'static> Context for Root<F> {}
+
+impl<F: Filter + 'static> RootContext for Root<F> {
+    fn on_vm_start(&mut self, _: usize) -> bool {
+        true
+    }
+
+    fn on_configure(&mut self, _: usize) -> bool {
+        match Self::compile() {
+            Ok(filter) => {
+                self.core = Some(Rc::new(RefCell::new(Core::new(filter))));
+                true
+            }
+            Err(problems) => {
+                for problem in &problems.0 {
+                    log::error!("weir: configuration refused: {problem}");
+                }
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let Some(core) = &self.core else { return };
+        if let Ok(mut core) = core.try_borrow_mut() {
+            core.tick();
+            core.drain();
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::<F>::new(self.core.clone())))
+    }
+}
