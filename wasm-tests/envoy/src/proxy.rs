@@ -70,7 +70,7 @@ impl Proxy {
         }
         let envoy = match launch.start(&tree.to_string()) {
             Ok(envoy) => envoy,
-            Err(StartError::Stopped { log, .. }) => return Ok(Booted::Refused(log.join("\n"))),
+            Err(StartError::Stopped { log, .. }) => return Ok(Booted::Refused(stats::complaints(log))),
             Err(error) => return Err(started(&error)),
         };
         let (access, log) = (LogTail::new(&envoy.dir().join(ACCESS_LOG)), envoy.log());
@@ -78,7 +78,7 @@ impl Proxy {
         let lines = Vec::new();
         let mut proxy = Self { envoy, setup, tls, upstreams, address, access, log, lines, port: 0, _slot: slot };
         if proxy.refused_at_start()? {
-            return Ok(Booted::Refused(proxy.log_text(0)?));
+            return Ok(Booted::Refused(proxy.complaints(0)?));
         }
         let listening = wait_until(PATIENCE, || proxy.envoy.listeners().ok()?.get(LISTENER).copied());
         proxy.address = listening.ok_or_else(|| Failure("envoy is ready and has no listener".to_owned()))?;
@@ -196,15 +196,15 @@ impl Proxy {
     pub fn stop(mut self) -> Result<(), Failure> {
         match self.envoy.exited() {
             Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(Failure(format!("envoy ended by itself ({status})\n{}", self.log_text(0)?))),
+            Ok(Some(status)) => Err(Failure(format!("envoy ended by itself ({status})\n{}", self.complaints(0)?))),
             Err(error) => Err(Failure(format!("envoy: {error}"))),
         }
     }
 
-    /// The log from a number of lines on, as one text.
-    pub(crate) fn log_text(&mut self, from: usize) -> Result<String, Failure> {
+    /// What the log complains about from a number of lines on.
+    pub(crate) fn complaints(&mut self, from: usize) -> Result<String, Failure> {
         self.read_log()?;
-        Ok(self.lines.get(from..).unwrap_or_default().join("\n"))
+        Ok(stats::complaints(self.lines.get(from..).unwrap_or_default().to_vec()))
     }
 
     /// How many lines the log has.
@@ -283,7 +283,7 @@ impl ProxyTls {
 }
 
 fn started(error: &StartError) -> Failure {
-    Failure(format!("{error}\n{}", error.log().join("\n")))
+    Failure(format!("{error}\n{}", stats::complaints(error.log().to_vec())))
 }
 
 pub(crate) fn asked(error: ClientError) -> Failure {

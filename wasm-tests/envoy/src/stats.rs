@@ -62,7 +62,14 @@ fn log_line(line: &str) -> Option<LogLine> {
     let (level, rest) = rest.split_once("][")?;
     let (_logger, rest) = rest.split_once("] ")?;
     let text = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(rest, |(_place, text)| text);
-    Some(LogLine { level: level.trim().to_owned(), text: text.to_owned() })
+    let level = if level == "warning" { "warn" } else { level };
+    Some(LogLine { level: level.to_owned(), text: text.to_owned() })
+}
+
+/// What a log complains about, as one text: all that is not `info`.
+pub(crate) fn complaints(lines: Vec<String>) -> String {
+    let loud = log_lines(lines).into_iter().filter(|line| line.level != "info");
+    loud.map(|line| format!("[{}] {}\n", line.level, line.text)).collect()
 }
 
 /// How many VMs trapped, by the log: the host tells each once.

@@ -56,7 +56,7 @@ impl Proxy {
             Discovery::Listener => self.swap_listener(plugins)?,
         };
         if refused {
-            return self.log_text(from).map(Some);
+            return self.complaints(from).map(Some);
         }
         self.settle();
         Ok(None)
