@@ -1,0 +1,67 @@
+//! Which exports each module keeps.
+
+use walrus::Module;
+
+/// What every module needs: memory, the allocator, the ABI marker, start, configuration, and the life of contexts.
+/// `proxy_on_done` is not among them: Envoy takes its absence for yes, and no core has anything to finish.
+const ALWAYS: [&str; 8] = [
+    "memory",
+    "proxy_on_memory_allocate",
+    "proxy_abi_version_0_2_1",
+    "_initialize",
+    "proxy_on_vm_start",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+];
+
+const REQUEST: &str = "proxy_on_request_headers";
+const RESPONSE: &str = "proxy_on_response_headers";
+const END: &str = "proxy_on_log";
+const CALLOUTS: [&str; 3] = ["proxy_on_http_call_response", "proxy_on_grpc_receive", "proxy_on_grpc_close"];
+const TICK: &str = "proxy_on_tick";
+
+/// The exports that `module` keeps; `None` for a module that is not one of ours.
+pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
+    let mut keep = ALWAYS.to_vec();
+    match module {
+        // Decides on request headers and needs nothing later.
+        "policy" => keep.push(REQUEST),
+        // Adds its headers to the response.
+        "rate-limit" => keep.extend([REQUEST, RESPONSE]),
+        // Remembers what only the request shows, and counts at the end.
+        "telemetry" => keep.extend([REQUEST, END]),
+        "suite" => keep.extend([REQUEST, RESPONSE, END]),
+        // The yardstick of the benchmark: the SDK and nothing else.
+        "empty" => keep.push(REQUEST),
+        // The module that tries the shell's callouts.
+        "shell-probe" => {
+            keep.extend(CALLOUTS);
+            keep.extend([REQUEST, RESPONSE, END, TICK]);
+        }
+        _ => return None,
+    }
+    Some(keep)
+}
+
+/// Drops every export that is not kept.
+///
+/// # Errors
+/// A kept export that the module does not have.
+pub(crate) fn strip(module: &mut Module, keep: &[&str]) -> Result<(), String> {
+    for name in keep {
+        if !module.exports.iter().any(|export| export.name == *name) {
+            return Err(format!("the export `{name}` is missing"));
+        }
+    }
+    let dropped: Vec<_> = module
+        .exports
+        .iter()
+        .filter(|export| !keep.contains(&export.name.as_str()))
+        .map(|export| export.id())
+        .collect();
+    for export in dropped {
+        module.exports.delete(export);
+    }
+    Ok(())
+}

@@ -1,1 +1,0 @@
-//! Strips the exports a module does not use after linking.

@@ -1,0 +1,65 @@
+//! `weir-link IN.wasm OUT.wasm --for MODULE`: the step after linking.
+//!
+//! The SDK exports every callback of the ABI, and Envoy enters the VM for each that is exported: about 1,700
+//! instructions a time, for every body chunk of every stream. So the exports that a module does not use are dropped,
+//! and with them the code that only they reached. The `name` section stays: Envoy's backtraces need it.
+//!
+//! What cannot ship is refused here: an import that Envoy does not offer on every supported line, a missing part of the
+//! ABI, a module above [`SIZE_LIMIT`]. `weir-link --panics FILE.wasm` counts the functions, reachable from an export,
+//! that call into `core::panicking`.
+
+mod exports;
+mod imports;
+mod panics;
+
+use std::path::Path;
+use std::process::ExitCode;
+use walrus::Module;
+
+/// The largest module that ships, in bytes: Envoy compiles all of it at start, on every proxy.
+const SIZE_LIMIT: usize = 600_000;
+
+const USAGE: &str = "usage: weir-link IN.wasm OUT.wasm --for MODULE | weir-link --panics FILE.wasm";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["--panics", file] => count_panics(Path::new(file)),
+        [from, to, "--for", module] => link(Path::new(from), Path::new(to), module),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("weir-link: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Module, String> {
+    Module::from_file(path).map_err(|error| format!("`{}` is not a module: {error}", path.display()))
+}
+
+fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
+    let keep = exports::of(name).ok_or_else(|| format!("`{name}` is not a module of this workspace"))?;
+    let mut module = read(from)?;
+    exports::strip(&mut module, &keep)?;
+    walrus::passes::gc::run(&mut module);
+    imports::check(&module)?;
+    let bytes = module.emit_wasm();
+    if bytes.len() > SIZE_LIMIT {
+        return Err(format!("`{name}` has {} bytes, more than the {SIZE_LIMIT} that may ship", bytes.len()));
+    }
+    std::fs::write(to, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", to.display()))?;
+    Ok(format!("  {:<16} {:>8} bytes, {} exports", name, bytes.len(), keep.len()))
+}
+
+fn count_panics(file: &Path) -> Result<String, String> {
+    let callers = panics::callers(&read(file)?);
+    Ok(format!("{} {}", callers.len(), callers.join(" ")))
+}
