@@ -92,8 +92,10 @@ test-wasm32: toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 .PHONY: test-modules
 test-modules: build
 	$(call step,test modules)
-	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe
+	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty
 	@cp $(WASM)/weir_probe.wasm dist/probe.wasm
+	@cp $(WASM)/weir_empty.wasm dist/empty.wasm
+	@$(TARGET)/release/weir-link $(WASM)/weir_empty.wasm dist/empty-stripped.wasm --for empty >/dev/null
 
 .PHONY: test-worlds
 test-worlds: test-modules
@@ -114,6 +116,18 @@ test-matrix: test-modules ## the real-Envoy scenarios on every supported Envoy l
 CASES ?= ../shared/cases
 conformance: toolchain ## third-party case files: make conformance CASES=DIR
 	@WEIR_CASES=$(abspath $(CASES)) cargo test --locked -p weir-policy -p weir-rate-limit -p weir-telemetry --tests -- --nocapture
+
+# --------------------------------------------------------------------------------------------------------- cost
+
+.PHONY: bench
+bench: test-modules ## the side-by-side table, written to docs/benchmarks.md
+	@cargo build --locked --release -p weir-bench
+	@$(TARGET)/release/weir-bench --write
+
+.PHONY: budget
+budget: test-modules ## the deterministic cost of every scenario against wasm-tests/budgets.toml
+	$(call step,budgets)
+	@cargo test --locked -p weir-test-host --test budget
 
 # ------------------------------------------------------------------------------------------------------- quality
 

@@ -1,0 +1,135 @@
+//! Every file under `envoy-configs/` is used here as an operator would use it: compiled by the cores, and taken by a real
+//! Envoy. Needs `make build`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use weir_launch::Launch;
+use weir_model::{Filter, Node};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn documents(file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(workspace().join("envoy-configs").join(file)).unwrap();
+    serde_yaml_ng::Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap()).collect()
+}
+
+fn document(file: &str) -> Value {
+    documents(file).remove(0)
+}
+
+fn compiles(plugin: &Value) {
+    if let Err(problems) = weir_suite::Suite::compile(plugin.to_string().as_bytes(), &Node::default()) {
+        panic!("{problems}");
+    }
+}
+
+fn envoy_filter_config() -> Value {
+    document("istio/envoyfilter.yaml")["spec"]["configPatches"][0]["patch"]["value"]["typed_config"].clone()
+}
+
+#[test]
+fn every_plugin_document_compiles() {
+    compiles(&document("istio/wasmplugin.yaml")["spec"]["pluginConfig"]);
+    compiles(&envoy_filter_config()["config"]["configuration"]["value"]);
+    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    let bootstrap = document("envoy.yaml");
+    let filter = bootstrap.pointer(&format!("{manager}/http_filters/0/typed_config/config/configuration/value"));
+    compiles(filter.unwrap());
+}
+
+#[test]
+fn the_annotation_lists_exactly_the_labels_of_the_bootstrap() {
+    let tags = document("envoy.yaml")["stats_config"]["stats_tags"].clone();
+    let tags: BTreeSet<&str> = tags.as_array().unwrap().iter().map(|tag| tag["tag_name"].as_str().unwrap()).collect();
+    let deployment = document("istio/deployment.yaml");
+    let annotation = &deployment["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/extraStatTags"];
+    let listed: BTreeSet<&str> = annotation.as_str().unwrap().split(',').collect();
+    assert_eq!(tags, listed);
+    for tag in document("envoy.yaml")["stats_config"]["stats_tags"].as_array().unwrap() {
+        let name = tag["tag_name"].as_str().unwrap();
+        let expected = format!(r"(?:^wasmcustom\.|;\.;)({name}=\.=(.*?);\.;)");
+        assert_eq!(tag["regex"].as_str(), Some(expected.as_str()));
+    }
+}
+
+#[test]
+fn both_manifests_name_the_same_filter_in_both_of_their_places() {
+    let patches = document("istio/envoyfilter.yaml")["spec"]["configPatches"].clone();
+    assert_eq!(patches[0]["patch"]["value"]["name"], patches[1]["patch"]["value"]["name"]);
+    assert_eq!(document("istio/wasmplugin.yaml")["spec"]["pluginName"], "weir");
+    assert_eq!(envoy_filter_config()["config"]["root_id"], "weir");
+}
+
+/// What Istio's agent does with the manifests: the image becomes a local file, all else stays.
+#[test]
+fn a_real_envoy_takes_what_the_manifests_configure() {
+    let module = workspace().join("dist/suite.wasm");
+    assert!(module.is_file(), "{} is missing: make build", module.display());
+    let local = json!({"local": {"filename": module}});
+    let mut from_filter = envoy_filter_config();
+    from_filter["config"]["vm_config"]["code"] = local;
+    let mut from_plugin = from_filter.clone();
+    let plugin = document("istio/wasmplugin.yaml")["spec"]["pluginConfig"].to_string();
+    from_plugin["config"]["configuration"] =
+        json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin});
+    let binary = weir_launch::find_wanted(&mut |line| eprintln!("{line}")).unwrap();
+    for config in [from_filter, from_plugin] {
+        let mut bootstrap = document("envoy.yaml");
+        bootstrap["admin"]["address"]["socket_address"]["port_value"] = json!(0);
+        let listener = &mut bootstrap["static_resources"]["listeners"][0];
+        listener["address"]["socket_address"]["port_value"] = json!(0);
+        listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][0]["typed_config"] = config;
+        let envoy = Launch::new(&binary).unwrap().start(&bootstrap.to_string()).unwrap();
+        assert!(envoy.listeners().unwrap().contains_key("inbound"));
+    }
+}
+
+/// `make demo` with ports of its own: the requests of `requests.yaml` through `envoy.yaml`, and what is printed of them.
+#[test]
+fn the_demo_shows_every_kind_of_decision() {
+    let configs = workspace().join("envoy-configs");
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .current_dir(workspace())
+        .args(["run", "--exit", "--port", "0", "--admin-port", "0", "--bootstrap"])
+        .arg(configs.join("envoy.yaml"))
+        .arg("--requests")
+        .arg(configs.join("requests.yaml"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    for expected in [
+        "an allowed read                      GET /items/42                    200  policy: allow shop/public-api",
+        "(rbac_access_denied_matched_policy[none])",
+        "(rbac_access_denied_matched_policy[ns[shop]-policy[no-admin]-rule[0]])",
+        "retry after ",
+        "(local_rate_limited[per-user])",
+        "istio_requests_total{",
+        "destination_workload=\"cart\"",
+        "response_code=\"403\"",
+        "response_code=\"429\"",
+        "istio_request_duration_milliseconds_count{",
+        "weir_policy_decisions_total{",
+        "weir_ratelimit_decisions_total{",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in:\n{text}");
+    }
+    let line = |say: &str| text.lines().find(|line| line.starts_with(say)).unwrap_or_default().to_owned();
+    for (say, status) in [
+        ("not matched", " 403 "),
+        ("refused by", " 403 "),
+        ("the same for an operator", " 200 "),
+        ("dot segments", " 403 "),
+        ("third", " 200 "),
+        ("one too many", " 429 "),
+        ("bob has", " 200 "),
+    ] {
+        assert!(line(say).contains(status), "{}", line(say));
+    }
+}
