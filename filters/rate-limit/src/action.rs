@@ -3,11 +3,12 @@
 //! Semantics: `envoy.config.route.v3.RateLimit`. Each item yields at most one descriptor; an action that finds nothing
 //! drops the whole descriptor unless it may be skipped, in which case only its entry is left out.
 
-use crate::address::{Block, client_ip, masked};
+use crate::address::masked;
 use crate::descriptor::Descriptors;
 use crate::matcher::{HeaderMatch, QueryMatch};
 use crate::query;
 use std::io::Write as _;
+use weir_matching::{Cidr, socket_address};
 use weir_model::{Attribute, Demand, Facts};
 
 mod read;
@@ -61,7 +62,7 @@ enum Source {
     RemoteAddressMatch {
         value: Box<[u8]>,
         invert: bool,
-        blocks: Vec<Block>,
+        ranges: Vec<Cidr>,
     },
 }
 
@@ -104,7 +105,7 @@ impl Action {
     }
 
     fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) -> bool {
-        let peer = || client_ip(facts.attributes.bytes(&Attribute::SourceAddress)?);
+        let peer = || Some(socket_address(facts.attributes.bytes(&Attribute::SourceAddress)?)?.0);
         let path = || facts.request_headers.first(b":path").unwrap_or_default();
         match &self.source {
             Source::Constant(value) => self.entry(out, value),
@@ -123,8 +124,10 @@ impl Action {
                 }),
                 None => false,
             },
-            Source::RemoteAddress => peer().is_some_and(|(_, text)| self.entry(out, text.as_bytes())),
-            Source::MaskedRemoteAddress { v4, v6 } => peer().is_some_and(|(ip, _)| {
+            Source::RemoteAddress => {
+                peer().is_some_and(|ip| out.entry(&self.key, |bytes| write!(bytes, "{ip}").is_ok()))
+            }
+            Source::MaskedRemoteAddress { v4, v6 } => peer().is_some_and(|ip| {
                 let bits = if ip.is_ipv4() { v4 } else { v6 };
                 out.entry(&self.key, |bytes| write!(bytes, "{}/{bits}", masked(ip, *v4, *v6)).is_ok())
             }),
@@ -136,9 +139,8 @@ impl Action {
                 let met = matchers.iter().all(|matcher| matcher.matches(path(), spare));
                 met == *expect && self.entry(out, value)
             }
-            Source::RemoteAddressMatch { value, invert, blocks } => peer().is_some_and(|(ip, _)| {
-                blocks.iter().any(|block| block.contains(ip)) != *invert && self.entry(out, value)
-            }),
+            Source::RemoteAddressMatch { value, invert, ranges } => peer()
+                .is_some_and(|ip| ranges.iter().any(|range| range.contains(ip)) != *invert && self.entry(out, value)),
         }
     }
 

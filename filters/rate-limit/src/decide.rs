@@ -79,6 +79,7 @@ struct Match {
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     matches: Vec<Match>,
+    kept: Vec<Match>,
     /// What each consulted limit said, in the order in which they were asked.
     pub(crate) answers: Vec<Answer>,
     charging: Charging,
@@ -128,19 +129,14 @@ impl Judge {
 
     /// Drops limits that another limit of this request replaces.
     fn replace(&mut self, limits: &[Limit]) {
-        let mut index = 0;
-        while let Some(found) = self.matches.get(index) {
+        let gone = |found: &Match, all: &[Match]| {
             let name = limits.get(found.limit).and_then(|limit| limit.name.as_deref());
-            let replaced = name.is_some_and(|name| {
-                let others = self.matches.iter().filter_map(|other| limits.get(other.limit));
-                others.flat_map(|other| &other.replaces).any(|gone| gone == name)
-            });
-            if replaced {
-                self.matches.remove(index);
-            } else {
-                index += 1;
-            }
-        }
+            let mut replaced = all.iter().filter_map(|other| limits.get(other.limit)).flat_map(|other| &other.replaces);
+            name.is_some_and(|name| replaced.any(|replaced| replaced == name))
+        };
+        self.kept.clear();
+        self.kept.extend(self.matches.iter().filter(|found| !gone(found, &self.matches)).copied());
+        std::mem::swap(&mut self.kept, &mut self.matches);
     }
 
     /// Charges the limits that can refuse, or the others. Stops at the first refusal and gives back what was taken.

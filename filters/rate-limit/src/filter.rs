@@ -1,6 +1,7 @@
 //! The filter: one request through actions, limits and table, and what the client is told.
 
 use crate::action::Item;
+use crate::apply::Apply;
 use crate::decide::{Answer, Judge};
 use crate::descriptor::Descriptors;
 use crate::meter::Meter;
@@ -23,6 +24,7 @@ mod tests;
 pub struct RateLimit {
     mode: Mode,
     items: Vec<Item>,
+    apply: Vec<Apply>,
     tree: Tree,
     told: Told,
     judge: Judge,
@@ -58,11 +60,6 @@ impl RateLimit {
         let mut fields = at.object()?;
         let mode = settings::mode(&mut fields, default_mode);
         settings::read(fields, name, mode?, node)
-    }
-
-    /// The limits, in the order of the configuration: label, hits in a unit, the unit in seconds (0 is unlimited).
-    pub fn limits(&self) -> impl Iterator<Item = (&str, u32, u64)> {
-        self.tree.limits.iter().map(|limit| (limit.label.as_str(), limit.requests, limit.seconds))
     }
 
     fn quota(&self) -> Option<QuotaHeaders> {
@@ -156,6 +153,9 @@ impl Filter for RateLimit {
         self.descriptors.clear();
         for item in &self.items {
             item.describe(facts, &mut self.descriptors, &mut self.spare);
+        }
+        if let Some(apply) = self.apply.iter().find(|apply| apply.matches(&facts.request_headers, &mut self.spare)) {
+            apply.describe(facts, &mut self.descriptors, &mut self.spare);
         }
         self.table.face(facts.attributes.int(&Attribute::ListenerDirection));
         let refused = self.judge.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);

@@ -9,6 +9,7 @@
 mod action;
 mod address;
 mod algorithm;
+mod apply;
 #[cfg(test)]
 mod cases;
 mod decide;

@@ -3,7 +3,7 @@
 use crate::read::required;
 use weir_config::{At, Value};
 
-/// Reads `{code: NAME or number}`. Codes below 400 become 429, as in Envoy.
+/// Reads `{code: NAME or number}`. Numbers below 400 become 429, as in Envoy; names below 400 are not known here.
 pub(crate) fn status(at: &At<'_>) -> Option<u16> {
     let mut fields = at.object()?;
     let code = required(&mut fields, "code", "code").and_then(|at| match at.value() {
@@ -14,7 +14,7 @@ pub(crate) fn status(at: &At<'_>) -> Option<u16> {
     code.map(|code| if code < 400 { 429 } else { code })
 }
 
-const NAMES: [(&str, u16); 38] = [
+const NAMES: [(&str, u16); 37] = [
     ("BadRequest", 400),
     ("Unauthorized", 401),
     ("PaymentRequired", 402),
@@ -52,5 +52,4 @@ const NAMES: [(&str, u16); 38] = [
     ("LoopDetected", 508),
     ("NotExtended", 510),
     ("NetworkAuthenticationRequired", 511),
-    ("OK", 200),
 ];

@@ -8,6 +8,7 @@
 use crate::algorithm::Algorithm;
 use crate::table::Place;
 use std::collections::BTreeMap;
+use weir_matching::Glob;
 
 mod read;
 #[cfg(test)]
@@ -88,34 +89,5 @@ impl Values {
     fn node(&self, value: &[u8]) -> Option<&Node> {
         let wild = || self.wild.iter().find(|(glob, _)| glob.matches(value)).map(|(_, node)| node);
         self.exact.get(value).or_else(wild).or(self.any.as_deref())
-    }
-}
-
-/// A value with `*`, each of which stands for any bytes, also none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Glob {
-    first: Box<[u8]>,
-    middle: Vec<Box<[u8]>>,
-    last: Box<[u8]>,
-}
-
-impl Glob {
-    /// `None` if there is no `*`.
-    fn new(pattern: &str) -> Option<Self> {
-        let (first, rest) = pattern.split_once('*')?;
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let middle = middle.split('*').filter(|part| !part.is_empty()).map(|part| part.as_bytes().into()).collect();
-        Some(Self { first: first.as_bytes().into(), middle, last: last.as_bytes().into() })
-    }
-
-    fn matches(&self, value: &[u8]) -> bool {
-        let Some(rest) = value.strip_prefix(&*self.first) else { return false };
-        let Some(mut rest) = rest.strip_suffix(&*self.last) else { return false };
-        for part in &self.middle {
-            let found = rest.windows(part.len().max(1)).position(|window| window == &**part);
-            let Some(after) = found.and_then(|at| rest.get(at + part.len()..)) else { return false };
-            rest = after;
-        }
-        true
     }
 }

@@ -1,9 +1,9 @@
 //! Reading `rate_limits`.
 
 use super::{Action, Item, Source};
-use crate::address::Block;
 use crate::read::{bytes, either, flag, header_match, query_match, refuse, required};
 use weir_config::{At, Fields};
+use weir_matching::Cidr;
 use weir_model::Node;
 
 /// The most a request may count, as Envoy allows it.
@@ -130,9 +130,9 @@ const READERS: [(&str, &str, Reader); 10] = [
     ("remote_address_match", "remoteAddressMatch", |fields, _| {
         let value = value(fields);
         let key = own_key(fields, "remote_address_match");
-        let blocks = required(fields, "address_matcher", "addressMatcher").and_then(|at| blocks(&at));
-        let (blocks, invert) = blocks?;
-        Some(Action { key: key?, source: Source::RemoteAddressMatch { value: value?, invert, blocks } })
+        let ranges = required(fields, "address_matcher", "addressMatcher").and_then(|at| ranges(&at));
+        let (ranges, invert) = ranges?;
+        Some(Action { key: key?, source: Source::RemoteAddressMatch { value: value?, invert, ranges } })
     }),
 ];
 
@@ -169,28 +169,26 @@ fn bits(at: Option<At<'_>>, most: u32) -> Option<u32> {
     }
 }
 
-/// The blocks of an address matcher, and whether it is inverted.
-fn blocks(at: &At<'_>) -> Option<(Vec<Block>, bool)> {
+/// The ranges of an address matcher, and whether it is inverted.
+fn ranges(at: &At<'_>) -> Option<(Vec<Cidr>, bool)> {
     let mut fields = at.object()?;
-    let blocks = required(&mut fields, "cidr_ranges", "cidrRanges").map(|at| some(&at, block));
+    let ranges = required(&mut fields, "cidr_ranges", "cidrRanges").map(|at| some(&at, range));
     let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
     fields.finish();
-    Some((blocks?, invert))
+    Some((ranges?, invert))
 }
 
-fn block(at: &At<'_>) -> Option<Block> {
+fn range(at: &At<'_>) -> Option<Cidr> {
     let mut fields = at.object()?;
-    let prefix = required(&mut fields, "address_prefix", "addressPrefix").and_then(|at| match at.text()?.parse() {
-        Ok(ip) => Some(ip),
-        Err(_) => at.problem("expected an IP address"),
-    });
+    let prefix = required(&mut fields, "address_prefix", "addressPrefix").and_then(|at| at.text());
     let bits = match either(&mut fields, "prefix_len", "prefixLen") {
         Some(at) => at.integer(0, 128),
         None => Some(0),
     };
     fields.finish();
-    match Block::new(prefix?, u32::try_from(bits?).ok()?) {
-        Some(block) => Some(block),
-        None => at.problem("`prefix_len` is longer than the address"),
+    let (prefix, bits) = (prefix?, bits?);
+    match Cidr::parse(&format!("{prefix}/{bits}")) {
+        Some(range) => Some(range),
+        None => at.problem(format!("`{prefix}/{bits}` is not a range of addresses")),
     }
 }

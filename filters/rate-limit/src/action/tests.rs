@@ -1,6 +1,8 @@
 use super::items;
 use crate::cases;
 use crate::descriptor::Descriptors;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{At, Value, read_document};
 use weir_model::{Attribute, Attributes, Demand, Facts, Headers, Node, PairsBuilder, Problems};
 
@@ -154,7 +156,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             r#"[{"actions":[{"remote_address_match":{"descriptor_value":"v","address_matcher":{"cidr_ranges":[{"address_prefix":"10.0.0.0","prefix_len":33}]}}}]}]"#,
-            "cidr_ranges[0]: `prefix_len` is longer than the address",
+            "cidr_ranges[0]: `10.0.0.0/33` is not a range of addresses",
         ),
     ];
     for (document, expected) in rows {

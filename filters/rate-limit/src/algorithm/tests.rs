@@ -1,5 +1,7 @@
 use super::{Algorithm, SECOND, Standing, Step};
 use crate::cases;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::Now;
 
 const MINUTE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 2 };

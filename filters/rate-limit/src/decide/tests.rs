@@ -1,1 +1,247 @@
+use super::{Charging, Judge, Reason};
+use crate::algorithm::SECOND;
+use crate::descriptor::Descriptors;
+use crate::table::Table;
+use crate::tree::{self, Tree};
+use weir_config::read_document;
+use weir_model::{Cells, Expect, MemoryCells, Now};
 
+const NOW: Now = Now { wall_nanos: 6_000 * SECOND, mono_nanos: 6_000 * SECOND };
+
+struct World {
+    tree: Tree,
+    table: Table,
+    cells: MemoryCells,
+    judge: Judge,
+}
+
+/// Limits called after their keys; a limit with `*` in its text is GCRA's with that burst.
+fn world(limits: &str, charging: Charging) -> World {
+    let items = limits.split_whitespace().map(|limit| {
+        let (key, rest) = limit.split_once('=').unwrap();
+        format!(r#"{{"key":"{key}",{rest}}}"#)
+    });
+    let config = format!(r#"{{"domain":"d","descriptors":[{}]}}"#, items.collect::<Vec<_>>().join(","));
+    let tree = read_document(config.as_bytes(), |at| tree::read(&at, &mut Vec::new(), 64)).unwrap();
+    World { tree, table: Table::new("edge"), cells: MemoryCells::default(), judge: Judge::new(charging, true) }
+}
+
+impl World {
+    /// Asks with descriptors of one entry each, `key:value:hits`. Gives the key of the limit that refuses.
+    fn ask(&mut self, descriptors: &str) -> Option<String> {
+        let mut list = Descriptors::default();
+        for descriptor in descriptors.split_whitespace() {
+            let parts: Vec<&str> = descriptor.split(':').collect();
+            let mark = list.mark();
+            list.entry(parts[0].as_bytes(), |bytes| {
+                bytes.extend_from_slice(parts[1].as_bytes());
+                true
+            });
+            list.keep(mark, parts[2].parse().unwrap());
+        }
+        let refused = self.judge.decide(&self.tree, &list, &mut self.table, &mut self.cells, NOW)?;
+        Some(self.tree.limits[self.judge.answers[refused].limit].label.clone())
+    }
+
+    fn left(&mut self, descriptor: &str) -> u64 {
+        assert_eq!(self.ask(&format!("{descriptor}:0")), None);
+        self.judge.answers[0].remaining
+    }
+}
+
+const TWO: &str = r#"a="rate_limit":{"unit":"minute","requests_per_unit":5}
+                     b="rate_limit":{"unit":"minute","requests_per_unit":2}"#;
+
+#[test]
+fn a_refused_request_counts_nowhere() {
+    let mut world = world(TWO, Charging::AllOrNothing);
+    for refused in [None, None, Some("b"), Some("b")] {
+        assert_eq!(world.ask("a:x:1 b:y:1").as_deref(), refused);
+    }
+    assert_eq!((world.left("a:x"), world.left("b:y")), (3, 0));
+}
+
+#[test]
+fn the_service_counts_everywhere() {
+    let mut world = world(TWO, Charging::Reference);
+    for refused in [None, None, Some("b"), Some("b")] {
+        assert_eq!(world.ask("a:x:1 b:y:1").as_deref(), refused);
+    }
+    assert_eq!(world.left("a:x"), 1);
+    assert_eq!(world.ask("a:x:1 b:z:1"), None);
+    assert_eq!(world.ask("a:x:1 b:z:1").as_deref(), Some("a"));
+    assert_eq!(world.ask("b:z:1").as_deref(), Some("b"), "a refusal elsewhere counted here");
+}
+
+#[test]
+fn values_are_counted_alone_and_hits_add_up() {
+    let mut world = world(TWO, Charging::AllOrNothing);
+    assert_eq!(world.ask("a:x:3"), None);
+    assert_eq!(world.ask("a:x:3").as_deref(), Some("a"));
+    assert_eq!(world.ask("a:y:5"), None);
+    assert_eq!(world.ask("a:x:2"), None);
+    assert_eq!(world.ask("a:x:1 a:x:1").as_deref(), Some("a"));
+    assert_eq!(world.ask("unknown:x:1"), None);
+    assert!(world.judge.answers.is_empty());
+}
+
+#[test]
+fn the_same_descriptor_twice_counts_twice() {
+    let mut world = world(TWO, Charging::AllOrNothing);
+    assert_eq!(world.ask("b:x:1 b:x:1"), None);
+    assert_eq!(world.ask("b:x:1").as_deref(), Some("b"));
+    assert_eq!(world.ask("b:z:1"), None);
+    assert_eq!(world.ask("b:z:1 b:z:1").as_deref(), Some("b"));
+    assert_eq!(world.left("b:z"), 1);
+}
+
+#[test]
+fn shadow_limits_count_and_never_refuse() {
+    let limits = r#"s="shadow_mode":true,"rate_limit":{"unit":"minute","requests_per_unit":1}
+                    a="rate_limit":{"unit":"minute","requests_per_unit":3}"#;
+    let mut world = world(limits, Charging::AllOrNothing);
+    for over in [false, true, true] {
+        assert_eq!(world.ask("s:x:1 a:y:1"), None);
+        let shadow = world.judge.answers.iter().find(|answer| answer.shadow).unwrap();
+        assert_eq!(shadow.over, over);
+    }
+    assert_eq!(world.ask("s:x:1 a:y:1").as_deref(), Some("a"));
+}
+
+#[test]
+fn unlimited_limits_use_no_cell() {
+    let mut world = world(r#"u="rate_limit":{"unlimited":true}"#, Charging::AllOrNothing);
+    assert_eq!(world.ask("u:x:1"), None);
+    assert_eq!(world.judge.answers[0].reason, Reason::Unlimited);
+    assert_eq!(world.cells.keys().count(), 0);
+}
+
+#[test]
+fn replaced_limits_are_neither_applied_nor_counted() {
+    let limits = r#"a="rate_limit":{"name":"base","unit":"minute","requests_per_unit":1}
+                    b="rate_limit":{"name":"more","replaces":[{"name":"base"}],"unit":"minute","requests_per_unit":3}"#;
+    let mut world = world(limits, Charging::AllOrNothing);
+    for refused in [None, None, None, Some("more")] {
+        assert_eq!(world.ask("a:x:1 b:y:1").as_deref(), refused);
+    }
+    assert_eq!(world.ask("a:x:1"), None);
+    assert_eq!(world.ask("a:x:1").as_deref(), Some("base"));
+}
+
+#[test]
+fn a_limit_without_client_values_has_one_cell() {
+    let limits = r#"a="value":"v","rate_limit":{"unit":"minute","requests_per_unit":1}
+                    w="value":"p*","share_threshold":true,"rate_limit":{"unit":"minute","requests_per_unit":1}"#;
+    let mut world = world(limits, Charging::AllOrNothing);
+    assert_eq!(world.ask("a:v:1"), None);
+    assert_eq!(world.ask("a:v:1").as_deref(), Some("a_v"));
+    assert_eq!(world.ask("w:p1:1"), None);
+    assert_eq!(world.ask("w:p2:1").as_deref(), Some("w_p*"));
+    let names: Vec<&str> = world.cells.keys().collect();
+    assert_eq!(names, ["w1/edge/unspecified/s0", "w1/edge/unspecified/s1"]);
+}
+
+#[test]
+fn without_a_seed_keyed_limits_refuse() {
+    struct NoSeed(MemoryCells);
+    impl Cells for NoSeed {
+        fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, weir_model::CellError> {
+            if key.ends_with("seed") { Err(weir_model::CellError::Unavailable) } else { self.0.load(key, out) }
+        }
+        fn store(&mut self, key: &str, value: &[u8], expect: Expect) -> Result<(), weir_model::CellError> {
+            self.0.store(key, value, expect)
+        }
+    }
+    let World { tree, mut table, cells, mut judge } = world(TWO, Charging::AllOrNothing);
+    let mut list = Descriptors::default();
+    list.entry(b"a", |_| true);
+    list.keep(0, 1);
+    let refused = judge.decide(&tree, &list, &mut table, &mut NoSeed(cells), NOW);
+    assert_eq!(refused.map(|index| judge.answers[index].reason), Some(Reason::Unavailable));
+}
+
+/// Between a load and its store, another worker may run a whole request: that is every interleaving that
+/// compare-and-swap can tell apart.
+struct Crowd<'c> {
+    inner: &'c mut MemoryCells,
+    others: &'c mut Vec<(Table, Judge)>,
+    tree: &'c Tree,
+    requests: &'c [&'c [(&'c str, &'c str)]],
+    passed: &'c mut Vec<usize>,
+    random: &'c mut u64,
+}
+
+fn below(random: &mut u64, bound: usize) -> usize {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    usize::try_from(*random % u64::try_from(bound).unwrap()).unwrap()
+}
+
+impl Crowd<'_> {
+    /// One worker decides one of the requests.
+    fn go(&mut self) {
+        let Some((mut table, mut judge)) = self.others.pop() else { return };
+        let which = below(self.random, self.requests.len());
+        let mut list = Descriptors::default();
+        for (key, value) in self.requests[which] {
+            let mark = list.mark();
+            list.entry(key.as_bytes(), |bytes| {
+                bytes.extend_from_slice(value.as_bytes());
+                true
+            });
+            list.keep(mark, 1);
+        }
+        let tree = self.tree;
+        if judge.decide(tree, &list, &mut table, self, NOW).is_none() {
+            self.passed.push(which);
+        }
+        self.others.push((table, judge));
+    }
+}
+
+impl Cells for Crowd<'_> {
+    fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, weir_model::CellError> {
+        self.inner.load(key, out)
+    }
+
+    fn store(&mut self, key: &str, value: &[u8], expect: Expect) -> Result<(), weir_model::CellError> {
+        if below(self.random, 2) == 0 {
+            self.go();
+        }
+        self.inner.store(key, value, expect)
+    }
+}
+
+#[test]
+fn several_limits_are_never_exceeded_while_workers_give_back() {
+    let limits = r#"a="rate_limit":{"unit":"minute","requests_per_unit":6}
+                    b="rate_limit":{"unit":"minute","requests_per_unit":4}"#;
+    let requests: [&[(&str, &str)]; 4] =
+        [&[("a", "x"), ("b", "y")], &[("a", "x")], &[("b", "y"), ("a", "z")], &[("b", "y"), ("a", "x")]];
+    let uses = |which: usize, entry: (&str, &str)| requests[which].contains(&entry);
+    let mut refused = 0;
+    for seed in 1..=300u64 {
+        let World { tree, mut cells, .. } = world(limits, Charging::AllOrNothing);
+        let mut others: Vec<_> =
+            (0..8).map(|_| (Table::new("edge"), Judge::new(Charging::AllOrNothing, true))).collect();
+        let (mut passed, mut random) = (Vec::new(), seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut crowd = Crowd {
+            inner: &mut cells,
+            others: &mut others,
+            tree: &tree,
+            requests: &requests,
+            passed: &mut passed,
+            random: &mut random,
+        };
+        for _ in 0..20 {
+            crowd.go();
+        }
+        for (entry, limit) in [(("a", "x"), 6), (("a", "z"), 6), (("b", "y"), 4)] {
+            let count = passed.iter().filter(|which| uses(**which, entry)).count();
+            assert!(count <= limit, "seed {seed}: {count} of {entry:?}");
+        }
+        refused += usize::from(passed.len() < 20);
+    }
+    assert_eq!(refused, 300);
+}

@@ -2,6 +2,7 @@
 
 use super::{RateLimit, Told};
 use crate::action;
+use crate::apply;
 use crate::decide::{Charging, Judge};
 use crate::descriptor::Descriptors;
 use crate::meter::Meter;
@@ -28,6 +29,7 @@ pub(super) fn mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
 /// Reads everything after `schema`, `name` and `mode`.
 pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) -> Option<RateLimit> {
     let items = fields.take("rate_limits").map_or_else(Vec::new, |at| action::items(&at, node));
+    let apply = fields.take("apply").map_or_else(Vec::new, |at| apply::read(&at, node));
     for (field, why) in [
         ("virtual_hosts", "limits by route are not supported yet; use `rate_limits`"),
         ("global", "a limit service is not supported yet; use `local`"),
@@ -50,17 +52,21 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
     let mut response = Demand::idle();
     if mode != Mode::Off {
         request.idle = false;
-        if !items.is_empty() {
+        if !(items.is_empty() && apply.is_empty()) {
             request.attributes.insert(Attribute::ListenerDirection);
         }
         for item in &items {
             item.demand(&mut request);
+        }
+        for apply in &apply {
+            apply.demand(&mut request);
         }
         response.idle = !(told.quota && mode == Mode::Enforce);
     }
     Some(RateLimit {
         mode,
         items,
+        apply,
         tree,
         told,
         judge,
@@ -125,3 +131,6 @@ fn algorithm(at: &At<'_>) -> Option<Option<u32>> {
         _ => at.problem("expected `fixed_window` or `gcra`"),
     }
 }
+
+#[cfg(test)]
+mod tests;

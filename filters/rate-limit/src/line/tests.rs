@@ -1,5 +1,7 @@
 use super::{Line, WAYS};
 use crate::algorithm::{Algorithm, SECOND};
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::Now;
 
 const RULE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 100 };

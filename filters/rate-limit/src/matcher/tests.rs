@@ -1,4 +1,6 @@
 use super::{HeaderMatch, HeaderTest, Kind, StringMatch};
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Headers, PairsBuilder};
 
 fn text(kind: Kind, text: &str, ignore_case: bool) -> StringMatch {

@@ -1,4 +1,6 @@
 use super::first_value;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn parameters_are_found_and_decoded() {

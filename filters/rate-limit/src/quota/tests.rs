@@ -1,5 +1,7 @@
 use super::{Quota, QuotaHeaders, seconds};
 use crate::cases;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn headers_are_envoys() {

@@ -2,6 +2,8 @@ use super::{Charge, Key, Outcome, Place, Table, fingerprint};
 use crate::algorithm::{Algorithm, SECOND};
 use crate::line::Line;
 use std::hash::Hasher as _;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{CellError, Cells, Expect, MemoryCells, Now};
 
 const MINUTE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 10 };

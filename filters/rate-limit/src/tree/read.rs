@@ -1,12 +1,13 @@
 //! Reading an envoyproxy/ratelimit configuration, verbatim, and giving each limit its place in the table.
 
-use super::{Glob, Level, Limit, Node, Tree};
+use super::{Level, Limit, Node, Tree};
 use crate::algorithm::Algorithm;
 use crate::line::WAYS;
 use crate::table::Place;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher as _;
 use weir_config::At;
+use weir_matching::Glob;
 
 /// `algorithms`: by a limit's name or key path, its burst if it is GCRA's, and whether a limit has claimed it.
 pub(crate) type Algorithms<'v> = Vec<(&'v str, At<'v>, Option<u32>, bool)>;
@@ -80,7 +81,7 @@ fn descriptor(at: &At<'_>, level: &mut Level, mut path: Path<'_>, algorithms: &m
     fields.finish();
     let key = key?;
 
-    let glob = Glob::new(value);
+    let glob = value.contains('*').then(|| Glob::parse(value));
     if !path.label.is_empty() {
         path.label.push('.');
     }
@@ -212,7 +213,7 @@ fn place(at: &At<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
     spread(&mut alone, |limit, slot| limit.place = Place::Slot(slot));
     let all = max_keys / u32::try_from(WAYS).unwrap_or(8);
     let blocks = u32::try_from(keyed.len().next_power_of_two()).unwrap_or(u32::MAX);
-    let lines = all / blocks;
+    let lines = all / blocks.max(1);
     if lines == 0 {
         return at.problem(format!("{} keyed limits do not fit `maxKeys` of {max_keys}", keyed.len()));
     }
@@ -226,7 +227,7 @@ fn spread(limits: &mut [&mut Limit], mut settle: impl FnMut(&mut Limit, u32)) {
     let mut taken = vec![false; size];
     limits.sort_by_key(|limit| limit.id);
     for limit in limits.iter_mut() {
-        let home = usize::try_from(limit.id % u64::try_from(size).unwrap_or(1)).unwrap_or(0);
+        let home = usize::try_from(limit.id % u64::try_from(size).unwrap_or(1).max(1)).unwrap_or(0);
         let free = (home..size).chain(0..home).find(|slot| taken.get(*slot) == Some(&false));
         let slot = free.unwrap_or(0);
         if let Some(flag) = taken.get_mut(slot) {

@@ -1,0 +1,157 @@
+//! `apply`: limits for some requests only, in the words of AuthorizationPolicy's `operation`.
+//!
+//! Semantics: Istio's AuthorizationPolicy reference. Items of `to` are alternatives; within an operation every field
+//! given must hold; a `not` field holds where none of its values matches. Hosts ignore case and keep their port; paths
+//! are compared without query and fragment.
+
+use crate::action::{self, Item};
+use crate::descriptor::Descriptors;
+use weir_config::{At, Fields};
+use weir_matching::{Pattern, Template};
+use weir_model::{Demand, Facts, Headers, Node};
+
+/// One item of `apply`.
+#[derive(Clone, Debug)]
+pub(crate) struct Apply {
+    /// Alternatives; none at all is every request.
+    to: Vec<Operation>,
+    items: Vec<Item>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Operation {
+    hosts: Field,
+    methods: Field,
+    paths: Field,
+}
+
+/// The values of a field and of its `not` twin; an absent list asks nothing.
+#[derive(Clone, Debug, Default)]
+struct Field {
+    any: Option<Vec<Pattern>>,
+    none: Option<Vec<Pattern>>,
+}
+
+impl Apply {
+    /// Adds what this reads to the demand of the request phase.
+    pub(crate) fn demand(&self, demand: &mut Demand) {
+        demand.request_headers |= !self.to.is_empty();
+        for item in &self.items {
+            item.demand(demand);
+        }
+    }
+
+    /// Whether the request is one of those meant. `spare` lends space.
+    pub(crate) fn matches(&self, headers: &Headers<'_>, spare: &mut Vec<u8>) -> bool {
+        self.to.is_empty() || self.to.iter().any(|operation| operation.matches(headers, spare))
+    }
+
+    /// Appends the descriptors of its items.
+    pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) {
+        for item in &self.items {
+            item.describe(facts, out, spare);
+        }
+    }
+}
+
+impl Operation {
+    fn matches(&self, headers: &Headers<'_>, spare: &mut Vec<u8>) -> bool {
+        let path = headers.first(b":path");
+        let path = path.and_then(|path| path.split(|byte| matches!(byte, b'?' | b'#')).next());
+        self.methods.holds(headers.first(b":method")) && self.paths.holds(path) && self.has_host(headers, spare)
+    }
+
+    fn has_host(&self, headers: &Headers<'_>, spare: &mut Vec<u8>) -> bool {
+        if self.hosts.is_absent() {
+            return true;
+        }
+        let host = headers.first(b":authority").map(|host| {
+            spare.clear();
+            spare.extend(host.iter().map(u8::to_ascii_lowercase));
+            spare.as_slice()
+        });
+        self.hosts.holds(host)
+    }
+}
+
+impl Field {
+    fn is_absent(&self) -> bool {
+        self.any.is_none() && self.none.is_none()
+    }
+
+    /// An absent value matches no pattern.
+    fn holds(&self, value: Option<&[u8]>) -> bool {
+        let among =
+            |patterns: &Vec<Pattern>| value.is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(value)));
+        self.any.as_ref().is_none_or(among) && !self.none.as_ref().is_some_and(among)
+    }
+}
+
+/// Reads `apply`.
+pub(crate) fn read(at: &At<'_>, node: &Node) -> Vec<Apply> {
+    at.each(|at| {
+        let mut fields = at.object()?;
+        let to = fields.take("to").map(|at| at.each(|at| to(&at)));
+        let items = fields.require("rate_limits").map(|at| action::items(&at, node));
+        fields.finish();
+        if to.as_ref().is_some_and(Vec::is_empty) {
+            return at.problem("`to` holds no operation; leave it out to mean every request");
+        }
+        Some(Apply { to: to.unwrap_or_default(), items: items? })
+    })
+}
+
+fn to(at: &At<'_>) -> Option<Operation> {
+    let mut fields = at.object()?;
+    let operation = fields.require("operation").and_then(|at| operation(&at));
+    fields.finish();
+    operation
+}
+
+fn operation(at: &At<'_>) -> Option<Operation> {
+    let mut fields = at.object()?;
+    let operation = Operation {
+        hosts: field(&mut fields, "hosts", "notHosts", |_, text| Some(Pattern::parse_lower(text))),
+        methods: field(&mut fields, "methods", "notMethods", |_, text| Some(Pattern::parse(text))),
+        paths: field(&mut fields, "paths", "notPaths", path),
+    };
+    for name in ["ports", "notPorts"] {
+        if let Some(at) = fields.take(name) {
+            at.problem::<()>("ports are not supported here");
+        }
+    }
+    fields.finish();
+    let Operation { hosts, methods, paths } = &operation;
+    if hosts.is_absent() && methods.is_absent() && paths.is_absent() {
+        return at.problem("an operation must say something");
+    }
+    Some(operation)
+}
+
+fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
+    if !Template::is_meant(text) {
+        return Some(Pattern::parse(text));
+    }
+    match Template::parse(text) {
+        Ok(template) => Some(Pattern::Template(template)),
+        Err(error) => at.problem(error.to_string()),
+    }
+}
+
+type Reader = fn(&At<'_>, &str) -> Option<Pattern>;
+
+fn field(fields: &mut Fields<'_>, any: &'static str, none: &'static str, read: Reader) -> Field {
+    let mut list = |name| {
+        let at = fields.take(name)?;
+        let problems = at.problems();
+        let patterns = at.each(|at| read(&at, at.text()?));
+        if patterns.is_empty() && at.problems() == problems {
+            at.problem::<()>("must not be empty");
+        }
+        Some(patterns)
+    };
+    Field { any: list(any), none: list(none) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use super::{Apply, read};
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_config::read_document;
+use weir_model::{Headers, Node, PairsBuilder, Problems};
+
+fn compile(to: &str) -> Result<Vec<Apply>, Problems> {
+    let text = format!(r#"[{{"to":{to},"rate_limits":[{{"actions":[{{"remote_address":{{}}}}]}}]}}]"#);
+    read_document(text.as_bytes(), |at| Some(read(&at, &Node::default())))
+}
+
+#[test]
+fn operations_are_istios() {
+    let get = ("GET", "Api.example.com", "/v1/a?x=/v2#f");
+    let none = ("", "", "");
+    let rows = [
+        (r#"[{"operation":{"hosts":["api.example.com"]}}]"#, get, true),
+        (r#"[{"operation":{"hosts":["*.EXAMPLE.com"]}}]"#, get, true),
+        (r#"[{"operation":{"hosts":["api.example.com:*"]}}]"#, get, false),
+        (r#"[{"operation":{"notHosts":["api.example.com"]}}]"#, get, false),
+        (r#"[{"operation":{"notHosts":["other"]}}]"#, none, true),
+        (r#"[{"operation":{"hosts":["*"]}}]"#, none, false),
+        (r#"[{"operation":{"methods":["get"]}}]"#, get, false),
+        (r#"[{"operation":{"methods":["POST"]}},{"operation":{"methods":["GET"]}}]"#, get, true),
+        (r#"[{"operation":{"paths":["/v1/*"]}}]"#, get, true),
+        (r#"[{"operation":{"paths":["/v1/a"]}}]"#, get, true),
+        (r#"[{"operation":{"paths":["/v2*"]}}]"#, get, false),
+        (r#"[{"operation":{"paths":["/{*}/a"]}}]"#, get, true),
+        (r#"[{"operation":{"paths":["/{*}"]}}]"#, get, false),
+        (r#"[{"operation":{"paths":["/v1/*"],"notPaths":["*/a"]}}]"#, get, false),
+        (r#"[{"operation":{"paths":["/v1/*"],"methods":["POST"]}}]"#, get, false),
+    ];
+    for (to, (method, host, path), expected) in rows {
+        let apply = compile(to).unwrap_or_else(|problems| panic!("{to}: {problems}"));
+        let mut pairs = PairsBuilder::default();
+        for (name, value) in [(":method", method), (":authority", host), (":path", path)] {
+            if !value.is_empty() {
+                pairs.push(name.as_bytes(), value.as_bytes());
+            }
+        }
+        assert_eq!(apply[0].matches(&Headers::new(&pairs.finish()), &mut Vec::new()), expected, "{to}");
+    }
+}
+
+#[test]
+fn what_says_nothing_is_refused() {
+    let rows = [
+        (r#"[]"#, "`to` holds no operation"),
+        (r#"[{}]"#, "$[0].to[0]: `operation` is missing"),
+        (r#"[{"operation":{}}]"#, "an operation must say something"),
+        (r#"[{"operation":{"hosts":[]}}]"#, "$[0].to[0].operation.hosts: must not be empty"),
+        (r#"[{"operation":{"ports":["80"]}}]"#, "ports are not supported"),
+        (r#"[{"operation":{"paths":["/{*}x"]}}]"#, "$[0].to[0].operation.paths[0]"),
+        (r#"[{"operation":{"path":["/x"]}}]"#, "did you mean `paths`?"),
+    ];
+    for (to, expected) in rows {
+        let problems = compile(to).unwrap_err().to_string();
+        assert!(problems.contains(expected), "{to}: {problems}");
+    }
+}

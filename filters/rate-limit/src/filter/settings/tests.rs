@@ -1,0 +1,49 @@
+use crate::RateLimit;
+use weir_config::{At, Mode, read_document};
+use weir_model::{Filter, Node};
+
+fn problems(document: &str) -> String {
+    RateLimit::compile(document.as_bytes(), &Node::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    let found = problems(
+        r#"{"schema": 2, "mode": "loud", "virtual_hosts": [], "global": {}, "rate_limits": [{}],
+            "local": {"config": {}, "charge": "half", "maxKeys": 1, "onFull": "maybe", "position": "after_policy",
+                      "algorithms": {"x": {"gcra": {"burst": 0}}}},
+            "rate_limited_status": {"code": "Nope"}, "enable_x_ratelimit_headers": "DRAFT_VERSION_02",
+            "retryafter": true}"#,
+    );
+    for expected in [
+        "$.schema: expected",
+        "$: `name` is missing",
+        "$.mode: `loud` is not one of",
+        "$.virtual_hosts: limits by route are not supported yet",
+        "$.global: a limit service is not supported yet",
+        "$.rate_limits[0]: `actions` is missing",
+        "$.local.config: `domain` is missing",
+        "$.local.charge: `half` is not one of",
+        "$.local.maxKeys: expected a whole number from 8",
+        "$.local.onFull: `maybe`",
+        "$.local.position: ",
+        "$.local.algorithms.x.gcra.burst: expected",
+        "$.rate_limited_status.code: `Nope`",
+        "$.enable_x_ratelimit_headers: `DRAFT_VERSION_02`",
+        "$.retryafter: unknown field; did you mean `retryAfter`?",
+    ] {
+        assert!(found.contains(expected), "{expected} not in\n{found}");
+    }
+    assert!(problems(r#"{"schema": 1, "name": "n"}"#).contains("`local` is missing"));
+}
+
+#[test]
+fn a_section_takes_its_mode_from_the_whole_unless_it_has_one() {
+    for (section, expected) in [("{", Mode::Observe), (r#"{"mode": "shadow","#, Mode::Shadow)] {
+        let text = format!(r#"{section} "local": {{"config": {{"domain": "d"}}}}}}"#);
+        let read = |at: At<'_>| RateLimit::read(at, "cart", Mode::Observe, &Node::default());
+        assert_eq!(read_document(text.as_bytes(), read).unwrap().mode, expected);
+    }
+    let with_name = br#"{"name": "x", "local": {"config": {"domain": "d"}}}"#;
+    assert!(read_document(with_name, |at| RateLimit::read(at, "cart", Mode::Enforce, &Node::default())).is_err());
+}
