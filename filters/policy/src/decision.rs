@@ -1,0 +1,110 @@
+//! What was decided, why, and by which rule.
+
+use crate::compile::{ALLOW, Compiled, DENY, SHADOW_ALLOW, SHADOW_DENY};
+use crate::evaluate::Found;
+
+/// Why a decision is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A rule matched.
+    Matched,
+    /// Policies apply, and no rule matched.
+    NoMatch,
+    /// No policy applies.
+    NoPolicy,
+}
+
+impl Reason {
+    /// The word in metrics and records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::NoMatch => "no_match",
+            Self::NoPolicy => "no_policy",
+        }
+    }
+}
+
+/// A rule by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleName<'p> {
+    /// Namespace of the policy.
+    pub namespace: &'p str,
+    /// Name of the policy.
+    pub policy: &'p str,
+    /// Place of the rule in the policy, from 0.
+    pub index: u32,
+}
+
+/// One decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision<'p> {
+    /// Whether the request may go on.
+    pub allow: bool,
+    /// Why.
+    pub reason: Reason,
+    /// The rule that matched, if one did: of several the one that Envoy's RBAC filter names.
+    pub rule: Option<RuleName<'p>>,
+    /// The number of that rule in the compiled policies.
+    pub(crate) number: Option<u32>,
+}
+
+impl<'p> Decision<'p> {
+    fn of(compiled: &'p Compiled, found: &Found, deny: usize, allow: usize) -> Self {
+        let at = |section: usize| found.get(section).copied().flatten();
+        let applies = |section: usize| compiled.applies.get(section).copied().unwrap_or(false);
+        let matched = |allow, number| Self {
+            allow,
+            reason: Reason::Matched,
+            rule: compiled.rule_name(number),
+            number: Some(number),
+        };
+        let unmatched = |allow, reason| Self { allow, reason, rule: None, number: None };
+        match (at(deny), at(allow)) {
+            (Some(number), _) => matched(false, number),
+            (None, Some(number)) => matched(true, number),
+            (None, None) if applies(allow) => unmatched(false, Reason::NoMatch),
+            (None, None) if applies(deny) => unmatched(true, Reason::NoMatch),
+            (None, None) => unmatched(true, Reason::NoPolicy),
+        }
+    }
+
+    /// Envoy's response code details of a refusal.
+    pub fn details(&self) -> String {
+        let Some(RuleName { namespace, policy, index }) = self.rule else {
+            return "rbac_access_denied_matched_policy[none]".to_owned();
+        };
+        // Details with white space would not be one field of an access log line; Kubernetes names have none.
+        let clean = |text: &str| text.replace(|found: char| found.is_whitespace() || found.is_control(), "_");
+        let (namespace, policy) = (clean(namespace), clean(policy));
+        format!("rbac_access_denied_matched_policy[ns[{namespace}]-policy[{policy}]-rule[{index}]]")
+    }
+}
+
+impl Compiled {
+    /// The name of a rule by its number.
+    pub(crate) fn rule_name(&self, number: u32) -> Option<RuleName<'_>> {
+        let rule = self.rules.get(usize::try_from(number).ok()?)?;
+        let (namespace, policy) = self.policies.get(usize::try_from(rule.policy).ok()?)?;
+        Some(RuleName { namespace, policy, index: rule.index })
+    }
+}
+
+/// What the policies say about one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decisions<'p> {
+    /// By the policies in force.
+    pub enforced: Decision<'p>,
+    /// By the policies under dry run, as if they were the only ones; `None` if there are none.
+    pub shadow: Option<Decision<'p>>,
+}
+
+impl<'p> Decisions<'p> {
+    pub(crate) fn of(compiled: &'p Compiled, found: &Found) -> Self {
+        let shadow = Decision::of(compiled, found, SHADOW_DENY, SHADOW_ALLOW);
+        Self {
+            enforced: Decision::of(compiled, found, DENY, ALLOW),
+            shadow: (shadow.reason != Reason::NoPolicy).then_some(shadow),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+use super::*;
+use weir_model::{Attributes, Effects, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue};
+
+fn node() -> Node {
+    let labels: Struct = [("app".to_owned(), StructValue::Text("cart".to_owned()))].into();
+    let metadata = [
+        ("NAMESPACE".to_owned(), StructValue::Text("shop".to_owned())),
+        ("LABELS".to_owned(), StructValue::Map(labels)),
+    ];
+    Node { metadata: metadata.into(), ..Node::default() }
+}
+
+/// Name, rest of the metadata, spec.
+type Object<'a> = (&'a str, &'a str, &'a str);
+
+/// A document with these objects.
+fn policy(extra: &str, objects: &[Object<'_>]) -> Result<Policy, String> {
+    let objects: Vec<String> = objects
+        .iter()
+        .map(|(name, metadata, spec)| {
+            format!(
+                r#"{{"kind":"AuthorizationPolicy","metadata":{{"name":"{name}","namespace":"shop"{metadata}}},"spec":{spec}}}"#
+            )
+        })
+        .collect();
+    let document = format!(r#"{{"schema":1,"name":"t"{extra},"policies":[{}]}}"#, objects.join(","));
+    Policy::compile(document.as_bytes(), &node()).map_err(|problems| problems.to_string())
+}
+
+/// What a request leaves: the verdict, the stat names counted, the text for the access log.
+fn run(policy: &mut Policy, headers: &[(&str, &str)], attributes: &Attributes) -> (Verdict, Vec<String>, String) {
+    let mut pairs = PairsBuilder::default();
+    for (name, value) in headers {
+        pairs.push(name.as_bytes(), value.as_bytes());
+    }
+    let bytes = pairs.finish();
+    let facts = Facts {
+        request_headers: Headers::new(&bytes),
+        response_headers: Headers::default(),
+        response_trailers: Headers::default(),
+        attributes,
+    };
+    let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
+    let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+    let verdict = policy.request(&mut (), &facts, &mut io);
+    let names = effects.metrics.iter().filter_map(|op| match op {
+        MetricOp::Define { name, .. } => Some(name.replace(";.;", " ").replace("=.=", "=")),
+        _ => None,
+    });
+    let text = effects.filter_state.first().map(|(_, text)| String::from_utf8_lossy(text).into_owned());
+    (verdict, names.collect(), text.unwrap_or_default())
+}
+
+const GET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/a?x#y"), (":authority", "A.example:80")];
+
+#[test]
+fn a_refusal_says_which_rule() {
+    let spec = r#"{"action":"DENY","rules":[{"to":[{"operation":{"paths":["/b"]}}]},{"to":[{"operation":{"paths":["/a"]}}]}]}"#;
+    let mut policy = policy("", &[("no-a", "", spec)]).unwrap();
+    let (verdict, names, text) = run(&mut policy, &GET, &Attributes::default());
+    let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(reply.status, 403);
+    assert_eq!(reply.body, b"RBAC: access denied");
+    assert_eq!(reply.details, "rbac_access_denied_matched_policy[ns[shop]-policy[no-a]-rule[1]]");
+    assert_eq!(text, "deny shop/no-a[1]");
+    let expected = "weir_plugin=t decision=deny mode=enforced reason=matched authz_policy=shop/no-a authz_rule=1 weir_policy_decisions_total";
+    assert_eq!(names, [expected]);
+    // The series is defined once.
+    assert!(run(&mut policy, &GET, &Attributes::default()).1.is_empty());
+}
+
+#[test]
+fn decisions() {
+    let allow_a = ("a", "", r#"{"rules":[{"to":[{"operation":{"hosts":["a.EXAMPLE:*"],"paths":["/a"]}}]}]}"#);
+    let allow_nothing = ("nothing", "", "{}");
+    let deny_all = ("all", "", r#"{"action":"DENY","rules":[{}]}"#);
+    let deny_b = ("b", "", r#"{"action":"DENY","rules":[{"to":[{"operation":{"paths":["/b"]}}]}]}"#);
+    let trial = ("trial", r#","annotations":{"istio.io/dry-run":"true"}"#, r#"{"action":"DENY","rules":[{}]}"#);
+    let other = ("other", "", r#"{"selector":{"matchLabels":{"app":"x"}},"action":"DENY","rules":[{}]}"#);
+    let audit = ("audit", "", r#"{"action":"AUDIT","rules":[{}]}"#);
+    let cases: [(&str, &[Object], &str); 11] = [
+        ("", &[], "allow enforced no_policy -"),
+        ("", &[other, audit], "allow enforced no_policy -"),
+        ("", &[deny_b], "allow enforced no_match -"),
+        ("", &[allow_a], "allow enforced matched shop/a"),
+        ("", &[allow_nothing], "deny enforced no_match -"),
+        ("", &[allow_nothing, allow_a], "allow enforced matched shop/a"),
+        ("", &[allow_a, deny_all], "deny enforced matched shop/all"),
+        ("", &[trial], "allow enforced no_policy -,deny shadow matched shop/trial"),
+        ("", &[trial, allow_nothing], "deny enforced no_match -,deny shadow matched shop/trial"),
+        (r#","mode":"shadow""#, &[deny_all], "deny shadow matched shop/all"),
+        (r#","mode":"off""#, &[deny_all], ""),
+    ];
+    for (extra, objects, expected) in cases {
+        let mut policy = policy(extra, objects).unwrap();
+        let (verdict, names, _) = run(&mut policy, &GET, &Attributes::default());
+        let told: Vec<String> = names
+            .iter()
+            .map(|name| {
+                name.split(' ')
+                    .skip(1)
+                    .take(4)
+                    .map(|label| label.split_once('=').unwrap().1)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect();
+        assert_eq!(told.join(","), expected, "{objects:?}");
+        assert_eq!(verdict != Verdict::Continue, expected.starts_with("deny enforced"), "{objects:?}");
+    }
+}
+
+#[test]
+fn demand_is_what_rules_look_at() {
+    let when = |key: &str, value: &str| {
+        format!(r#"{{"action":"DENY","rules":[{{"when":[{{"key":"{key}","values":["{value}"]}}]}}]}}"#)
+    };
+    let cases: [(&str, &str, bool, &[Attribute]); 8] = [
+        ("request.headers[x]", "1", true, &[]),
+        ("source.principal", "a", false, &[Attribute::ConnectionMtls, Attribute::PeerUriSan]),
+        ("source.namespace", "a", false, &[Attribute::PeerUriSan]),
+        ("remote.ip", "1.2.3.4", false, &[Attribute::SourceAddress]),
+        ("source.ip", "1.2.3.4", false, &[]),
+        ("destination.ip", "1.2.3.4", false, &[Attribute::DestinationAddress]),
+        ("destination.port", "80", false, &[Attribute::DestinationAddress]),
+        ("connection.sni", "a", false, &[Attribute::RequestedServerName]),
+    ];
+    for (key, value, headers, attributes) in cases {
+        let policy = policy("", &[("p", "", &when(key, value))]).unwrap();
+        let demand = policy.demand(Phase::Request);
+        assert_eq!(demand.request_headers, headers, "{key}");
+        assert!(!demand.idle);
+        let mut expected = attributes.to_vec();
+        expected.sort();
+        assert_eq!(demand.attributes.iter().cloned().collect::<Vec<_>>(), expected, "{key}");
+        assert!(policy.demand(Phase::Response).idle && policy.demand(Phase::End).idle);
+    }
+    assert_eq!(*policy("", &[]).unwrap().demand(Phase::Request), Demand::default());
+    assert!(policy(r#","mode":"off""#, &[]).unwrap().demand(Phase::Request).idle);
+}
+
+#[test]
+fn an_unknown_address_fails_closed() {
+    let blocks = |action: &str, field: &str| {
+        format!(r#"{{"action":"{action}","rules":[{{"from":[{{"source":{{"{field}":["10.0.0.0/8"]}}}}]}}]}}"#)
+    };
+    let key = Attribute::FilterState("direct".into());
+    let extra = r#","workload":{"directAddress":{"filterState":"direct"}}"#;
+    let cases = [
+        ("DENY", "ipBlocks", None, false),
+        ("DENY", "notIpBlocks", None, false),
+        ("ALLOW", "ipBlocks", None, false),
+        ("ALLOW", "notIpBlocks", None, false),
+        ("DENY", "ipBlocks", Some("10.1.1.1"), false),
+        ("DENY", "ipBlocks", Some("11.1.1.1"), true),
+        ("ALLOW", "ipBlocks", Some("10.1.1.1"), true),
+        ("ALLOW", "notIpBlocks", Some("10.1.1.1"), false),
+        ("ALLOW", "notIpBlocks", Some("11.1.1.1"), true),
+        ("ALLOW", "notIpBlocks", Some("\u{0}"), false),
+    ];
+    for (action, field, address, allowed) in cases {
+        let mut attributes = Attributes::default();
+        if let Some(address) = address {
+            attributes.set(&key, address.as_bytes());
+        }
+        let mut policy = policy(extra, &[("p", "", &blocks(action, field))]).unwrap();
+        assert!(policy.demand(Phase::Request).attributes.contains(&key));
+        let (verdict, _, _) = run(&mut policy, &GET, &attributes);
+        assert_eq!(verdict == Verdict::Continue, allowed, "{action} {field} {address:?}");
+    }
+}
+
+#[test]
+fn identities() {
+    let spec = |field: &str, value: &str| {
+        format!(r#"{{"action":"ALLOW","rules":[{{"from":[{{"source":{{"{field}":["{value}"]}}}}]}}]}}"#)
+    };
+    let id = "spiffe://cluster.local/ns/shop/sa/front";
+    let cases = [
+        ("principals", "cluster.local/ns/shop/sa/front", id, true),
+        ("principals", "*/ns/shop/sa/front", id, true),
+        ("principals", "cluster.local/ns/*", id, true),
+        ("principals", "*", id, true),
+        ("principals", "*", "", false),
+        ("principals", "*", "https://other", true),
+        ("principals", "*", "spiffe://a\u{0}b", false),
+        ("principals", "spiffe://cluster.local/ns/shop/sa/front", id, false),
+        ("notPrincipals", "cluster.local/ns/shop/sa/front", "", true),
+        ("notPrincipals", "cluster.local/ns/shop/sa/front", id, false),
+        ("namespaces", "shop", id, true),
+        ("namespaces", "sh*", id, true),
+        ("namespaces", "shopp", id, false),
+        ("notNamespaces", "shop", "", true),
+        ("serviceAccounts", "front", id, true),
+        ("serviceAccounts", "shop/front", id, true),
+        ("serviceAccounts", "stock/front", id, false),
+        ("trustDomains", "cluster.local", id, true),
+        ("trustDomains", "*.local", id, true),
+        ("trustDomains", "other", id, false),
+    ];
+    for (field, value, san, allowed) in cases {
+        let mut policy = policy("", &[("p", "", &spec(field, value))]).unwrap();
+        let mut attributes = Attributes::default();
+        attributes.set_bool(&Attribute::ConnectionMtls, !san.is_empty());
+        attributes.set(&Attribute::PeerUriSan, san.as_bytes());
+        let (verdict, _, _) = run(&mut policy, &GET, &attributes);
+        assert_eq!(verdict == Verdict::Continue, allowed, "{field} {value} {san}");
+    }
+    let extra = r#","workload":{"peerUriSans":{"filterState":"sans"}}"#;
+    let mut policy = policy(extra, &[("p", "", &spec("principals", "b"))]).unwrap();
+    let mut attributes = Attributes::default();
+    attributes.set(&Attribute::PeerUriSan, b"spiffe://a");
+    assert_ne!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
+    attributes.set(&Attribute::FilterState("sans".into()), b"spiffe://a,spiffe://b");
+    assert_eq!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
+}
+
+#[test]
+fn outbound_on_a_sidecar_is_inert_and_says_so() {
+    let extra = r#","workload":{"proxy":"sidecar"}"#;
+    let mut policy = policy(extra, &[("all", "", r#"{"action":"DENY","rules":[{}]}"#)]).unwrap();
+    let mut attributes = Attributes::default();
+    attributes.set_int(&Attribute::ListenerDirection, 2);
+    assert_eq!(run(&mut policy, &GET, &attributes), (Verdict::Continue, vec![], String::new()));
+    attributes.set_int(&Attribute::ListenerDirection, 1);
+    assert_ne!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
+}
+
+#[test]
+fn all_problems_have_their_place() {
+    let spec = r#"{"action":"CUSTOM","surprise":1,"rules":[
+        {"from":[{"source":{"requestPrincipals":["a"],"remoteIpBlocks":["10.0.0.0/99"]}}]},
+        {"to":[{"operation":{"ports":["70000"],"paths":["/a/{**}/{*}",""]}},{"operation":{}}]},
+        {"when":[{"key":"request.regex","values":["x"]},{"key":"request.auth.claims[a]","values":["x"]},{"key":"source.ip"}]}]}"#;
+    let problems =
+        policy(r#","mode":"observe","onInvalid":"quarantine","polices":[]"#, &[("p", "", spec)]).unwrap_err();
+    let expected = [
+        "$: mode `observe` is not supported",
+        "$.onInvalid: `quarantine` is not supported",
+        "$.polices: unknown field; did you mean `policies`?",
+        "$.policies[0].spec.action: action `CUSTOM` is not supported",
+        "$.policies[0].spec.surprise: unknown field",
+        "$.policies[0].spec.rules[0].from[0].source.requestPrincipals: JWT claims",
+        "$.policies[0].spec.rules[0].from[0].source.remoteIpBlocks[0]: `10.0.0.0/99`",
+        "$.policies[0].spec.rules[1].to[0].operation.ports[0]: `70000`",
+        "$.policies[0].spec.rules[1].to[0].operation.paths[0]: `/a/{**}/{*}`",
+        "$.policies[0].spec.rules[1].to[0].operation.paths[1]: must not be empty",
+        "$.policies[0].spec.rules[1].to[1].operation: must not be empty",
+        "$.policies[0].spec.rules[2].when[0].key: `request.regex`",
+        "$.policies[0].spec.rules[2].when[1].key: JWT claims",
+        "$.policies[0].spec.rules[2].when[2]: `values` or `notValues` is missing",
+    ];
+    for line in expected {
+        assert!(problems.contains(line), "{line}\nnot in\n{problems}");
+    }
+    assert_eq!(problems.matches("$").count(), expected.len(), "{problems}");
+}

@@ -1,0 +1,95 @@
+//! The values of a clause: text to patterns, by what the clause looks at.
+
+use crate::TrustDomains;
+use crate::object::Key;
+use weir_config::At;
+use weir_matching::{Cidr, Glob, Pattern, Template};
+
+/// What values may refer to.
+pub(super) struct Context<'a> {
+    /// The policy's namespace, for service accounts without one.
+    pub(super) namespace: &'a str,
+    /// The trust domains that principals are expanded to.
+    pub(super) trust: &'a TrustDomains,
+}
+
+/// The most service accounts in one list, and the most bytes of each (Istio's validation).
+const SERVICE_ACCOUNTS: usize = 16;
+const SERVICE_ACCOUNT_BYTES: usize = 320;
+
+/// Reads a list of values; an empty one is a problem.
+pub(super) fn read(at: &At<'_>, key: &Key, context: &Context<'_>) -> Vec<Pattern> {
+    let Some(items) = at.list() else { return Vec::new() };
+    if items.is_empty() {
+        at.problem::<()>("must not be empty");
+    }
+    if *key == Key::ServiceAccount && items.len() > SERVICE_ACCOUNTS {
+        at.problem::<()>(format!("at most {SERVICE_ACCOUNTS} service accounts can be listed"));
+    }
+    items.iter().filter_map(|item| value(item, key, context)).flatten().collect()
+}
+
+/// The patterns of one value; a principal may be several.
+fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
+    let text = at.text()?;
+    let one = match key {
+        Key::Path => path(at, text)?,
+        Key::Host => Pattern::parse_lower(text),
+        Key::Method | Key::ServerName => Pattern::parse(text),
+        Key::Header(_) => match Pattern::parse(text) {
+            Pattern::Present => Pattern::Any,
+            other => other,
+        },
+        Key::Principal => {
+            return Some(context.trust.expand(text).iter().map(|principal| Pattern::parse(principal)).collect());
+        }
+        Key::Namespace if text.contains(['*', '/']) => Pattern::Glob(Glob::parse(&format!("*/ns/{text}/*"))),
+        Key::Namespace => Pattern::Exact(text.as_bytes().into()),
+        Key::ServiceAccount => service_account(at, text, context.namespace)?,
+        Key::TrustDomain => trust_domain(at, text)?,
+        Key::DirectAddress | Key::RemoteAddress | Key::DestinationAddress => match Cidr::parse(text) {
+            Some(cidr) => Pattern::Cidr(cidr),
+            None => return at.problem(format!("`{text}` is not an address or a range such as `10.0.0.0/8`")),
+        },
+        Key::DestinationPort => match text.parse::<u16>() {
+            Ok(port) => Pattern::Exact(port.to_string().into_bytes().into()),
+            Err(_) => return at.problem(format!("`{text}` is not a port from 0 to 65535")),
+        },
+    };
+    Some(vec![one])
+}
+
+fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
+    if Template::is_meant(text) {
+        return match Template::parse(text) {
+            Ok(template) => Some(Pattern::Template(template)),
+            Err(error) => at.problem(format!("`{text}`: {error}")),
+        };
+    }
+    if text.contains(['{', '}']) {
+        return at.problem(format!("`{text}`: of templates only `{{*}}` and `{{**}}` are supported"));
+    }
+    Some(Pattern::parse(text))
+}
+
+fn service_account(at: &At<'_>, text: &str, namespace: &str) -> Option<Pattern> {
+    if text.len() > SERVICE_ACCOUNT_BYTES {
+        return at.problem(format!("a service account has at most {SERVICE_ACCOUNT_BYTES} bytes"));
+    }
+    let (namespace, account) = text.split_once('/').unwrap_or((namespace, text));
+    if namespace.is_empty() || account.is_empty() || account.contains('/') || text.contains('*') {
+        return at.problem(format!("`{text}` is not a service account; write `NAME` or `NAMESPACE/NAME`"));
+    }
+    Some(Pattern::Exact(format!("{namespace}/{account}").into_bytes().into()))
+}
+
+fn trust_domain(at: &At<'_>, text: &str) -> Option<Pattern> {
+    let inner = text.strip_prefix('*').or_else(|| text.strip_suffix('*')).unwrap_or(text);
+    if inner.contains(['*', '/']) {
+        return at.problem(format!("`{text}` is not a trust domain; one `*` may begin or end it"));
+    }
+    Some(match Pattern::parse(text) {
+        Pattern::Present => Pattern::Any,
+        other => other,
+    })
+}

@@ -1,0 +1,90 @@
+//! What a decision leaves behind: a count, and a text for the access log.
+
+use crate::{Decision, RuleName};
+use weir_metrics::{Series, SeriesIds, stat_name};
+use weir_model::{Effects, MetricKind};
+
+/// The most series of one VM; more rules than this share one.
+const BUDGET: usize = 2048;
+
+const METRIC: &str = "weir_policy_decisions_total";
+
+/// In which capacity policies decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Capacity {
+    Enforced,
+    /// The whole filter is in mode shadow.
+    Shadow,
+    /// Policies under dry run.
+    DryRun,
+}
+
+impl Capacity {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Enforced => "enforced",
+            Self::Shadow | Self::DryRun => "shadow",
+        }
+    }
+}
+
+/// Counts decisions.
+#[derive(Debug)]
+pub(crate) struct Report {
+    plugin: Box<str>,
+    series: Series<Key>,
+}
+
+/// A series: the rule, or the decision without one.
+type Key = (Capacity, Result<u32, (bool, crate::Reason)>);
+
+impl Report {
+    pub(crate) fn new(plugin: &str) -> Self {
+        let other = [
+            ("weir_plugin", plugin),
+            ("decision", "other"),
+            ("mode", "other"),
+            ("reason", "other"),
+            ("authz_policy", "other"),
+            ("authz_rule", "other"),
+        ];
+        Self { plugin: plugin.into(), series: Series::new(&SeriesIds::default(), BUDGET, stat_name(&other, METRIC)) }
+    }
+
+    /// Counts `decision`.
+    pub(crate) fn count(&mut self, decision: &Decision<'_>, capacity: Capacity, effects: &mut Effects) {
+        let key: Key = (capacity, decision.number.ok_or((decision.allow, decision.reason)));
+        let plugin = &self.plugin;
+        let id = self.series.get(effects, &key, MetricKind::Counter, || name(plugin, decision, capacity));
+        effects.add(id, 1);
+    }
+}
+
+fn name(plugin: &str, decision: &Decision<'_>, capacity: Capacity) -> String {
+    let (policy, rule) = match &decision.rule {
+        Some(RuleName { namespace, policy, index }) => (format!("{namespace}/{policy}"), index.to_string()),
+        None => ("-".to_owned(), "-".to_owned()),
+    };
+    let labels = [
+        ("weir_plugin", plugin),
+        ("decision", if decision.allow { "allow" } else { "deny" }),
+        ("mode", capacity.word()),
+        ("reason", decision.reason.word()),
+        ("authz_policy", policy.as_str()),
+        ("authz_rule", rule.as_str()),
+    ];
+    stat_name(&labels, METRIC)
+}
+
+/// The text for the access log, such as `deny ns/name[0]`; `None` if nothing was there to decide.
+pub(crate) fn text(decision: &Decision<'_>, capacity: Capacity) -> Option<Vec<u8>> {
+    let word = if decision.allow { "allow" } else { "deny" };
+    let mode = if capacity == Capacity::Enforced { "" } else { "shadow " };
+    match &decision.rule {
+        Some(RuleName { namespace, policy, index }) => {
+            Some(format!("{mode}{word} {namespace}/{policy}[{index}]").into_bytes())
+        }
+        None if decision.allow => None,
+        None => Some(format!("{mode}{word} -").into_bytes()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Address ranges, and addresses as Envoy writes them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A range of IPv4 or IPv6 addresses. An IPv4 range holds no IPv6 address, mapped ones included, and the reverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cidr {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Cidr {
+    /// Reads `10.1.2.3`, `10.0.0.0/8`, `fd00::1` or `fd00::/8`. Host bits are ignored, as in Envoy.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = match bits {
+            None => most,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            Some(_) => return None,
+        };
+        (bits <= most).then(|| Self { address: mask(address, bits), bits })
+    }
+
+    /// Whether the range holds `address`.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.address.is_ipv4() == address.is_ipv4() && mask(address, self.bits) == self.address
+    }
+
+    /// The length of the prefix in bits.
+    pub(crate) fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// The lowest address.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
+/// `address` with only its first `bits` bits kept.
+pub(crate) fn mask(address: IpAddr, bits: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let keep = u32::MAX.checked_shl(32u32.saturating_sub(bits.into())).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & keep))
+        }
+        IpAddr::V6(v6) => {
+            let keep = u128::MAX.checked_shl(128u32.saturating_sub(bits.into())).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & keep))
+        }
+    }
+}
+
+/// Takes apart `10.0.0.1:80`, `[fd00::1]:80` or an address without a port; the port stays text.
+pub fn socket_address(text: &[u8]) -> Option<(IpAddr, Option<&[u8]>)> {
+    if let Some(inner) = text.strip_prefix(b"[") {
+        let end = inner.iter().position(|byte| *byte == b']')?;
+        let (address, rest) = inner.split_at_checked(end)?;
+        let address: Ipv6Addr = std::str::from_utf8(address).ok()?.parse().ok()?;
+        return Some((IpAddr::V6(address), rest.strip_prefix(b"]:")));
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    if let Some((address, port)) = text.split_once(':')
+        && let Ok(address) = address.parse::<Ipv4Addr>()
+    {
+        return Some((IpAddr::V4(address), Some(port.as_bytes())));
+    }
+    Some((text.parse().ok()?, None))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn ranges() {
+    let cases = [
+        ("10.1.2.3", "10.1.2.3", true),
+        ("10.1.2.3", "10.1.2.4", false),
+        ("10.1.2.3/8", "10.9.9.9", true),
+        ("10.1.2.3/8", "11.0.0.0", false),
+        ("0.0.0.0/0", "255.1.1.1", true),
+        ("0.0.0.0/0", "::1", false),
+        ("fd00::1/8", "fdff::", true),
+        ("::/0", "::ffff:1.2.3.4", true),
+        ("1.2.3.4", "::ffff:1.2.3.4", false),
+    ];
+    for (range, address, expected) in cases {
+        assert_eq!(Cidr::parse(range).unwrap().contains(address.parse().unwrap()), expected, "{range} {address}");
+    }
+    for wrong in ["", "ip", "1.2.3", "1.2.3.4/33", "1.2.3.4/+8", "1.2.3.4/", "::/129", "1.2.3.4/8/8"] {
+        assert_eq!(Cidr::parse(wrong), None, "{wrong}");
+    }
+}
+
+/// Text, and the address and port in it.
+type Case = (&'static [u8], Option<(&'static str, Option<&'static [u8]>)>);
+
+#[test]
+fn sockets() {
+    let cases: [Case; 7] = [
+        (b"10.0.0.1:80", Some(("10.0.0.1", Some(b"80")))),
+        (b"10.0.0.1", Some(("10.0.0.1", None))),
+        (b"[fd00::1]:443", Some(("fd00::1", Some(b"443")))),
+        (b"fd00::1", Some(("fd00::1", None))),
+        (b"/tmp/socket", None),
+        (b"\xff\x00", None),
+        (b"", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(socket_address(text), expected.map(|(ip, port)| (ip.parse().unwrap(), port)), "{text:?}");
+    }
+}

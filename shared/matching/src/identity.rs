@@ -1,0 +1,58 @@
+//! What a SPIFFE identity says: trust domain, namespaces and service accounts, as Istio's policies read them.
+//!
+//! Istio asks with regular expressions that are not as narrow as `TD/ns/NS/sa/SA`: a namespace may follow any `/ns/`,
+//! and other segments may stand between namespace and service account. So both are lists here.
+
+/// The identity without its scheme. `None` for other URIs and for one that holds a NUL byte, which C string handling
+/// in some certificate authorities would cut short.
+pub fn spiffe_id(san: &[u8]) -> Option<&[u8]> {
+    let id = san.strip_prefix(b"spiffe://")?;
+    (!id.contains(&0)).then_some(id)
+}
+
+/// The trust domain of `TD/...`.
+pub fn trust_domain(id: &[u8]) -> Option<&[u8]> {
+    let end = id.iter().position(|byte| *byte == b'/')?;
+    id.get(..end)
+}
+
+/// Every NS for which the identity has `/ns/NS/` (Istio: `.*/ns/NS/.*`); usually one.
+pub fn namespaces(id: &[u8]) -> impl Iterator<Item = &[u8]> {
+    after(id, b"/ns/").filter_map(|rest| Some(split(rest)?.0))
+}
+
+/// Every pair of namespace and service account (Istio: `spiffe://.+/ns/NS/(.+/)?sa/SA(/.+)?`); usually one.
+pub fn service_accounts(id: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    // `.+` before `/ns/` is at least one byte.
+    let from_second = id.get(1..).unwrap_or_default();
+    after(from_second, b"/ns/").filter_map(split).flat_map(|(namespace, rest)| {
+        let direct = rest.strip_prefix(b"sa/");
+        let later = after(rest.get(1..).unwrap_or_default(), b"/sa/");
+        direct.into_iter().chain(later).filter_map(move |account| match split(account) {
+            Some((_, [])) => None,
+            Some((name, _)) => Some((namespace, name)),
+            None => Some((namespace, account)),
+        })
+    })
+}
+
+/// Whether `account`, written `NS/SA`, is one of the identity's.
+pub fn has_service_account(id: &[u8], account: &[u8]) -> bool {
+    let wanted = split(account);
+    service_accounts(id).any(|found| Some(found) == wanted)
+}
+
+/// What is before and after the first slash.
+fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == b'/')?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// What follows each occurrence of `mark`.
+fn after<'v>(text: &'v [u8], mark: &'static [u8]) -> impl Iterator<Item = &'v [u8]> {
+    let ends = text.windows(mark.len()).enumerate().filter(move |(_, window)| *window == mark);
+    ends.filter_map(move |(at, _)| text.get(at + mark.len()..))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Identity, trust domain, namespaces, service accounts.
+type Case = (&'static [u8], Option<&'static str>, &'static [&'static str], &'static [&'static str]);
+
+#[test]
+fn parts() {
+    let cases: [Case; 10] = [
+        (b"td/ns/foo/sa/bar", Some("td"), &["foo"], &["foo/bar"]),
+        (b"td/ns/foo/x/sa/bar", Some("td"), &["foo"], &["foo/bar"]),
+        (b"td/ns/foo/sa/bar/baz", Some("td"), &["foo"], &["foo/bar"]),
+        (b"td/ns/foo/sa/bar/", Some("td"), &["foo"], &[]),
+        (b"td/ns/foo", Some("td"), &[], &[]),
+        (b"/ns/foo/sa/bar", Some(""), &["foo"], &[]),
+        (b"td/ns/a/ns/b/sa/c", Some("td"), &["a", "b"], &["a/c", "b/c"]),
+        (b"td/ns/foo/sa/sa/sa/x", Some("td"), &["foo"], &["foo/sa", "foo/sa", "foo/x"]),
+        (b"td/ns/ns/ns/ns/x", Some("td"), &["ns", "ns", "ns"], &[]),
+        (b"", None, &[], &[]),
+    ];
+    for (id, domain, spaces, accounts) in cases {
+        assert_eq!(trust_domain(id).map(text).as_deref(), domain, "{id:?}");
+        assert_eq!(namespaces(id).map(text).collect::<Vec<_>>(), spaces, "{id:?}");
+        let found: Vec<String> = service_accounts(id).map(|(ns, sa)| format!("{}/{}", text(ns), text(sa))).collect();
+        assert_eq!(found, accounts, "{id:?}");
+    }
+}
+
+#[test]
+fn schemes_and_nul() {
+    assert_eq!(spiffe_id(b"spiffe://td/ns/a/sa/b"), Some(b"td/ns/a/sa/b".as_slice()));
+    assert_eq!(spiffe_id(b"https://td/ns/a/sa/b"), None);
+    assert_eq!(spiffe_id(b"spiffe://td/ns/a/sa/b\0.evil"), None);
+    assert!(has_service_account(b"td/ns/a/sa/b", b"a/b"));
+    assert!(!has_service_account(b"td/ns/a/sa/b", b"a/c"));
+    assert!(!has_service_account(b"td/ns/a/sa/myXsa", b"a/my.sa"));
+}

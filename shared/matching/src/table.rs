@@ -1,0 +1,86 @@
+//! A hash table from (tag, bytes) to a number, made once and probed per request.
+//!
+//! The hash runs over a value byte by byte, so one pass over a path gives the hash of each of its prefixes: that is how
+//! prefixes are found without a trie. Keys come from configuration, never from clients, so the hash needs no secret; a
+//! probe ends at the first empty slot, of which at least half of the table consists.
+
+use std::collections::BTreeMap;
+
+/// A running hash (FNV-1a, 32 bits).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hash(u32);
+
+impl Hash {
+    /// Of no bytes.
+    pub(crate) const EMPTY: Self = Self(0x811c_9dc5);
+
+    /// With one more byte.
+    pub(crate) fn with(self, byte: u8) -> Self {
+        Self((self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    }
+
+    /// Of `bytes`.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        bytes.iter().fold(Self::EMPTY, |hash, byte| hash.with(*byte))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    tag: u32,
+    key: Box<[u8]>,
+    value: u32,
+}
+
+/// The table. Slots hold 0 for empty, else the number of an entry plus one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    slots: Box<[u32]>,
+    entries: Box<[Entry]>,
+}
+
+impl Table {
+    /// A table of these keys.
+    pub(crate) fn new(keys: BTreeMap<(u32, Box<[u8]>), u32>) -> Self {
+        let size = (keys.len() * 2 + 1).next_power_of_two();
+        let mut slots = vec![0u32; size];
+        let mut entries = Vec::with_capacity(keys.len());
+        for ((tag, key), value) in keys {
+            let mut at = start(tag, Hash::of(&key), size);
+            while slots.get(at).is_some_and(|slot| *slot != 0) {
+                at = (at + 1) & (size - 1);
+            }
+            entries.push(Entry { tag, key, value });
+            if let (Some(slot), Ok(number)) = (slots.get_mut(at), u32::try_from(entries.len())) {
+                *slot = number;
+            }
+        }
+        Self { slots: slots.into(), entries: entries.into() }
+    }
+
+    /// The number of `key`, whose hash is `hash`.
+    pub(crate) fn get(&self, tag: u32, hash: Hash, key: &[u8]) -> Option<u32> {
+        let size = self.slots.len();
+        if size == 0 {
+            return None;
+        }
+        let mut at = start(tag, hash, size);
+        loop {
+            let number = usize::try_from(*self.slots.get(at)?).ok()?;
+            let entry = self.entries.get(number.checked_sub(1)?)?;
+            if entry.tag == tag && *entry.key == *key {
+                return Some(entry.value);
+            }
+            at = (at + 1) & (size - 1);
+        }
+    }
+}
+
+/// Where a key's probe begins.
+fn start(tag: u32, hash: Hash, size: usize) -> usize {
+    let mixed = (hash.0 ^ tag.wrapping_mul(0x9e37_79b1)).wrapping_mul(0x85eb_ca6b);
+    usize::try_from(mixed ^ (mixed >> 15)).unwrap_or(0) & (size - 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn matches() {
+    let cases: [(&str, &[u8], bool); 19] = [
+        ("/foo/{*}", b"/foo/bar", true),
+        ("/foo/{*}", b"/foo/", false),
+        ("/foo/{*}", b"/foo/bar/", false),
+        ("/foo/{*}", b"/foo/b\xffr", false),
+        ("/foo/{*}", b"/foo/*", true),
+        ("/foo/{*}/bar", b"/foo//bar", false),
+        ("/{*}/foo/", b"/x/foo/", true),
+        ("/{*}/foo/", b"/x/foo", false),
+        ("/admin/{**}", b"/admin", false),
+        ("/admin/{**}", b"/admin/", true),
+        ("/admin/{**}", b"/admin/a//b", true),
+        ("/admin/{**}", b"/admin/a b", false),
+        ("/{**}/end", b"/end", false),
+        ("/{**}/end", b"//end", true),
+        ("/{**}/end", b"/a/b/end", true),
+        ("/{**}/end", b"/a/b/end/", false),
+        ("/a/{*}/{**}/z", b"/a/b/c/d/z", true),
+        ("/{**}", b"", false),
+        ("/{**}", b"*", false),
+    ];
+    for (template, path, expected) in cases {
+        assert_eq!(Template::parse(template).unwrap().matches(path), expected, "{template} {path:?}");
+    }
+}
+
+#[test]
+fn refuses() {
+    let cases = [
+        ("foo/{*}", TemplateError::NoSlash),
+        ("/foo/{*}.txt", TemplateError::Brace),
+        ("/{*}/{}", TemplateError::Brace),
+        ("/{*}/a*", TemplateError::Star),
+        ("/{**}/{*}", TemplateError::AfterRest),
+        ("/{**}/{**}", TemplateError::AfterRest),
+        ("/{*}/?a", TemplateError::Character),
+        ("/a//{*}", TemplateError::Empty),
+    ];
+    for (template, expected) in cases {
+        assert_eq!(Template::parse(template), Err(expected), "{template}");
+    }
+}
