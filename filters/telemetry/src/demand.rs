@@ -22,7 +22,7 @@ impl Demands {
         }
         let end = end(settings);
         Self {
-            request: Demand { request_headers: true, ..Demand::default() },
+            request: Demand { timeless: true, request_headers: true, ..Demand::default() },
             response: Demand::idle(),
             end_unseen: Demand { request_headers: true, ..end.clone() },
             end,
@@ -71,6 +71,7 @@ fn end(settings: &Settings) -> Demand {
         attributes.extend([Attribute::ClusterName, Attribute::RouteName]);
     }
     Demand {
+        timeless: true,
         response_headers: source && settings.trust != Trust::Never,
         attributes: attributes.into_iter().collect(),
         ..Demand::default()

@@ -26,7 +26,12 @@ fn element(text: &mut String, attribute: &Attribute) {
         (format!("{key} in {first}"), format!("{first}[{key}]"))
     } else {
         let path = format!("{first}.{second}");
-        (format!("has({path})"), path)
+        let mut guard = format!("has({path})");
+        if *attribute == Attribute::UpstreamHostMetadata {
+            // Of a host without metadata this is there and null, which Envoy cannot hand over.
+            guard.push_str(&format!("&&{path}!=null"));
+        }
+        (guard, path)
     };
     text.push_str(&guard);
     if attribute.is_bool() {

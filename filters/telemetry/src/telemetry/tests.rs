@@ -219,7 +219,10 @@ fn no_more_is_read_than_the_configuration_uses() {
             (false, response_headers, false)
         );
         assert_eq!(filter.demand(Phase::EndUnseen), &Demand { request_headers: true, ..end.clone() });
-        assert_eq!(filter.demand(Phase::Request), &Demand { request_headers: true, ..Demand::default() });
+        assert_eq!(
+            filter.demand(Phase::Request),
+            &Demand { timeless: true, request_headers: true, ..Demand::default() }
+        );
         assert!(filter.demand(Phase::Response).idle);
     }
 }

@@ -8,13 +8,15 @@ fn every_element_is_guarded_and_booleans_are_numbers() {
         Attribute::ConnectionMtls,
         Attribute::FilterState("a'b\\c\n".into()),
         Attribute::ResponseCode,
+        Attribute::UpstreamHostMetadata,
     ];
     assert_eq!(
         expression(&attributes),
         "[has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false,\
          has(connection.mtls)?(connection.mtls?2:1):false,\
          'a\\'b\\\\c\\U0000000a' in filter_state?filter_state['a\\'b\\\\c\\U0000000a']:false,\
-         has(response.code)?response.code:false]"
+         has(response.code)?response.code:false,\
+         has(xds.upstream_host_metadata)&&xds.upstream_host_metadata!=null?xds.upstream_host_metadata:false]"
     );
 }
 
