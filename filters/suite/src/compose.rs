@@ -1,0 +1,297 @@
+//! Three parts behave as one filter, exactly as three filters in a chain would.
+//!
+//! A part that another one kept from seeing the request sees no response either, and its end is
+//! [`Phase::EndUnseen`], as in a chain. A part may hold the request for a callout; the facts of the request are then kept
+//! for the parts behind it, because Envoy shows them only once.
+
+use crate::Section;
+use std::time::Duration;
+use weir_config::{document_header, name_and_mode, read_document};
+use weir_model::{
+    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase, Problems, Verdict,
+};
+
+/// Owners of metrics, by part.
+const POLICY: u8 = 0;
+const RATE_LIMIT: u8 = 1;
+const TELEMETRY: u8 = 2;
+
+/// Up to three filters in the order policy, rate limit, telemetry.
+#[derive(Debug)]
+pub struct Composed<P, R, T> {
+    policy: Option<P>,
+    rate_limit: Option<R>,
+    telemetry: Option<T>,
+    demands: [Demand; 4],
+    period: Option<Duration>,
+    /// When each part's next tick is due, on the monotonic clock.
+    due: [u64; 3],
+}
+
+/// What the parts remember about one stream, and which of them it waits for.
+#[derive(Debug)]
+pub struct Stream<P: Filter, R: Filter, T: Filter> {
+    policy: P::Stream,
+    rate_limit: R::Stream,
+    telemetry: T::Stream,
+    waiting: Option<Gate>,
+    /// Whether the request got as far as the rate limit.
+    limited: bool,
+    kept: Option<Kept>,
+}
+
+impl<P: Filter, R: Filter, T: Filter> Default for Stream<P, R, T> {
+    fn default() -> Self {
+        Self {
+            policy: P::Stream::default(),
+            rate_limit: R::Stream::default(),
+            telemetry: T::Stream::default(),
+            waiting: None,
+            limited: false,
+            kept: None,
+        }
+    }
+}
+
+/// A part that can hold or answer a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Policy,
+    RateLimit,
+}
+
+/// The facts of a request whose decision waits for a callout.
+#[derive(Clone, Debug)]
+struct Kept {
+    headers: Vec<u8>,
+    attributes: Attributes,
+}
+
+impl Kept {
+    fn new(facts: &Facts<'_>) -> Self {
+        let mut headers = PairsBuilder::default();
+        for (name, value) in facts.request_headers.iter() {
+            headers.push(name, value);
+        }
+        Self { headers: headers.finish(), attributes: facts.attributes.clone() }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            request_headers: Headers::new(&self.headers),
+            response_headers: Headers::default(),
+            response_trailers: Headers::default(),
+            attributes: &self.attributes,
+        }
+    }
+}
+
+impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
+    /// Composes the parts that are there.
+    pub fn new(policy: Option<P>, rate_limit: Option<R>, telemetry: Option<T>) -> Self {
+        let demands = Phase::ALL.map(|phase| {
+            let mut all = Demand::idle();
+            all = demanded(&policy, phase).map_or(all.clone(), |demand| all.union(demand));
+            all = demanded(&rate_limit, phase).map_or(all.clone(), |demand| all.union(demand));
+            all = demanded(&telemetry, phase).map_or(all.clone(), |demand| all.union(demand));
+            if phase == Phase::End && policy.is_some() {
+                // A stream that policy answered ends unseen for the rate limit.
+                all = demanded(&rate_limit, Phase::EndUnseen).map_or(all.clone(), |demand| all.union(demand));
+            }
+            all
+        });
+        let periods = [
+            policy.as_ref().and_then(Filter::tick_period),
+            rate_limit.as_ref().and_then(Filter::tick_period),
+            telemetry.as_ref().and_then(Filter::tick_period),
+        ];
+        let period = periods.into_iter().flatten().min();
+        Self { policy, rate_limit, telemetry, demands, period, due: [0; 3] }
+    }
+
+    /// The policy part.
+    pub fn policy(&self) -> Option<&P> {
+        self.policy.as_ref()
+    }
+
+    /// The rate limit part.
+    pub fn rate_limit(&self) -> Option<&R> {
+        self.rate_limit.as_ref()
+    }
+
+    /// The telemetry part.
+    pub fn telemetry(&self) -> Option<&T> {
+        self.telemetry.as_ref()
+    }
+
+    /// Asks the gates from `first` on.
+    fn gates(&mut self, stream: &mut Stream<P, R, T>, first: Gate, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+        if first == Gate::Policy
+            && let Some(policy) = active(&mut self.policy, Phase::Request)
+        {
+            io.effects.owner = POLICY;
+            match policy.request(&mut stream.policy, facts, io) {
+                Verdict::Continue => {}
+                Verdict::Await(callout) => {
+                    stream.waiting = Some(Gate::Policy);
+                    return Verdict::Await(callout);
+                }
+                Verdict::Reply(reply) => return Verdict::Reply(reply),
+            }
+        }
+        stream.limited = true;
+        let Some(rate_limit) = active(&mut self.rate_limit, Phase::Request) else { return Verdict::Continue };
+        io.effects.owner = RATE_LIMIT;
+        let verdict = rate_limit.request(&mut stream.rate_limit, facts, io);
+        if matches!(verdict, Verdict::Await(_)) {
+            stream.waiting = Some(Gate::RateLimit);
+        }
+        verdict
+    }
+}
+
+fn demanded<F: Filter>(part: &Option<F>, phase: Phase) -> Option<&Demand> {
+    part.as_ref().map(|part| part.demand(phase))
+}
+
+/// The part, if it is there and has something to do in `phase`.
+fn active<F: Filter>(part: &mut Option<F>, phase: Phase) -> Option<&mut F> {
+    part.as_mut().filter(|part| !part.demand(phase).idle)
+}
+
+impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
+    type Stream = Stream<P, R, T>;
+
+    fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
+        read_document(document, |at| {
+            let mut fields = at.object()?;
+            document_header(&mut fields);
+            let (name, mode) = name_and_mode(&mut fields);
+            // Sections are read whatever is wrong with the header, so that all problems are told at once.
+            let (name, mode) = (name.unwrap_or_default(), mode.unwrap_or_default());
+            let policy = fields.take("policy").map(|at| P::read(at, &name, mode, node));
+            let rate_limit = fields.take("rateLimit").map(|at| R::read(at, &name, mode, node));
+            let telemetry = fields.take("telemetry").map(|at| T::read(at, &name, mode, node));
+            fields.finish();
+            Some(Self::new(sound(policy)?, sound(rate_limit)?, sound(telemetry)?))
+        })
+    }
+
+    fn demand(&self, phase: Phase) -> &Demand {
+        let [request, response, end, end_unseen] = &self.demands;
+        match phase {
+            Phase::Request => request,
+            Phase::Response => response,
+            Phase::End => end,
+            Phase::EndUnseen => end_unseen,
+        }
+    }
+
+    fn tick_period(&self) -> Option<Duration> {
+        self.period
+    }
+
+    fn request(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+        let verdict = self.gates(stream, Gate::Policy, facts, io);
+        if stream.waiting == Some(Gate::Policy) && self.rate_limit.is_some() {
+            stream.kept = Some(Kept::new(facts));
+        }
+        if let Some(telemetry) = active(&mut self.telemetry, Phase::Request) {
+            io.effects.owner = TELEMETRY;
+            // Telemetry only looks: its verdict is always to go on.
+            telemetry.request(&mut stream.telemetry, facts, io);
+        }
+        verdict
+    }
+
+    fn answer(&mut self, stream: &mut Self::Stream, answer: Answer<'_>, io: &mut Io<'_>) -> Verdict {
+        let kept = stream.kept.take();
+        match (stream.waiting.take(), &mut self.policy, &mut self.rate_limit) {
+            (Some(Gate::Policy), Some(policy), _) => {
+                io.effects.owner = POLICY;
+                match (policy.answer(&mut stream.policy, answer, io), kept) {
+                    (Verdict::Continue, Some(kept)) => self.gates(stream, Gate::RateLimit, &kept.facts(), io),
+                    (Verdict::Await(callout), kept) => {
+                        stream.waiting = Some(Gate::Policy);
+                        stream.kept = kept;
+                        Verdict::Await(callout)
+                    }
+                    (verdict, _) => verdict,
+                }
+            }
+            (Some(Gate::RateLimit), _, Some(rate_limit)) => {
+                io.effects.owner = RATE_LIMIT;
+                let verdict = rate_limit.answer(&mut stream.rate_limit, answer, io);
+                if matches!(verdict, Verdict::Await(_)) {
+                    stream.waiting = Some(Gate::RateLimit);
+                }
+                verdict
+            }
+            _ => Verdict::Continue,
+        }
+    }
+
+    fn response(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>) {
+        // Encoder filters run in the reverse order of decoder filters.
+        if let Some(telemetry) = active(&mut self.telemetry, Phase::Response) {
+            io.effects.owner = TELEMETRY;
+            telemetry.response(&mut stream.telemetry, facts, io);
+        }
+        if let Some(rate_limit) = active(&mut self.rate_limit, Phase::Response).filter(|_| stream.limited) {
+            io.effects.owner = RATE_LIMIT;
+            rate_limit.response(&mut stream.rate_limit, facts, io);
+        }
+        if let Some(policy) = active(&mut self.policy, Phase::Response) {
+            io.effects.owner = POLICY;
+            policy.response(&mut stream.policy, facts, io);
+        }
+    }
+
+    fn end(&mut self, stream: &mut Self::Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
+        if let Some(policy) = active(&mut self.policy, phase) {
+            io.effects.owner = POLICY;
+            policy.end(&mut stream.policy, phase, facts, io);
+        }
+        let seen = if stream.limited { phase } else { Phase::EndUnseen };
+        if let Some(rate_limit) = active(&mut self.rate_limit, seen) {
+            io.effects.owner = RATE_LIMIT;
+            rate_limit.end(&mut stream.rate_limit, seen, facts, io);
+        }
+        if let Some(telemetry) = active(&mut self.telemetry, phase) {
+            io.effects.owner = TELEMETRY;
+            telemetry.end(&mut stream.telemetry, phase, facts, io);
+        }
+    }
+
+    fn tick(&mut self, io: &mut Io<'_>) {
+        let slack = self.period.unwrap_or_default() / 2;
+        let [policy, rate_limit, telemetry] = &mut self.due;
+        tick(self.policy.as_mut(), POLICY, policy, slack, io);
+        tick(self.rate_limit.as_mut(), RATE_LIMIT, rate_limit, slack, io);
+        tick(self.telemetry.as_mut(), TELEMETRY, telemetry, slack, io);
+    }
+}
+
+/// A section that was there and could not be read fails the whole.
+fn sound<F>(section: Option<Option<F>>) -> Option<Option<F>> {
+    match section {
+        None => Some(None),
+        Some(part) => part.map(Some),
+    }
+}
+
+/// Ticks a part if its own period has passed; a timer may fire a little early.
+fn tick<F: Filter>(part: Option<&mut F>, owner: u8, due: &mut u64, slack: Duration, io: &mut Io<'_>) {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    if let Some(part) = part
+        && let Some(period) = part.tick_period()
+        && io.now.mono_nanos.saturating_add(nanos(slack)) >= *due
+    {
+        *due = io.now.mono_nanos.saturating_add(nanos(period));
+        io.effects.owner = owner;
+        part.tick(io);
+    }
+}
+
+#[cfg(test)]
+mod tests;
