@@ -22,7 +22,8 @@ pub(crate) fn accepts(request: &Request) -> bool {
     let sent = message(request).is_some_and(|message| {
         message.uri().path_and_query().is_some_and(|path| path.as_str().as_bytes() == request.path.0)
     });
-    sent && !request.all_headers().iter().any(|(name, _)| known(name) || upper(name) || name.0 == b"te")
+    let te = |name: &Bytes, value: &Bytes| name.0 == b"te" && value.0 != b"trailers";
+    sent && !request.all_headers().iter().any(|(name, value)| known(name) || upper(name) || te(name, value))
 }
 
 impl H2 {
