@@ -51,7 +51,7 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
     let mut request = Demand::idle();
     let mut response = Demand::idle();
     if mode != Mode::Off {
-        request.idle = false;
+        request = Demand::default();
         if !(items.is_empty() && apply.is_empty()) {
             request.attributes.insert(Attribute::ListenerDirection);
         }
@@ -100,7 +100,11 @@ fn local(at: &At<'_>) -> Option<(Tree, Judge)> {
         Some(at) => at.word(&[("allow", false), ("deny", true)]),
         None => Some(false),
     };
-    refuse(&mut fields, "position", "position", "the position among other filters cannot be chosen yet");
+    if let Some(at) = fields.take("position")
+        && at.word(&[("after_policy", false), ("before_policy", true)]) == Some(true)
+    {
+        at.problem::<()>("limiting before policy is not supported yet");
+    }
     fields.finish();
     let tree = tree::read(&config?, &mut algorithms, max_keys.unwrap_or(KEYS));
     Some((tree?, Judge::new(charging?, deny_full?)))

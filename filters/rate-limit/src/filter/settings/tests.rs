@@ -1,4 +1,6 @@
 use crate::RateLimit;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{At, Mode, read_document};
 use weir_model::{Filter, Node};
 
@@ -10,7 +12,7 @@ fn problems(document: &str) -> String {
 fn everything_wrong_is_said_at_once() {
     let found = problems(
         r#"{"schema": 2, "mode": "loud", "virtual_hosts": [], "global": {}, "rate_limits": [{}],
-            "local": {"config": {}, "charge": "half", "maxKeys": 1, "onFull": "maybe", "position": "after_policy",
+            "local": {"config": {}, "charge": "half", "maxKeys": 1, "onFull": "maybe", "position": "before_policy",
                       "algorithms": {"x": {"gcra": {"burst": 0}}}},
             "rate_limited_status": {"code": "Nope"}, "enable_x_ratelimit_headers": "DRAFT_VERSION_02",
             "retryafter": true}"#,
@@ -26,7 +28,7 @@ fn everything_wrong_is_said_at_once() {
         "$.local.charge: `half` is not one of",
         "$.local.maxKeys: expected a whole number from 8",
         "$.local.onFull: `maybe`",
-        "$.local.position: ",
+        "$.local.position: limiting before policy",
         "$.local.algorithms.x.gcra.burst: expected",
         "$.rate_limited_status.code: `Nope`",
         "$.enable_x_ratelimit_headers: `DRAFT_VERSION_02`",
@@ -46,4 +48,12 @@ fn a_section_takes_its_mode_from_the_whole_unless_it_has_one() {
     }
     let with_name = br#"{"name": "x", "local": {"config": {"domain": "d"}}}"#;
     assert!(read_document(with_name, |at| RateLimit::read(at, "cart", Mode::Enforce, &Node::default())).is_err());
+}
+
+#[test]
+fn limits_ask_for_the_clock() {
+    let document = br#"{"schema": 1, "name": "edge", "local": {"config": {"domain": "d", "descriptors": []}}}"#;
+    let filter = RateLimit::compile(document, &Node::default());
+    let filter = filter.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(!filter.demand(weir_model::Phase::Request).timeless);
 }
