@@ -3,6 +3,8 @@ use crate::algorithm::SECOND;
 use crate::descriptor::Descriptors;
 use crate::table::Table;
 use crate::tree::{self, Tree};
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
 use weir_model::{Cells, Expect, MemoryCells, Now};
 

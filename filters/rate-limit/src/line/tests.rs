@@ -74,3 +74,16 @@ fn what_has_passed_is_taken_first_and_owes_nothing() {
     let seat = line.seat(10, &RULE, later);
     assert_eq!((seat.start, seat.evicts, seat.newcomer), (0, false, true));
 }
+
+#[test]
+fn a_place_given_back_still_owes_what_left_the_line() {
+    let mut line = Line::new(7, WAYS);
+    for fingerprint in 1..=8 {
+        put(&mut line, fingerprint, 10 * fingerprint);
+    }
+    put(&mut line, 9, 1);
+    let seat = line.seat(2, &RULE, NOW);
+    line.settle(&seat, 2, RULE.give_back(seat.start, 20), false);
+    let seat = line.seat(10, &RULE, NOW);
+    assert_eq!((seat.start & 0xffff_ffff, seat.evicts), (10, false));
+}
