@@ -84,7 +84,7 @@ test-unit: toolchain
 test-wasm32: toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 	$(call step,unit tests of the pure crates on wasm32 under node)
 	@command -v node >/dev/null || { echo "weir: node is missing: make doctor" >&2; exit 1; }
-	@! grep -rl '#\[test\]' $(PURE) --include=*.rs | xargs grep -L 'use wasm_bindgen_test::wasm_bindgen_test as test;' | sed \
+	@! grep -rl '#\[test\]' $(addsuffix /src,$(PURE)) --include=*.rs | xargs grep -L 'use wasm_bindgen_test::wasm_bindgen_test as test;' | sed \
 	  's/$$/: its tests do not run on wasm32: import wasm_bindgen_test as test/' | grep . >&2
 	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/bin/wasm-bindgen-test-runner \
 	  cargo test --locked --target wasm32-unknown-unknown --lib $(addprefix -p weir-,$(notdir $(PURE)))

@@ -1,4 +1,6 @@
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Attributes, Effects, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue};
 
 fn node() -> Node {

@@ -1,3 +1,5 @@
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 
 fn anchor(dimension: u16, pattern: &str) -> Anchor {
