@@ -4,7 +4,7 @@ use super::rule;
 use crate::TrustDomains;
 use crate::object::{Action, Object, Scope};
 use crate::workload::text_map;
-use weir_config::{At, Fields};
+use weir_config::{At, Fields, Value};
 
 /// Istio's annotation for policies on trial.
 const DRY_RUN: &str = "istio.io/dry-run";
@@ -56,7 +56,8 @@ fn object(mut fields: Fields<'_>, trust: &TrustDomains) -> Option<Object> {
 
 fn metadata(at: &At<'_>) -> Option<Metadata> {
     let entries = at.map()?;
-    let field = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
+    let given = |value: &&At<'_>| value.value() != &Value::Null;
+    let field = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value).filter(given);
     let text = |name: &str| match field(name) {
         Some(value) => value.text().map(str::to_owned),
         None => at.problem(format!("`{name}` is missing")),
@@ -95,7 +96,7 @@ fn spec(
     }
     let scope = scope(&mut fields);
     let rules = fields.take("rules");
-    let is_empty = rules.as_ref().is_none_or(|at| at.value() == &weir_config::Value::Array(Vec::new()));
+    let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
     if is_empty && action == Some(Action::Deny) {
         at.problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
     }

@@ -1,0 +1,76 @@
+//! The indexed filter decides as the obvious evaluator does, on random policies and requests, hostile bytes included.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by panicking")]
+
+mod generator;
+#[path = "oracle/naive.rs"]
+mod naive;
+
+use generator::{Random, request};
+use naive::{Answer, Request};
+use serde_json::json;
+use std::collections::BTreeMap;
+use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};
+use weir_policy::{Decision, Policy};
+
+const POLICY_SETS: u64 = 600;
+const REQUESTS: u64 = 50;
+
+fn answer(decision: &Decision<'_>) -> Answer {
+    let rule = decision.rule.map(|rule| format!("ns[{}]-policy[{}]-rule[{}]", rule.namespace, rule.policy, rule.index));
+    Answer { allow: decision.allow, rule }
+}
+
+fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
+    let mut pairs = PairsBuilder::default();
+    for (name, value) in &request.headers {
+        pairs.push(name, value);
+    }
+    let mut attributes = Attributes::default();
+    let mut set = |attribute: Attribute, value: &Option<Vec<u8>>| {
+        if let Some(value) = value {
+            attributes.set(&attribute, value);
+        }
+    };
+    set(Attribute::PeerUriSan, &request.san);
+    set(Attribute::SourceAddress, &request.remote);
+    set(Attribute::DestinationAddress, &request.destination);
+    set(Attribute::FilterState("direct".into()), &request.direct);
+    set(Attribute::RequestedServerName, &request.server_name);
+    attributes.set_bool(&Attribute::ConnectionMtls, request.san.is_some());
+    let (bytes, none) = (pairs.finish(), Headers::default());
+    let facts = Facts {
+        request_headers: Headers::new(&bytes),
+        response_headers: none,
+        response_trailers: none,
+        attributes: &attributes,
+    };
+    let decisions = policy.decide(&facts);
+    (answer(&decisions.enforced), decisions.shadow.as_ref().map(answer))
+}
+
+#[test]
+fn indexed_equals_naive() {
+    let mut seen: BTreeMap<(bool, bool), usize> = BTreeMap::new();
+    for seed in 0..POLICY_SETS {
+        let mut random = Random::new(seed);
+        let policies = generator::policies(&mut random);
+        let document = json!({
+            "schema": 1, "name": "t", "policies": policies,
+            "workload": {"namespace": "ns", "labels": {}, "directAddress": {"filterState": "direct"}},
+        });
+        let mut policy = Policy::compile(document.to_string().as_bytes(), &Node::default())
+            .unwrap_or_else(|problems| panic!("seed {seed}: {problems}\n{document}"));
+        for number in 0..REQUESTS {
+            let request = request(&mut random);
+            let expected = naive::decide(&policies, &request);
+            let found = decide(&mut policy, &request);
+            assert_eq!(found, expected, "seed {seed}, request {number}: {request:?}\n{document}");
+            *seen.entry((found.0.allow, found.0.rule.is_some())).or_default() += 1;
+        }
+    }
+    // Each kind of decision was met often enough to mean something.
+    for kind in [(true, true), (false, true), (false, false), (true, false)] {
+        assert!(seen.get(&kind).copied().unwrap_or(0) > 500, "{seen:?}");
+    }
+}
