@@ -1,0 +1,306 @@
+//! Calls filters with the frames of a stream and does what they answer.
+
+use crate::context::{Action, Context, LocalReply, Sight, Stream};
+use crate::plugin::FailurePolicy;
+use crate::stream::{Frame, Hold};
+use crate::vm::Called;
+use crate::worker::Worker;
+use std::rc::Rc;
+
+/// What a filter's callback came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Continue,
+    Pause,
+    /// A reply was asked for, or the VM is dead: nothing of the frame goes on.
+    Stop,
+}
+
+impl Worker {
+    /// Moves a stream until no filter can take anything more.
+    pub(crate) fn pump(&mut self, id: u64) {
+        loop {
+            let Some((response, place, frame)) = self.streams.get_mut(&id).and_then(|stream| stream.next()) else { break };
+            self.step(id, response, place, frame);
+            self.run_actions();
+        }
+        if self.streams.get(&id).is_some_and(|stream| stream.over) {
+            self.end_stream(id);
+        }
+    }
+
+    /// Hands one frame to one filter.
+    fn step(&mut self, id: u64, response: bool, place: usize, frame: Frame) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(pipe) = stream.pipe(response, place) else { return };
+        // A held body is handed over again, with what is new behind it.
+        let frame = match (std::mem::take(&mut pipe.hold), frame) {
+            (Hold::Body { mut bytes, .. }, Frame::Data { bytes: new, end }) => {
+                bytes.extend(new);
+                Frame::Data { bytes, end }
+            }
+            (hold, frame) => {
+                pipe.hold = hold;
+                frame
+            }
+        };
+        let created = self.created(id, place, response, matches!(frame, Frame::Headers { .. }));
+        let (step, frame) = match created {
+            Some(context) => self.call_filter(id, place, context, response, frame),
+            None => (Step::Continue, vec![frame]),
+        };
+        match step {
+            Step::Continue => self.forward(id, response, place, frame),
+            Step::Pause => self.hold(id, response, place, frame),
+            Step::Stop => {}
+        }
+    }
+
+    /// The filter's context for the stream; made with the request's headers. `None` where the filter is passed by.
+    fn created(&mut self, id: u64, place: usize, response: bool, headers: bool) -> Option<u32> {
+        let slot = self.streams.get(&id)?.slots.get(place)?;
+        if slot.context.is_none() && !response && headers {
+            return self.create_context(id, place);
+        }
+        slot.context
+    }
+
+    /// Makes the stream's context in a filter's VM. In a dead VM there is none: the stream is failed, or passes.
+    pub(crate) fn create_context(&mut self, id: u64, place: usize) -> Option<u32> {
+        let stream = self.streams.get(&id)?;
+        let slot = stream.slots.get(place)?;
+        let handle = Rc::clone(&slot.handle);
+        let data = Rc::clone(&stream.data);
+        let plugin = std::sync::Arc::clone(&handle.plugin);
+        let dead = handle.vm.as_ref().is_none_or(|vm| vm.borrow().dead);
+        if dead {
+            self.fail_stream(id, place);
+            return None;
+        }
+        let vm = handle.vm.as_ref()?;
+        let sight = Sight::default();
+        let context = Stream { root: handle.root, plugin, id, place, data, sight, replied: false };
+        let context = vm.borrow_mut().create(Context::Stream(context));
+        self.collect(vm);
+        if let Some(slot) = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(place)) {
+            slot.context = Some(context);
+        }
+        if vm.borrow().dead {
+            self.vm_died(vm.borrow().id);
+            return None;
+        }
+        Some(context)
+    }
+
+    /// Calls the callback of a frame. Comes back with the frames that go on: the last of a body may bring trailers.
+    fn call_filter(
+        &mut self,
+        id: u64,
+        place: usize,
+        context: u32,
+        response: bool,
+        frame: Frame,
+    ) -> (Step, Vec<Frame>) {
+        let Some(stream) = self.streams.get(&id) else { return (Step::Stop, Vec::new()) };
+        let Some(handle) = stream.slots.get(place).map(|slot| Rc::clone(&slot.handle)) else {
+            return (Step::Stop, Vec::new());
+        };
+        let Some(cell) = handle.vm.clone() else { return (Step::Stop, Vec::new()) };
+        let data = Rc::clone(&stream.data);
+        let mut vm = cell.borrow_mut();
+        if vm.dead {
+            drop(vm);
+            return if handle.plugin.failure_policy == FailurePolicy::FailOpen || response {
+                (Step::Continue, vec![frame])
+            } else {
+                self.fail_stream(id, place);
+                (Step::Stop, Vec::new())
+            };
+        }
+        let count = |map: &Option<crate::headers::HeaderMap>| {
+            u32::try_from(map.as_ref().map_or(0, crate::headers::HeaderMap::len)).unwrap_or(u32::MAX)
+        };
+        let had_trailers;
+        let (name, arguments) = {
+            let data = data.borrow();
+            had_trailers = if response { data.response_trailers.is_some() } else { data.request_trailers.is_some() };
+            let maps = if response {
+                (&data.response_headers, &data.response_trailers)
+            } else {
+                (&data.request_headers, &data.request_trailers)
+            };
+            match (&frame, response) {
+                (Frame::Headers { end }, false) => ("proxy_on_request_headers", vec![count(maps.0), u32::from(*end)]),
+                (Frame::Headers { end }, true) => ("proxy_on_response_headers", vec![count(maps.0), u32::from(*end)]),
+                (Frame::Data { bytes, end }, _) => {
+                    let name = if response { "proxy_on_response_body" } else { "proxy_on_request_body" };
+                    (name, vec![u32::try_from(bytes.len()).unwrap_or(u32::MAX), u32::from(*end)])
+                }
+                (Frame::Trailers, false) => ("proxy_on_request_trailers", vec![count(maps.1)]),
+                (Frame::Trailers, true) => ("proxy_on_response_trailers", vec![count(maps.1)]),
+            }
+        };
+        if let Some(stream) = vm.store.data_mut().stream_mut(context) {
+            show(&mut stream.sight, response, &frame);
+        }
+        let called = vm.call(name, context, &arguments);
+        let mut step = match called {
+            Called::Absent | Called::Returned(0) => Step::Continue,
+            Called::Returned(_) => Step::Pause,
+            Called::Trapped => Step::Stop,
+        };
+        let mut frames = vec![frame];
+        if let Some(stream) = vm.store.data_mut().stream_mut(context) {
+            if std::mem::take(&mut stream.replied) {
+                step = Step::Stop;
+            }
+            let made = !had_trailers && made_trailers(&data.borrow(), response);
+            let body = if response { &mut stream.sight.response_body } else { &mut stream.sight.request_body };
+            if let Some(Frame::Data { bytes, end }) = frames.first_mut() {
+                if let Some(changed) = body.take() {
+                    *bytes = changed;
+                }
+                if made && *end {
+                    *end = false;
+                    frames.push(Frame::Trailers);
+                }
+            }
+            if step == Step::Continue {
+                hide(&mut stream.sight, response);
+            }
+        }
+        drop(vm);
+        self.collect(&cell);
+        if called == Called::Trapped {
+            let vm = cell.borrow().id;
+            self.vm_died(vm);
+        }
+        (step, frames)
+    }
+
+    /// Sends frames on from a filter that let them pass, with what it held back first.
+    fn forward(&mut self, id: u64, response: bool, place: usize, frames: Vec<Frame>) {
+        let mut out = Vec::new();
+        if let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) {
+            out = released(std::mem::take(&mut pipe.hold));
+        }
+        out.extend(frames);
+        for frame in out {
+            self.deliver(id, response, place, frame);
+        }
+    }
+
+    /// Keeps frames at a filter that paused.
+    fn hold(&mut self, id: u64, response: bool, place: usize, frames: Vec<Frame>) {
+        let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) else { return };
+        for frame in frames {
+            pipe.hold = match (std::mem::take(&mut pipe.hold), frame) {
+                (_, Frame::Headers { end }) => Hold::Headers { end },
+                (Hold::Body { bytes, .. }, Frame::Trailers) => Hold::Trailers { bytes },
+                (_, Frame::Trailers) => Hold::Trailers { bytes: Vec::new() },
+                (_, Frame::Data { bytes, end }) => Hold::Body { bytes, end },
+            };
+        }
+        let limit = self.site.process.settings.buffer_limit;
+        let held = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)).map(|pipe| &pipe.hold);
+        if matches!(held, Some(Hold::Body { bytes, .. }) if bytes.len() > limit) {
+            self.over_limit(id, response);
+        }
+    }
+
+    /// Lets a paused filter's frames go on.
+    pub(crate) fn resume(&mut self, id: u64, place: usize, response: bool) {
+        let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) else { return };
+        for frame in released(std::mem::take(&mut pipe.hold)) {
+            self.deliver(id, response, place, frame);
+        }
+    }
+
+    /// Hands a frame to whoever is next: a filter, the router, or the client.
+    pub(crate) fn deliver(&mut self, id: u64, response: bool, from: usize, frame: Frame) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if response {
+            match from.checked_sub(1).and_then(|place| stream.pipe(true, place)) {
+                Some(pipe) => pipe.inbox.push_back(frame),
+                None => self.to_client(id, frame),
+            }
+        } else if !stream.decode_over {
+            match stream.pipe(false, from + 1) {
+                Some(pipe) => pipe.inbox.push_back(frame),
+                None => self.to_router(id, frame),
+            }
+        }
+    }
+
+    /// A frame of the response enters the chain at its far end.
+    pub(crate) fn enter_response(&mut self, id: u64, frame: Frame) {
+        let Some(stream) = self.streams.get(&id) else { return };
+        let length = stream.slots.len();
+        self.deliver(id, true, length, frame);
+    }
+
+    /// Too much body held back: 413 for a request, 500 for a response.
+    fn over_limit(&mut self, id: u64, response: bool) {
+        let (code, details) = if response {
+            (500, "response_payload_too_large")
+        } else {
+            (413, "request_payload_too_large")
+        };
+        let body = if response { "Internal Server Error" } else { "Payload Too Large" };
+        let (details, body) = (details.as_bytes().to_vec(), body.as_bytes().to_vec());
+        self.local_reply(id, &LocalReply { code, details, body, ..LocalReply::default() }, &[]);
+    }
+
+    /// Does what modules asked for, in order, until nothing is left.
+    pub(crate) fn run_actions(&mut self) {
+        while let Some(action) = self.actions.pop_front() {
+            match action {
+                (_, Action::Continue { stream, place, response }) => self.resume(stream, place, response),
+                (_, Action::Close { stream }) => self.reset(stream, "wasm_close_stream", &[]),
+                (_, Action::Reply { stream, place: _, reply }) => self.local_reply(stream, &reply, &[]),
+                (vm, Action::Done { root }) => self.delete_root(vm, root),
+            }
+        }
+    }
+}
+
+/// What a callback about a frame may see, besides what it saw before.
+fn show(sight: &mut Sight, response: bool, frame: &Frame) {
+    let end = match frame {
+        Frame::Headers { end } | Frame::Data { end, .. } => *end,
+        Frame::Trailers => true,
+    };
+    sight.end_of_stream = end;
+    match (frame, response) {
+        (Frame::Headers { .. }, false) => sight.request_headers = true,
+        (Frame::Headers { .. }, true) => sight.response_headers = true,
+        (Frame::Data { bytes, .. }, false) => sight.request_body = Some(bytes.clone()),
+        (Frame::Data { bytes, .. }, true) => sight.response_body = Some(bytes.clone()),
+        (Frame::Trailers, false) => sight.request_trailers = true,
+        (Frame::Trailers, true) => sight.response_trailers = true,
+    }
+}
+
+/// After a callback that said Continue its maps and buffers are gone.
+fn hide(sight: &mut Sight, response: bool) {
+    if response {
+        (sight.response_headers, sight.response_trailers, sight.response_body) = (false, false, None);
+    } else {
+        (sight.request_headers, sight.request_trailers, sight.request_body) = (false, false, None);
+    }
+}
+
+fn made_trailers(data: &crate::stream_data::StreamData, response: bool) -> bool {
+    if response { data.response_trailers.is_some() } else { data.request_trailers.is_some() }
+}
+
+/// The frames that a hold becomes when it is let go.
+fn released(hold: Hold) -> Vec<Frame> {
+    match hold {
+        Hold::Nothing => Vec::new(),
+        Hold::Headers { end } => vec![Frame::Headers { end }],
+        Hold::Body { bytes, end } => vec![Frame::Data { bytes, end }],
+        Hold::Trailers { bytes } if bytes.is_empty() => vec![Frame::Trailers],
+        Hold::Trailers { bytes } => vec![Frame::Data { bytes, end: false }, Frame::Trailers],
+    }
+}

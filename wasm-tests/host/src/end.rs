@@ -1,0 +1,212 @@
+//! The beginning and the end of a stream on a worker.
+//!
+//! At the end the access log is written first; then every filter of the chain is told, in order: `on_log` each, then
+//! `on_done` and `on_delete` each. A filter that never saw the request gets its context only now.
+
+use crate::context::LocalReply;
+use crate::flags;
+use crate::hcm::{self, Refusal};
+use crate::local_reply::is_grpc;
+use crate::plugin::FailurePolicy;
+use crate::process::Event;
+use crate::proxy::{Downstream, Ended, Incoming};
+use crate::router::chunks;
+use crate::stream::{Frame, HttpStream, Pipe, Slot, ToUpstream};
+use crate::stream_data::StreamData;
+use crate::worker::Worker;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use weir_scenario::{Bytes, Record};
+
+impl Worker {
+    /// Begins a stream with its headers, and as much of the rest as the client has sent so far.
+    pub(crate) fn open(&mut self, incoming: &Incoming, end: bool) -> u64 {
+        let process = std::sync::Arc::clone(&self.site.process);
+        let id = process.next_serial();
+        self.site.costs.borrow_mut().clone_from(&crate::cost::Costs::default());
+        self.site.transcript.borrow_mut().clear();
+        let (headers, refusal) = hcm::admit(&process, incoming);
+        let data = StreamData {
+            http: incoming.http,
+            connection: incoming.connection.clone(),
+            connection_id: id,
+            remote: hcm::remote(&process.settings.proxy, incoming, &headers),
+            started: (process.clock.wall(), process.clock.monotonic()),
+            filter_state: incoming.filter_state.clone(),
+            dynamic_metadata: incoming.dynamic_metadata.clone(),
+            ..StreamData::default()
+        };
+        let grpc = is_grpc(&headers);
+        let head = headers.get(b":method") == Some(b"HEAD");
+        let slot = |handle| Slot { handle, context: None, decode: Pipe::default(), encode: Pipe::default() };
+        let slots: Vec<Slot> = self.chain_for_stream().into_iter().map(slot).collect();
+        let stream = HttpStream {
+            id,
+            data: Rc::new(RefCell::new(StreamData { request_headers: Some(headers), ..data })),
+            slots,
+            decode_over: false,
+            encoding: false,
+            grpc,
+            head,
+            upstream: ToUpstream::default(),
+            downstream: Downstream::default(),
+            over: false,
+        };
+        self.streams.insert(id, stream);
+        self.look_up_route(id);
+        if let Some(Refusal { code, details, flags }) = refusal {
+            let reply = LocalReply { code, details: details.as_bytes().to_vec(), ..LocalReply::default() };
+            self.local_reply(id, &reply, flags);
+        } else {
+            self.enter_request(id, Frame::Headers { end });
+        }
+        self.pump(id);
+        id
+    }
+
+    /// A frame of the request enters the chain at its near end.
+    fn enter_request(&mut self, id: u64, frame: Frame) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if let Frame::Data { bytes, .. } = &frame {
+            stream.data.borrow_mut().received += bytes.len() as u64;
+        }
+        if stream.decode_over {
+            return;
+        }
+        match stream.slots.first_mut() {
+            Some(slot) => slot.decode.inbox.push_back(frame),
+            None => self.to_router(id, frame),
+        }
+    }
+
+    /// More of the body.
+    pub(crate) fn send_body(&mut self, id: u64, body: &[u8], end: bool) {
+        for frame in chunks(body, end) {
+            self.enter_request(id, frame);
+            self.pump(id);
+        }
+    }
+
+    /// The request's trailers.
+    pub(crate) fn send_trailers(&mut self, id: u64, trailers: crate::headers::HeaderMap) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.data.borrow_mut().request_trailers = Some(trailers);
+            self.enter_request(id, Frame::Trailers);
+            self.pump(id);
+        }
+    }
+
+    /// Lets time pass until the stream is over, or the client's patience is.
+    pub(crate) fn finish(&mut self, id: u64, patience: Duration) -> Ended {
+        let limit = self.now().saturating_add(crate::clock::nanos(patience));
+        loop {
+            self.run_due();
+            self.pump(id);
+            if let Some(ended) = self.ended.remove(&id) {
+                return ended;
+            }
+            match self.next_due().filter(|due| *due <= limit) {
+                Some(due) => self.site.process.clock.reach(due),
+                None => {
+                    self.site.process.clock.reach(limit);
+                    self.client_leaves(id);
+                }
+            }
+            if !self.streams.contains_key(&id) && !self.ended.contains_key(&id) {
+                return Ended::default();
+            }
+        }
+    }
+
+    /// The client closes its side.
+    pub(crate) fn client_leaves(&mut self, id: u64) {
+        let http2 = self.streams.get(&id).is_some_and(|s| s.data.borrow().http == crate::stream_data::Http::V2);
+        let details = if http2 { "http2.remote_reset" } else { "downstream_remote_disconnect" };
+        self.reset(id, details, &["DC"]);
+        self.pump(id);
+    }
+
+    /// Fails a stream whose plugin's VM is dead, or lets it pass where the plugin fails open.
+    pub(crate) fn fail_stream(&mut self, id: u64, place: usize) {
+        let slot = self.streams.get(&id).and_then(|stream| stream.slots.get(place));
+        let Some(policy) = slot.map(|slot| slot.handle.plugin.failure_policy) else { return };
+        if policy == FailurePolicy::FailOpen {
+            self.resume(id, place, false);
+            self.resume(id, place, true);
+        } else {
+            let details = b"wasm_fail_stream".to_vec();
+            self.local_reply(id, &LocalReply { code: 503, details, ..LocalReply::default() }, &[]);
+        }
+    }
+
+    /// Ends a stream whose response is complete or which was reset.
+    pub(crate) fn end_stream(&mut self, id: u64) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.decode_over = true;
+        let data = Rc::clone(&stream.data);
+        let places = stream.slots.len();
+        data.borrow_mut().completed = Some(self.site.process.clock.monotonic());
+        let record = record(&data.borrow());
+        self.site.events.borrow_mut().retain(|_, event| !matches!(event, Event::Upstream { stream, .. } if *stream == id));
+        for place in 0..places {
+            self.tell(id, place, &["proxy_on_log"]);
+        }
+        for place in 0..places {
+            self.tell(id, place, &["proxy_on_done", "proxy_on_delete"]);
+        }
+        let Some(stream) = self.streams.remove(&id) else { return };
+        let filter_state = data.borrow().filter_state.clone();
+        let (costs, transcript) = (self.site.costs.borrow().clone(), self.site.transcript.borrow().clone());
+        let (downstream, seen) = (stream.downstream, stream.upstream.seen);
+        drop(stream.slots);
+        self.ended.insert(id, Ended { downstream, seen, record, filter_state, costs, transcript });
+        self.run_actions();
+        self.drop_retired();
+    }
+
+    /// Calls the last callbacks of a stream's context in one filter.
+    fn tell(&mut self, id: u64, place: usize, callbacks: &[&'static str]) {
+        let Some(slot) = self.streams.get(&id).and_then(|stream| stream.slots.get(place)) else { return };
+        let Some(cell) = slot.handle.vm.clone() else { return };
+        if cell.borrow().dead {
+            return;
+        }
+        let context = match slot.context {
+            Some(context) => Some(context),
+            None => self.create_context(id, place),
+        };
+        let Some(context) = context else { return };
+        for name in callbacks {
+            let log = *name == "proxy_on_log";
+            let set = |log| {
+                if let Some(stream) = cell.borrow_mut().store.data_mut().stream_mut(context) {
+                    stream.sight = crate::context::Sight { log, ..crate::context::Sight::default() };
+                }
+            };
+            set(log);
+            let called = cell.borrow_mut().call(name, context, &[]);
+            set(false);
+            self.collect(&cell);
+            if called == crate::vm::Called::Trapped {
+                let vm = cell.borrow().id;
+                self.vm_died(vm);
+                return;
+            }
+            if *name == "proxy_on_delete" {
+                cell.borrow_mut().store.data_mut().contexts.remove(&context);
+            }
+        }
+    }
+}
+
+fn record(data: &StreamData) -> Record {
+    let state = |name: &[u8]| data.filter_state.get(name).map_or_else(|| Bytes::from("-"), |value| Bytes(value.clone()));
+    Record {
+        status: data.code.unwrap_or(0),
+        details: data.details.clone().map_or_else(|| Bytes::from("-"), Bytes),
+        flags: Bytes::from(flags::text(&data.flags).as_str()),
+        policy: state(b"wasm.weir.policy"),
+        rate_limit: state(b"wasm.weir.rate_limit"),
+    }
+}

@@ -1,0 +1,27 @@
+//! What can go wrong with the machinery itself. What a module does wrong is not among it: a trap or a refused
+//! configuration is an outcome that callers ask about.
+
+use std::fmt;
+
+/// Why the host could not do what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// A plugin was refused at load, start or configuration; the text names the plugin and the cause.
+    Refused(String),
+    /// The caller asked for something that is not there, such as a worker beyond the last.
+    Usage(String),
+    /// A thread of the host is gone.
+    Broken(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Refused(text) => write!(f, "configuration refused: {text}"),
+            Error::Usage(text) => write!(f, "wrong use: {text}"),
+            Error::Broken(text) => write!(f, "the host is broken: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

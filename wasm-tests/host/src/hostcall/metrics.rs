@@ -1,0 +1,38 @@
+//! Metrics. Every definition makes a new id, whatever its name; the low two bits of an id say its kind.
+
+use crate::guest::{Guest, read, write, write_word};
+use crate::process::lock;
+use crate::state::VmState;
+use crate::stats::Kind;
+use crate::status::{Outcome, Status};
+
+pub(crate) fn define(guest: Guest<'_, '_>, kind: u32, name: u32, n: u32, to: u32) -> Outcome {
+    let kind = Kind::from_number(kind).ok_or(Status::BadArgument)?;
+    let name = read(guest, name, n)?;
+    let state = guest.data_mut();
+    lock(&state.site.process.stats).define(kind, &name);
+    state.next_metric += 4;
+    let id = state.next_metric | kind as u32;
+    state.metrics.insert(id, (kind, name));
+    Ok(write_word(guest, to, id)?)
+}
+
+fn metric(state: &VmState, id: u32) -> Result<&(Kind, Vec<u8>), Status> {
+    state.metrics.get(&id).ok_or(Status::NotFound)
+}
+
+pub(crate) fn increment(guest: Guest<'_, '_>, id: u32, by: i64) -> Outcome {
+    let (kind, name) = metric(guest.data(), id)?;
+    Ok(lock(&guest.data().site.process.stats).increment(*kind, name, by)?)
+}
+
+pub(crate) fn record(guest: Guest<'_, '_>, id: u32, value: u64) -> Outcome {
+    let (kind, name) = metric(guest.data(), id)?;
+    Ok(lock(&guest.data().site.process.stats).record(*kind, name, value)?)
+}
+
+pub(crate) fn get(guest: Guest<'_, '_>, id: u32, to: u32) -> Outcome {
+    let (kind, name) = metric(guest.data(), id)?;
+    let value = lock(&guest.data().site.process.stats).read(*kind, name)?;
+    Ok(write(guest, to, &value.to_le_bytes())?)
+}

@@ -1,0 +1,31 @@
+use super::{Outcome, normalize};
+use weir_scenario::{EscapedSlashes, PathNormalization};
+
+#[test]
+fn normalises_as_envoy_does() {
+    let none = PathNormalization::default();
+    let base = PathNormalization { normalize_path: true, ..none };
+    let merge = PathNormalization { merge_slashes: true, ..base };
+    let decode = PathNormalization { escaped_slashes: EscapedSlashes::UnescapeAndForward, ..merge };
+    let reject = PathNormalization { escaped_slashes: EscapedSlashes::Reject, ..base };
+    let rows = [
+        ("none keeps dot segments", none, "/a/../b", Some("/a/../b")),
+        ("dot segments", base, "/a/./b/../c", Some("/a/c")),
+        ("dot segments at the end", base, "/a/b/..", Some("/a/")),
+        ("above the root", base, "/../../a", Some("/a")),
+        ("backslashes", base, "/a\\b", Some("/a/b")),
+        ("unreserved escapes, once", base, "/%61%2d%252d", Some("/a-%252d")),
+        ("escaped slashes stay", base, "/a%2fb", Some("/a%2fb")),
+        ("double slashes stay", base, "//a", Some("//a")),
+        ("merged slashes", merge, "//a///b?c=//d", Some("/a/b?c=//d")),
+        ("escaped slashes decoded", decode, "/a%2F%5cb", Some("/a/b")),
+        ("escaped slashes refused", reject, "/a%2Fb", None),
+        ("escaped NUL", base, "/a%00", None),
+        ("asterisk", base, "*", Some("*")),
+        ("query untouched", base, "/a?b=/../c", Some("/a?b=/../c")),
+    ];
+    for (rule, options, path, expected) in rows {
+        let expected = expected.map_or(Outcome::Refused, |path| Outcome::Path(path.into()));
+        assert_eq!(normalize(path.as_bytes(), options), expected, "{rule}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What all workers of a proxy share, and what one worker's VMs share.
+
+use crate::callout::World;
+use crate::clock::Clock;
+use crate::context::Answer;
+use crate::cost::{Call, Costs};
+use crate::queues::Queues;
+use crate::settings::Settings;
+use crate::shared_data::SharedData;
+use crate::stats::Stats;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use weir_scenario::LogLine;
+
+/// The process.
+pub(crate) struct Process {
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) shared_data: Mutex<SharedData>,
+    pub(crate) queues: Mutex<Queues>,
+    pub(crate) stats: Mutex<Stats>,
+    pub(crate) log: Mutex<Vec<LogLine>>,
+    pub(crate) world: Mutex<Box<dyn World>>,
+    /// VMs that failed while they ran.
+    pub(crate) vm_failures: AtomicU64,
+    /// Numbers for VMs, streams and random bytes.
+    pub(crate) serial: AtomicU64,
+}
+
+/// Locks even where another thread panicked: what is kept is plain data.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Process {
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1
+    }
+
+    pub(crate) fn log(&self, level: &str, text: String) {
+        lock(&self.log).push(LogLine { level: level.to_owned(), text });
+    }
+}
+
+/// Something that falls due on a worker.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// An HTTP callout ends; `None` for a reset.
+    Http { vm: u64, token: u32, answer: Option<Answer> },
+    /// A step of a gRPC callout.
+    Grpc { vm: u64, token: u32, step: GrpcStep },
+    /// An upstream does something to a stream.
+    Upstream { stream: u64, step: UpstreamStep },
+}
+
+/// What happens to a gRPC callout.
+#[derive(Debug)]
+pub(crate) enum GrpcStep {
+    Initial(Answer),
+    Message(Vec<u8>),
+    Trailing(Answer),
+    Close(u32, String),
+}
+
+/// What an upstream does.
+#[derive(Debug)]
+pub(crate) enum UpstreamStep {
+    /// It answers, wholly or up to the middle of the body.
+    Answer { answer: weir_scenario::Answer, half: bool },
+    /// The connection cannot be made, or breaks before any header.
+    Fail { details: &'static str, flags: &'static str },
+    /// It takes too long.
+    Timeout,
+}
+
+/// One worker's surroundings.
+pub(crate) struct Site {
+    pub(crate) process: std::sync::Arc<Process>,
+    /// 0 is the main thread.
+    pub(crate) worker: usize,
+    pub(crate) events: RefCell<BTreeMap<(u64, u64), Event>>,
+    pub(crate) next_event: Cell<u64>,
+    pub(crate) costs: RefCell<Costs>,
+    pub(crate) transcript: RefCell<Vec<Call>>,
+    /// The next callout number, from which tokens are made.
+    pub(crate) last_token: Cell<u32>,
+}
+
+impl Site {
+    pub(crate) fn new(process: std::sync::Arc<Process>, worker: usize) -> Self {
+        Site {
+            process,
+            worker,
+            events: RefCell::default(),
+            next_event: Cell::new(0),
+            costs: RefCell::default(),
+            transcript: RefCell::default(),
+            last_token: Cell::new(0),
+        }
+    }
+
+    /// Plans an event.
+    pub(crate) fn plan(&self, after: std::time::Duration, event: Event) {
+        let number = self.next_event.get();
+        self.next_event.set(number + 1);
+        let due = self.process.clock.monotonic().saturating_add(crate::clock::nanos(after));
+        self.events.borrow_mut().insert((due, number), event);
+    }
+}

@@ -1,0 +1,395 @@
+//! The proxy: its threads, and the door through which tests use it.
+
+use crate::callout::{Clusters, World};
+use crate::clock::{Clock, nanos};
+use crate::cost::{Call, Costs};
+use crate::error::Error;
+use crate::headers::HeaderMap;
+use crate::plugin::PluginSpec;
+use crate::process::{Process, Site, lock};
+use crate::settings::Settings;
+use crate::stats::Stats;
+use crate::stream_data::{Connection, Http};
+use crate::worker::Worker;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use weir_scenario::{Bytes, Fields, LogLine, Record, Seen};
+
+/// A request as a codec hands it over.
+#[derive(Clone, Debug, Default)]
+pub struct Incoming {
+    /// Headers with `:method`, `:path`, `:authority` (absent where the client sent no host).
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Vec<u8>,
+    /// Trailers.
+    pub trailers: Option<HeaderMap>,
+    /// Protocol.
+    pub http: Http,
+    /// The connection it comes on.
+    pub connection: Connection,
+    /// Filter state that other filters have set.
+    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Dynamic metadata that other filters have set.
+    pub dynamic_metadata: Map<String, Value>,
+}
+
+impl Incoming {
+    /// A GET of a path from `example.com`.
+    #[must_use]
+    pub fn get(path: &str) -> Self {
+        let headers = [(":method", "GET"), (":path", path), (":authority", "example.com")];
+        Incoming { headers: HeaderMap::new(headers), ..Incoming::default() }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.add(name.as_bytes(), value.as_bytes());
+        self
+    }
+}
+
+/// What a client gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Downstream {
+    /// Status; `None` where the stream was reset before any header.
+    pub status: Option<u16>,
+    /// Headers.
+    pub headers: Fields,
+    /// Body.
+    pub body: Bytes,
+    /// Trailers.
+    pub trailers: Fields,
+    /// Whether it broke off.
+    pub broken: bool,
+}
+
+/// A stream that is over.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// What the client got.
+    pub downstream: Downstream,
+    /// What the upstream saw.
+    pub seen: Option<Seen>,
+    /// The access log record.
+    pub record: Record,
+    /// Filter state at the end.
+    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What it cost on its worker since it began.
+    pub costs: Costs,
+    /// Its hostcalls.
+    pub transcript: Vec<Call>,
+}
+
+type Job = Box<dyn FnOnce(&mut Worker) + Send>;
+
+struct Thread {
+    jobs: Sender<Job>,
+    join: Option<JoinHandle<()>>,
+}
+
+/// Collects what a proxy is made of.
+pub struct Builder {
+    plugins: Vec<PluginSpec>,
+    settings: Settings,
+    start: Duration,
+    world: Option<Box<dyn World>>,
+}
+
+impl Builder {
+    /// Adds a plugin to the end of the chain.
+    #[must_use]
+    pub fn plugin(mut self, plugin: PluginSpec) -> Self {
+        self.plugins.push(plugin);
+        self
+    }
+
+    /// Everything but plugins and callouts.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// How many workers.
+    #[must_use]
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.settings.proxy.workers = workers;
+        self
+    }
+
+    /// The wall clock at the start, since the Unix epoch; a whole hour in 2026 otherwise.
+    #[must_use]
+    pub fn start_at(mut self, start: Duration) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Who answers callouts; the clusters of the settings otherwise.
+    #[must_use]
+    pub fn world(mut self, world: impl World + 'static) -> Self {
+        self.world = Some(Box::new(world));
+        self
+    }
+
+    /// Starts the proxy: threads, then the plugins as Envoy does it: base VM and canary on the main thread, the main
+    /// thread's own VM, then the workers'.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when a plugin is refused.
+    pub fn build(self) -> Result<Proxy, Error> {
+        let proxy = self.spawn()?;
+        proxy.apply()?;
+        Ok(proxy)
+    }
+
+    /// Starts the proxy, and hands it over even where its plugins are refused, so that its log can be read.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn try_build(self) -> Result<(Proxy, Result<(), Error>), Error> {
+        let proxy = self.spawn()?;
+        let applied = proxy.apply();
+        Ok((proxy, applied))
+    }
+
+    fn spawn(self) -> Result<Proxy, Error> {
+        let Builder { plugins, settings, start, world } = self;
+        let workers = settings.proxy.workers.max(1);
+        let world = world.unwrap_or_else(|| Box::new(Clusters(settings.surroundings.clone())));
+        let process = Arc::new(Process {
+            clock: Clock::new(start),
+            settings,
+            shared_data: Mutex::default(),
+            queues: Mutex::default(),
+            stats: Mutex::default(),
+            log: Mutex::default(),
+            world: Mutex::new(world),
+            vm_failures: AtomicU64::new(0),
+            serial: AtomicU64::new(0),
+        });
+        let mut threads = Vec::new();
+        for number in 0..=workers {
+            let (jobs, inbox) = channel::<Job>();
+            let process = Arc::clone(&process);
+            let number = usize::try_from(number).unwrap_or(0);
+            let run = move || {
+                let mut worker = Worker::new(Site::new(process, number));
+                while let Ok(job) = inbox.recv() {
+                    job(&mut worker);
+                }
+            };
+            let name = if number == 0 { "main".to_owned() } else { format!("wrk:{}", number - 1) };
+            // Cranelift's code and nested calls want more than the default stack.
+            let thread = std::thread::Builder::new().name(name).stack_size(8 << 20).spawn(run);
+            let join = thread.map_err(|e| Error::Broken(e.to_string()))?;
+            threads.push(Thread { jobs, join: Some(join) });
+        }
+        let plugins = plugins.into_iter().map(Arc::new).collect();
+        Ok(Proxy { process, threads, plugins: Mutex::new(plugins) })
+    }
+}
+
+/// A proxy that runs. Dropping it ends its threads.
+pub struct Proxy {
+    process: Arc<Process>,
+    /// The main thread, then the workers.
+    threads: Vec<Thread>,
+    plugins: Mutex<Vec<Arc<PluginSpec>>>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        for mut thread in self.threads.drain(..) {
+            drop(thread.jobs);
+            if let Some(join) = thread.join.take() {
+                // A thread that panicked has said so already.
+                let _ = join.join();
+            }
+        }
+    }
+}
+
+impl Proxy {
+    /// Begins a proxy with one worker, one route to an upstream that says `ok`, and no plugin.
+    #[must_use]
+    pub fn builder() -> Builder {
+        // 2026-01-01T00:00:00Z
+        let start = Duration::from_secs(1_767_225_600);
+        Builder { plugins: Vec::new(), settings: Settings::default(), start, world: None }
+    }
+
+    /// Runs a job on a thread and waits for it; thread 0 is the main one.
+    fn on<T: Send + 'static>(
+        &self,
+        thread: usize,
+        job: impl FnOnce(&mut Worker) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let target = self.threads.get(thread).ok_or_else(|| Error::Usage(format!("no worker {thread}")))?;
+        let (answer, inbox) = channel();
+        let job: Job = Box::new(move |worker| {
+            // Whoever asked may be gone.
+            let _ = answer.send(job(worker));
+        });
+        let gone = || Error::Broken(format!("thread {thread} is gone"));
+        target.jobs.send(job).map_err(|_| gone())?;
+        inbox.recv().map_err(|_| gone())
+    }
+
+    fn apply(&self) -> Result<(), Error> {
+        let plugins = lock(&self.plugins).clone();
+        self.install(plugins)
+    }
+
+    fn install(&self, plugins: Vec<Arc<PluginSpec>>) -> Result<(), Error> {
+        let canaries = plugins.clone();
+        let refused = |plugin: &str, message: String| Error::Refused(format!("Unable to create Wasm HTTP filter {plugin}: {message}"));
+        self.on(0, move |main| {
+            for plugin in &canaries {
+                if main.chain.iter().any(|handle| handle.plugin.same_plugin(plugin)) {
+                    continue;
+                }
+                main.canary(plugin).map_err(|message| (plugin.name.clone(), message))?;
+            }
+            Ok(())
+        })?
+        .map_err(|(plugin, message): (String, String)| {
+            self.process.log("error", format!("Plugin {plugin} failed to load: {message}"));
+            refused(&plugin, message)
+        })?;
+        for thread in 0..self.threads.len() {
+            let plugins = plugins.clone();
+            if let Err(message) = self.on(thread, move |worker| worker.install(&plugins))? {
+                self.process.log("error", format!("Plugin failed on thread {thread}: {message}"));
+            }
+        }
+        *lock(&self.plugins) = plugins;
+        self.settle()
+    }
+
+    /// Swaps the plugins. A refused one leaves those in force that were; streams in flight stay with theirs.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when a plugin is refused.
+    pub fn reconfigure(&self, plugins: Vec<PluginSpec>) -> Result<(), Error> {
+        self.install(plugins.into_iter().map(Arc::new).collect())
+    }
+
+    /// Sends a request to a worker (from 0) and waits until its stream is over, at most the client's patience of the
+    /// proxy's time.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn http_stream(&self, worker: usize, incoming: Incoming, patience: Duration) -> Result<Ended, Error> {
+        let id = self.open(worker, incoming.clone(), incoming.body.is_empty() && incoming.trailers.is_none())?;
+        let Incoming { body, trailers, .. } = incoming;
+        if !body.is_empty() {
+            self.send(worker, id, body, trailers.is_none())?;
+        }
+        if let Some(trailers) = trailers {
+            self.on(worker + 1, move |worker| worker.send_trailers(id, trailers))?;
+        }
+        self.finish(worker, id, patience)
+    }
+
+    /// Begins a stream with its headers alone; `end` where nothing follows them.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn open(&self, worker: usize, incoming: Incoming, end: bool) -> Result<u64, Error> {
+        self.on(worker + 1, move |worker| worker.open(&incoming, end))
+    }
+
+    /// Sends more of a request's body.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn send(&self, worker: usize, stream: u64, body: Vec<u8>, end: bool) -> Result<(), Error> {
+        self.on(worker + 1, move |worker| worker.send_body(stream, &body, end))
+    }
+
+    /// The client gives up on a stream.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn abort(&self, worker: usize, stream: u64) -> Result<Ended, Error> {
+        self.on(worker + 1, move |worker| worker.client_leaves(stream))?;
+        self.finish(worker, stream, Duration::ZERO)
+    }
+
+    /// Waits until a stream is over.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn finish(&self, worker: usize, stream: u64, patience: Duration) -> Result<Ended, Error> {
+        let ended = self.on(worker + 1, move |worker| worker.finish(stream, patience))?;
+        self.settle()?;
+        Ok(ended)
+    }
+
+    /// Runs what is due on every thread, until nothing is: queue arrivals go from thread to thread.
+    fn settle(&self) -> Result<(), Error> {
+        // A module that enqueues in every arrival would go on for ever.
+        for _ in 0..1_000 {
+            for thread in 0..self.threads.len() {
+                self.on(thread, Worker::run_due)?;
+            }
+            if lock(&self.process.queues).waiting().is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets time pass; ticks and answers fall due in their order over all threads.
+    ///
+    /// # Errors
+    /// When a thread is gone.
+    pub fn advance(&self, by: Duration) -> Result<(), Error> {
+        let target = self.process.clock.monotonic().saturating_add(nanos(by));
+        loop {
+            let mut first: Option<u64> = None;
+            for thread in 0..self.threads.len() {
+                let due = self.on(thread, |worker| worker.next_due())?;
+                first = first.into_iter().chain(due).min();
+            }
+            match first.filter(|due| *due <= target) {
+                Some(due) => self.process.clock.reach(due),
+                None => break,
+            }
+            self.settle()?;
+        }
+        self.process.clock.reach(target);
+        self.settle()
+    }
+
+    /// The proxy's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.process.clock
+    }
+
+    /// A copy of all stats.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        lock(&self.process.stats).clone()
+    }
+
+    /// Everything logged so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogLine> {
+        lock(&self.process.log).clone()
+    }
+
+    /// How many VMs have failed while they ran.
+    #[must_use]
+    pub fn vm_failures(&self) -> u64 {
+        self.process.vm_failures.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,71 @@
+//! The codec's part: what HTTP/1 and HTTP/2 codecs refuse before there is a stream, and raw bytes read as HTTP/1.
+
+use crate::hcm::Refusal;
+use crate::headers::HeaderMap;
+use crate::proxy::Incoming;
+use crate::stream_data::{Connection, Http};
+use weir_scenario::{Bytes, Fields, Record, Response};
+
+fn refuse(details: &'static str) -> Refusal {
+    Refusal { code: 400, details, flags: &["DPE"] }
+}
+
+/// Refuses names and values that a codec refuses: NUL, line ends, and names that are no tokens.
+pub(crate) fn check(incoming: &Incoming) -> Result<(), Refusal> {
+    let token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    let good = |(name, value): (&[u8], &[u8])| {
+        let name = name.strip_prefix(b":").unwrap_or(name);
+        !name.is_empty() && name.iter().all(token) && !value.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'))
+    };
+    if incoming.headers.iter().all(good) { Ok(()) } else { Err(refuse("http1.codec_error")) }
+}
+
+/// Reads one request.
+pub(crate) fn parse(bytes: &[u8], connection: Connection) -> Result<Incoming, Refusal> {
+    let bad = || refuse("http1.codec_error");
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(bad)?;
+    let (head, rest) = bytes.split_at_checked(end).ok_or_else(bad)?;
+    let mut lines = head.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut words = lines.next().unwrap_or_default().split(|&b| b == b' ');
+    let (method, path, version) = (words.next(), words.next(), words.next());
+    let http = match version {
+        Some(b"HTTP/1.1") => Http::V11,
+        Some(b"HTTP/1.0") => Http::V10,
+        _ => return Err(bad()),
+    };
+    let (Some(method), Some(path), None) = (method, path, words.next()) else { return Err(bad()) };
+    let mut headers = HeaderMap::new([(&b":method"[..], method), (b":path", path)]);
+    for line in lines {
+        let colon = line.iter().position(|&b| b == b':').ok_or_else(bad)?;
+        let (name, value) = line.split_at_checked(colon).ok_or_else(bad)?;
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        let name = if name.eq_ignore_ascii_case(b"host") { b":authority" } else { name };
+        headers.add(name, value);
+    }
+    let body = rest.get(4..).unwrap_or_default().to_vec();
+    let incoming = Incoming { headers, body, http, connection, ..Incoming::default() };
+    check(&incoming)?;
+    Ok(incoming)
+}
+
+/// The response to a request that is no stream: a bare 400, and the connection is closed.
+pub(crate) fn response(refusal: &Refusal) -> Response {
+    let headers = Fields(vec![
+        (Bytes::from("content-length"), Bytes::from("11")),
+        (Bytes::from("content-type"), Bytes::from("text/plain")),
+        (Bytes::from("connection"), Bytes::from("close")),
+    ]);
+    let body = Bytes::from("Bad Request");
+    Response { status: Some(refusal.code), headers, body, ..Response::default() }
+}
+
+/// Its access log record.
+pub(crate) fn record(refusal: &Refusal) -> Record {
+    Record {
+        status: refusal.code,
+        details: Bytes::from(refusal.details),
+        flags: Bytes::from(crate::flags::text(refusal.flags).as_str()),
+        policy: Bytes::from("-"),
+        rate_limit: Bytes::from("-"),
+    }
+}

@@ -1,0 +1,298 @@
+//! The two ends of the filter chain: the router with its upstreams, and the client.
+
+use crate::context::LocalReply;
+use crate::headers::HeaderMap;
+use crate::local_reply::build;
+use crate::process::{Event, UpstreamStep};
+use crate::stream::Frame;
+use crate::stream_data::{Routed, Upstream};
+use crate::worker::Worker;
+use std::time::Duration;
+use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Target};
+
+/// Envoy's default route timeout.
+const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of a body goes through filters at a time.
+pub(crate) const CHUNK: usize = 16 * 1024;
+/// What the router says of an upstream that fails, before the reason.
+const FAILED: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
+
+/// A map as scenarios show it.
+pub(crate) fn shown(map: &HeaderMap) -> Fields {
+    Fields(map.iter().map(|(name, value)| (Bytes(name.to_vec()), Bytes(value.to_vec()))).collect())
+}
+
+/// A body in chunks, the last marked as the end where nothing follows.
+pub(crate) fn chunks(body: &[u8], end: bool) -> Vec<Frame> {
+    let pieces = body.chunks(CHUNK);
+    let last = pieces.len();
+    let frame = |(number, bytes): (usize, &[u8])| Frame::Data { bytes: bytes.to_vec(), end: end && number + 1 == last };
+    pieces.enumerate().map(frame).collect()
+}
+
+impl Worker {
+    /// Looks the route up for the path as it is now.
+    pub(crate) fn look_up_route(&mut self, id: u64) {
+        let Some(stream) = self.streams.get(&id) else { return };
+        let mut data = stream.data.borrow_mut();
+        let path = data.request_headers.as_ref().and_then(|map| map.get(b":path")).unwrap_or_default().to_vec();
+        let routes = &self.site.process.settings.surroundings.routes;
+        let route = routes.iter().find(|route| path.starts_with(route.prefix.as_bytes()));
+        data.route = route.map(|route| match &route.to {
+            Target::Cluster(name) => Routed { name: route.name.clone(), cluster: Some(name.clone()), direct: None },
+            Target::DirectResponse { status, body } => {
+                Routed { name: route.name.clone(), cluster: None, direct: Some((*status, body.0.clone())) }
+            }
+        });
+        data.route_stale = false;
+    }
+
+    /// The request, or a piece of it, has passed all filters.
+    pub(crate) fn to_router(&mut self, id: u64, frame: Frame) {
+        match frame {
+            Frame::Headers { end } => self.route(id, end),
+            Frame::Data { bytes, end } => {
+                let Some(stream) = self.streams.get_mut(&id) else { return };
+                if let Some(seen) = stream.upstream.seen.as_mut() {
+                    seen.body_size += bytes.len();
+                }
+                if end {
+                    self.request_complete(id);
+                }
+            }
+            Frame::Trailers => self.request_complete(id),
+        }
+    }
+
+    fn route(&mut self, id: u64, end: bool) {
+        let stale = self.streams.get(&id).is_some_and(|stream| stream.data.borrow().route_stale);
+        if stale {
+            self.look_up_route(id);
+        }
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let routed = stream.data.borrow().route.clone();
+        let reply = |code, details: &str, body: Vec<u8>| LocalReply {
+            code,
+            details: details.as_bytes().to_vec(),
+            body,
+            ..LocalReply::default()
+        };
+        match routed {
+            None => self.local_reply(id, &reply(404, "route_not_found", Vec::new()), &["NR"]),
+            Some(Routed { direct: Some((status, body)), .. }) => {
+                self.local_reply(id, &reply(status, "direct_response", body), &[]);
+            }
+            Some(Routed { cluster: Some(name), .. }) => self.forward_upstream(id, &name, end),
+            Some(Routed { cluster: None, direct: None, .. }) => {}
+        }
+    }
+
+    fn forward_upstream(&mut self, id: u64, name: &str, end: bool) {
+        let process = std::sync::Arc::clone(&self.site.process);
+        let Some(cluster) = process.settings.surroundings.clusters.get(name) else { return };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let mut data = stream.data.borrow_mut();
+        let Some(headers) = data.request_headers.as_mut() else { return };
+        headers.replace(b"x-envoy-expected-rq-timeout-ms", b"15000");
+        let text = |name: &[u8]| String::from_utf8_lossy(headers.get(name).unwrap_or_default()).into_owned();
+        let mut fields = shown(headers);
+        let http2 = cluster.http2;
+        fields.0.retain(|(name, _)| !name.0.starts_with(b":") || (http2 || name.0 == b":authority"));
+        if !http2 {
+            for (name, _) in &mut fields.0 {
+                if name.0 == b":authority" {
+                    *name = Bytes::from("host");
+                }
+            }
+        }
+        let path = Bytes(headers.get(b":path").unwrap_or_default().to_vec());
+        let seen = Seen { method: text(b":method"), path, headers: fields, body_size: 0 };
+        let upstream = |step| Event::Upstream { stream: id, step };
+        let fail = |details, flags| upstream(UpstreamStep::Fail { details, flags });
+        let (reached, plan) = match &cluster.behaviour {
+            Behaviour::Unreachable => {
+                let details = "remote connection failure|delayed connect error: Connection refused";
+                (false, (Duration::ZERO, fail(details, "UF")))
+            }
+            Behaviour::Answer(answer) if answer.delay.0 < ROUTE_TIMEOUT => {
+                (true, (answer.delay.0, upstream(UpstreamStep::Answer { answer: answer.clone(), half: false })))
+            }
+            Behaviour::ResetMidBody(answer) if answer.delay.0 < ROUTE_TIMEOUT => {
+                (true, (answer.delay.0, upstream(UpstreamStep::Answer { answer: answer.clone(), half: true })))
+            }
+            Behaviour::ResetBeforeHeaders if http2 => (true, (Duration::ZERO, fail("remote reset", "UR"))),
+            Behaviour::ResetBeforeHeaders => (true, (Duration::ZERO, fail("connection termination", "UC"))),
+            Behaviour::Hang | Behaviour::Answer(_) | Behaviour::ResetMidBody(_) => {
+                (true, (ROUTE_TIMEOUT, upstream(UpstreamStep::Timeout)))
+            }
+        };
+        let metadata = cluster.endpoint_metadata.clone();
+        data.upstream = Some(Upstream { address: "127.0.0.1:8080".to_owned(), metadata });
+        drop(data);
+        stream.upstream.seen = reached.then_some(seen);
+        if reached && !end {
+            stream.upstream.plan = Some(plan);
+        } else {
+            self.site.plan(plan.0, plan.1);
+        }
+    }
+
+    /// The whole request is at the upstream, which now does what it does.
+    fn request_complete(&mut self, id: u64) {
+        let plan = self.streams.get_mut(&id).and_then(|stream| stream.upstream.plan.take());
+        if let Some((after, event)) = plan {
+            self.site.plan(after, event);
+        }
+    }
+
+    /// An upstream acts.
+    pub(crate) fn upstream_acts(&mut self, id: u64, step: UpstreamStep) {
+        match step {
+            UpstreamStep::Answer { answer, half } => self.upstream_answers(id, &answer, half),
+            UpstreamStep::Fail { details, flags } => {
+                let (reason, more) = details.split_once('|').unwrap_or((details, ""));
+                let cause = if more.is_empty() { String::new() } else { format!(", transport failure reason: {more}") };
+                let body = format!("{FAILED}{reason}{cause}").into_bytes();
+                let details = format!("upstream_reset_before_response_started{{{details}}}").replace(' ', "_");
+                let reply = LocalReply { code: 503, details: details.into_bytes(), body, ..LocalReply::default() };
+                self.local_reply(id, &reply, &[flags]);
+            }
+            UpstreamStep::Timeout => {
+                let (details, body) = (b"upstream_response_timeout".to_vec(), b"upstream request timeout".to_vec());
+                self.local_reply(id, &LocalReply { code: 504, details, body, ..LocalReply::default() }, &["UT"]);
+            }
+        }
+        self.pump(id);
+    }
+
+    fn upstream_answers(&mut self, id: u64, answer: &Answer, half: bool) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.encoding {
+            return;
+        }
+        stream.encoding = true;
+        let pair = |(name, value): &(Bytes, Bytes)| (name.0.clone(), value.0.clone());
+        let mut headers = HeaderMap::new([(":status", answer.status.to_string())]);
+        for (name, value) in answer.headers.0.iter().map(pair) {
+            headers.add(&name, &value);
+        }
+        let no_body = stream.head || answer.status == 204 || answer.status == 304;
+        let trailers = (!answer.trailers.0.is_empty()).then(|| HeaderMap::new(answer.trailers.0.iter().map(pair)));
+        if headers.get(b"content-length").is_none() && trailers.is_none() && answer.status != 204 {
+            headers.add(b"content-length", answer.body.0.len().to_string().as_bytes());
+        }
+        headers.add(b"x-envoy-upstream-service-time", answer.delay.0.as_millis().to_string().as_bytes());
+        let whole = if no_body { &[] as &[u8] } else { answer.body.as_slice() };
+        let body = if half { whole.get(..whole.len() / 2).unwrap_or_default() } else { whole };
+        {
+            let mut data = stream.data.borrow_mut();
+            data.code = Some(answer.status);
+            data.details = Some(b"via_upstream".to_vec());
+            data.response_headers = Some(headers);
+        }
+        let end = body.is_empty() && trailers.is_none() && !half;
+        self.enter_response(id, Frame::Headers { end });
+        self.pump(id);
+        for frame in chunks(body, trailers.is_none() && !half) {
+            self.enter_response(id, frame);
+            self.pump(id);
+        }
+        if half {
+            if let Some(stream) = self.streams.get_mut(&id) {
+                let http2 = self.site.process.settings.surroundings.clusters.values().any(|cluster| cluster.http2);
+                let (reason, flag) = if http2 { ("remote_reset", "UR") } else { ("connection_termination", "UC") };
+                stream.data.borrow_mut().flags.push(flag);
+                self.reset(id, &format!("upstream_reset_after_response_started{{{reason}}}"), &[]);
+            }
+        } else if let Some(trailers) = trailers
+            && let Some(stream) = self.streams.get_mut(&id)
+        {
+            stream.data.borrow_mut().response_trailers = Some(trailers);
+            self.enter_response(id, Frame::Trailers);
+        }
+    }
+
+    /// A piece of the response has passed all filters.
+    pub(crate) fn to_client(&mut self, id: u64, frame: Frame) {
+        let process = std::sync::Arc::clone(&self.site.process);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.over {
+            return;
+        }
+        let mut data = stream.data.borrow_mut();
+        let out = &mut stream.downstream;
+        let end = match frame {
+            Frame::Headers { end } => {
+                data.response_sent = true;
+                let Some(headers) = data.response_headers.as_mut() else { return };
+                headers.replace(b"server", b"envoy");
+                if headers.get(b"date").is_none() {
+                    headers.add(b"date", crate::date::http(process.clock.wall() / 1_000_000_000).as_bytes());
+                }
+                let status = headers.get(b":status").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                let mut fields = shown(headers);
+                fields.0.retain(|(name, _)| !name.0.starts_with(b":"));
+                (out.status, out.headers) = (status, fields);
+                data.code = status;
+                end
+            }
+            Frame::Data { bytes, end } => {
+                data.sent += bytes.len() as u64;
+                out.body.0.extend(bytes);
+                end
+            }
+            Frame::Trailers => {
+                out.trailers = data.response_trailers.as_ref().map(shown).unwrap_or_default();
+                true
+            }
+        };
+        if end {
+            drop(data);
+            stream.over = true;
+        }
+    }
+
+    /// Answers in the upstream's place. Goes through the filters unless a response is under way already; once that has
+    /// reached the client there is only the reset.
+    pub(crate) fn local_reply(&mut self, id: u64, reply: &LocalReply, flags: &[&'static str]) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.over {
+            return;
+        }
+        stream.decode_over = true;
+        if stream.data.borrow().response_sent {
+            let details = String::from_utf8_lossy(&reply.details).into_owned();
+            self.reset(id, &details, flags);
+            return;
+        }
+        let direct = stream.encoding;
+        stream.encoding = true;
+        stream.clear_response();
+        let (headers, body) = build(reply, stream.grpc, stream.head);
+        {
+            let mut data = stream.data.borrow_mut();
+            data.code = headers.get(b":status").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            data.details = Some(reply.details.clone());
+            data.flags.extend(flags);
+            data.response_headers = Some(headers);
+            data.response_trailers = None;
+        }
+        let mut frames = vec![Frame::Headers { end: body.is_empty() }];
+        frames.extend(chunks(&body, true));
+        for frame in frames {
+            if direct { self.to_client(id, frame) } else { self.enter_response(id, frame) }
+        }
+    }
+
+    /// Ends a stream without (the rest of) a response.
+    pub(crate) fn reset(&mut self, id: u64, details: &str, flags: &[&'static str]) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.over {
+            return;
+        }
+        (stream.over, stream.decode_over, stream.downstream.broken) = (true, true, true);
+        let mut data = stream.data.borrow_mut();
+        data.details = Some(details.as_bytes().to_vec());
+        data.flags.extend(flags);
+    }
+}
