@@ -10,6 +10,7 @@
 
 mod exports;
 mod imports;
+mod names;
 mod panics;
 
 use std::path::Path;
@@ -19,13 +20,14 @@ use walrus::Module;
 /// The largest module that ships, in bytes: Envoy compiles all of it at start, on every proxy.
 const SIZE_LIMIT: usize = 600_000;
 
-const USAGE: &str = "usage: weir-link IN.wasm OUT.wasm --for MODULE | weir-link --panics FILE.wasm";
+const USAGE: &str = "usage: weir-link IN.wasm OUT.wasm --for MODULE | weir-link --panics [--list] FILE.wasm";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["--panics", file] => count_panics(Path::new(file)),
+        ["--panics", file] => count_panics(Path::new(file), false),
+        ["--panics", "--list", file] => count_panics(Path::new(file), true),
         [from, to, "--for", module] => link(Path::new(from), Path::new(to), module),
         _ => Err(USAGE.to_owned()),
     };
@@ -51,6 +53,7 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     exports::strip(&mut module, &keep)?;
     walrus::passes::gc::run(&mut module);
     imports::check(&module)?;
+    names::shorten(&mut module);
     let bytes = module.emit_wasm();
     if bytes.len() > SIZE_LIMIT {
         return Err(format!("`{name}` has {} bytes, more than the {SIZE_LIMIT} that may ship", bytes.len()));
@@ -59,7 +62,7 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     Ok(format!("  {:<16} {:>8} bytes, {} exports", name, bytes.len(), keep.len()))
 }
 
-fn count_panics(file: &Path) -> Result<String, String> {
+fn count_panics(file: &Path, list: bool) -> Result<String, String> {
     let callers = panics::callers(&read(file)?);
-    Ok(format!("{} {}", callers.len(), callers.join(" ")))
+    Ok(if list { callers.join("\n") } else { callers.len().to_string() })
 }

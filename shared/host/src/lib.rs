@@ -11,6 +11,7 @@
 mod abi;
 mod cells;
 mod core;
+mod document;
 mod drain;
 mod fetch;
 mod list;
@@ -26,7 +27,7 @@ use weir_model::Filter;
 
 /// Makes a cdylib the proxy-wasm module of a filter core.
 ///
-/// ```ignore
+/// ```text
 /// weir_host::module!(weir_policy::Policy);
 /// ```
 #[macro_export]

@@ -31,7 +31,7 @@ impl<F: Filter> Root<F> {
         let document = abi::buffer(Buffer::PluginConfiguration, usize::MAX)
             .map_err(|status| Problems::one("$", format!("the host gave no configuration (status {})", status.0)))?;
         let node = abi::property(b"xds\0node").ok().and_then(|bytes| weir_proto::decode_node(&bytes));
-        F::compile(&document, &node.unwrap_or_default())
+        F::compile(&crate::document::json(document), &node.unwrap_or_default())
     }
 }
 

@@ -1,0 +1,99 @@
+//! The plugin configuration as the JSON that cores compile.
+//!
+//! Envoy hands over a `google.protobuf.StringValue` or `BytesValue` as the text it holds, and any other message as its
+//! bytes. A `google.protobuf.Struct` is what an operator gets who writes the configuration as YAML in a bootstrap or an
+//! EnvoyFilter, so it is taken too and written out as JSON.
+
+use std::fmt::Write as _;
+use weir_model::{Struct, StructValue};
+
+/// `bytes` as JSON: themselves, or the JSON of the `Struct` that they are.
+pub(crate) fn json(bytes: Box<[u8]>) -> Box<[u8]> {
+    if looks_like_json(&bytes) {
+        return bytes;
+    }
+    match weir_proto::decode_struct(&bytes) {
+        Some(fields) if !fields.is_empty() => {
+            let mut text = String::new();
+            object(&mut text, &fields);
+            text.into_bytes().into_boxed_slice()
+        }
+        _ => bytes,
+    }
+}
+
+/// Whether there is an opening brace and then a key or a closing brace; no serialised `Struct` that has a field begins so
+/// (after the tag, which is a line feed, come the lengths of the entry and, behind another tag, of its key).
+fn looks_like_json(bytes: &[u8]) -> bool {
+    let mut rest = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+    rest.next() == Some(&b'{') && matches!(rest.next(), Some(b'"' | b'}'))
+}
+
+fn object(text: &mut String, fields: &Struct) {
+    text.push('{');
+    for (index, (key, value)) in fields.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        string(text, key);
+        text.push(':');
+        any(text, value);
+    }
+    text.push('}');
+}
+
+fn any(text: &mut String, value: &StructValue) {
+    match value {
+        StructValue::Null => text.push_str("null"),
+        StructValue::Bool(true) => text.push_str("true"),
+        StructValue::Bool(false) => text.push_str("false"),
+        StructValue::Number(number) => self::number(text, *number),
+        StructValue::Text(value) => string(text, value),
+        StructValue::Map(fields) => object(text, fields),
+        StructValue::List(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                any(text, item);
+            }
+            text.push(']');
+        }
+    }
+}
+
+/// A `Struct` has only doubles; a whole one is written as the integer that the operator wrote.
+fn number(text: &mut String, number: f64) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    // Writing to a String cannot fail.
+    let _ = if !number.is_finite() {
+        write!(text, "null")
+    } else if number.abs() <= EXACT && number.trunc() == number {
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 53 bits")]
+        let whole = number as i64;
+        write!(text, "{whole}")
+    } else {
+        write!(text, "{number}")
+    };
+}
+
+fn string(text: &mut String, value: &str) {
+    text.push('"');
+    for char in value.chars() {
+        match char {
+            '"' | '\\' => {
+                text.push('\\');
+                text.push(char);
+            }
+            '\0'..='\x1f' => {
+                let _ = write!(text, "\\u{:04x}", u32::from(char));
+            }
+            _ => text.push(char),
+        }
+    }
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests;
