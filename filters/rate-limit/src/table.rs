@@ -4,6 +4,9 @@
 //! `w1/PLUGIN/DIRECTION/sSLOT` for limits without a client's value in their key. What a client sends only chooses, by a
 //! keyed hash whose key it cannot know, in which line its debt is kept.
 //!
+//! A limit whose place moves, because so many limits were added or removed that the table is divided anew, begins anew
+//! there; so does one whose period or algorithm changed. A changed maximum keeps every count.
+//!
 //! Nothing is ever admitted because a cell could not be changed: after eight retries the hit is refused.
 
 use crate::algorithm::{Algorithm, Standing, Step};
