@@ -23,7 +23,7 @@ fn suite() -> Result<Box<Proxy>, Box<dyn Error>> {
             "metadata": {"name": "closed", "namespace": "shop"},
             "spec": {"action": "DENY", "rules": [
                 {"to": [{"operation": {"paths": ["/admin"]}}]},
-                {"when": [{"key": "request.headers[x-evil]", "values": ["*yes*"]}]},
+                {"when": [{"key": "request.headers[x-evil]", "values": ["yes*"]}]},
             ]},
         }]},
         "rateLimit": {
@@ -129,7 +129,11 @@ fn raw_http2_requests() -> Vec<(&'static str, Vec<u8>)> {
         ("reset after the headers", raw_http2(&good, None, Some(8))),
         ("reset in mid-body", raw_http2(&good, Some(&[b'x'; 40_000]), Some(8))),
         ("reset with a code of its own", raw_http2(&good, Some(b"x"), Some(0xffff_ffff))),
-        ("body without end", raw_http2(&good, Some(&[b'x'; 1000]), None)[..1100].to_vec()),
+        ("body without end", {
+            let mut bytes = raw_http2(&good, Some(&[b'x'; 1000]), None);
+            bytes.truncate(1100);
+            bytes
+        }),
     ]
 }
 
@@ -185,7 +189,7 @@ fn what_reaches_the_filters_is_decided_on() -> Outcome {
     let mut proxy = suite()?;
     // The value is found among bytes that are no text, so the hostile requests above do reach the rules.
     for protocol in [Protocol::H1, Protocol::H2] {
-        for (value, status) in [(&b"\xff\x80yes\xfe"[..], 403), (b"\xff\x80no\xfe", 200)] {
+        for (value, status) in [(&b"yes\xff\x80\xfe"[..], 403), (b"no\xff\x80\xfe", 200)] {
             let headers = Fields(vec![("x-evil".into(), Bytes(value.to_vec()))]);
             let response = proxy.send(&Request { protocol, headers, ..Request::default() })?;
             assert_eq!(response.status, Some(status), "{protocol:?}");

@@ -14,14 +14,18 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// A document whose one policy closes that path.
 fn closing(path: &str) -> Value {
+    document("cart", "DENY", path)
+}
+
+fn document(name: &str, action: &str, path: &str) -> Value {
     json!({
         "schema": 1,
-        "name": "cart",
+        "name": name,
         "policies": [{
             "apiVersion": "security.istio.io/v1",
             "kind": "AuthorizationPolicy",
             "metadata": {"name": "closed", "namespace": "shop"},
-            "spec": {"action": "DENY", "rules": [{"to": [{"operation": {"paths": [path]}}]}]},
+            "spec": {"action": action, "rules": [{"to": [{"operation": {"paths": [path]}}]}]},
         }],
     })
 }
@@ -92,7 +96,7 @@ fn swaps(discovery: Discovery) -> Outcome {
             let _end = End(&ended);
             all_swaps(&mut proxy)?;
         }
-        Ok(loads.map(|load| load.join().unwrap()))
+        Ok(loads.map(|load| load.join().unwrap_or_else(|_| Err(Failure("a load ended badly".to_owned())))))
     })?;
     for load in loads {
         let load = load?;
@@ -107,11 +111,11 @@ fn swaps(discovery: Discovery) -> Outcome {
 fn all_swaps(proxy: &mut Proxy) -> Outcome {
     let request = get("/elsewhere");
     for round in 0..2 {
-        let mut faulty = closing("/open");
-        faulty["polices"] = json!([]);
-        faulty["policies"][0]["spec"]["action"] = json!("DENIED");
         // Envoy remembers that a configuration failed and refuses the very same one unread, so each has its own name.
-        faulty["name"] = json!(format!("faulty-{round}"));
+        let mut faulty = document(&format!("faulty-{round}"), "DENIED", "/open");
+        if let Some(fields) = faulty.as_object_mut() {
+            fields.insert("polices".to_owned(), json!([]));
+        }
         assert_eq!(open(proxy)?, (false, true));
         let change = proxy.swap(plugins(&faulty)?, Some(&request))?;
         none_lost(&change.during);
