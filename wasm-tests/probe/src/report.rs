@@ -31,11 +31,12 @@ pub(crate) fn number_vm(vm: u32) {
     SCENE.set(Scene { vm, ..SCENE.get() });
 }
 
-/// Logs one line: `weir-probe vm=V context=C PHASE CALL -> OUTCOME`.
+/// Logs one line: `weir-probe vm=V context=C PHASE CALL -> OUTCOME`. At `warn`, because that is what is kept of the log of
+/// a proxy that refuses its configuration.
 pub(crate) fn line(call: &str, outcome: &str) {
     let Scene { vm, context, phase } = SCENE.get();
     let text = format!("weir-probe vm={vm} context={context} {phase} {call} -> {outcome}");
-    abi::proxy_log(2, text.as_ptr(), text.len());
+    abi::proxy_log(3, text.as_ptr(), text.len());
 }
 
 /// Logs a hostcall that hands nothing back.

@@ -1,18 +1,20 @@
-//! Prints transcripts of real Envoy, or how two of them differ: `transcript show RUN...`, `transcript twice RUN...`.
-//! A run that differs from itself is no use for a comparison with anything else.
+//! Prints transcripts: `transcript envoy RUN...`, `transcript process RUN...`; or how two transcripts of the same real
+//! Envoy differ: `transcript twice RUN...`. A run that differs from itself is no use for a comparison with anything else.
 
 use std::process::ExitCode;
 use weir_scenario::Failure;
-use weir_test_envoy::RealEnvoy;
-use weir_transcript::{compare, drive, runs};
+use weir_transcript::{compare, envoy, process, runs};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (Some(mode), names) = (arguments.first(), arguments.get(1..).unwrap_or_default()) else {
-        eprintln!("transcript show|twice RUN...");
-        return ExitCode::FAILURE;
+    let (mode, names) = match arguments.split_first() {
+        Some((mode, names)) if ["envoy", "process", "twice"].contains(&mode.as_str()) => (mode.as_str(), names),
+        _ => {
+            eprintln!("transcript envoy|process|twice RUN...");
+            return ExitCode::FAILURE;
+        }
     };
-    match print(mode == "twice", names) {
+    match print(mode, names) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -21,11 +23,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn print(twice: bool, names: &[String]) -> Result<(), Failure> {
+fn print(mode: &str, names: &[String]) -> Result<(), Failure> {
     for run in runs().into_iter().filter(|run| names.is_empty() || names.iter().any(|name| name == run.name)) {
-        let lines = drive(&mut RealEnvoy, &run)?;
-        if twice {
-            let comparison = compare(&lines, &drive(&mut RealEnvoy, &run)?);
+        if mode == "twice" {
+            let comparison = compare(&envoy(&run)?, &envoy(&run)?);
             println!("{}: {} lines, {} differ", run.name, comparison.lines, comparison.differences.len());
             for difference in comparison.differences {
                 println!(
@@ -33,11 +34,11 @@ fn print(twice: bool, names: &[String]) -> Result<(), Failure> {
                     difference.place, difference.call, difference.envoy, difference.host
                 );
             }
-        } else {
-            println!("# {} | {} | {}", run.name, run.requests, run.plan);
-            for line in lines {
-                println!("{} {} -> {}", line.place, line.call, line.outcome);
-            }
+            continue;
+        }
+        println!("# {} | {} | {}", run.name, run.requests, run.plan);
+        for line in if mode == "envoy" { envoy(&run)? } else { process(&run)? } {
+            println!("{} {} -> {}", line.place, line.call, line.outcome);
         }
     }
     Ok(())

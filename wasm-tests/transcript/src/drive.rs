@@ -3,7 +3,7 @@
 use crate::line::Line;
 use crate::runs::Run;
 use std::time::Duration;
-use weir_scenario::{Bytes, Failure, Fields, Gateway, LogLine, Response, Session, Started};
+use weir_scenario::{Bytes, Failure, Fields, LogLine, Response, Scenario, Session, Started};
 
 /// Everything that was seen of one run in one proxy.
 pub type Transcript = Vec<Line>;
@@ -11,12 +11,12 @@ pub type Transcript = Vec<Line>;
 /// How long the proxy gets for its timers, and between two looks at the log.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// Runs a run in a proxy.
+/// Runs a run in the proxy that `start` starts, with the module as the run wants it.
 ///
 /// # Errors
 /// When the machinery fails.
-pub fn drive(gateway: &mut dyn Gateway, run: &Run) -> Result<Transcript, Failure> {
-    let mut session = match gateway.start(&run.scenario()?)? {
+pub fn drive(start: impl FnOnce(&Scenario) -> Result<Started, Failure>, run: &Run) -> Result<Transcript, Failure> {
+    let mut session = match start(&run.scenario()?)? {
         Started::Ready(session) => session,
         Started::Refused(report) => {
             let mut lines: Transcript = report.lines().filter_map(Line::parse).collect();

@@ -9,9 +9,11 @@ mod drive;
 mod line;
 mod listed;
 mod runs;
+mod worlds;
 
 pub use difference::{Comparison, Difference, compare};
 pub use drive::{Transcript, drive};
 pub use line::{Line, Place};
 pub use listed::{Listed, Verdict, judge};
 pub use runs::{Run, runs};
+pub use worlds::{envoy, process};

@@ -60,6 +60,21 @@ impl Run {
         })
     }
 
+    /// The probe for this run: what it tries while it starts, before it can be configured, stands in its data.
+    ///
+    /// # Errors
+    /// When the module is not the probe.
+    pub fn module(&self, probe: &[u8]) -> Result<Vec<u8>, Failure> {
+        const MARK: &[u8] = b"weir-probe-start=none";
+        let case = self.plan.split(' ').find_map(|word| word.strip_prefix("start=")).unwrap_or("none");
+        let at = probe.windows(MARK.len()).position(|window| window == MARK);
+        let at = at.ok_or_else(|| Failure("the module is not the probe".to_owned()))?;
+        let name = format!("weir-probe-start={case:<31}");
+        let mut module = probe.to_vec();
+        module.iter_mut().skip(at).zip(name.bytes()).for_each(|(place, byte)| *place = byte);
+        Ok(module)
+    }
+
     /// The requests, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
@@ -98,6 +113,18 @@ fn request(name: &str) -> Option<Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_case_of_the_start_replaces_the_one_in_the_data() {
+        let run = |plan| Run { name: "", plan, requests: "-" };
+        let probe = format!("before weir-probe-start={:<31}after", "none").into_bytes();
+        let patched = |plan| String::from_utf8(run(plan).module(&probe).unwrap()).unwrap();
+        assert_eq!(patched("part=none start=tick").len(), probe.len());
+        assert!(patched("part=none start=tick").contains("start=tick  "));
+        assert!(patched("part=none start=tick").ends_with(" after"));
+        assert_eq!(patched("part=none").as_bytes(), probe);
+        assert!(run("part=none").module(b"no probe").is_err());
+    }
 
     #[test]
     fn every_run_can_be_made() {

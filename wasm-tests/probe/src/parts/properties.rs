@@ -10,6 +10,8 @@ enum Shape {
     Text,
     /// Eight bytes, as a number.
     Number,
+    /// Eight bytes, a number of bytes of response headers, less the digits of the upstream's service time.
+    Bytes,
     /// Eight bytes that differ between runs.
     Varying,
     /// `ip:port`, the port as a word.
@@ -26,7 +28,7 @@ enum Shape {
     Id,
 }
 
-use Shape::{Address, Id, List, Message, Number, Pairs, Port, Text, Varying};
+use Shape::{Address, Bytes, Id, List, Message, Number, Pairs, Port, Text, Varying};
 
 const ATTRIBUTES: &[(&str, Shape)] = &[
     ("request.path", Text),
@@ -64,8 +66,8 @@ const ATTRIBUTES: &[(&str, Shape)] = &[
     ("response.headers.x-missing", Text),
     ("response.trailers", Pairs),
     ("response.size", Number),
-    ("response.total_size", Number),
-    ("response.headers_bytes", Number),
+    ("response.total_size", Bytes),
+    ("response.headers_bytes", Bytes),
     ("response.backend_latency", Varying),
     ("response.nope", Text),
     ("source.address", Address),
@@ -174,6 +176,10 @@ fn shown(value: &[u8], shape: Shape) -> String {
     match (shape, number) {
         (_, _) if value.is_empty() => "<empty>".to_owned(),
         (Number, Some(number)) => number.to_string(),
+        (Bytes, Some(number)) => {
+            let (_, digits) = host::get_property(b"response\0headers\0x-envoy-upstream-service-time");
+            number.saturating_sub(digits.len() as u64).to_string()
+        }
         (Varying, Some(_)) => "<8 bytes>".to_owned(),
         (Port, Some(1..=0xffff)) => "<port>".to_owned(),
         (Address, _) => match String::from_utf8_lossy(value).rsplit_once(':') {
