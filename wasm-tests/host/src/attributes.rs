@@ -92,10 +92,14 @@ fn request(stream: &Stream, data: &StreamData) -> Value {
     set(&mut out, "time", Some(Value::Timestamp(i64::try_from(data.started.0).unwrap_or(i64::MAX))));
     let received = i64::try_from(data.received).unwrap_or(i64::MAX);
     let length = map.and_then(|map| map.get(b"content-length"));
-    set(&mut out, "size", match length {
-        Some(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).map(Value::Int),
-        None => Some(Value::Int(received)),
-    });
+    set(
+        &mut out,
+        "size",
+        match length {
+            Some(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).map(Value::Int),
+            None => Some(Value::Int(received)),
+        },
+    );
     set(&mut out, "total_size", Some(Value::Int(received + i64::try_from(bytes).unwrap_or(0))));
     let whole = data.completed.map(|end| i64::try_from(end - data.started.1).unwrap_or(i64::MAX));
     set(&mut out, "duration", whole.map(Value::Duration));
@@ -200,11 +204,15 @@ fn xds(settings: &Settings, stream: Option<&Stream>) -> Value {
     set(&mut out, "node", Some(Value::Message(bytes, fields)));
     let Some(stream) = stream else { return Value::Map(out) };
     let data = stream.data.borrow();
-    set(&mut out, "listener_direction", Some(Value::Int(match settings.proxy.direction {
-        Direction::Unspecified => 0,
-        Direction::Inbound => 1,
-        Direction::Outbound => 2,
-    })));
+    set(
+        &mut out,
+        "listener_direction",
+        Some(Value::Int(match settings.proxy.direction {
+            Direction::Unspecified => 0,
+            Direction::Inbound => 1,
+            Direction::Outbound => 2,
+        })),
+    );
     let empty = serde_json::Map::new();
     set(&mut out, "listener_metadata", Some(filter_metadata(&empty)));
     set(&mut out, "filter_chain_name", Some(Value::text("")));

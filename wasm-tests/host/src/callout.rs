@@ -117,11 +117,15 @@ impl World for Clusters {
                 let trailers = HeaderMap::new(trailers);
                 HttpPlan::Answer { after: answer.delay.0, headers, body: answer.body.0.clone(), trailers }
             }
-            Behaviour::Unreachable => failed(b"upstream connect error or disconnect/reset before headers. \
+            Behaviour::Unreachable => failed(
+                b"upstream connect error or disconnect/reset before headers. \
                 reset reason: remote connection failure, transport failure reason: delayed connect error: \
-                Connection refused"),
-            Behaviour::ResetBeforeHeaders => failed(b"upstream connect error or disconnect/reset before headers. \
-                reset reason: connection termination"),
+                Connection refused",
+            ),
+            Behaviour::ResetBeforeHeaders => failed(
+                b"upstream connect error or disconnect/reset before headers. \
+                reset reason: connection termination",
+            ),
             Behaviour::Hang => HttpPlan::Never,
             Behaviour::ResetMidBody(answer) => HttpPlan::Reset { after: answer.delay.0 },
         }

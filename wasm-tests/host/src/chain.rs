@@ -20,7 +20,9 @@ impl Worker {
     /// Moves a stream until no filter can take anything more.
     pub(crate) fn pump(&mut self, id: u64) {
         loop {
-            let Some((response, place, frame)) = self.streams.get_mut(&id).and_then(|stream| stream.next()) else { break };
+            let Some((response, place, frame)) = self.streams.get_mut(&id).and_then(|stream| stream.next()) else {
+                break;
+            };
             self.step(id, response, place, frame);
             self.run_actions();
         }
@@ -93,14 +95,7 @@ impl Worker {
     }
 
     /// Calls the callback of a frame. Comes back with the frames that go on: the last of a body may bring trailers.
-    fn call_filter(
-        &mut self,
-        id: u64,
-        place: usize,
-        context: u32,
-        response: bool,
-        frame: Frame,
-    ) -> (Step, Vec<Frame>) {
+    fn call_filter(&mut self, id: u64, place: usize, context: u32, response: bool, frame: Frame) -> (Step, Vec<Frame>) {
         let Some(stream) = self.streams.get(&id) else { return (Step::Stop, Vec::new()) };
         let Some(handle) = stream.slots.get(place).map(|slot| Rc::clone(&slot.handle)) else {
             return (Step::Stop, Vec::new());
@@ -241,11 +236,8 @@ impl Worker {
 
     /// Too much body held back: 413 for a request, 500 for a response.
     fn over_limit(&mut self, id: u64, response: bool) {
-        let (code, details) = if response {
-            (500, "response_payload_too_large")
-        } else {
-            (413, "request_payload_too_large")
-        };
+        let (code, details) =
+            if response { (500, "response_payload_too_large") } else { (413, "request_payload_too_large") };
         let body = if response { "Internal Server Error" } else { "Payload Too Large" };
         let (details, body) = (details.as_bytes().to_vec(), body.as_bytes().to_vec());
         self.local_reply(id, &LocalReply { code, details, body, ..LocalReply::default() }, &[]);

@@ -8,7 +8,7 @@ use crate::flags;
 use crate::hcm::{self, Refusal};
 use crate::local_reply::is_grpc;
 use crate::plugin::FailurePolicy;
-use crate::process::Event;
+use crate::process::{Event, UpstreamStep};
 use crate::proxy::{Downstream, Ended, Incoming};
 use crate::router::chunks;
 use crate::stream::{Frame, HttpStream, Pipe, Slot, ToUpstream};
@@ -46,6 +46,7 @@ impl Worker {
             data: Rc::new(RefCell::new(StreamData { request_headers: Some(headers), ..data })),
             slots,
             decode_over: false,
+            received_all: end,
             encoding: false,
             grpc,
             head,
@@ -54,6 +55,9 @@ impl Worker {
             over: false,
         };
         self.streams.insert(id, stream);
+        if let Some(limit) = process.settings.proxy.request_timeout {
+            self.site.plan(limit.0, Event::Upstream { stream: id, step: UpstreamStep::SlowRequest });
+        }
         self.look_up_route(id);
         if let Some(Refusal { code, details, flags }) = refusal {
             let reply = LocalReply { code, details: details.as_bytes().to_vec(), ..LocalReply::default() };
@@ -71,6 +75,7 @@ impl Worker {
         if let Frame::Data { bytes, .. } = &frame {
             stream.data.borrow_mut().received += bytes.len() as u64;
         }
+        stream.received_all |= matches!(frame, Frame::Data { end: true, .. } | Frame::Trailers);
         if stream.decode_over {
             return;
         }
@@ -148,7 +153,10 @@ impl Worker {
         let places = stream.slots.len();
         data.borrow_mut().completed = Some(self.site.process.clock.monotonic());
         let record = record(&data.borrow());
-        self.site.events.borrow_mut().retain(|_, event| !matches!(event, Event::Upstream { stream, .. } if *stream == id));
+        self.site
+            .events
+            .borrow_mut()
+            .retain(|_, event| !matches!(event, Event::Upstream { stream, .. } if *stream == id));
         for place in 0..places {
             self.tell(id, place, &["proxy_on_log"]);
         }
@@ -201,7 +209,8 @@ impl Worker {
 }
 
 fn record(data: &StreamData) -> Record {
-    let state = |name: &[u8]| data.filter_state.get(name).map_or_else(|| Bytes::from("-"), |value| Bytes(value.clone()));
+    let state =
+        |name: &[u8]| data.filter_state.get(name).map_or_else(|| Bytes::from("-"), |value| Bytes(value.clone()));
     Record {
         status: data.code.unwrap_or(0),
         details: data.details.clone().map_or_else(|| Bytes::from("-"), Bytes),

@@ -74,11 +74,8 @@ impl Gateway for InProcess {
     }
 
     fn start(&mut self, scenario: &Scenario) -> Result<Started, Failure> {
-        let settings = Settings {
-            proxy: scenario.proxy.clone(),
-            surroundings: scenario.world.clone(),
-            ..Settings::default()
-        };
+        let settings =
+            Settings { proxy: scenario.proxy.clone(), surroundings: scenario.world.clone(), ..Settings::default() };
         let plugins = self.plugins(&scenario.filters)?;
         let mut builder = Proxy::builder().settings(settings);
         for plugin in plugins {
@@ -239,7 +236,8 @@ impl Session for Running {
             flying = Some((worker, stream, body));
         }
         let from = self.proxy.log().len();
-        let refused = self.proxy.reconfigure(plugins).err().map(|e| format!("{}\n{e}", report(&self.proxy.log(), from)));
+        let refused =
+            self.proxy.reconfigure(plugins).err().map(|e| format!("{}\n{e}", report(&self.proxy.log(), from)));
         if let Some((worker, stream, body)) = flying {
             if !body.is_empty() {
                 self.proxy.send(worker, stream, body, true).map_err(machinery)?;

@@ -49,7 +49,9 @@ pub(crate) fn admit(process: &Process, incoming: &Incoming) -> (HeaderMap, Optio
     if path.is_empty() && headers.get(b":method") != Some(b"CONNECT") {
         return (headers, plain(404, "missing_path_rejected"));
     }
-    // An asterisk is no path: only OPTIONS may carry one.
+    if path.first() != Some(&b'/') && headers.get(b":method") != Some(b"CONNECT") {
+        return (headers, plain(404, "absolute_path_rejected"));
+    }
     if path.contains(&b'#') {
         return (headers, plain(400, "path_normalization_failed"));
     }

@@ -73,6 +73,8 @@ pub(crate) enum UpstreamStep {
     Fail { details: &'static str, flags: &'static str },
     /// It takes too long.
     Timeout,
+    /// The client takes too long to send the whole request.
+    SlowRequest,
 }
 
 /// One worker's surroundings.

@@ -29,6 +29,8 @@ pub struct Incoming {
     pub body: Vec<u8>,
     /// Trailers.
     pub trailers: Option<HeaderMap>,
+    /// The client sends no more than this, and does not end the request.
+    pub unfinished: bool,
     /// Protocol.
     pub http: Http,
     /// The connection it comes on.
@@ -249,7 +251,9 @@ impl Proxy {
 
     fn install(&self, plugins: Vec<Arc<PluginSpec>>) -> Result<(), Error> {
         let canaries = plugins.clone();
-        let refused = |plugin: &str, message: String| Error::Refused(format!("Unable to create Wasm HTTP filter {plugin}: {message}"));
+        let refused = |plugin: &str, message: String| {
+            Error::Refused(format!("Unable to create Wasm HTTP filter {plugin}: {message}"))
+        };
         self.on(0, move |main| {
             for plugin in &canaries {
                 if main.chain.iter().any(|handle| handle.plugin.same_plugin(plugin)) {
@@ -287,10 +291,11 @@ impl Proxy {
     /// # Errors
     /// When there is no such worker.
     pub fn http_stream(&self, worker: usize, incoming: Incoming, patience: Duration) -> Result<Ended, Error> {
-        let id = self.open(worker, incoming.clone(), incoming.body.is_empty() && incoming.trailers.is_none())?;
-        let Incoming { body, trailers, .. } = incoming;
+        let more = !incoming.body.is_empty() || incoming.trailers.is_some() || incoming.unfinished;
+        let id = self.open(worker, incoming.clone(), !more)?;
+        let Incoming { body, trailers, unfinished, .. } = incoming;
         if !body.is_empty() {
-            self.send(worker, id, body, trailers.is_none())?;
+            self.send(worker, id, body, trailers.is_none() && !unfinished)?;
         }
         if let Some(trailers) = trailers {
             self.on(worker + 1, move |worker| worker.send_trailers(id, trailers))?;

@@ -17,7 +17,13 @@ pub(crate) fn check(incoming: &Incoming) -> Result<(), Refusal> {
         let name = name.strip_prefix(b":").unwrap_or(name);
         !name.is_empty() && name.iter().all(token) && !value.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'))
     };
-    if incoming.headers.iter().all(good) { Ok(()) } else { Err(refuse("http1.codec_error")) }
+    let visible = |name: &[u8]| incoming.headers.get(name).unwrap_or_default().iter().all(u8::is_ascii_graphic);
+    // A target and a host are visible ASCII in HTTP/1; HTTP/2 leaves the target to the connection manager.
+    let target = incoming.http == Http::V2 || visible(b":path") && visible(b":authority");
+    // A length and chunks at once: which of them ends the request is a matter of opinion.
+    let both =
+        incoming.headers.get(b"transfer-encoding").is_some() && incoming.headers.get(b"content-length").is_some();
+    if incoming.headers.iter().all(good) && target && !both { Ok(()) } else { Err(refuse("http1.codec_error")) }
 }
 
 /// Reads one request.
@@ -43,7 +49,9 @@ pub(crate) fn parse(bytes: &[u8], connection: Connection) -> Result<Incoming, Re
         headers.add(name, value);
     }
     let body = rest.get(4..).unwrap_or_default().to_vec();
-    let incoming = Incoming { headers, body, http, connection, ..Incoming::default() };
+    let announced = headers.get(b"content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    let unfinished = body.len() < announced.unwrap_or(0);
+    let incoming = Incoming { headers, body, http, connection, unfinished, ..Incoming::default() };
     check(&incoming)?;
     Ok(incoming)
 }

@@ -157,6 +157,12 @@ impl Worker {
                 let reply = LocalReply { code: 503, details: details.into_bytes(), body, ..LocalReply::default() };
                 self.local_reply(id, &reply, &[flags]);
             }
+            UpstreamStep::SlowRequest => {
+                if self.streams.get(&id).is_some_and(|stream| !stream.received_all) {
+                    let (details, body) = (b"request_overall_timeout".to_vec(), b"request timeout".to_vec());
+                    self.local_reply(id, &LocalReply { code: 408, details, body, ..LocalReply::default() }, &[]);
+                }
+            }
             UpstreamStep::Timeout => {
                 let (details, body) = (b"upstream_response_timeout".to_vec(), b"upstream request timeout".to_vec());
                 self.local_reply(id, &LocalReply { code: 504, details, body, ..LocalReply::default() }, &["UT"]);

@@ -75,6 +75,8 @@ pub(crate) struct HttpStream {
     pub(crate) slots: Vec<Slot>,
     /// No more of the request is delivered: a reply was made, or the stream is over.
     pub(crate) decode_over: bool,
+    /// The client has sent the whole request.
+    pub(crate) received_all: bool,
     /// A response is on its way through the filters.
     pub(crate) encoding: bool,
     pub(crate) grpc: bool,

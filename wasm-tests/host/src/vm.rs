@@ -67,7 +67,8 @@ impl Vm {
         };
         let mut store = Store::new(engine, state);
         store.set_fuel(u64::MAX).map_err(|e| e.to_string())?;
-        let failed = |e: wasmtime::Error| format!("Failed to load Wasm module due to a missing import or a trap: {e:#}");
+        let failed =
+            |e: wasmtime::Error| format!("Failed to load Wasm module due to a missing import or a trap: {e:#}");
         let instance = linker.instantiate(&mut store, &module).map_err(failed)?;
         let memory = match instance.get_export(&mut store, "memory") {
             Some(Extern::Memory(memory)) => memory,
@@ -160,10 +161,8 @@ impl Vm {
         let mut root = Root::new(Arc::clone(plugin));
         root.configuring = true;
         let id = self.create(Context::Root(root));
-        let steps = [
-            ("proxy_on_vm_start", size(&plugin.vm_config)),
-            ("proxy_on_configure", size(&plugin.configuration)),
-        ];
+        let steps =
+            [("proxy_on_vm_start", size(&plugin.vm_config)), ("proxy_on_configure", size(&plugin.configuration))];
         for (callback, size) in steps {
             let refused = match self.call(callback, id, &[size]) {
                 Called::Returned(0) | Called::Trapped => true,

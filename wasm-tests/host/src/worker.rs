@@ -178,7 +178,14 @@ impl Worker {
         let mut hit = Vec::new();
         for stream in self.streams.values() {
             let of_vm = |slot: &crate::stream::Slot| slot.handle.vm.as_ref().is_some_and(|cell| cell.borrow().id == vm);
-            hit.extend(stream.slots.iter().enumerate().filter(|(_, s)| s.context.is_some() && of_vm(s)).map(|(p, _)| (stream.id, p)));
+            hit.extend(
+                stream
+                    .slots
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, s)| s.context.is_some() && of_vm(s))
+                    .map(|(p, _)| (stream.id, p)),
+            );
         }
         for (stream, place) in hit {
             self.fail_stream(stream, place);

@@ -190,9 +190,7 @@ fn stream_token(guest: Guest<'_, '_>, token: u32) -> Outcome {
 /// Ends a call or stream at once, without a callback.
 pub(crate) fn grpc_cancel(guest: Guest<'_, '_>, token: u32) -> Outcome {
     match token & 3 {
-        GRPC_CALL | GRPC_STREAM => {
-            guest.data_mut().grpc_calls.remove(&token).map(drop).ok_or(Status::NotFound.into())
-        }
+        GRPC_CALL | GRPC_STREAM => guest.data_mut().grpc_calls.remove(&token).map(drop).ok_or(Status::NotFound.into()),
         _ => Err(Status::BadArgument.into()),
     }
 }
