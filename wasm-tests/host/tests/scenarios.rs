@@ -8,7 +8,7 @@ use weir_test_host::InProcess;
 fn scenarios() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let dist = std::env::var_os("WEIR_DIST").map_or_else(|| root.join("dist"), PathBuf::from);
-    let only = std::env::var("SCENARIOS").ok().filter(|only| !only.is_empty());
+    let only = std::env::var("WEIR_SCENARIOS").ok().filter(|only| !only.is_empty());
     let mut gateway = InProcess::new(dist);
     let mut out = Vec::new();
     let summary = run_dir(&mut gateway, &root.join("wasm-tests/scenarios"), only.as_deref(), &mut out);
