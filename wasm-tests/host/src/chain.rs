@@ -73,7 +73,6 @@ impl Worker {
         let slot = stream.slots.get(place)?;
         let handle = Rc::clone(&slot.handle);
         let data = Rc::clone(&stream.data);
-        let plugin = std::sync::Arc::clone(&handle.plugin);
         let dead = handle.vm.as_ref().is_none_or(|vm| vm.borrow().dead);
         if dead {
             self.fail_stream(id, place);
@@ -81,7 +80,7 @@ impl Worker {
         }
         let vm = handle.vm.as_ref()?;
         let sight = Sight::default();
-        let context = Stream { root: handle.root, plugin, id, place, data, sight, replied: false };
+        let context = Stream { root: handle.root, id, place, data, sight, replied: false };
         let context = vm.borrow_mut().create(Context::Stream(context));
         self.collect(vm);
         if let Some(slot) = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(place)) {
@@ -142,6 +141,7 @@ impl Worker {
         let mut step = match called {
             Called::Absent | Called::Returned(0) => Step::Continue,
             Called::Returned(_) => Step::Pause,
+            Called::Trapped if handle.plugin.failure_policy == FailurePolicy::FailOpen => Step::Continue,
             Called::Trapped => Step::Stop,
         };
         let mut frames = vec![frame];
@@ -249,7 +249,7 @@ impl Worker {
             match action {
                 (_, Action::Continue { stream, place, response }) => self.resume(stream, place, response),
                 (_, Action::Close { stream }) => self.reset(stream, "wasm_close_stream", &[]),
-                (_, Action::Reply { stream, place: _, reply }) => self.local_reply(stream, &reply, &[]),
+                (_, Action::Reply { stream, reply }) => self.local_reply(stream, &reply, &[]),
                 (vm, Action::Done { root }) => self.delete_root(vm, root),
             }
         }

@@ -84,7 +84,6 @@ pub(crate) struct Sight {
 /// A stream context.
 pub(crate) struct Stream {
     pub(crate) root: u32,
-    pub(crate) plugin: Arc<PluginSpec>,
     pub(crate) id: u64,
     /// The place in the chain.
     pub(crate) place: usize,
@@ -105,7 +104,7 @@ pub(crate) enum Context {
 pub(crate) enum Action {
     Continue { stream: u64, place: usize, response: bool },
     Close { stream: u64 },
-    Reply { stream: u64, place: usize, reply: LocalReply },
+    Reply { stream: u64, reply: LocalReply },
     Done { root: u32 },
 }
 

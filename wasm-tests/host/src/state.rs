@@ -1,7 +1,6 @@
 //! What one VM holds on the host's side: contexts, metric ids, callouts, actions to run after its outermost call.
 
 use crate::context::{Action, Context, Root, Stream};
-use crate::module::Abi;
 use crate::process::Site;
 use crate::stats::Kind;
 use std::collections::BTreeMap;
@@ -35,7 +34,6 @@ pub(crate) struct VmState {
     pub(crate) vm_config: Vec<u8>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) log_prefix: String,
-    pub(crate) abi: Abi,
     pub(crate) memory: Option<Memory>,
     pub(crate) malloc: Option<TypedFunc<u32, u32>>,
     pub(crate) limit: Limit,

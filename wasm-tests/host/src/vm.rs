@@ -51,7 +51,6 @@ impl Vm {
             vm_config: plugin.vm_config.clone(),
             environment: plugin.environment.clone().into_iter().collect(),
             log_prefix: plugin.log_prefix(),
-            abi,
             memory: None,
             malloc: None,
             limit: Limit::Start,

@@ -296,6 +296,21 @@ fn point_8_first_value_and_joined_values() {
 }
 
 #[test]
+fn point_9_too_many_pairs_are_none() {
+    let many: Vec<(&str, &str)> = vec![("n", "v"); 1025];
+    for (count, expected) in [(1024, 1024), (1025, 0)] {
+        let (data, size) = pairs_data(20_000, &many[..count]);
+        let body = format!(
+            r#"{data} (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+              (drop (call $reply (i32.const 418) (i32.const 6) (i32.const 3) (i32.const 0) (i32.const 0)
+                (i32.const 20000) (i32.const {size}) (i32.const -1))) (i32.const 1))"#
+        );
+        let (_, ended) = run(&body, Incoming::get("/"));
+        assert_eq!(ended.downstream.headers.values("n").count(), expected);
+    }
+}
+
+#[test]
 fn point_10_metrics_are_not_deduplicated() {
     let define =
         |kind, to| format!("(drop (call $define (i32.const {kind}) (i32.const 6) (i32.const 3) (i32.const {to})))");
@@ -395,6 +410,58 @@ fn point_14_statuses_that_the_sdk_does_not_know() {
         status('c', "(call $value (i32.const 9) (i32.const 0) (i32.const 5) (i32.const 2000) (i32.const 2004))"),
     );
     assert_eq!(run(&body, Incoming::get("/")).0, ["a=12", "b=06", "c=02"]);
+}
+
+#[test]
+fn point_15_foreign_functions_and_the_effective_context() {
+    let foreign = |name: u32, n: u32, arguments: u32, size: u32| {
+        format!(
+            "(call $foreign (i32.const {name}) (i32.const {n}) (i32.const {arguments}) (i32.const {size})
+              (i32.const 2000) (i32.const 2004))"
+        )
+    };
+    let (data, size) = pairs_data(3000, &[(":method", "GET"), (":path", "/"), (":authority", "a")]);
+    let evaluate = foreign(4200, 13, 2020, 4);
+    let body = format!(
+        r#"(import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32))) (import "env" "proxy_call_foreign_function" (func $foreign (param i32 i32 i32 i32 i32 i32) (result i32)))
+        {data} (global $held (mut i32) (i32.const 0))
+        (data (i32.const 4000) "set_envoy_filter_state") (data (i32.const 4100) "expr_create")
+        (data (i32.const 4200) "expr_evaluate") (data (i32.const 4300) "[request.method]")
+        (data (i32.const 4400) "\0a\0cenvoy.string\12\01v")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (global.set $held (local.get 0))
+          {create} (i32.store (i32.const 2020) (i32.load (i32.load (i32.const 2000)))) {evaluated}
+          (call $status (i32.const 108) (i32.load (i32.const 2004)))
+          (drop (call $http (i32.const 6) (i32.const 3) (i32.const 3000) (i32.const {size}) (i32.const 0) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2008)))
+          (i32.const 1))
+        (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+          (drop (call $effective (global.get $held))) {set} {on_root} (drop (call $continue (i32.const 0))))"#,
+        create = status('a', &foreign(4100, 11, 4300, 16)),
+        evaluated = status('b', &evaluate),
+        set = status('c', &foreign(4000, 22, 4400, 17)),
+        on_root = status('d', &evaluate),
+    );
+    // One pair with the value `GET` as its key: 4 + 8 + 4 + 1 bytes.
+    for (foreign_effective, set, state) in [(true, "c=00", Some(b"v".to_vec())), (false, "c=01", None)] {
+        let settings = Settings { foreign_effective, ..Settings::default() };
+        let world = Always(HttpPlan::Reset { after: Duration::ZERO }, GrpcPlan::Never);
+        let proxy = Proxy::builder().settings(settings).world(world).plugin(with_imports(&body)).build().unwrap();
+        let ended = send(&proxy, Incoming::get("/"));
+        assert_eq!(lines(&proxy), ["a=00", "b=00", "l=17", set, "d=10"]);
+        assert_eq!(ended.filter_state.get(b"envoy.string".as_slice()).cloned(), state);
+    }
+}
+
+#[test]
+fn point_17_a_plugin_that_is_there_is_not_created_again() {
+    let body = r#"(func (export "proxy_on_context_create") (param i32 i32)
+      (if (i32.eqz (local.get 1)) (then (call $say (i32.const 114)))))"#;
+    let proxy = Proxy::builder().plugin(plugin(body)).build().unwrap();
+    assert_eq!(lines(&proxy).len(), 3, "canary, main and one worker");
+    proxy.reconfigure(vec![plugin(body)]).unwrap();
+    assert_eq!(lines(&proxy).len(), 3);
+    send(&proxy, Incoming::get("/"));
 }
 
 #[test]

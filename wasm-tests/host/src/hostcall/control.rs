@@ -30,8 +30,8 @@ pub(crate) fn reply(
     let acting = state.acting();
     if let Some(stream) = state.stream_mut(acting) {
         stream.replied = true;
-        let (stream, place) = (stream.id, stream.place);
-        state.actions.push(Action::Reply { stream, place, reply });
+        let stream = stream.id;
+        state.actions.push(Action::Reply { stream, reply });
     }
     Ok(())
 }
