@@ -50,7 +50,8 @@ pub(crate) fn status(guest: Guest<'_, '_>, code: u32, text: u32, size: u32) -> O
 
 pub(crate) fn effective(guest: Guest<'_, '_>, context: u32) -> Outcome {
     let state = guest.data_mut();
-    if !state.contexts.contains_key(&context) {
+    // The VM's own context, 0, stands for none: the one in the callback acts.
+    if context != 0 && !state.contexts.contains_key(&context) {
         return Err(Status::BadArgument.into());
     }
     state.effective = context;

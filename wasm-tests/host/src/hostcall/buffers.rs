@@ -8,25 +8,36 @@ use crate::status::{Outcome, Status};
 /// The buffer types of the ABI.
 const LAST: u32 = 8;
 
-/// A copy of a buffer.
+/// A copy of a buffer. Only the body of a callout's answer and the plugin's configuration are ever missing; the others are
+/// empty where there is nothing, as Envoy's are.
 fn readable(state: &VmState, kind: u32) -> Option<Vec<u8>> {
     let acting = state.acting();
     let sight = state.stream(acting).map(|stream| &stream.sight);
     match kind {
-        0 => sight?.request_body.clone(),
-        1 => sight?.response_body.clone(),
+        0 => Some(sight.and_then(|sight| sight.request_body.clone()).unwrap_or_default()),
+        1 => Some(sight.and_then(|sight| sight.response_body.clone()).unwrap_or_default()),
+        2 | 3 => Some(Vec::new()),
         4 => match state.root(acting)?.shown.as_ref()? {
             Shown::Http(answer) => Some(answer.body.clone()),
             _ => None,
         },
-        5 => match state.root(acting)?.shown.as_ref()? {
-            Shown::GrpcMessage(message) => Some(message.clone()),
-            _ => None,
-        },
+        5 => Some(message(state, acting).unwrap_or_default()),
         6 => Some(state.vm_config.clone()),
-        7 => state.root(acting).filter(|root| root.configuring).map(|root| root.plugin.configuration.clone()),
+        7 => plugin_configuration(state, acting),
+        // Whatever the callback is about.
+        _ => Some(message(state, acting).or_else(|| plugin_configuration(state, acting)).unwrap_or_default()),
+    }
+}
+
+fn message(state: &VmState, acting: u32) -> Option<Vec<u8>> {
+    match state.root(acting)?.shown.as_ref()? {
+        Shown::GrpcMessage(message) => Some(message.clone()),
         _ => None,
     }
+}
+
+fn plugin_configuration(state: &VmState, acting: u32) -> Option<Vec<u8>> {
+    state.root(acting).filter(|root| root.configuring).map(|root| root.plugin.configuration.clone())
 }
 
 fn bytes(guest: Guest<'_, '_>, kind: u32) -> Result<Vec<u8>, Status> {

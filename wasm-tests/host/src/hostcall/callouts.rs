@@ -102,7 +102,6 @@ pub(crate) fn grpc(
     let (service, method) = (read(guest, name, name_n)?, read(guest, method, method_n)?);
     let metadata = HeaderMap::new(pairs::read(&read(guest, metadata, metadata_n)?));
     let message = read(guest, message, message_n)?;
-    write_word(guest, token_at, 0)?;
     let limit = timeout(milliseconds)?;
     let call = GrpcCall { cluster, service, method, metadata, message, stream: false };
     start(guest, &call, limit, token_at)
@@ -124,7 +123,6 @@ pub(crate) fn grpc_stream(
     let cluster = read(guest, service, service_n)?;
     let (service, method) = (read(guest, name, name_n)?, read(guest, method, method_n)?);
     let metadata = HeaderMap::new(pairs::read(&read(guest, metadata, metadata_n)?));
-    write_word(guest, token_at, 0)?;
     let call = GrpcCall { cluster, service, method, metadata, message: Vec::new(), stream: true };
     start(guest, &call, None, token_at)
 }

@@ -21,8 +21,13 @@ fn metric(state: &VmState, id: u32) -> Result<&(Kind, Vec<u8>), Status> {
     state.metrics.get(&id).ok_or(Status::NotFound)
 }
 
+/// The same for what only counters and gauges can do; another kind's id is refused before it is looked up.
+fn number(state: &VmState, id: u32) -> Result<&(Kind, Vec<u8>), Status> {
+    if id & 3 > 1 { Err(Status::BadArgument) } else { metric(state, id) }
+}
+
 pub(crate) fn increment(guest: Guest<'_, '_>, id: u32, by: i64) -> Outcome {
-    let (kind, name) = metric(guest.data(), id)?;
+    let (kind, name) = number(guest.data(), id)?;
     Ok(lock(&guest.data().site.process.stats).increment(*kind, name, by)?)
 }
 
@@ -32,7 +37,7 @@ pub(crate) fn record(guest: Guest<'_, '_>, id: u32, value: u64) -> Outcome {
 }
 
 pub(crate) fn get(guest: Guest<'_, '_>, id: u32, to: u32) -> Outcome {
-    let (kind, name) = metric(guest.data(), id)?;
+    let (kind, name) = number(guest.data(), id)?;
     let value = lock(&guest.data().site.process.stats).read(*kind, name)?;
     Ok(write(guest, to, &value.to_le_bytes())?)
 }
