@@ -19,10 +19,7 @@ enum Step {
 impl Worker {
     /// Moves a stream until no filter can take anything more.
     pub(crate) fn pump(&mut self, id: u64) {
-        loop {
-            let Some((response, place, frame)) = self.streams.get_mut(&id).and_then(|stream| stream.next()) else {
-                break;
-            };
+        while let Some((response, place, frame)) = self.streams.get_mut(&id).and_then(|stream| stream.next()) {
             self.step(id, response, place, frame);
             self.run_actions();
         }
@@ -217,12 +214,12 @@ impl Worker {
         if response {
             match from.checked_sub(1).and_then(|place| stream.pipe(true, place)) {
                 Some(pipe) => pipe.inbox.push_back(frame),
-                None => self.to_client(id, frame),
+                None => self.reach_client(id, frame),
             }
         } else if !stream.decode_over {
             match stream.pipe(false, from + 1) {
                 Some(pipe) => pipe.inbox.push_back(frame),
-                None => self.to_router(id, frame),
+                None => self.reach_router(id, frame),
             }
         }
     }

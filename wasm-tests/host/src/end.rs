@@ -81,7 +81,7 @@ impl Worker {
         }
         match stream.slots.first_mut() {
             Some(slot) => slot.decode.inbox.push_back(frame),
-            None => self.to_router(id, frame),
+            None => self.reach_router(id, frame),
         }
     }
 

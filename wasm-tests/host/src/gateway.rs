@@ -1,8 +1,10 @@
 //! The scenarios' gateway: the shipped modules in this host.
 
+use crate::cost::Costs;
 use crate::hcm;
 use crate::headers::HeaderMap;
 use crate::plugin::PluginSpec;
+use crate::process::lock;
 use crate::proxy::{Ended, Incoming, Proxy};
 use crate::raw;
 use crate::settings::Settings;
@@ -11,7 +13,7 @@ use crate::stream_data::{Connection, Http, TlsInfo};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use weir_scenario::{
     Abort, Change, Client, Failure, FilterSpec, Gateway, LogLine, Metrics, Module, Protocol, Record, Request, Response,
@@ -27,12 +29,20 @@ const AROUND: usize = 6;
 pub struct InProcess {
     modules: PathBuf,
     loaded: BTreeMap<&'static str, Arc<[u8]>>,
+    /// What the requests of each scenario have cost together.
+    costs: Arc<Mutex<BTreeMap<String, Costs>>>,
 }
 
 impl InProcess {
     /// A gateway with the modules `policy.wasm`, `rate-limit.wasm`, `telemetry.wasm` and `suite.wasm` of a directory.
     pub fn new(modules: impl Into<PathBuf>) -> Self {
-        InProcess { modules: modules.into(), loaded: BTreeMap::new() }
+        InProcess { modules: modules.into(), loaded: BTreeMap::new(), costs: Arc::default() }
+    }
+
+    /// What the requests of each scenario that was run have cost together, by the scenario's name.
+    #[must_use]
+    pub fn costs(&self) -> BTreeMap<String, Costs> {
+        lock(&self.costs).clone()
     }
 
     fn module(&mut self, module: Module) -> Result<Arc<[u8]>, Failure> {
@@ -56,7 +66,11 @@ impl InProcess {
             };
             let name = format!("{}-{place}", module.stem());
             let root_id = root_id.clone();
-            Ok(PluginSpec { root_id, ..PluginSpec::new(&name, self.module(*module)?, configuration) })
+            Ok(PluginSpec {
+                root_id,
+                vm_id: name.clone(),
+                ..PluginSpec::new(&name, self.module(*module)?, configuration)
+            })
         };
         filters.iter().enumerate().map(plugin).collect()
     }
@@ -85,15 +99,18 @@ impl Gateway for InProcess {
         if let Err(refused) = applied {
             return Ok(Started::Refused(format!("{}\n{refused}", report(&proxy.log(), 0))));
         }
-        let gateway = InProcess { modules: self.modules.clone(), loaded: self.loaded.clone() };
+        let (modules, loaded, costs) = (self.modules.clone(), self.loaded.clone(), Arc::clone(&self.costs));
+        let gateway = InProcess { modules, loaded, costs };
+        let name = scenario.name.clone();
         let workers = usize::try_from(scenario.proxy.workers).unwrap_or(1);
         let tls = scenario.proxy.tls.clone();
-        Ok(Started::Ready(Box::new(Running { proxy, gateway, workers, tls, next: 0, record: None })))
+        Ok(Started::Ready(Box::new(Running { name, proxy, gateway, workers, tls, next: 0, record: None })))
     }
 }
 
 /// A proxy that runs.
 struct Running {
+    name: String,
     proxy: Proxy,
     gateway: InProcess,
     workers: usize,
@@ -133,7 +150,8 @@ impl Running {
     }
 
     fn response(&mut self, ended: Ended) -> Response {
-        let Ended { downstream, seen, record, .. } = ended;
+        let Ended { downstream, seen, record, costs, .. } = ended;
+        lock(&self.gateway.costs).entry(self.name.clone()).or_default().add(&costs);
         self.record = Some(record);
         Response {
             status: downstream.status,

@@ -48,7 +48,7 @@ impl Worker {
     }
 
     /// The request, or a piece of it, has passed all filters.
-    pub(crate) fn to_router(&mut self, id: u64, frame: Frame) {
+    pub(crate) fn reach_router(&mut self, id: u64, frame: Frame) {
         match frame {
             Frame::Headers { end } => self.route(id, end),
             Frame::Data { bytes, end } => {
@@ -219,7 +219,7 @@ impl Worker {
     }
 
     /// A piece of the response has passed all filters.
-    pub(crate) fn to_client(&mut self, id: u64, frame: Frame) {
+    pub(crate) fn reach_client(&mut self, id: u64, frame: Frame) {
         let process = std::sync::Arc::clone(&self.site.process);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.over {
@@ -286,7 +286,7 @@ impl Worker {
         let mut frames = vec![Frame::Headers { end: body.is_empty() }];
         frames.extend(chunks(&body, true));
         for frame in frames {
-            if direct { self.to_client(id, frame) } else { self.enter_response(id, frame) }
+            if direct { self.reach_client(id, frame) } else { self.enter_response(id, frame) }
         }
     }
 
