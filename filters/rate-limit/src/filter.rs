@@ -134,6 +134,8 @@ impl Filter for RateLimit {
         })
     }
 
+    fn learn(&mut self, _direction: i64) {}
+
     fn demand(&self, phase: Phase) -> &Demand {
         match phase {
             Phase::Request => &self.request,

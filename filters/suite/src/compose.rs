@@ -89,17 +89,7 @@ impl Kept {
 impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
     /// Composes the parts that are there.
     pub fn new(policy: Option<P>, rate_limit: Option<R>, telemetry: Option<T>) -> Self {
-        let demands = Phase::ALL.map(|phase| {
-            let mut all = Demand::idle();
-            all = demanded(&policy, phase).map_or(all.clone(), |demand| all.union(demand));
-            all = demanded(&rate_limit, phase).map_or(all.clone(), |demand| all.union(demand));
-            all = demanded(&telemetry, phase).map_or(all.clone(), |demand| all.union(demand));
-            if phase == Phase::End && policy.is_some() {
-                // A stream that policy answered ends unseen for the rate limit.
-                all = demanded(&rate_limit, Phase::EndUnseen).map_or(all.clone(), |demand| all.union(demand));
-            }
-            all
-        });
+        let demands = demands(&policy, &rate_limit, &telemetry);
         let periods = [
             policy.as_ref().and_then(Filter::tick_period),
             rate_limit.as_ref().and_then(Filter::tick_period),
@@ -150,6 +140,25 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
     }
 }
 
+/// What all parts together read, by phase.
+fn demands<P: Filter, R: Filter, T: Filter>(
+    policy: &Option<P>,
+    rate_limit: &Option<R>,
+    telemetry: &Option<T>,
+) -> [Demand; 4] {
+    Phase::ALL.map(|phase| {
+        let mut all = Demand::idle();
+        all = demanded(policy, phase).map_or(all.clone(), |demand| all.union(demand));
+        all = demanded(rate_limit, phase).map_or(all.clone(), |demand| all.union(demand));
+        all = demanded(telemetry, phase).map_or(all.clone(), |demand| all.union(demand));
+        if phase == Phase::End && policy.is_some() {
+            // A stream that policy answered ends unseen for the rate limit.
+            all = demanded(rate_limit, Phase::EndUnseen).map_or(all.clone(), |demand| all.union(demand));
+        }
+        all
+    })
+}
+
 fn demanded<F: Filter>(part: &Option<F>, phase: Phase) -> Option<&Demand> {
     part.as_ref().map(|part| part.demand(phase))
 }
@@ -175,6 +184,19 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
             fields.finish();
             Some(Self::new(sound(policy)?, sound(rate_limit)?, sound(telemetry)?))
         })
+    }
+
+    fn learn(&mut self, direction: i64) {
+        if let Some(policy) = &mut self.policy {
+            policy.learn(direction);
+        }
+        if let Some(rate_limit) = &mut self.rate_limit {
+            rate_limit.learn(direction);
+        }
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.learn(direction);
+        }
+        self.demands = demands(&self.policy, &self.rate_limit, &self.telemetry);
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

@@ -16,6 +16,13 @@ pub(crate) enum Side {
     Destination,
 }
 
+impl Side {
+    /// The side that a listener of that direction reports.
+    pub(crate) fn of(direction: i64) -> Self {
+        if direction == 1 { Self::Destination } else { Self::Source }
+    }
+}
+
 /// Whose word about itself is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {

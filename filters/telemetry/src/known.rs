@@ -82,10 +82,9 @@ impl Known {
     /// The key of a stream that has ended.
     pub(crate) fn key(&mut self, settings: &Settings, stream: &Stream, facts: &Facts<'_>) -> Key {
         let attributes = facts.attributes;
-        let side = settings.reporter.unwrap_or_else(|| match attributes.int(&Attribute::ListenerDirection) {
-            Some(1) => Side::Destination,
-            _ => Side::Source,
-        });
+        let side = settings
+            .reporter
+            .unwrap_or_else(|| Side::of(attributes.int(&Attribute::ListenerDirection).unwrap_or_default()));
         let (peer_san, own_san) = match side {
             Side::Source => (Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan),
             Side::Destination => (Attribute::PeerUriSan, Attribute::LocalUriSan),

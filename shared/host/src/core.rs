@@ -24,12 +24,11 @@ pub(crate) struct Core<F> {
 pub(crate) struct Unfetched;
 
 impl<F: Filter> Core<F> {
-    /// Wraps a compiled filter. Must run while the host configures the plugin, because expressions are created.
+    /// Wraps a compiled filter. What it reads is planned when its first stream comes.
     pub(crate) fn new(filter: F) -> Self {
-        let plans = Phase::ALL.map(|phase| Plan::new(filter.demand(phase)));
         Self {
             filter,
-            plans,
+            plans: Default::default(),
             attributes: Attributes::default(),
             blocks: Blocks::default(),
             effects: Effects::default(),
@@ -50,12 +49,17 @@ impl<F: Filter> Core<F> {
         }
     }
 
-    /// Arms the timer with the first stream: a VM without traffic does nothing.
+    /// With the first stream: learns the listener's direction, which is the same for all streams of a root context,
+    /// plans what is read, and arms the timer. A VM without traffic does nothing.
     pub(crate) fn wake(&mut self) {
         if self.awake {
             return;
         }
         self.awake = true;
+        let direction = abi::property(b"xds\0listener_direction").unwrap_or_default();
+        let direction = <[u8; 8]>::try_from(&*direction).map_or(0, i64::from_le_bytes);
+        self.filter.learn(direction);
+        self.plans = Phase::ALL.map(|phase| Plan::new(self.filter.demand(phase), direction));
         if let Some(period) = self.filter.tick_period() {
             let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
             if abi::set_tick_period(millis).is_err() {

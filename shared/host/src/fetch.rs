@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     request_headers: bool,
     response_headers: bool,
     response_trailers: bool,
+    /// The direction of the listener, where it is demanded: it never changes, so it is never read again.
+    direction: Option<i64>,
     single: Vec<(Attribute, Vec<u8>)>,
     list: Option<List>,
 }
@@ -37,12 +39,13 @@ struct List {
 }
 
 impl Plan {
-    /// Prepares a demand. Expressions are created here, so it must run while the host configures the plugin.
-    pub(crate) fn new(demand: &Demand) -> Self {
+    /// Prepares a demand of a listener with that direction. Expressions are created here.
+    pub(crate) fn new(demand: &Demand, direction: i64) -> Self {
         let Demand { idle, timeless, request_headers, response_headers, response_trailers, attributes } = demand;
         // A whole message does not travel in a list; it is read alone.
+        let read = attributes.iter().filter(|attribute| **attribute != Attribute::ListenerDirection).cloned();
         let (listed, mut single): (Vec<_>, Vec<_>) =
-            attributes.iter().cloned().partition(|attribute| *attribute != Attribute::DynamicMetadata);
+            read.partition(|attribute| *attribute != Attribute::DynamicMetadata);
         let mut list = None;
         if listed.len() >= LIST_FROM {
             let token = abi::foreign_function("expr_create", list::expression(&listed).as_bytes());
@@ -56,6 +59,7 @@ impl Plan {
             request_headers: *request_headers,
             response_headers: *response_headers,
             response_trailers: *response_trailers,
+            direction: attributes.contains(&Attribute::ListenerDirection).then_some(direction),
             single: single.into_iter().map(with_path).collect(),
             list,
         }
@@ -74,6 +78,9 @@ impl Plan {
         }
         if self.response_trailers {
             blocks.response_trailers = abi::header_map(Map::ResponseTrailers)?;
+        }
+        if let Some(direction) = self.direction {
+            attributes.set_int(&Attribute::ListenerDirection, direction);
         }
         for (attribute, path) in &self.single {
             read(attribute, path, attributes);

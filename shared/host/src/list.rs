@@ -1,8 +1,9 @@
 //! Several attributes in one crossing: a CEL list that Envoy's own evaluator fills.
 //!
 //! A property read costs about 10,000 instructions, most of them for the block that the host asks this module for. A
-//! list costs that once. One absent attribute would make the whole evaluation fail, so each is guarded: an absent one
-//! is `false`, which arrives as one zero byte, and a boolean is 1 or 2 so that it cannot be mistaken for that.
+//! list costs that once. One absent attribute would make the whole evaluation fail, so each that can be absent is
+//! guarded: it is then `false`, which arrives as one zero byte, and a boolean is 1 or 2 so that it cannot be mistaken
+//! for that.
 
 use weir_model::{Attribute, Attributes, Headers};
 
@@ -19,8 +20,28 @@ pub(crate) fn expression(attributes: &[Attribute]) -> String {
     text
 }
 
+/// Whether Envoy has a value for every stream in every phase, so that a guard would only cost.
+fn is_always_there(attribute: &Attribute) -> bool {
+    use Attribute::{
+        ConnectionMtls, DestinationAddress, RequestTotalSize, ResponseFlags, ResponseTotalSize, SourceAddress,
+    };
+    matches!(
+        attribute,
+        ConnectionMtls | DestinationAddress | RequestTotalSize | ResponseFlags | ResponseTotalSize | SourceAddress
+    )
+}
+
 fn element(text: &mut String, attribute: &Attribute) {
     let [first, second] = attribute.path();
+    if is_always_there(attribute) {
+        text.push_str(first);
+        text.push('.');
+        text.push_str(second);
+        if attribute.is_bool() {
+            text.push_str("?2:1");
+        }
+        return;
+    }
     let (guard, value) = if matches!(attribute, Attribute::FilterState(_)) {
         let key = quoted(second);
         (format!("{key} in {first}"), format!("{first}[{key}]"))

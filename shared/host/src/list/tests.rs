@@ -13,7 +13,7 @@ fn every_element_is_guarded_and_booleans_are_numbers() {
     assert_eq!(
         expression(&attributes),
         "[has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false,\
-         has(connection.mtls)?(connection.mtls?2:1):false,\
+         connection.mtls?2:1,\
          'a\\'b\\\\c\\U0000000a' in filter_state?filter_state['a\\'b\\\\c\\U0000000a']:false,\
          has(response.code)?response.code:false,\
          has(xds.upstream_host_metadata)&&xds.upstream_host_metadata!=null?xds.upstream_host_metadata:false]"
