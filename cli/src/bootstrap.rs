@@ -59,10 +59,7 @@ impl Bootstrap {
     ///
     /// # Errors
     /// The first error of `place`.
-    pub(crate) fn set_modules(
-        &mut self,
-        mut place: impl FnMut(&str) -> Result<String, String>,
-    ) -> Result<(), String> {
+    pub(crate) fn set_modules(&mut self, mut place: impl FnMut(&str) -> Result<String, String>) -> Result<(), String> {
         let mut failure = None;
         walk(&mut self.0, &mut |key, value| {
             let Some(file) = (key == "code").then(|| value.pointer_mut("/local/filename")).flatten() else { return };
@@ -77,12 +74,11 @@ impl Bootstrap {
     /// Replaces the configuration of every Wasm plugin by `document`.
     pub(crate) fn set_configuration(&mut self, document: &Value) {
         walk(&mut self.0, &mut |key, value| {
-            if key == "config" && value.get("vm_config").is_some() {
-                if let Some(plugin) = value.as_object_mut() {
-                    let text = document.to_string();
-                    let any = json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
-                    plugin.insert("configuration".to_owned(), any);
-                }
+            let is_plugin = key == "config" && value.get("vm_config").is_some();
+            if let Some(plugin) = value.as_object_mut().filter(|_| is_plugin) {
+                let text = document.to_string();
+                let any = json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
+                plugin.insert("configuration".to_owned(), any);
             }
         });
     }

@@ -58,5 +58,10 @@ pub(crate) fn is_shown(line: &str) -> bool {
     ours && !line.contains("_bucket{") && !line.ends_with(" 0")
 }
 
+/// Whether a line tells that the duration histogram has been merged.
+pub(crate) fn is_merged_histogram(line: &str) -> bool {
+    line.contains("istio_request_duration_milliseconds_count") && !line.ends_with(" 0")
+}
+
 #[cfg(test)]
 mod tests;

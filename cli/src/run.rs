@@ -1,7 +1,7 @@
 //! `weir run`: a real Envoy with a bootstrap of the operator's, in front of an upstream, and one line for each request.
 
 use crate::bootstrap::{Bootstrap, Ports};
-use crate::report::{Record, is_shown};
+use crate::report::{self, Record, is_shown};
 use crate::{Failure, Run, modules, validate};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -148,7 +148,14 @@ fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<
 }
 
 fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
-    let text = envoy.admin_get("/stats/prometheus").map_err(needed)?;
+    // Envoy merges histograms once per flush interval, five seconds by default.
+    let merged = weir_launch::wait_until(Duration::from_secs(7), || {
+        envoy.admin_get("/stats/prometheus").ok().filter(|text| text.lines().any(report::is_merged_histogram))
+    });
+    let text = match merged {
+        Some(text) => text,
+        None => envoy.admin_get("/stats/prometheus").map_err(needed)?,
+    };
     println!("\nfrom http://{}/stats/prometheus:", envoy.admin());
     for line in text.lines().filter(|line| is_shown(line)) {
         println!("  {line}");

@@ -4,7 +4,7 @@ use crate::Failure;
 use clap::ValueEnum;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use weir_model::{Filter, Node, Problems};
+use weir_model::{Filter, Node, Problems, Struct, StructValue};
 
 /// A module, and so the schema of its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,9 +30,11 @@ impl Module {
         }
     }
 
-    /// Compiles `document` as the module would on a proxy without metadata.
-    pub(crate) fn compile(self, document: &[u8]) -> Result<(), Problems> {
-        let node = Node::default();
+    /// Compiles `document` as the module would on a proxy of namespace `default` without labels.
+    fn compile(self, document: &[u8]) -> Result<(), Problems> {
+        let namespace = ("NAMESPACE".to_owned(), StructValue::Text("default".to_owned()));
+        let labels = ("LABELS".to_owned(), StructValue::Map(Struct::new()));
+        let node = Node { metadata: [namespace, labels].into(), ..Node::default() };
         match self {
             Self::Policy => weir_policy::Policy::compile(document, &node).map(drop),
             Self::RateLimit => weir_rate_limit::RateLimit::compile(document, &node).map(drop),

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use weir_launch::Launch;
-use weir_model::{Filter, Node};
+use weir_model::{Filter, Node, StructValue};
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -23,8 +23,16 @@ fn document(file: &str) -> Value {
     documents(file).remove(0)
 }
 
+/// The workload that the manifests are for.
+fn node() -> Node {
+    let text = |value: &str| StructValue::Text(value.to_owned());
+    let labels = StructValue::Map([("app".to_owned(), text("cart"))].into());
+    let metadata = [("NAMESPACE".to_owned(), text("shop")), ("LABELS".to_owned(), labels)];
+    Node { metadata: metadata.into(), ..Node::default() }
+}
+
 fn compiles(plugin: &Value) {
-    if let Err(problems) = weir_suite::Suite::compile(plugin.to_string().as_bytes(), &Node::default()) {
+    if let Err(problems) = weir_suite::Suite::compile(plugin.to_string().as_bytes(), &node()) {
         panic!("{problems}");
     }
 }
@@ -41,6 +49,27 @@ fn every_plugin_document_compiles() {
     let bootstrap = document("envoy.yaml");
     let filter = bootstrap.pointer(&format!("{manager}/http_filters/0/typed_config/config/configuration/value"));
     compiles(filter.unwrap());
+}
+
+/// The configuration that the README shows.
+#[test]
+fn the_first_configuration_of_the_readme_is_valid() {
+    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let block = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = std::env::temp_dir().join(format!("weir-readme-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("first.yaml");
+    fs::write(&file, block).unwrap();
+    let validate = |file: &Path| Command::new(env!("CARGO_BIN_EXE_weir")).arg("validate").arg(file).output().unwrap();
+    let output = validate(&file);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    fs::write(&file, block.replace("unit: minute", "unit: fortnight").replace("policies:", "polices:")).unwrap();
+    let output = validate(&file);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("$.policy.polices: unknown field; did you mean `policies`?"), "{text}");
+    assert!(text.contains("$.rateLimit.local.config.descriptors[0].rate_limit.unit"), "{text}");
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -115,6 +144,8 @@ fn the_demo_shows_every_kind_of_decision() {
         "response_code=\"403\"",
         "response_code=\"429\"",
         "istio_request_duration_milliseconds_count{",
+        "istio_request_bytes_sum{",
+        "istio_response_bytes_sum{",
         "weir_policy_decisions_total{",
         "weir_ratelimit_decisions_total{",
     ] {

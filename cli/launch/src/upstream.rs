@@ -21,7 +21,7 @@ pub use reply::{Broken, Received, Reply, echo};
 /// How many requests an upstream remembers; the oldest are forgotten first.
 const REMEMBERED: usize = 10_000;
 
-/// An HTTP server on 127.0.0.1 that speaks HTTP/1.1 and HTTP/2 with prior knowledge on one port. Ends when dropped.
+/// An HTTP server that speaks HTTP/1.1 and HTTP/2 with prior knowledge on one port. Ends when dropped.
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
@@ -30,12 +30,21 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Starts one on that port (0: any) that answers with what `answer` makes of a request. [`echo`] is such a function.
+    /// Starts one on that port (0: any) of 127.0.0.1 that answers with what `answer` makes of a request. [`echo`] is such a
+    /// function.
     ///
     /// # Errors
     /// When the port is in use or the system refuses threads.
     pub fn start(port: u16, answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        Self::start_at((Ipv4Addr::LOCALHOST, port).into(), answer)
+    }
+
+    /// The same on an address of the caller's choice, so that other machines reach it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_at(at: SocketAddr, answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> io::Result<Self> {
+        let listener = TcpListener::bind(at)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime =

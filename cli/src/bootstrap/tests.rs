@@ -19,7 +19,9 @@ fn only_what_is_asked_for_changes() {
     assert_eq!(asked, ["dist/suite.wasm"]);
     after.set_configuration(&json!({"schema": 1}));
     let text = after.to_json();
-    for expected in ["\"port_value\":1}", "\"port_value\":2}", "\"port_value\":3}", "/x/suite.wasm", r#"{\"schema\":1}"#] {
+    for expected in
+        ["\"port_value\":1}", "\"port_value\":2}", "\"port_value\":3}", "/x/suite.wasm", r#"{\"schema\":1}"#]
+    {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     let size = |bootstrap: &Bootstrap| bootstrap.0["stats_config"]["stats_tags"].as_array().map(Vec::len);
