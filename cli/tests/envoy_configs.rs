@@ -1,5 +1,6 @@
 //! Every file under `envoy-configs/` is used here as an operator would use it: compiled by the cores, and taken by a real
 //! Envoy. Needs `make build`.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use serde::Deserialize;
 use serde_json::{Value, json};
