@@ -77,7 +77,8 @@ test: test-unit test-wasm32 test-modules test-worlds budget ## every test that n
 .PHONY: test-unit
 test-unit: toolchain
 	$(call step,unit tests of every crate)
-	@cargo test --locked --workspace --exclude 'weir-*-module' --exclude weir-probe --lib --bins --examples
+	@cargo test --locked --workspace --exclude 'weir-*-module' --exclude weir-probe \
+	  --exclude weir-empty --exclude weir-shell-probe --lib --bins --examples
 	@cargo test --locked -p weir-policy -p weir-rate-limit -p weir-telemetry -p weir-matching --tests
 
 .PHONY: test-wasm32
@@ -103,6 +104,8 @@ test-worlds: test-modules
 	@cargo test --locked -p weir-test-host --tests
 	$(call step,scenarios in real Envoy $(ENVOY_VERSION))
 	@cargo test --locked -p weir-test-envoy --tests
+	$(call step,the command line and every file of envoy-configs)
+	@cargo test --locked -p weir --tests
 	$(call step,transcripts of both hosts)
 	@cargo test --locked -p weir-transcript --tests
 
