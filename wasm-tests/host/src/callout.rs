@@ -1,8 +1,10 @@
 //! The world that callouts reach: asked once per call, it says what will come of it and when.
 
+use crate::clock::Clock;
 use crate::headers::HeaderMap;
+use crate::upstream;
 use std::time::Duration;
-use weir_scenario::{Behaviour, Surroundings};
+use weir_scenario::{Answer, Behaviour, Surroundings};
 
 /// An HTTP callout.
 #[derive(Clone, Debug)]
@@ -98,55 +100,108 @@ pub trait World: Send {
     fn grpc(&mut self, call: &GrpcCall) -> GrpcPlan;
 }
 
-/// The world of a scenario: HTTP callouts get what the named cluster's upstream does; gRPC is not served by any.
+/// The world of a scenario: callouts get what the named cluster's upstream does.
 #[derive(Clone, Debug)]
-pub struct Clusters(pub Surroundings);
+pub struct Clusters {
+    surroundings: Surroundings,
+    /// For the date that upstreams put on their answers.
+    clock: Clock,
+}
+
+impl Clusters {
+    /// The clusters of some surroundings, at the time of a clock.
+    #[must_use]
+    pub fn new(surroundings: Surroundings, clock: Clock) -> Self {
+        Clusters { surroundings, clock }
+    }
+
+    fn behaviour(&self, name: &[u8]) -> Option<&Behaviour> {
+        let name = std::str::from_utf8(name).ok()?;
+        self.surroundings.clusters.get(name).map(|cluster| &cluster.behaviour)
+    }
+}
 
 impl World for Clusters {
     fn http(&mut self, call: &HttpCall) -> HttpPlan {
-        let Some(cluster) = std::str::from_utf8(&call.cluster).ok().and_then(|name| self.0.clusters.get(name)) else {
-            return HttpPlan::UnknownCluster;
-        };
-        match &cluster.behaviour {
-            Behaviour::Answer(answer) => {
-                let mut headers = HeaderMap::new([(":status", answer.status.to_string())]);
-                for (name, value) in &answer.headers.0 {
-                    headers.add(name.as_slice(), value.as_slice());
-                }
-                let trailers = answer.trailers.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-                let trailers = HeaderMap::new(trailers);
+        match self.behaviour(&call.cluster) {
+            None => HttpPlan::UnknownCluster,
+            Some(Behaviour::Answer(answer)) => {
+                let (headers, trailers) = upstream::head(answer, self.clock.wall());
+                let trailers = trailers.unwrap_or_default();
                 HttpPlan::Answer { after: answer.delay.0, headers, body: answer.body.0.clone(), trailers }
             }
-            Behaviour::Unreachable => failed(
-                b"upstream connect error or disconnect/reset before headers. \
-                reset reason: remote connection failure, transport failure reason: delayed connect error: \
-                Connection refused",
-            ),
-            Behaviour::ResetBeforeHeaders => failed(
-                b"upstream connect error or disconnect/reset before headers. \
-                reset reason: connection termination",
-            ),
-            Behaviour::Hang => HttpPlan::Never,
-            Behaviour::ResetMidBody(answer) => HttpPlan::Reset { after: answer.delay.0 },
+            Some(Behaviour::Unreachable) => failed(upstream::REFUSED),
+            Some(Behaviour::ResetBeforeHeaders) => failed("connection termination"),
+            Some(Behaviour::Hang) => HttpPlan::Never,
+            Some(Behaviour::ResetMidBody(answer)) => HttpPlan::Reset { after: answer.delay.0 },
         }
     }
 
     fn grpc(&mut self, call: &GrpcCall) -> GrpcPlan {
-        let known = std::str::from_utf8(&call.cluster).is_ok_and(|name| self.0.clusters.contains_key(name));
-        if !known {
-            return GrpcPlan::UnknownCluster;
+        let refused = |reason| {
+            let message = format!("{}{{{}}}", upstream::failure(reason), upstream::failure_details(reason));
+            ended(Duration::ZERO, Ends { status: 14, message, ..Ends::default() })
+        };
+        match self.behaviour(&call.cluster) {
+            None => GrpcPlan::UnknownCluster,
+            Some(Behaviour::Answer(answer)) => served(answer, self.clock.wall()),
+            Some(Behaviour::Unreachable) => refused(upstream::REFUSED),
+            Some(Behaviour::ResetBeforeHeaders | Behaviour::ResetMidBody(_)) => refused("connection termination"),
+            Some(Behaviour::Hang) => GrpcPlan::Never,
         }
-        let (status, message) = (14, "upstream connect error or disconnect/reset before headers".to_owned());
-        let none = HeaderMap::default();
-        let (initial, trailing, after) = (none.clone(), none, Duration::ZERO);
-        GrpcPlan::Answer { after, initial, messages: Vec::new(), trailing, status, message }
     }
 }
 
+/// How a gRPC callout goes.
+#[derive(Default)]
+struct Ends {
+    initial: HeaderMap,
+    messages: Vec<Vec<u8>>,
+    trailing: HeaderMap,
+    status: u32,
+    message: String,
+}
+
+fn ended(after: Duration, ends: Ends) -> GrpcPlan {
+    let Ends { initial, messages, trailing, status, message } = ends;
+    GrpcPlan::Answer { after, initial, messages, trailing, status, message }
+}
+
+/// What a gRPC client makes of an HTTP answer. One without body and trailers is all trailers.
+fn served(answer: &Answer, wall: u64) -> GrpcPlan {
+    let (headers, trailers) = upstream::head(answer, wall);
+    let (initial, trailing) = match trailers {
+        None if answer.body.0.is_empty() => (HeaderMap::default(), headers),
+        trailers => (headers, trailers.unwrap_or_default()),
+    };
+    let text = |name: &[u8]| trailing.get(name).and_then(|value| std::str::from_utf8(value).ok());
+    let (messages, broken) = messages(&answer.body.0);
+    let status = if broken { Some(13) } else { text(b"grpc-status").and_then(|text| text.parse().ok()) };
+    let message = match text(b"grpc-message").filter(|text| !text.is_empty()) {
+        Some(said) => format!("{said}{{via_upstream}}"),
+        None => "via_upstream".to_owned(),
+    };
+    ended(answer.delay.0, Ends { status: status.unwrap_or(2), messages, message, initial, trailing })
+}
+
+/// The messages of a body: a flag, a length, the bytes; and whether it is no such thing.
+fn messages(mut body: &[u8]) -> (Vec<Vec<u8>>, bool) {
+    let mut out = Vec::new();
+    while let Some((&flag, rest)) = body.split_first() {
+        let Some((length, rest)) = rest.split_first_chunk::<4>() else { return (out, true) };
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((message, rest)) = rest.split_at_checked(length).filter(|_| flag == 0) else { return (out, true) };
+        out.push(message.to_vec());
+        body = rest;
+    }
+    (out, false)
+}
+
 /// What Envoy's router makes of a connection that fails: an ordinary 503.
-fn failed(text: &[u8]) -> HttpPlan {
-    let length = text.len().to_string();
+fn failed(reason: &str) -> HttpPlan {
+    let body = upstream::failure(reason);
+    let length = body.len().to_string();
     let headers = [(":status", "503"), ("content-length", &length), ("content-type", "text/plain")];
-    let trailers = HeaderMap::default();
-    HttpPlan::Answer { after: Duration::ZERO, headers: HeaderMap::new(headers), body: text.to_vec(), trailers }
+    let headers = HeaderMap::new(headers);
+    HttpPlan::Answer { after: Duration::ZERO, headers, body: body.into_bytes(), trailers: HeaderMap::default() }
 }

@@ -43,11 +43,23 @@ impl Worker {
                 frame
             }
         };
+        let late = std::mem::take(&mut pipe.late) && matches!(frame, Frame::Data { .. });
         let created = self.created(id, place, response, matches!(frame, Frame::Headers { .. }));
-        let (step, frame) = match created {
+        let (step, mut frame) = match created {
             Some(context) => self.call_filter(id, place, context, response, frame),
             None => (Step::Continue, vec![frame]),
         };
+        // A filter is not called about trailers that it made itself, unless the body had waited for it.
+        if late
+            && frame.len() > 1
+            && let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place))
+        {
+            pipe.inbox.extend(frame.pop());
+        }
+        // A stream that was closed in the callback gets nothing more.
+        if self.actions.iter().any(|(_, action)| matches!(action, Action::Close { stream } if *stream == id)) {
+            self.run_actions();
+        }
         match step {
             Step::Continue => self.forward(id, response, place, frame),
             Step::Pause => self.hold(id, response, place, frame),
@@ -77,7 +89,7 @@ impl Worker {
         }
         let vm = handle.vm.as_ref()?;
         let sight = Sight::default();
-        let context = Stream { root: handle.root, id, place, data, sight, replied: false };
+        let context = Stream { root: handle.root, id, place, data, sight, replied: false, asked: None };
         let context = vm.borrow_mut().create(Context::Stream(context));
         self.collect(vm);
         if let Some(slot) = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(place)) {
@@ -108,6 +120,7 @@ impl Worker {
                 (Step::Stop, Vec::new())
             };
         }
+        let kind = Kind::of(&frame);
         let count = |map: &Option<crate::headers::HeaderMap>| {
             u32::try_from(map.as_ref().map_or(0, crate::headers::HeaderMap::len)).unwrap_or(u32::MAX)
         };
@@ -132,25 +145,33 @@ impl Worker {
             }
         };
         if let Some(stream) = vm.store.data_mut().stream_mut(context) {
+            stream.replied = false;
             show(&mut stream.sight, response, &frame);
         }
         let called = vm.call(name, context, &arguments);
         let mut step = match called {
             Called::Absent | Called::Returned(0) => Step::Continue,
             Called::Returned(_) => Step::Pause,
-            Called::Trapped if handle.plugin.failure_policy == FailurePolicy::FailOpen => Step::Continue,
-            Called::Trapped => Step::Stop,
+            Called::Trapped | Called::Failed if handle.plugin.failure_policy == FailurePolicy::FailOpen => {
+                Step::Continue
+            }
+            Called::Trapped | Called::Failed => Step::Stop,
         };
         let mut frames = vec![frame];
+        let mut held = None;
         if let Some(stream) = vm.store.data_mut().stream_mut(context) {
             if std::mem::take(&mut stream.replied) {
                 step = Step::Stop;
             }
             let made = !had_trailers && made_trailers(&data.borrow(), response);
             let body = if response { &mut stream.sight.response_body } else { &mut stream.sight.request_body };
+            if matches!(kind, Kind::Trailers) {
+                held.clone_from(body);
+            }
             if let Some(Frame::Data { bytes, end }) = frames.first_mut() {
-                if let Some(changed) = body.take() {
-                    *bytes = changed;
+                // A held body can be read on.
+                if let Some(changed) = body {
+                    bytes.clone_from(changed);
                 }
                 if made && *end {
                     *end = false;
@@ -158,12 +179,16 @@ impl Worker {
                 }
             }
             if step == Step::Continue {
-                hide(&mut stream.sight, response);
+                hide(&mut stream.sight, response, kind);
             }
         }
         drop(vm);
+        let pipe = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place));
+        if let (Some(changed), Some(Hold::Body { bytes, .. })) = (held, pipe.map(|pipe| &mut pipe.hold)) {
+            *bytes = changed;
+        }
         self.collect(&cell);
-        if called == Called::Trapped {
+        if called.died() {
             let vm = cell.borrow().id;
             self.vm_died(vm);
         }
@@ -174,7 +199,7 @@ impl Worker {
     fn forward(&mut self, id: u64, response: bool, place: usize, frames: Vec<Frame>) {
         let mut out = Vec::new();
         if let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) {
-            out = released(std::mem::take(&mut pipe.hold));
+            out = released(pipe.release());
         }
         out.extend(frames);
         for frame in out {
@@ -203,7 +228,7 @@ impl Worker {
     /// Lets a paused filter's frames go on.
     pub(crate) fn resume(&mut self, id: u64, place: usize, response: bool) {
         let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) else { return };
-        for frame in released(std::mem::take(&mut pipe.hold)) {
+        for frame in released(pipe.release()) {
             self.deliver(id, response, place, frame);
         }
     }
@@ -213,12 +238,12 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if response {
             match from.checked_sub(1).and_then(|place| stream.pipe(true, place)) {
-                Some(pipe) => pipe.inbox.push_back(frame),
+                Some(pipe) => pipe.push(frame),
                 None => self.reach_client(id, frame),
             }
         } else if !stream.decode_over {
             match stream.pipe(false, from + 1) {
-                Some(pipe) => pipe.inbox.push_back(frame),
+                Some(pipe) => pipe.push(frame),
                 None => self.reach_router(id, frame),
             }
         }
@@ -270,12 +295,34 @@ fn show(sight: &mut Sight, response: bool, frame: &Frame) {
     }
 }
 
-/// After a callback that said Continue its maps and buffers are gone.
-fn hide(sight: &mut Sight, response: bool) {
-    if response {
-        (sight.response_headers, sight.response_trailers, sight.response_body) = (false, false, None);
-    } else {
-        (sight.request_headers, sight.request_trailers, sight.request_body) = (false, false, None);
+/// What a frame is, without its content.
+#[derive(Clone, Copy)]
+enum Kind {
+    Headers,
+    Data,
+    Trailers,
+}
+
+impl Kind {
+    fn of(frame: &Frame) -> Kind {
+        match frame {
+            Frame::Headers { .. } => Kind::Headers,
+            Frame::Data { .. } => Kind::Data,
+            Frame::Trailers => Kind::Trailers,
+        }
+    }
+}
+
+/// After a callback that said Continue its own map or buffer is gone, with trailers also the body that was held before them.
+/// Trailers that were made with the last of a body stay.
+fn hide(sight: &mut Sight, response: bool, kind: Kind) {
+    match (kind, response) {
+        (Kind::Headers, false) => sight.request_headers = false,
+        (Kind::Data, false) => sight.request_body = None,
+        (Kind::Trailers, false) => (sight.request_trailers, sight.request_body) = (false, None),
+        (Kind::Headers, true) => sight.response_headers = false,
+        (Kind::Data, true) => sight.response_body = None,
+        (Kind::Trailers, true) => (sight.response_trailers, sight.response_body) = (false, None),
     }
 }
 

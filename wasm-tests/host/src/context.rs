@@ -46,6 +46,8 @@ pub(crate) struct Root {
     /// `on_done` said that there is more to do.
     pub(crate) done_pending: bool,
     pub(crate) shown: Option<Shown>,
+    /// The buffer that was read last.
+    pub(crate) asked: Option<u32>,
     pub(crate) expressions: BTreeMap<u32, Rc<cel::Program>>,
     pub(crate) last_expression: u32,
     pub(crate) declared: BTreeMap<Vec<u8>, Declared>,
@@ -60,6 +62,7 @@ impl Root {
             status: (0, Vec::new()),
             done_pending: false,
             shown: None,
+            asked: None,
             expressions: BTreeMap::new(),
             last_expression: 0,
             declared: BTreeMap::new(),
@@ -91,6 +94,8 @@ pub(crate) struct Stream {
     pub(crate) sight: Sight,
     /// A local reply was asked for and the present callback must stop.
     pub(crate) replied: bool,
+    /// The buffer that was read last.
+    pub(crate) asked: Option<u32>,
 }
 
 /// A context.

@@ -24,7 +24,8 @@ impl Worker {
     pub(crate) fn open(&mut self, incoming: &Incoming, end: bool) -> u64 {
         let process = std::sync::Arc::clone(&self.site.process);
         let id = process.next_serial();
-        self.site.costs.borrow_mut().clone_from(&crate::cost::Costs::default());
+        let spent = self.site.costs.take();
+        self.site.spent.borrow_mut().add(&spent);
         self.site.transcript.borrow_mut().clear();
         let (headers, refusal) = hcm::admit(&process, incoming);
         let data = StreamData {
@@ -80,14 +81,15 @@ impl Worker {
             return;
         }
         match stream.slots.first_mut() {
-            Some(slot) => slot.decode.inbox.push_back(frame),
+            Some(slot) => slot.decode.push(frame),
             None => self.reach_router(id, frame),
         }
     }
 
     /// More of the body.
     pub(crate) fn send_body(&mut self, id: u64, body: &[u8], end: bool) {
-        for frame in chunks(body, end) {
+        let http2 = self.streams.get(&id).is_some_and(|s| s.data.borrow().http == crate::stream_data::Http::V2);
+        for frame in chunks(body, end, http2) {
             self.enter_request(id, frame);
             self.pump(id);
         }
@@ -189,14 +191,14 @@ impl Worker {
             let log = *name == "proxy_on_log";
             let set = |log| {
                 if let Some(stream) = cell.borrow_mut().store.data_mut().stream_mut(context) {
-                    stream.sight = crate::context::Sight { log, ..crate::context::Sight::default() };
+                    stream.sight.log = log;
                 }
             };
             set(log);
             let called = cell.borrow_mut().call(name, context, &[]);
             set(false);
             self.collect(&cell);
-            if called == crate::vm::Called::Trapped {
+            if called.died() {
                 let vm = cell.borrow().id;
                 self.vm_died(vm);
                 return;

@@ -1,6 +1,6 @@
 //! The scenarios' gateway: the shipped modules in this host.
 
-use crate::cost::Costs;
+use crate::cost::Bill;
 use crate::hcm;
 use crate::headers::HeaderMap;
 use crate::plugin::PluginSpec;
@@ -29,20 +29,20 @@ const AROUND: usize = 6;
 pub struct InProcess {
     modules: PathBuf,
     loaded: BTreeMap<&'static str, Arc<[u8]>>,
-    /// What the requests of each scenario have cost together.
-    costs: Arc<Mutex<BTreeMap<String, Costs>>>,
+    /// What each scenario has cost.
+    bills: Arc<Mutex<BTreeMap<String, Bill>>>,
 }
 
 impl InProcess {
     /// A gateway with the modules `policy.wasm`, `rate-limit.wasm`, `telemetry.wasm` and `suite.wasm` of a directory.
     pub fn new(modules: impl Into<PathBuf>) -> Self {
-        InProcess { modules: modules.into(), loaded: BTreeMap::new(), costs: Arc::default() }
+        InProcess { modules: modules.into(), loaded: BTreeMap::new(), bills: Arc::default() }
     }
 
-    /// What the requests of each scenario that was run have cost together, by the scenario's name.
+    /// What each scenario that was run has cost, by its name.
     #[must_use]
-    pub fn costs(&self) -> BTreeMap<String, Costs> {
-        lock(&self.costs).clone()
+    pub fn bills(&self) -> BTreeMap<String, Bill> {
+        lock(&self.bills).clone()
     }
 
     fn module(&mut self, module: Module) -> Result<Arc<[u8]>, Failure> {
@@ -97,14 +97,25 @@ impl Gateway for InProcess {
         }
         let (proxy, applied) = builder.try_build().map_err(|e| Failure(e.to_string()))?;
         if let Err(refused) = applied {
+            let bill = Bill { whole: proxy.costs().map_err(machinery)?, ..Bill::default() };
+            lock(&self.bills).insert(scenario.name.clone(), bill);
             return Ok(Started::Refused(format!("{}\n{refused}", report(&proxy.log(), 0))));
         }
-        let (modules, loaded, costs) = (self.modules.clone(), self.loaded.clone(), Arc::clone(&self.costs));
-        let gateway = InProcess { modules, loaded, costs };
+        let (modules, loaded, bills) = (self.modules.clone(), self.loaded.clone(), Arc::clone(&self.bills));
+        let gateway = InProcess { modules, loaded, bills };
         let name = scenario.name.clone();
         let workers = usize::try_from(scenario.proxy.workers).unwrap_or(1);
         let tls = scenario.proxy.tls.clone();
-        Ok(Started::Ready(Box::new(Running { name, proxy, gateway, workers, tls, next: 0, record: None })))
+        Ok(Started::Ready(Box::new(Running {
+            name,
+            proxy,
+            gateway,
+            workers,
+            tls,
+            next: 0,
+            record: None,
+            bill: Bill::default(),
+        })))
     }
 }
 
@@ -118,6 +129,7 @@ struct Running {
     /// Connections so far: they go to the workers in turn.
     next: usize,
     record: Option<Record>,
+    bill: Bill,
 }
 
 fn machinery(error: crate::error::Error) -> Failure {
@@ -151,7 +163,8 @@ impl Running {
 
     fn response(&mut self, ended: Ended) -> Response {
         let Ended { downstream, seen, record, costs, .. } = ended;
-        lock(&self.gateway.costs).entry(self.name.clone()).or_default().add(&costs);
+        self.bill.streams += 1;
+        self.bill.in_streams.add(&costs);
         self.record = Some(record);
         Response {
             status: downstream.status,
@@ -169,9 +182,23 @@ fn incoming(request: &Request, connection: Connection) -> Result<Incoming, hcm::
     if request.protocol == Protocol::Raw {
         return raw::parse(&request.raw.0, connection);
     }
-    let mut headers = HeaderMap::new([(":method", request.method.as_bytes()), (":path", request.path.as_slice())]);
-    if !request.omit_authority {
-        headers.add(b":authority", request.authority.as_slice());
+    // The order in which the codecs and the client hand them over.
+    let order = if request.protocol == Protocol::H2 {
+        [":method", ":scheme", ":authority", ":path"]
+    } else {
+        [":authority", ":path", ":method", ""]
+    };
+    let scheme = if connection.tls.is_some() { "https" } else { "http" };
+    let mut headers = HeaderMap::default();
+    for name in order {
+        let value = match name {
+            ":method" => request.method.as_bytes(),
+            ":scheme" => scheme.as_bytes(),
+            ":path" => request.path.as_slice(),
+            ":authority" if !request.omit_authority => request.authority.as_slice(),
+            _ => continue,
+        };
+        headers.add(name.as_bytes(), value);
     }
     for (name, value) in request.all_headers() {
         headers.add(name.as_slice(), value.as_slice());
@@ -304,6 +331,9 @@ impl Session for Running {
     }
 
     fn stop(self: Box<Self>) -> Result<(), Failure> {
+        let Running { name, proxy, gateway, bill, .. } = *self;
+        let bill = Bill { whole: proxy.costs().map_err(machinery)?, ..bill };
+        lock(&gateway.bills).insert(name, bill);
         Ok(())
     }
 }

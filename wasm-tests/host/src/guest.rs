@@ -85,7 +85,8 @@ pub(crate) fn give(caller: Guest<'_, '_>, bytes: &[u8], at: u32, size_at: u32) -
     Ok(())
 }
 
-/// Asks the guest for a block. Inside, hardly any hostcall is allowed; a trap in there is the VM's end.
+/// Asks the guest for a block. Inside, hardly any hostcall is allowed; a trap in there is the VM's end, but the callback
+/// that made the hostcall goes on until it returns.
 fn allocate(caller: Guest<'_, '_>, size: usize) -> Result<u32, Fault> {
     let malloc = caller.data().malloc.clone().ok_or(Status::InvalidMemoryAccess)?;
     let size = u32::try_from(size).map_err(|_| Status::InvalidMemoryAccess)?;
@@ -93,5 +94,8 @@ fn allocate(caller: Guest<'_, '_>, size: usize) -> Result<u32, Fault> {
     let before = std::mem::replace(&mut caller.data_mut().limit, Limit::Allocation);
     let block = malloc.call(caller.as_context_mut(), size);
     caller.data_mut().limit = before;
-    block.map_err(Fault::Trap)
+    block.map_err(|trap| {
+        caller.data_mut().failed.get_or_insert_with(|| format!("{trap:#}"));
+        Fault::Status(Status::InvalidMemoryAccess)
+    })
 }

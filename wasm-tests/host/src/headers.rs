@@ -52,9 +52,15 @@ impl HeaderMap {
         (!values.is_empty()).then(|| values.join(b",".as_slice()))
     }
 
-    /// Adds a field after the others.
+    /// Adds a field after the others; pseudo-headers stay before all other fields.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
-        self.0.push((name.to_ascii_lowercase(), value.to_vec()));
+        let field = (name.to_ascii_lowercase(), value.to_vec());
+        if name.starts_with(b":") {
+            let place = self.0.iter().take_while(|(n, _)| n.starts_with(b":")).count();
+            self.0.insert(place, field);
+        } else {
+            self.0.push(field);
+        }
     }
 
     /// Sets a name to one value where its first stood; adds it when missing.
@@ -73,6 +79,12 @@ impl HeaderMap {
             }
             None => self.add(name, value),
         }
+    }
+
+    /// Sets a name to one value, behind the others: what a module's `replace` does.
+    pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.remove(name);
+        self.add(name, value);
     }
 
     /// Removes every field of a name.

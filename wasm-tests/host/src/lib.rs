@@ -39,13 +39,14 @@ mod stats;
 mod status;
 mod stream;
 mod stream_data;
+mod upstream;
 mod value;
 mod vm;
 mod worker;
 
 pub use callout::{Clusters, GrpcCall, GrpcPlan, HttpCall, HttpPlan, World};
 pub use clock::Clock;
-pub use cost::{Call, Costs};
+pub use cost::{Bill, Call, Costs};
 pub use error::Error;
 pub use gateway::InProcess;
 pub use headers::HeaderMap;

@@ -68,7 +68,7 @@ pub(crate) enum GrpcStep {
 #[derive(Debug)]
 pub(crate) enum UpstreamStep {
     /// It answers, wholly or up to the middle of the body.
-    Answer { answer: weir_scenario::Answer, half: bool },
+    Answer { answer: weir_scenario::Answer, half: bool, http2: bool },
     /// The connection cannot be made, or breaks before any header.
     Fail { details: &'static str, flags: &'static str },
     /// It takes too long.
@@ -84,7 +84,10 @@ pub(crate) struct Site {
     pub(crate) worker: usize,
     pub(crate) events: RefCell<BTreeMap<(u64, u64), Event>>,
     pub(crate) next_event: Cell<u64>,
+    /// Since the newest stream began.
     pub(crate) costs: RefCell<Costs>,
+    /// Before that.
+    pub(crate) spent: RefCell<Costs>,
     pub(crate) transcript: RefCell<Vec<Call>>,
     /// The next callout number, from which tokens are made.
     pub(crate) last_token: Cell<u32>,
@@ -98,6 +101,7 @@ impl Site {
             events: RefCell::default(),
             next_event: Cell::new(0),
             costs: RefCell::default(),
+            spent: RefCell::default(),
             transcript: RefCell::default(),
             last_token: Cell::new(0),
         }

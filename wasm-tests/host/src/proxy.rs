@@ -164,9 +164,10 @@ impl Builder {
     fn spawn(self) -> Result<Proxy, Error> {
         let Builder { plugins, settings, start, world } = self;
         let workers = settings.proxy.workers.max(1);
-        let world = world.unwrap_or_else(|| Box::new(Clusters(settings.surroundings.clone())));
+        let clock = Clock::new(start);
+        let world = world.unwrap_or_else(|| Box::new(Clusters::new(settings.surroundings.clone(), clock.clone())));
         let process = Arc::new(Process {
-            clock: Clock::new(start),
+            clock,
             settings,
             shared_data: Mutex::default(),
             queues: Mutex::default(),
@@ -200,7 +201,7 @@ impl Builder {
 
 /// A proxy that runs. Dropping it ends its threads.
 pub struct Proxy {
-    process: Arc<Process>,
+    pub(crate) process: Arc<Process>,
     /// The main thread, then the workers.
     threads: Vec<Thread>,
     plugins: Mutex<Vec<Arc<PluginSpec>>>,
@@ -228,7 +229,7 @@ impl Proxy {
     }
 
     /// Runs a job on a thread and waits for it; thread 0 is the main one.
-    fn on<T: Send + 'static>(
+    pub(crate) fn on<T: Send + 'static>(
         &self,
         thread: usize,
         job: impl FnOnce(&mut Worker) -> T + Send + 'static,

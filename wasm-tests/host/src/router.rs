@@ -5,7 +5,8 @@ use crate::headers::HeaderMap;
 use crate::local_reply::build;
 use crate::process::{Event, UpstreamStep};
 use crate::stream::Frame;
-use crate::stream_data::{Routed, Upstream};
+use crate::stream_data::{Http, Routed, Upstream};
+use crate::upstream;
 use crate::worker::Worker;
 use std::time::Duration;
 use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Target};
@@ -14,20 +15,23 @@ use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Target};
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of a body goes through filters at a time.
 pub(crate) const CHUNK: usize = 16 * 1024;
-/// What the router says of an upstream that fails, before the reason.
-const FAILED: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
 
 /// A map as scenarios show it.
 pub(crate) fn shown(map: &HeaderMap) -> Fields {
     Fields(map.iter().map(|(name, value)| (Bytes(name.to_vec()), Bytes(value.to_vec()))).collect())
 }
 
-/// A body in chunks, the last marked as the end where nothing follows.
-pub(crate) fn chunks(body: &[u8], end: bool) -> Vec<Frame> {
+/// A body in chunks. HTTP/2 marks the last as the end where nothing follows; HTTP/1 says so with one more, empty chunk.
+pub(crate) fn chunks(body: &[u8], end: bool, http2: bool) -> Vec<Frame> {
     let pieces = body.chunks(CHUNK);
     let last = pieces.len();
-    let frame = |(number, bytes): (usize, &[u8])| Frame::Data { bytes: bytes.to_vec(), end: end && number + 1 == last };
-    pieces.enumerate().map(frame).collect()
+    let ends = |number| end && http2 && number + 1 == last;
+    let frame = |(number, bytes): (usize, &[u8])| Frame::Data { bytes: bytes.to_vec(), end: ends(number) };
+    let mut frames: Vec<Frame> = pieces.enumerate().map(frame).collect();
+    if end && !http2 && last > 0 {
+        frames.push(Frame::Data { bytes: Vec::new(), end: true });
+    }
+    frames
 }
 
 impl Worker {
@@ -110,15 +114,12 @@ impl Worker {
         let upstream = |step| Event::Upstream { stream: id, step };
         let fail = |details, flags| upstream(UpstreamStep::Fail { details, flags });
         let (reached, plan) = match &cluster.behaviour {
-            Behaviour::Unreachable => {
-                let details = "remote connection failure|delayed connect error: Connection refused";
-                (false, (Duration::ZERO, fail(details, "UF")))
-            }
+            Behaviour::Unreachable => (false, (Duration::ZERO, fail(upstream::REFUSED, "UF"))),
             Behaviour::Answer(answer) if answer.delay.0 < ROUTE_TIMEOUT => {
-                (true, (answer.delay.0, upstream(UpstreamStep::Answer { answer: answer.clone(), half: false })))
+                (true, (answer.delay.0, upstream(UpstreamStep::Answer { answer: answer.clone(), half: false, http2 })))
             }
             Behaviour::ResetMidBody(answer) if answer.delay.0 < ROUTE_TIMEOUT => {
-                (true, (answer.delay.0, upstream(UpstreamStep::Answer { answer: answer.clone(), half: true })))
+                (true, (answer.delay.0, upstream(UpstreamStep::Answer { answer: answer.clone(), half: true, http2 })))
             }
             Behaviour::ResetBeforeHeaders if http2 => (true, (Duration::ZERO, fail("remote reset", "UR"))),
             Behaviour::ResetBeforeHeaders => (true, (Duration::ZERO, fail("connection termination", "UC"))),
@@ -148,12 +149,9 @@ impl Worker {
     /// An upstream acts.
     pub(crate) fn upstream_acts(&mut self, id: u64, step: UpstreamStep) {
         match step {
-            UpstreamStep::Answer { answer, half } => self.upstream_answers(id, &answer, half),
+            UpstreamStep::Answer { answer, half, http2 } => self.upstream_answers(id, &answer, half, http2),
             UpstreamStep::Fail { details, flags } => {
-                let (reason, more) = details.split_once('|').unwrap_or((details, ""));
-                let cause = if more.is_empty() { String::new() } else { format!(", transport failure reason: {more}") };
-                let body = format!("{FAILED}{reason}{cause}").into_bytes();
-                let details = format!("upstream_reset_before_response_started{{{details}}}").replace(' ', "_");
+                let (body, details) = (upstream::failure(details).into_bytes(), upstream::failure_details(details));
                 let reply = LocalReply { code: 503, details: details.into_bytes(), body, ..LocalReply::default() };
                 self.local_reply(id, &reply, &[flags]);
             }
@@ -171,23 +169,15 @@ impl Worker {
         self.pump(id);
     }
 
-    fn upstream_answers(&mut self, id: u64, answer: &Answer, half: bool) {
+    fn upstream_answers(&mut self, id: u64, answer: &Answer, half: bool, http2: bool) {
+        let wall = self.site.process.clock.wall();
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.encoding {
             return;
         }
         stream.encoding = true;
-        let pair = |(name, value): &(Bytes, Bytes)| (name.0.clone(), value.0.clone());
-        let mut headers = HeaderMap::new([(":status", answer.status.to_string())]);
-        for (name, value) in answer.headers.0.iter().map(pair) {
-            headers.add(&name, &value);
-        }
         let no_body = stream.head || answer.status == 204 || answer.status == 304;
-        let trailers = (!answer.trailers.0.is_empty()).then(|| HeaderMap::new(answer.trailers.0.iter().map(pair)));
-        if headers.get(b"content-length").is_none() && trailers.is_none() && answer.status != 204 {
-            headers.add(b"content-length", answer.body.0.len().to_string().as_bytes());
-        }
-        headers.add(b"x-envoy-upstream-service-time", answer.delay.0.as_millis().to_string().as_bytes());
+        let (headers, trailers) = upstream::head(answer, wall);
         let whole = if no_body { &[] as &[u8] } else { answer.body.as_slice() };
         let body = if half { whole.get(..whole.len() / 2).unwrap_or_default() } else { whole };
         {
@@ -199,13 +189,15 @@ impl Worker {
         let end = body.is_empty() && trailers.is_none() && !half;
         self.enter_response(id, Frame::Headers { end });
         self.pump(id);
-        for frame in chunks(body, trailers.is_none() && !half) {
+        // An upstream over HTTP/2 sends a body in two halves.
+        let (first, second) = if http2 { body.split_at(body.len() / 2) } else { (body, &[] as &[u8]) };
+        let last = trailers.is_none() && !half;
+        for frame in chunks(first, last && second.is_empty(), http2).into_iter().chain(chunks(second, last, http2)) {
             self.enter_response(id, frame);
             self.pump(id);
         }
         if half {
             if let Some(stream) = self.streams.get_mut(&id) {
-                let http2 = self.site.process.settings.surroundings.clusters.values().any(|cluster| cluster.http2);
                 let (reason, flag) = if http2 { ("remote_reset", "UR") } else { ("connection_termination", "UC") };
                 stream.data.borrow_mut().flags.push(flag);
                 self.reset(id, &format!("upstream_reset_after_response_started{{{reason}}}"), &[]);
@@ -226,18 +218,29 @@ impl Worker {
             return;
         }
         let mut data = stream.data.borrow_mut();
+        let http2 = data.http == Http::V2;
         let out = &mut stream.downstream;
         let end = match frame {
             Frame::Headers { end } => {
                 data.response_sent = true;
                 let Some(headers) = data.response_headers.as_mut() else { return };
-                headers.replace(b"server", b"envoy");
                 if headers.get(b"date").is_none() {
                     headers.add(b"date", crate::date::http(process.clock.wall() / 1_000_000_000).as_bytes());
                 }
+                headers.replace(b"server", b"envoy");
                 let status = headers.get(b":status").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
                 let mut fields = shown(headers);
                 fields.0.retain(|(name, _)| !name.0.starts_with(b":"));
+                if !http2 {
+                    // The codec says what the filters do not: that there is no body, that no further request is read.
+                    let bodiless = status.is_some_and(|status: u16| status == 204 || status == 304);
+                    if end && !stream.head && !bodiless && headers.get(b"content-length").is_none() {
+                        fields.0.push((Bytes::from("content-length"), Bytes::from("0")));
+                    }
+                    if !stream.received_all {
+                        fields.0.push((Bytes::from("connection"), Bytes::from("close")));
+                    }
+                }
                 (out.status, out.headers) = (status, fields);
                 data.code = status;
                 end
@@ -245,10 +248,18 @@ impl Worker {
             Frame::Data { bytes, end } => {
                 data.sent += bytes.len() as u64;
                 out.body.0.extend(bytes);
+                if !http2 {
+                    // What goes beyond the announced length is no part of the response to an HTTP/1 client.
+                    let announced = data.response_headers.as_ref().and_then(|headers| headers.get(b"content-length"));
+                    let length = announced.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                    out.body.0.truncate(length.unwrap_or(usize::MAX));
+                }
                 end
             }
             Frame::Trailers => {
-                out.trailers = data.response_trailers.as_ref().map(shown).unwrap_or_default();
+                // Towards HTTP/1 Envoy drops them.
+                let trailers = data.response_trailers.as_ref().filter(|_| http2);
+                out.trailers = trailers.map(shown).unwrap_or_default();
                 true
             }
         };
@@ -284,7 +295,9 @@ impl Worker {
             data.response_trailers = None;
         }
         let mut frames = vec![Frame::Headers { end: body.is_empty() }];
-        frames.extend(chunks(&body, true));
+        if !body.is_empty() {
+            frames.push(Frame::Data { bytes: body, end: true });
+        }
         for frame in frames {
             if direct { self.reach_client(id, frame) } else { self.enter_response(id, frame) }
         }

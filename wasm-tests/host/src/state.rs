@@ -37,6 +37,8 @@ pub(crate) struct VmState {
     pub(crate) memory: Option<Memory>,
     pub(crate) malloc: Option<TypedFunc<u32, u32>>,
     pub(crate) limit: Limit,
+    /// The trap of the guest's allocator under the callback that runs.
+    pub(crate) failed: Option<String>,
     /// The context that was entered, 0 for none, and the one that the module chose instead.
     pub(crate) current: u32,
     pub(crate) effective: u32,

@@ -38,9 +38,29 @@ pub(crate) enum Hold {
 pub(crate) struct Pipe {
     pub(crate) inbox: VecDeque<Frame>,
     pub(crate) hold: Hold,
+    /// What is in the inbox came while the filter held the headers.
+    pub(crate) late: bool,
 }
 
 impl Pipe {
+    /// Takes a frame in. Body that comes while the headers are held is handed over in one piece later.
+    pub(crate) fn push(&mut self, frame: Frame) {
+        if let (Hold::Headers { .. }, Frame::Data { bytes: new, end: last }, Some(Frame::Data { bytes, end })) =
+            (&self.hold, &frame, self.inbox.back_mut())
+        {
+            bytes.extend(new);
+            *end = *last;
+            return;
+        }
+        self.inbox.push_back(frame);
+    }
+
+    /// Lets go of what is held.
+    pub(crate) fn release(&mut self) -> Hold {
+        self.late = matches!(self.hold, Hold::Headers { .. }) && !self.inbox.is_empty();
+        std::mem::take(&mut self.hold)
+    }
+
     /// The next frame that may be delivered.
     fn next(&mut self) -> Option<Frame> {
         match (&self.hold, self.inbox.front()?) {

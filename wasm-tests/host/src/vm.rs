@@ -21,6 +21,15 @@ pub(crate) enum Called {
     Returned(u32),
     /// It trapped.
     Trapped,
+    /// It returned, but the guest's allocator trapped under it: the VM is dead, the callback was not interrupted.
+    Failed,
+}
+
+impl Called {
+    /// Whether the VM died of it.
+    pub(crate) fn died(self) -> bool {
+        matches!(self, Called::Trapped | Called::Failed)
+    }
 }
 
 /// An instance.
@@ -54,6 +63,7 @@ impl Vm {
             memory: None,
             malloc: None,
             limit: Limit::Start,
+            failed: None,
             current: 0,
             effective: 0,
             contexts: BTreeMap::new(),
@@ -122,13 +132,17 @@ impl Vm {
         let state = self.store.data_mut();
         state.site.costs.borrow_mut().instructions += before.saturating_sub(after);
         (state.current, state.effective) = (0, 0);
-        if let Err(trap) = done.and(filled) {
+        let (called, trap) = match (done.and(filled), state.failed.take()) {
+            (Ok(()), None) => (None, String::new()),
+            (Ok(()), Some(trap)) => (Some(Called::Failed), trap),
+            (Err(trap), _) => (Some(Called::Trapped), format!("{trap:#}")),
+        };
+        if let Some(called) = called {
             self.dead = true;
-            let state = self.store.data_mut();
             state.actions.clear();
-            state.site.process.log("error", format!("{} Function: {name} failed: {trap:#}", state.log_prefix));
+            state.site.process.log("error", format!("{} Function: {name} failed: {trap}", state.log_prefix));
             state.site.process.vm_failures.fetch_add(1, Ordering::SeqCst);
-            return Called::Trapped;
+            return called;
         }
         match results.first() {
             #[expect(clippy::cast_sign_loss, reason = "the bits are what was returned")]
@@ -163,9 +177,13 @@ impl Vm {
         let steps =
             [("proxy_on_vm_start", size(&plugin.vm_config)), ("proxy_on_configure", size(&plugin.configuration))];
         for (callback, size) in steps {
+            // The plugin configuration is there when the context is made and when it is configured, not in between.
+            if let Some(root) = self.store.data_mut().root_mut(id) {
+                root.configuring = callback == "proxy_on_configure";
+            }
             let refused = match self.call(callback, id, &[size]) {
                 Called::Returned(0) | Called::Trapped => true,
-                Called::Returned(_) => false,
+                Called::Returned(_) | Called::Failed => false,
                 Called::Absent => self.dead,
             };
             if refused {

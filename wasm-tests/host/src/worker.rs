@@ -258,7 +258,7 @@ impl Worker {
     fn call_root(&mut self, cell: &SharedVm, name: &'static str, root: u32, arguments: &[u32]) {
         let called = cell.borrow_mut().call(name, root, arguments);
         self.collect(cell);
-        if called == Called::Trapped {
+        if called.died() {
             let vm = cell.borrow().id;
             self.vm_died(vm);
         }
@@ -280,7 +280,7 @@ impl Worker {
                     Some(a) => [token, size(a.headers.len()), size(a.body.len()), size(a.trailers.len())],
                     None => [token, 0, 0, 0],
                 };
-                let status = if answer.is_some() { (0, Vec::new()) } else { (11, b"reset".to_vec()) };
+                let status = answer.is_none().then(|| (11, b"reset".to_vec()));
                 let shown = answer.map(Shown::Http);
                 self.call_shown(&cell, "proxy_on_http_call_response", call.root, &arguments, shown, status);
             }
@@ -294,29 +294,28 @@ impl Worker {
         let Some((root, stream)) = pending else { return };
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let forget = || cell.borrow_mut().store.data_mut().grpc_calls.remove(&token);
-        let none = (0, Vec::new());
         match step {
             GrpcStep::Initial(answer) => {
                 let (arguments, map) = ([token, size(answer.headers.len())], Shown::GrpcInitial(answer.headers));
                 let name = "proxy_on_grpc_receive_initial_metadata";
-                self.call_shown(&cell, name, root, &arguments, Some(map), none);
+                self.call_shown(&cell, name, root, &arguments, Some(map), None);
             }
             GrpcStep::Message(message) => {
                 if !stream {
                     forget();
                 }
                 let (arguments, shown) = ([token, size(message.len())], Shown::GrpcMessage(message));
-                self.call_shown(&cell, "proxy_on_grpc_receive", root, &arguments, Some(shown), none);
+                self.call_shown(&cell, "proxy_on_grpc_receive", root, &arguments, Some(shown), None);
             }
             GrpcStep::Trailing(answer) => {
                 let (arguments, map) = ([token, size(answer.headers.len())], Shown::GrpcTrailing(answer.headers));
                 let name = "proxy_on_grpc_receive_trailing_metadata";
-                self.call_shown(&cell, name, root, &arguments, Some(map), none);
+                self.call_shown(&cell, name, root, &arguments, Some(map), None);
             }
             GrpcStep::Close(status, message) => {
                 forget();
                 let now = (status, message.into_bytes());
-                self.call_shown(&cell, "proxy_on_grpc_close", root, &[token, status], None, now);
+                self.call_shown(&cell, "proxy_on_grpc_close", root, &[token, status], None, Some(now));
             }
         }
     }
@@ -329,18 +328,22 @@ impl Worker {
         root: u32,
         arguments: &[u32],
         shown: Option<Shown>,
-        status: (u32, Vec<u8>),
+        status: Option<(u32, Vec<u8>)>,
     ) {
-        let set = |shown, status| {
-            if let Some(context) = cell.borrow_mut().store.data_mut().root_mut(root) {
-                (context.shown, context.status) = (shown, status);
+        if let Some(context) = cell.borrow_mut().store.data_mut().root_mut(root) {
+            context.shown = shown;
+            if let Some(status) = status {
+                context.status = status;
             }
-        };
-        set(shown, status);
+        }
         let called = cell.borrow_mut().call(name, root, arguments);
-        set(None, (0, Vec::new()));
+        if let Some(context) = cell.borrow_mut().store.data_mut().root_mut(root) {
+            // The code stays, its text does not.
+            context.shown = None;
+            context.status.1.clear();
+        }
         self.collect(cell);
-        if called == Called::Trapped {
+        if called.died() {
             let vm = cell.borrow().id;
             self.vm_died(vm);
         }

@@ -1,6 +1,6 @@
 //! Buffers: bodies that may be changed, and configurations and callout bodies that may not.
 
-use crate::context::Shown;
+use crate::context::{Context, Shown};
 use crate::guest::{Guest, give, read, write_word};
 use crate::state::VmState;
 use crate::status::{Outcome, Status};
@@ -24,8 +24,15 @@ fn readable(state: &VmState, kind: u32) -> Option<Vec<u8>> {
         5 => Some(message(state, acting).unwrap_or_default()),
         6 => Some(state.vm_config.clone()),
         7 => plugin_configuration(state, acting),
-        // Whatever the callback is about.
-        _ => Some(message(state, acting).or_else(|| plugin_configuration(state, acting)).unwrap_or_default()),
+        // "Call data" is whichever other buffer was there when it was asked for last.
+        _ => {
+            let asked = match state.contexts.get(&acting) {
+                Some(Context::Root(root)) => root.asked,
+                Some(Context::Stream(stream)) => stream.asked,
+                None => None,
+            };
+            Some(asked.and_then(|kind| readable(state, kind)).unwrap_or_default())
+        }
     }
 }
 
@@ -44,7 +51,17 @@ fn bytes(guest: Guest<'_, '_>, kind: u32) -> Result<Vec<u8>, Status> {
     if kind > LAST {
         return Err(Status::BadArgument);
     }
-    readable(guest.data(), kind).ok_or(Status::NotFound)
+    let bytes = readable(guest.data(), kind).ok_or(Status::NotFound)?;
+    if kind < LAST {
+        let state = guest.data_mut();
+        let acting = state.acting();
+        match state.contexts.get_mut(&acting) {
+            Some(Context::Root(root)) => root.asked = Some(kind),
+            Some(Context::Stream(stream)) => stream.asked = Some(kind),
+            None => {}
+        }
+    }
+    Ok(bytes)
 }
 
 /// A part of a buffer, clamped to what is there.

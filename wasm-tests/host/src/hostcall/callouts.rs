@@ -7,13 +7,16 @@ use crate::headers::HeaderMap;
 use crate::pairs;
 use crate::process::{Event, GrpcStep, Site, lock};
 use crate::state::Pending;
-use crate::status::{Outcome, Status};
+use crate::status::{Fault, Outcome, Status};
 use std::time::Duration;
 
 /// The low two bits of a token.
 const HTTP: u32 = 0;
 const GRPC_CALL: u32 = 1;
 const GRPC_STREAM: u32 = 2;
+
+/// What a gRPC callout is told after its timeout, with 14: the router answers 504, which stands for unavailable.
+const LATE: &str = "upstream request timeout{response_timeout}";
 
 fn token(site: &Site, kind: u32) -> u32 {
     site.last_token.set(site.last_token.get().wrapping_add(4).max(4));
@@ -129,6 +132,10 @@ pub(crate) fn grpc_stream(
 
 fn start(guest: Guest<'_, '_>, call: &GrpcCall, limit: Option<Duration>, token_at: u32) -> Outcome {
     let state = guest.data_mut();
+    if call.cluster.is_empty() {
+        // An empty `GrpcService`, whose target nobody set.
+        return Err(Fault::Trap(wasmtime::format_err!("Envoy aborts on a gRPC callout to no service")));
+    }
     let plan = lock(&state.site.process.world).grpc(call);
     if matches!(plan, GrpcPlan::UnknownCluster) {
         return Err(Status::ParseFailure.into());
@@ -144,11 +151,11 @@ fn start(guest: Guest<'_, '_>, call: &GrpcCall, limit: Option<Duration>, token_a
             return Err(Status::InternalFailure.into());
         }
         GrpcPlan::Answer { after, .. } if limit.is_some_and(|limit| after >= limit) => {
-            plan_step(limit.unwrap_or_default(), GrpcStep::Close(4, String::new()));
+            plan_step(limit.unwrap_or_default(), GrpcStep::Close(14, LATE.to_owned()));
         }
         GrpcPlan::Never => {
             if let Some(limit) = limit {
-                plan_step(limit, GrpcStep::Close(4, String::new()));
+                plan_step(limit, GrpcStep::Close(14, LATE.to_owned()));
             }
         }
         GrpcPlan::Answer { after, initial, messages, trailing, status, message } => {

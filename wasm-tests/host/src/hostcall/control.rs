@@ -3,7 +3,7 @@
 use crate::context::{Action, LocalReply};
 use crate::guest::{Guest, read};
 use crate::pairs;
-use crate::status::{Outcome, Status};
+use crate::status::{Fault, Outcome, Status};
 
 /// Always `Ok`; nothing on a root context. Blanks in the details become underscores. The callback that is running must
 /// stop, whatever it returns.
@@ -29,7 +29,13 @@ pub(crate) fn reply(
     let state = guest.data_mut();
     let acting = state.acting();
     if let Some(stream) = state.stream_mut(acting) {
-        stream.replied = true;
+        if stream.sight.log {
+            return Err(Fault::Trap(wasmtime::format_err!("Envoy overflows its stack on a local reply in on_log")));
+        }
+        // The first of a callback counts.
+        if std::mem::replace(&mut stream.replied, true) {
+            return Ok(());
+        }
         let stream = stream.id;
         state.actions.push(Action::Reply { stream, reply });
     }

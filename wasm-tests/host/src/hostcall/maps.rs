@@ -24,7 +24,7 @@ fn readable(state: &VmState, map: u32) -> Option<HeaderMap> {
     let (data, sight) = (stream.data.borrow(), &stream.sight);
     match map {
         0 if sight.request_headers || sight.log => data.request_headers.clone(),
-        1 if sight.request_trailers => data.request_trailers.clone(),
+        1 if sight.request_trailers && !sight.log => data.request_trailers.clone(),
         2 if sight.response_headers || sight.log => data.response_headers.clone(),
         3 if sight.response_trailers || sight.log => data.response_trailers.clone(),
         _ => None,
@@ -34,25 +34,16 @@ fn readable(state: &VmState, map: u32) -> Option<HeaderMap> {
 fn shown(state: &VmState, map: u32) -> Option<&HeaderMap> {
     match (map, state.root(state.acting())?.shown.as_ref()?) {
         (6, Shown::Http(answer)) => Some(&answer.headers),
-        (7, Shown::Http(answer)) => Some(&answer.trailers),
+        (7, Shown::Http(answer)) if !answer.trailers.is_empty() => Some(&answer.trailers),
         (4, Shown::GrpcInitial(map)) | (5, Shown::GrpcTrailing(map)) => Some(map),
         _ => None,
     }
 }
 
 /// Does something with a map that may be changed. Trailers that are not there come into being with the last chunk of a
-/// body; request headers changed under ABI 0.2.1 and older make the route be looked up again.
+/// body; what a callout brought is for reading only; request headers changed under ABI 0.2.1 and older make the route be looked up again.
 fn change<T>(state: &mut VmState, map: u32, act: impl FnOnce(&mut HeaderMap) -> T, writes: bool) -> Result<T, Status> {
     let acting = state.acting();
-    if map > 3 {
-        let root = state.root_mut(acting).ok_or(Status::BadArgument)?;
-        return match (map, root.shown.as_mut()) {
-            (6, Some(Shown::Http(answer))) => Ok(act(&mut answer.headers)),
-            (7, Some(Shown::Http(answer))) => Ok(act(&mut answer.trailers)),
-            (4, Some(Shown::GrpcInitial(map))) | (5, Some(Shown::GrpcTrailing(map))) => Ok(act(map)),
-            _ => Err(Status::BadArgument),
-        };
-    }
     let stream = state.stream_mut(acting).ok_or(Status::BadArgument)?;
     let mut data = stream.data.borrow_mut();
     let sight = &mut stream.sight;
@@ -125,7 +116,7 @@ pub(crate) fn add(guest: Guest<'_, '_>, map: u32, key: u32, n: u32, value: u32, 
 pub(crate) fn replace(guest: Guest<'_, '_>, map: u32, key: u32, n: u32, value: u32, size: u32) -> Outcome {
     checked(map)?;
     let (key, value) = (read(guest, key, n)?, read(guest, value, size)?);
-    Ok(change(guest.data_mut(), map, |headers| headers.replace(&key, &value), true)?)
+    Ok(change(guest.data_mut(), map, |headers| headers.set(&key, &value), true)?)
 }
 
 pub(crate) fn remove(guest: Guest<'_, '_>, map: u32, key: u32, n: u32) -> Outcome {

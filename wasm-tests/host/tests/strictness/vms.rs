@@ -1,7 +1,7 @@
 //! Loading, starting, configuring and ticking.
 
 use crate::*;
-use weir_test_host::{Clusters, Settings};
+use weir_test_host::{Clock, Clusters, Settings};
 
 #[test]
 fn point_3_configured_workers_and_two_times() {
@@ -54,8 +54,11 @@ fn point_16_ticks_come_on_the_main_thread_too() {
 fn a_refused_configuration_keeps_the_old_one() {
     let refuses = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
       (i32.eqz (local.get 1)))"#;
-    let proxy =
-        Proxy::builder().world(Clusters(Settings::default().surroundings)).plugin(plugin(refuses)).build().unwrap();
+    let proxy = Proxy::builder()
+        .world(Clusters::new(Settings::default().surroundings, Clock::new(Duration::ZERO)))
+        .plugin(plugin(refuses))
+        .build()
+        .unwrap();
     let bad = PluginSpec { configuration: b"bad".to_vec(), ..plugin(refuses) };
     assert!(proxy.reconfigure(vec![bad]).is_err());
     assert_eq!(send(&proxy, Incoming::get("/")).downstream.status, Some(200));
