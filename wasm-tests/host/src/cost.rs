@@ -1,5 +1,7 @@
 //! What a request costs, in counts that are the same on every machine.
 
+use crate::error::Error;
+use crate::proxy::Proxy;
 use std::collections::BTreeMap;
 
 /// Counts over a stretch of work.
@@ -36,6 +38,35 @@ impl Costs {
         self.bytes += bytes;
         self.allocations += allocations;
         self.instructions += instructions;
+    }
+}
+
+/// What a scenario has cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// How many streams it had.
+    pub streams: u64,
+    /// All of them together, each from its first callback to its last.
+    pub in_streams: Costs,
+    /// Everything: starting and configuring VMs on all threads, ticks and streams.
+    pub whole: Costs,
+}
+
+impl Proxy {
+    /// What everything has cost on all threads since the proxy was started.
+    ///
+    /// # Errors
+    /// When a thread is gone.
+    pub fn costs(&self) -> Result<Costs, Error> {
+        let workers = usize::try_from(self.process.settings.proxy.workers.max(1)).unwrap_or(usize::MAX);
+        let mut whole = Costs::default();
+        for thread in 0..=workers {
+            let (spent, costs) =
+                self.on(thread, |worker| (worker.site.spent.borrow().clone(), worker.site.costs.borrow().clone()))?;
+            whole.add(&spent);
+            whole.add(&costs);
+        }
+        Ok(whole)
     }
 }
 
