@@ -115,6 +115,10 @@ test-matrix: test-modules ## the real-Envoy scenarios on every supported Envoy l
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
 	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios; done
 
+.PHONY: test-docker
+test-docker: test-modules ## the scenarios with Envoy and its upstream in containers: make test-docker BASE=IMAGE
+	@BASE='$(BASE)' wasm-tests/docker/run
+
 .PHONY: conformance
 CASES ?= ../shared/cases
 conformance: toolchain ## third-party case files: make conformance CASES=DIR

@@ -51,7 +51,7 @@ pub(crate) fn bootstrap(
     let clusters: Vec<_> = clusters.map(|(name, spec)| cluster(name, spec, address_of(name))).collect();
     let mut tree = json!({
         "node": {"id": node.id, "cluster": node.cluster, "metadata": node.metadata},
-        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+        "admin": {"address": {"socket_address": {"address": setup.site.address, "port_value": 0}}},
         "stats_config": {"stats_tags": stats_tags()?},
         // Histograms show once they are flushed; a test has no five seconds.
         "stats_flush_interval": "0.2s",
@@ -93,7 +93,7 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
             Direction::Inbound => "INBOUND",
             Direction::Outbound => "OUTBOUND",
         },
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "address": {"socket_address": {"address": setup.site.address, "port_value": 0}},
         "listener_filters": if inspected { vec![inspector] } else { Vec::new() },
         "filter_chains": chains,
     })

@@ -1,5 +1,6 @@
 //! What a proxy is to run, apart from any scenario: plugins by file, and what is around them.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use weir_scenario::{Failure, FilterSpec, Scenario, Step, Surroundings};
@@ -51,6 +52,27 @@ pub struct Setup {
     pub discovery: Discovery,
     /// Envoy's `--component-log-level`, such as `wasm:debug`.
     pub component_log_level: Option<String>,
+    /// Where it runs.
+    pub site: Site,
+}
+
+/// Where a proxy runs and its upstreams are.
+///
+/// The proxy is a process of this machine by default. It may be one of another if the Envoy that is started here
+/// (`ENVOY`) stands for it, and both machines see the directory for temporary files (`TMPDIR`) and the modules at the
+/// same paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The address that the proxy and its admin interface listen on.
+    pub address: IpAddr,
+    /// The control of another machine's upstreams; upstreams of this machine where absent.
+    pub upstreams: Option<SocketAddr>,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST.into(), upstreams: None }
+    }
 }
 
 impl Setup {
@@ -66,6 +88,7 @@ impl Setup {
             world: scenario.world.clone(),
             discovery: if changes { Discovery::Filters } else { Discovery::None },
             component_log_level: None,
+            site: Site::default(),
         })
     }
 }

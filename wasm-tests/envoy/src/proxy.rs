@@ -59,7 +59,11 @@ impl Proxy {
     pub fn start(setup: Setup) -> Result<Booted, Failure> {
         let slot = Slot::take();
         let launch = Launch::new(&place::envoy_binary()?).map_err(|error| started(&error))?;
-        let upstreams = Upstreams::start(&setup.world).map_err(|error| Failure(format!("no upstream: {error}")))?;
+        let upstreams = match setup.site.upstreams {
+            Some(control) => Upstreams::start_elsewhere(control, &setup.world),
+            None => Upstreams::start(&setup.world),
+        };
+        let upstreams = upstreams.map_err(|error| Failure(format!("no upstream: {error}")))?;
         let tls = ProxyTls::of(&setup.proxy.tls)?;
         let server = tls.as_ref().map(|tls| &tls.server);
         discovery::write_all(&setup, server, launch.dir())?;
@@ -113,16 +117,17 @@ impl Proxy {
     /// Sends one request on a connection of its own; what an upstream saw of it is in the response.
     ///
     /// # Errors
-    /// As [`dialer`](Self::dialer).
+    /// As [`dialer`](Self::dialer), and when an upstream does not tell what it saw.
     pub fn send(&mut self, request: &Request) -> Result<Response, Failure> {
-        self.upstreams.forget();
+        let asked = |error| Failure(format!("{error}"));
+        self.upstreams.forget().map_err(asked)?;
         let mut wire = self.dialer(request)?.connect(request)?;
         let response = wire.send(request);
         self.port = wire.port();
         drop(wire);
         // A request that broke off may still be on its way.
         let within = if response.broken { Duration::from_millis(200) } else { Duration::ZERO };
-        let seen = wait_until(within, || self.upstreams.seen());
+        let seen = wait_until(within, || self.upstreams.seen().transpose()).transpose().map_err(asked)?;
         Ok(Response { seen, ..response })
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use weir_launch::{Broken, Received, Reply, Upstream};
 use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Surroundings};
 
+use crate::elsewhere::Elsewhere;
+
 /// Nothing listens on port 1, and no ephemeral port is that low.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
@@ -16,40 +18,102 @@ const FOREVER: Duration = Duration::from_secs(3600);
 
 /// The running upstreams of a world. They end when dropped.
 #[derive(Debug)]
-pub struct Upstreams(BTreeMap<String, Option<Upstream>>);
+pub struct Upstreams(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Here(Group),
+    There(Elsewhere),
+}
 
 impl Upstreams {
-    /// Starts one for every cluster that can be reached.
+    /// Starts one for every cluster that can be reached, on 127.0.0.1.
     ///
     /// # Errors
     /// When the system refuses a port or a thread.
     pub fn start(world: &Surroundings) -> io::Result<Self> {
-        let mut upstreams = BTreeMap::new();
-        for (name, cluster) in &world.clusters {
-            let upstream = match reply(&cluster.behaviour) {
-                Some(reply) => Some(Upstream::start(0, move |_| reply.clone())?),
-                None => None,
-            };
-            upstreams.insert(name.clone(), upstream);
-        }
-        Ok(Self(upstreams))
+        Group::start(Ipv4Addr::LOCALHOST, replies(world)).map(|group| Self(Kind::Here(group)))
+    }
+
+    /// The same on the machine that serves [`control`](crate::control) at that address.
+    ///
+    /// # Errors
+    /// When it does not answer, or its system refuses something.
+    pub fn start_elsewhere(control: SocketAddr, world: &Surroundings) -> io::Result<Self> {
+        Elsewhere::start(control, replies(world)).map(|elsewhere| Self(Kind::There(elsewhere)))
     }
 
     /// Where the cluster of that name is; somewhere nothing listens if it is unreachable or unknown.
     #[must_use]
     pub fn address(&self, cluster: &str) -> SocketAddr {
-        self.0.get(cluster).and_then(Option::as_ref).map_or(NOWHERE, Upstream::address)
+        let found = match &self.0 {
+            Kind::Here(group) => group.address(cluster),
+            Kind::There(elsewhere) => elsewhere.address(cluster),
+        };
+        found.unwrap_or(NOWHERE)
     }
 
     /// Forgets what was seen so far.
-    pub fn forget(&self) {
-        self.0.values().flatten().for_each(Upstream::forget);
+    ///
+    /// # Errors
+    /// When another machine was asked and did not answer.
+    pub fn forget(&self) -> io::Result<()> {
+        match &self.0 {
+            Kind::Here(group) => {
+                group.forget();
+                Ok(())
+            }
+            Kind::There(elsewhere) => elsewhere.forget(),
+        }
     }
 
     /// The last request that any of them saw since [`forget`](Self::forget).
-    #[must_use]
-    pub fn seen(&self) -> Option<Seen> {
-        self.0.values().flatten().filter_map(|upstream| upstream.received().pop()).next_back().map(seen)
+    ///
+    /// # Errors
+    /// When another machine was asked and did not answer.
+    pub fn seen(&self) -> io::Result<Option<Seen>> {
+        match &self.0 {
+            Kind::Here(group) => Ok(group.seen()),
+            Kind::There(elsewhere) => elsewhere.seen(),
+        }
+    }
+}
+
+/// What each cluster's upstream answers; `None` where nothing is to listen.
+pub(crate) type Replies = BTreeMap<String, Option<Reply>>;
+
+fn replies(world: &Surroundings) -> Replies {
+    world.clusters.iter().map(|(name, cluster)| (name.clone(), reply(&cluster.behaviour))).collect()
+}
+
+/// The upstreams of one world on this machine.
+#[derive(Debug)]
+pub(crate) struct Group(BTreeMap<String, Upstream>);
+
+impl Group {
+    pub(crate) fn start(at: Ipv4Addr, replies: Replies) -> io::Result<Self> {
+        let start = |(name, reply): (String, Option<Reply>)| {
+            let reply = reply?;
+            let upstream = Upstream::start_at((at, 0).into(), move |_| reply.clone());
+            Some(upstream.map(|upstream| (name, upstream)))
+        };
+        replies.into_iter().filter_map(start).collect::<io::Result<_>>().map(Self)
+    }
+
+    pub(crate) fn address(&self, cluster: &str) -> Option<SocketAddr> {
+        self.0.get(cluster).map(Upstream::address)
+    }
+
+    pub(crate) fn ports(&self) -> BTreeMap<String, u16> {
+        self.0.iter().map(|(name, upstream)| (name.clone(), upstream.address().port())).collect()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.values().for_each(Upstream::forget);
+    }
+
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.0.values().filter_map(|upstream| upstream.received().pop()).next_back().map(seen)
     }
 }
 

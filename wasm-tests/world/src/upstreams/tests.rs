@@ -3,10 +3,14 @@ use weir_scenario::Cluster;
 
 use super::*;
 
-fn world(behaviour: Behaviour) -> Upstreams {
+fn surroundings(behaviour: Behaviour) -> Surroundings {
     let cluster = Cluster { behaviour, ..Cluster::default() };
     let clusters = BTreeMap::from([("upstream".to_owned(), cluster)]);
-    Upstreams::start(&Surroundings { clusters, ..Surroundings::default() }).unwrap()
+    Surroundings { clusters, ..Surroundings::default() }
+}
+
+fn world(behaviour: Behaviour) -> Upstreams {
+    Upstreams::start(&surroundings(behaviour)).unwrap()
 }
 
 fn ask(upstreams: &Upstreams, protocol: Protocol) -> Option<weir_launch::Response> {
@@ -17,6 +21,7 @@ fn ask(upstreams: &Upstreams, protocol: Protocol) -> Option<weir_launch::Respons
 
 #[test]
 fn an_upstream_does_as_it_is_told_over_both_protocols() {
+    let control = crate::control((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let answer = || Answer { status: 418, body: Bytes::from("short"), ..Answer::default() };
     let table = [
         (Behaviour::Answer(answer()), Some(418)),
@@ -26,17 +31,19 @@ fn an_upstream_does_as_it_is_told_over_both_protocols() {
     ];
     for (behaviour, status) in table {
         for protocol in [Protocol::Http1, Protocol::Http2] {
-            let upstreams = world(behaviour.clone());
-            let response = ask(&upstreams, protocol);
-            assert_eq!(response.map(|response| response.status), status, "{behaviour:?} {protocol:?}");
-            let seen = upstreams.seen();
-            assert_eq!(seen.is_some(), behaviour != Behaviour::Unreachable);
-            if let Some(seen) = seen {
-                assert_eq!((seen.method.as_str(), &seen.path, seen.body_size), ("POST", &Bytes::from("/a?b=1"), 4));
-                assert_eq!(seen.headers.values("x-raw").next(), Some(&Bytes(vec![0xff, b'a'])));
+            let far = Upstreams::start_elsewhere(control.address(), &surroundings(behaviour.clone())).unwrap();
+            for upstreams in [world(behaviour.clone()), far] {
+                let response = ask(&upstreams, protocol);
+                assert_eq!(response.map(|response| response.status), status, "{behaviour:?} {protocol:?}");
+                let seen = upstreams.seen().unwrap();
+                assert_eq!(seen.is_some(), behaviour != Behaviour::Unreachable);
+                if let Some(seen) = seen {
+                    assert_eq!((seen.method.as_str(), &seen.path, seen.body_size), ("POST", &Bytes::from("/a?b=1"), 4));
+                    assert_eq!(seen.headers.values("x-raw").next(), Some(&Bytes(vec![0xff, b'a'])));
+                }
+                upstreams.forget().unwrap();
+                assert_eq!(upstreams.seen().unwrap(), None);
             }
-            upstreams.forget();
-            assert_eq!(upstreams.seen(), None);
         }
     }
 }
@@ -44,7 +51,22 @@ fn an_upstream_does_as_it_is_told_over_both_protocols() {
 #[test]
 fn trailers_come_over_http2() {
     let trailers = Fields(vec![(Bytes::from("grpc-status"), Bytes::from("7"))]);
-    let upstreams = world(Behaviour::Answer(Answer { trailers, ..Answer::default() }));
-    let response = ask(&upstreams, Protocol::Http2).unwrap();
-    assert_eq!(response.trailers, [("grpc-status".to_owned(), b"7".to_vec())]);
+    let behaviour = Behaviour::Answer(Answer { trailers, ..Answer::default() });
+    let control = crate::control((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let far = Upstreams::start_elsewhere(control.address(), &surroundings(behaviour.clone())).unwrap();
+    for upstreams in [world(behaviour), far] {
+        let response = ask(&upstreams, Protocol::Http2).unwrap();
+        assert_eq!(response.trailers, [("grpc-status".to_owned(), b"7".to_vec())]);
+    }
+}
+
+#[test]
+fn upstreams_elsewhere_end_when_dropped() {
+    let control = crate::control((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let far = Upstreams::start_elsewhere(control.address(), &Surroundings::default()).unwrap();
+    let address = far.address("upstream");
+    assert!(std::net::TcpStream::connect(address).is_ok());
+    drop(far);
+    let gone = || std::net::TcpStream::connect(address).is_err().then_some(());
+    assert!(weir_launch::wait_until(Duration::from_secs(5), gone).is_some());
 }
