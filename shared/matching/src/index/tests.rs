@@ -1,6 +1,6 @@
+use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use super::*;
 
 fn anchor(dimension: u16, pattern: &str) -> Anchor {
     let pattern = match crate::Template::is_meant(pattern) {
