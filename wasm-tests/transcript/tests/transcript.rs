@@ -4,9 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use weir_transcript::{Difference, Listed, Verdict, compare, envoy, judge, process, runs};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use weir_scenario::Failure;
+use weir_transcript::{Comparison, Difference, Listed, Run, Verdict, compare, envoy, judge, process, runs};
 
 const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../probe/differences.yaml");
+/// How many runs go on at once.
+const SIDE_BY_SIDE: usize = 4;
 
 #[test]
 fn the_hosts_tell_the_same_story() {
@@ -15,16 +20,10 @@ fn the_hosts_tell_the_same_story() {
     let only = std::env::var("WEIR_RUN").ok();
     let chosen = |name: &str| only.as_deref().is_none_or(|only| only.split(',').any(|one| one == name));
 
+    let chosen: Vec<Run> = runs().into_iter().filter(|run| chosen(run.name)).collect();
     let (mut lines, mut equal, mut differences) = (0, 0, Vec::new());
-    for run in runs().into_iter().filter(|run| chosen(run.name)) {
-        let envoy = envoy(&run).unwrap_or_else(|error| panic!("{} in Envoy: {error}", run.name));
-        let host = process(&run).unwrap_or_else(|error| panic!("{} in process: {error}", run.name));
-        assert!(
-            envoy.iter().any(|line| line.call == "enter" || line.call == "begin"),
-            "{}: the probe is silent",
-            run.name
-        );
-        let comparison = compare(&envoy, &host);
+    for (run, comparison) in chosen.iter().zip(compared(&chosen)) {
+        let comparison = comparison.unwrap_or_else(|error| panic!("{}: {error}", run.name));
         println!("{}: {} lines, {} equal", run.name, comparison.lines, comparison.equal);
         lines += comparison.lines;
         equal += comparison.equal;
@@ -39,6 +38,33 @@ fn the_hosts_tell_the_same_story() {
             stale.iter().map(|entry| format!("  {} {}: {}", entry.run, entry.call, entry.reason)).collect();
         assert!(stale.is_empty(), "these entries of differences.yaml are needed no more:\n{}", stale.join("\n"));
     }
+}
+
+/// The comparison of each run, or why there is none. Several proxies run side by side, for most of what a run does is to
+/// wait.
+fn compared(runs: &[Run]) -> Vec<Result<Comparison, Failure>> {
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(BTreeMap::new());
+    let some = || {
+        loop {
+            let place = next.fetch_add(1, Ordering::SeqCst);
+            let Some(run) = runs.get(place) else { break };
+            let comparison = comparison(run);
+            all.lock().unwrap_or_else(PoisonError::into_inner).insert(place, comparison);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(some);
+        }
+    });
+    all.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+fn comparison(run: &Run) -> Result<Comparison, Failure> {
+    let (envoy, host) = (envoy(run)?, process(run)?);
+    let spoke = envoy.iter().any(|line| line.call == "enter" || line.call == "begin");
+    if spoke { Ok(compare(&envoy, &host)) } else { Err(Failure("the probe is silent in Envoy".to_owned())) }
 }
 
 /// The differences, the same ones of several places together.
