@@ -93,15 +93,16 @@ test-wasm32: toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 .PHONY: test-modules
 test-modules: build
 	$(call step,test modules)
-	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty
+	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty -p weir-shell-probe
 	@cp $(WASM)/weir_probe.wasm dist/probe.wasm
 	@cp $(WASM)/weir_empty.wasm dist/empty.wasm
 	@$(TARGET)/release/weir-link $(WASM)/weir_empty.wasm dist/empty-stripped.wasm --for empty >/dev/null
+	@$(TARGET)/release/weir-link $(WASM)/weir_shell_probe.wasm dist/shell-probe.wasm --for shell-probe >/dev/null
 
 .PHONY: test-worlds
 test-worlds: test-modules
 	$(call step,scenarios in the in-process host)
-	@cargo test --locked -p weir-test-host --tests
+	@cargo test --locked -p weir-test-host --test scenarios --test strictness
 	$(call step,scenarios in real Envoy $(ENVOY_VERSION))
 	@cargo test --locked -p weir-test-envoy --tests
 	$(call step,the command line and every file of envoy-configs)

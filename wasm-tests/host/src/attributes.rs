@@ -147,7 +147,7 @@ fn grpc_status(headers: Option<&HeaderMap>, trailers: Option<&HeaderMap>, code: 
         let text = map?.get(b"grpc-status")?;
         std::str::from_utf8(text).ok()?.parse::<i64>().ok()
     };
-    of(trailers).or_else(|| of(headers)).or_else(|| crate::local_reply::grpc_of_http(code?)).map(Value::Int)
+    of(trailers).or_else(|| of(headers)).or_else(|| code.map(crate::local_reply::grpc_of_http)).map(Value::Int)
 }
 
 fn connection(data: &StreamData) -> Value {

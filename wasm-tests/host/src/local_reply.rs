@@ -4,17 +4,16 @@ use crate::context::LocalReply;
 use crate::headers::HeaderMap;
 use std::fmt::Write as _;
 
-/// The gRPC status that stands for an HTTP status (`Grpc::Utility::httpToGrpcStatus`); `None` for 200.
-pub(crate) fn grpc_of_http(code: u16) -> Option<i64> {
-    Some(match code {
-        200 => return None,
+/// The gRPC status that stands for an HTTP status (`Grpc::Utility::httpToGrpcStatus`); unknown for 200, too.
+pub(crate) fn grpc_of_http(code: u16) -> i64 {
+    match code {
         400 => 13,
         401 => 16,
         403 => 7,
         404 => 12,
         429 | 502 | 503 | 504 => 14,
         _ => 2,
-    })
+    }
 }
 
 /// Whether a request is gRPC: `application/grpc` with or without a `+suffix`.
@@ -44,7 +43,7 @@ pub(crate) fn build(reply: &LocalReply, grpc: bool, head: bool) -> (HeaderMap, V
     if grpc {
         headers.add(b":status", b"200");
         headers.add(b"content-type", b"application/grpc");
-        let status = reply.grpc_status.map_or_else(|| grpc_of_http(reply.code).unwrap_or(2), i64::from);
+        let status = reply.grpc_status.map_or_else(|| grpc_of_http(reply.code), i64::from);
         headers.add(b"grpc-status", status.to_string().as_bytes());
         if !reply.body.is_empty() {
             headers.add(b"grpc-message", message(&reply.body).as_bytes());

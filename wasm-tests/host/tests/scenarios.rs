@@ -14,5 +14,5 @@ fn scenarios() {
     let summary = run_dir(&mut gateway, &root.join("wasm-tests/scenarios"), only.as_deref(), &mut out);
     let text = String::from_utf8_lossy(&out);
     println!("{text}");
-    assert!(summary.is_ok_and(|summary| summary.good()), "scenarios failed in process:\n{text}");
+    assert!(summary.as_ref().is_ok_and(|summary| summary.good()), "scenarios failed in process: {summary:?}\n{text}");
 }

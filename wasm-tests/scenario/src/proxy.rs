@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One of the modules that ship, or the test module.
+/// One of the modules that ship, or a test module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Module {
@@ -17,6 +17,8 @@ pub enum Module {
     Suite,
     /// `probe.wasm`, which does not ship: it tries every hostcall and logs what came of it.
     Probe,
+    /// `shell-probe.wasm`, which does not ship: a filter that does what each request asks for and logs what it is shown.
+    ShellProbe,
 }
 
 impl Module {
@@ -29,6 +31,7 @@ impl Module {
             Module::Telemetry => "telemetry",
             Module::Suite => "suite",
             Module::Probe => "probe",
+            Module::ShellProbe => "shell-probe",
         }
     }
 }

@@ -1,0 +1,179 @@
+//! A filter that does what each request asks for and logs what it is shown, so that scenarios see what the shell promises
+//! to cores: facts of every phase, callouts and their answers, effects, cells, ticks, and configurations.
+//!
+//! The plugin configuration is a text: the first word names the configuration, `attributes` has every attribute logged in
+//! every phase, `early` asks for the duration before it is known, `ticks` for ticks; `refuse` is refused with two problems.
+//! The header `x-do` of a request is its plan (see [`plan`]), `x-name` its name in the log.
+#![expect(missing_docs, reason = "the entry point is the macro's")]
+
+mod plan;
+mod show;
+
+use plan::Plan;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use weir_model::{
+    Answer, Attribute, CellError, Demand, Expect, Facts, Filter, HeaderEdit, Io, Level, MetricKind, Node, Phase,
+    Problem, Problems, Verdict,
+};
+
+weir_host::module!(Probe);
+
+/// How many ticks are logged.
+const TICKS_SHOWN: u32 = 3;
+/// The cell that all workers share.
+const CELL: &str = "shell-probe/cell";
+
+/// The filter.
+#[derive(Debug)]
+pub struct Probe {
+    /// `NAME/NODE`: the configuration's name and the node's id.
+    name: String,
+    shows_attributes: bool,
+    ticks: Option<u32>,
+    direction: i64,
+    request: Demand,
+    response: Demand,
+    end: Demand,
+    /// The metrics are defined.
+    defined: bool,
+}
+
+/// One stream.
+#[derive(Debug, Default)]
+pub struct Stream {
+    name: String,
+    plan: Plan,
+}
+
+/// What the cell says to everything that can be done to it.
+fn cells(io: &mut Io<'_>) -> String {
+    let mut value = Vec::new();
+    let first = io.cells.store(CELL, b"1", Expect::Absent);
+    let loaded = io.cells.load(CELL, &mut value);
+    let again = io.cells.store(CELL, b"1", Expect::Absent);
+    let mut expect = |version: Result<Option<u32>, CellError>, value: &[u8]| match version {
+        Ok(Some(version)) => io.cells.store(CELL, value, Expect::Version(version)),
+        Ok(None) => Err(CellError::Unavailable),
+        Err(error) => Err(error),
+    };
+    let (fresh, stale) = (expect(loaded, b"2"), expect(loaded, b"3"));
+    let value = String::from_utf8_lossy(&value);
+    format!("cells: absent {first:?}, value {value}, absent {again:?}, fresh {fresh:?}, stale {stale:?}")
+}
+
+impl Probe {
+    /// Logs what a phase shows.
+    fn log(&self, io: &mut Io<'_>, stream: &str, phase: Phase, facts: &Facts<'_>) {
+        let clock = if io.now.wall_nanos > 0 && io.now.mono_nanos > 0 { "runs" } else { "stands" };
+        let maps = show::maps(facts);
+        let (name, direction) = (&self.name, self.direction);
+        io.effects
+            .log(Level::Info, format!("shell {name} {stream} {phase:?}: {maps}, clock {clock}, direction {direction}"));
+        if self.shows_attributes {
+            for line in show::attributes(facts.attributes) {
+                io.effects.log(Level::Info, format!("shell {phase:?} {line}"));
+            }
+        }
+    }
+}
+
+impl Filter for Probe {
+    type Stream = Stream;
+
+    fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
+        let text = String::from_utf8_lossy(document);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if words.contains(&"refuse") {
+            let problem = |path: &str, message: &str| Problem { path: path.to_owned(), message: message.to_owned() };
+            return Err(Problems(vec![problem("$.a", "the first"), problem("$.b", "the second")]));
+        }
+        let every: BTreeSet<_> = Attribute::BUILTIN.into_iter().chain([show::filter_state()]).collect();
+        let mut known = every.clone();
+        if !words.contains(&"early") {
+            known.remove(&Attribute::RequestDuration);
+        }
+        let known = Demand { attributes: known, ..Demand::default() };
+        let all = Demand { attributes: every, ..Demand::default() };
+        Ok(Self {
+            name: format!("{}/{}", words.first().copied().unwrap_or_default(), node.id),
+            shows_attributes: words.contains(&"attributes"),
+            ticks: words.contains(&"ticks").then_some(0),
+            direction: -1,
+            request: Demand { request_headers: true, ..known.clone() },
+            response: Demand { response_headers: true, ..known },
+            end: Demand { request_headers: true, response_headers: true, response_trailers: true, ..all },
+            defined: false,
+        })
+    }
+
+    fn learn(&mut self, direction: i64) {
+        self.direction = direction;
+    }
+
+    fn demand(&self, phase: Phase) -> &Demand {
+        match phase {
+            Phase::Request => &self.request,
+            Phase::Response => &self.response,
+            Phase::End | Phase::EndUnseen => &self.end,
+        }
+    }
+
+    fn tick_period(&self) -> Option<Duration> {
+        self.ticks.map(|_| Duration::from_millis(500))
+    }
+
+    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+        let header =
+            |name: &[u8]| String::from_utf8_lossy(facts.request_headers.first(name).unwrap_or(b"")).into_owned();
+        stream.name = header(b"x-name");
+        stream.plan = Plan::parse(&header(b"x-do"));
+        self.log(io, &stream.name, Phase::Request, facts);
+        let cells = cells(io);
+        io.effects.log(Level::Info, format!("shell {} {} {cells}", self.name, stream.name));
+        if !self.defined {
+            self.defined = true;
+            io.effects.define(0, MetricKind::Counter, "shell_requests".to_owned());
+            io.effects.define(1, MetricKind::Histogram, "shell_sizes".to_owned());
+            io.effects.define(2, MetricKind::Gauge, "shell_last".to_owned());
+        }
+        io.effects.add(0, 1);
+        io.effects.record(1, 7);
+        io.effects.record(2, 42);
+        io.effects.filter_state.push(("weir.policy", self.name.clone().into_bytes()));
+        io.effects.request_headers.extend([
+            HeaderEdit::Add(b"x-added".to_vec(), b"\xff\x80".to_vec()),
+            HeaderEdit::Replace(b"x-replaced".to_vec(), b"new".to_vec()),
+            HeaderEdit::Remove(b"x-removed".to_vec()),
+        ]);
+        stream.plan.next_verdict()
+    }
+
+    fn answer(&mut self, stream: &mut Stream, answer: Answer<'_>, io: &mut Io<'_>) -> Verdict {
+        let line = show::answer(&answer);
+        io.effects.log(Level::Info, format!("shell {} {} answer: {line}", self.name, stream.name));
+        io.effects.request_headers.push(HeaderEdit::Replace(b"x-answered".to_vec(), line.into_bytes()));
+        stream.plan.next_verdict()
+    }
+
+    fn response(&mut self, stream: &mut Stream, facts: &Facts<'_>, io: &mut Io<'_>) {
+        self.log(io, &stream.name, Phase::Response, facts);
+        io.effects.response_headers.extend([
+            HeaderEdit::Add(b"x-response".to_vec(), self.name.clone().into_bytes()),
+            HeaderEdit::Replace(b"x-upstream".to_vec(), b"replaced".to_vec()),
+            HeaderEdit::Remove(b"x-hidden".to_vec()),
+        ]);
+    }
+
+    fn end(&mut self, stream: &mut Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
+        self.log(io, &stream.name, phase, facts);
+    }
+
+    fn tick(&mut self, io: &mut Io<'_>) {
+        let Some(ticks) = &mut self.ticks else { return };
+        *ticks += 1;
+        if *ticks <= TICKS_SHOWN {
+            io.effects.log(Level::Info, format!("shell {} tick {ticks}", self.name));
+        }
+    }
+}
