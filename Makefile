@@ -102,7 +102,7 @@ test-modules: build
 .PHONY: test-worlds
 test-worlds: test-modules
 	$(call step,scenarios in the in-process host)
-	@cargo test --locked -p weir-test-host --test scenarios --test strictness
+	@cargo test --locked -p weir-test-host --test scenarios --test shell --test strictness
 	$(call step,scenarios in real Envoy $(ENVOY_VERSION))
 	@cargo test --locked -p weir-test-envoy --tests
 	$(call step,the command line and every file of envoy-configs)
