@@ -49,7 +49,9 @@ pub enum CalloutTarget {
     },
     /// A unary gRPC call.
     Grpc {
-        /// A serialised `envoy.config.core.v3.GrpcService`, or a cluster name.
+        /// A serialised `envoy.config.core.v3.GrpcService`, or a cluster name. Envoy tries the message first, and a name
+        /// whose bytes happen to be one (`empty` is: an unknown field) ends the process for want of a target. So a name
+        /// that an operator chose is given inside the message.
         service: Vec<u8>,
         /// Full service name, such as `envoy.service.ratelimit.v3.RateLimitService`.
         service_name: String,
