@@ -194,8 +194,7 @@ impl Builder {
             let join = thread.map_err(|e| Error::Broken(e.to_string()))?;
             threads.push(Thread { jobs, join: Some(join) });
         }
-        let plugins = plugins.into_iter().map(Arc::new).collect();
-        Ok(Proxy { process, threads, plugins: Mutex::new(plugins) })
+        Ok(Proxy { process, threads, plugins: Mutex::new(plugins.into_iter().map(Arc::new).collect()) })
     }
 }
 
