@@ -139,8 +139,13 @@ impl World for Clusters {
 
     fn grpc(&mut self, call: &GrpcCall) -> GrpcPlan {
         let refused = |reason| {
-            let message = format!("{}{{{}}}", upstream::failure(reason), upstream::failure_details(reason));
-            ended(Duration::ZERO, Ends { status: 14, message, ..Ends::default() })
+            let failure = upstream::failure(reason);
+            let (ok, grpc) = ("200", "application/grpc");
+            let trailing =
+                [(":status", ok), ("content-type", grpc), ("grpc-status", "14"), ("grpc-message", failure.as_str())];
+            let trailing = HeaderMap::new(trailing);
+            let message = format!("{failure}{{{}}}", upstream::failure_details(reason));
+            ended(Duration::ZERO, Ends { status: 14, message, trailing, ..Ends::default() })
         };
         match self.behaviour(&call.cluster) {
             None => GrpcPlan::UnknownCluster,

@@ -89,14 +89,14 @@ impl Worker {
         }
         let vm = handle.vm.as_ref()?;
         let sight = Sight::default();
-        let context = Stream { root: handle.root, id, place, data, sight, replied: false, asked: None };
+        let context = Stream { root: handle.root, id, place, data, sight, replied: false, ended: false, asked: None };
         let context = vm.borrow_mut().create(Context::Stream(context));
         self.collect(vm);
         if let Some(slot) = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(place)) {
             slot.context = Some(context);
         }
         if vm.borrow().dead {
-            self.vm_died(vm.borrow().id);
+            self.fail_stream(id, place);
             return None;
         }
         Some(context)
@@ -189,8 +189,7 @@ impl Worker {
         }
         self.collect(&cell);
         if called.died() {
-            let vm = cell.borrow().id;
-            self.vm_died(vm);
+            self.fail_stream(id, place);
         }
         (step, frames)
     }
@@ -227,9 +226,20 @@ impl Worker {
 
     /// Lets a paused filter's frames go on.
     pub(crate) fn resume(&mut self, id: u64, place: usize, response: bool) {
+        self.let_go(id, place, response);
         let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) else { return };
         for frame in released(pipe.release()) {
             self.deliver(id, response, place, frame);
+        }
+    }
+
+    /// A held body is out of sight once it goes on.
+    fn let_go(&self, id: u64, place: usize, response: bool) {
+        let Some(slot) = self.streams.get(&id).and_then(|stream| stream.slots.get(place)) else { return };
+        let (Some(context), Some(cell)) = (slot.context, &slot.handle.vm) else { return };
+        if let Some(stream) = cell.borrow_mut().store.data_mut().stream_mut(context) {
+            let body = if response { &mut stream.sight.response_body } else { &mut stream.sight.request_body };
+            *body = None;
         }
     }
 

@@ -94,6 +94,8 @@ pub(crate) struct Stream {
     pub(crate) sight: Sight,
     /// A local reply was asked for and the present callback must stop.
     pub(crate) replied: bool,
+    /// Only the callbacks about the stream's end are left.
+    pub(crate) ended: bool,
     /// The buffer that was read last.
     pub(crate) asked: Option<u32>,
 }

@@ -43,7 +43,6 @@ impl Worker {
         let slot = |handle| Slot { handle, context: None, decode: Pipe::default(), encode: Pipe::default() };
         let slots: Vec<Slot> = self.chain_for_stream().into_iter().map(slot).collect();
         let stream = HttpStream {
-            id,
             data: Rc::new(RefCell::new(StreamData { request_headers: Some(headers), ..data })),
             slots,
             decode_over: false,
@@ -53,6 +52,7 @@ impl Worker {
             head,
             upstream: ToUpstream::default(),
             downstream: Downstream::default(),
+            unreadable: false,
             over: false,
         };
         self.streams.insert(id, stream);
@@ -191,7 +191,7 @@ impl Worker {
             let log = *name == "proxy_on_log";
             let set = |log| {
                 if let Some(stream) = cell.borrow_mut().store.data_mut().stream_mut(context) {
-                    stream.sight.log = log;
+                    (stream.sight.log, stream.ended) = (log, true);
                 }
             };
             set(log);
@@ -199,8 +199,6 @@ impl Worker {
             set(false);
             self.collect(&cell);
             if called.died() {
-                let vm = cell.borrow().id;
-                self.vm_died(vm);
                 return;
             }
             if *name == "proxy_on_delete" {

@@ -4,7 +4,7 @@ use crate::context::LocalReply;
 use crate::headers::HeaderMap;
 use crate::local_reply::build;
 use crate::process::{Event, UpstreamStep};
-use crate::stream::Frame;
+use crate::stream::{Frame, ToUpstream};
 use crate::stream_data::{Http, Routed, Upstream};
 use crate::upstream;
 use crate::worker::Worker;
@@ -32,6 +32,12 @@ pub(crate) fn chunks(body: &[u8], end: bool, http2: bool) -> Vec<Frame> {
         frames.push(Frame::Data { bytes: Vec::new(), end: true });
     }
     frames
+}
+
+/// The length that a message announces.
+fn length<'a>(mut fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<usize> {
+    let (_, text) = fields.find(|(name, _)| *name == b"content-length")?;
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 impl Worker {
@@ -140,7 +146,15 @@ impl Worker {
 
     /// The whole request is at the upstream, which now does what it does.
     fn request_complete(&mut self, id: u64) {
-        let plan = self.streams.get_mut(&id).and_then(|stream| stream.upstream.plan.take());
+        let plan = self.streams.get_mut(&id).and_then(|stream| {
+            let ToUpstream { seen, plan } = &mut stream.upstream;
+            // Where less has come than was announced, an upstream over HTTP/1 waits for the rest.
+            let announced =
+                seen.as_ref().filter(|seen| !seen.headers.0.iter().any(|(name, _)| name.0.starts_with(b":")));
+            let length = announced.and_then(|seen| length(seen.headers.0.iter().map(|(n, v)| (&*n.0, &*v.0))));
+            let short = seen.as_ref().is_some_and(|seen| length.is_some_and(|length| seen.body_size < length));
+            plan.take().filter(|_| !short)
+        });
         if let Some((after, event)) = plan {
             self.site.plan(after, event);
         }
@@ -241,18 +255,25 @@ impl Worker {
                         fields.0.push((Bytes::from("connection"), Bytes::from("close")));
                     }
                 }
-                (out.status, out.headers) = (status, fields);
                 data.code = status;
+                // No client can read any other status.
+                stream.unreadable = !status.is_some_and(|status| (100..=999).contains(&status));
+                if stream.unreadable {
+                    out.broken = true;
+                } else {
+                    (out.status, out.headers) = (status, fields);
+                }
                 end
             }
+            Frame::Data { end, .. } if stream.unreadable => end,
             Frame::Data { bytes, end } => {
                 data.sent += bytes.len() as u64;
                 out.body.0.extend(bytes);
                 if !http2 {
                     // What goes beyond the announced length is no part of the response to an HTTP/1 client.
-                    let announced = data.response_headers.as_ref().and_then(|headers| headers.get(b"content-length"));
-                    let length = announced.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                    let length = data.response_headers.as_ref().and_then(|headers| length(headers.iter()));
                     out.body.0.truncate(length.unwrap_or(usize::MAX));
+                    out.broken |= end && length.is_some_and(|length| out.body.0.len() < length);
                 }
                 end
             }

@@ -90,7 +90,6 @@ pub(crate) struct ToUpstream {
 
 /// A stream.
 pub(crate) struct HttpStream {
-    pub(crate) id: u64,
     pub(crate) data: Rc<RefCell<StreamData>>,
     pub(crate) slots: Vec<Slot>,
     /// No more of the request is delivered: a reply was made, or the stream is over.
@@ -103,6 +102,8 @@ pub(crate) struct HttpStream {
     pub(crate) head: bool,
     pub(crate) upstream: ToUpstream,
     pub(crate) downstream: Downstream,
+    /// The response has a status that no client can read.
+    pub(crate) unreadable: bool,
     /// The response is complete, or the stream was reset.
     pub(crate) over: bool,
 }

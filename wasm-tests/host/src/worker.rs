@@ -173,25 +173,6 @@ impl Worker {
         self.chain.clone()
     }
 
-    /// Every stream of a dead VM that waits for it is failed, or goes on where the plugin fails open.
-    pub(crate) fn vm_died(&mut self, vm: u64) {
-        let mut hit = Vec::new();
-        for stream in self.streams.values() {
-            let of_vm = |slot: &crate::stream::Slot| slot.handle.vm.as_ref().is_some_and(|cell| cell.borrow().id == vm);
-            hit.extend(
-                stream
-                    .slots
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, s)| s.context.is_some() && of_vm(s))
-                    .map(|(p, _)| (stream.id, p)),
-            );
-        }
-        for (stream, place) in hit {
-            self.fail_stream(stream, place);
-        }
-    }
-
     /// What comes due next, if anything.
     pub(crate) fn next_due(&self) -> Option<u64> {
         let event = self.site.events.borrow().keys().next().map(|(due, _)| *due);
@@ -256,12 +237,9 @@ impl Worker {
 
     /// Calls a callback of a root context and does what it leaves to do.
     fn call_root(&mut self, cell: &SharedVm, name: &'static str, root: u32, arguments: &[u32]) {
-        let called = cell.borrow_mut().call(name, root, arguments);
+        // A VM that dies of it leaves the streams that wait for it waiting: only a stream's own callback fails it.
+        cell.borrow_mut().call(name, root, arguments);
         self.collect(cell);
-        if called.died() {
-            let vm = cell.borrow().id;
-            self.vm_died(vm);
-        }
         self.run_actions();
         let streams: Vec<u64> = self.streams.keys().copied().collect();
         for stream in streams {
@@ -336,17 +314,13 @@ impl Worker {
                 context.status = status;
             }
         }
-        let called = cell.borrow_mut().call(name, root, arguments);
+        cell.borrow_mut().call(name, root, arguments);
         if let Some(context) = cell.borrow_mut().store.data_mut().root_mut(root) {
             // The code stays, its text does not.
             context.shown = None;
             context.status.1.clear();
         }
         self.collect(cell);
-        if called.died() {
-            let vm = cell.borrow().id;
-            self.vm_died(vm);
-        }
         self.run_actions();
         let streams: Vec<u64> = self.streams.keys().copied().collect();
         for stream in streams {

@@ -29,8 +29,8 @@ pub(crate) fn reply(
     let state = guest.data_mut();
     let acting = state.acting();
     if let Some(stream) = state.stream_mut(acting) {
-        if stream.sight.log {
-            return Err(Fault::Trap(wasmtime::format_err!("Envoy overflows its stack on a local reply in on_log")));
+        if stream.ended {
+            return Err(over());
         }
         // The first of a callback counts.
         if std::mem::replace(&mut stream.replied, true) {
@@ -40,6 +40,11 @@ pub(crate) fn reply(
         state.actions.push(Action::Reply { stream, reply });
     }
     Ok(())
+}
+
+/// Real Envoy does not survive these.
+fn over() -> Fault {
+    Fault::Trap(wasmtime::format_err!("Envoy crashes when a stream that is over is answered or closed"))
 }
 
 /// Request 0, response 1, downstream 2; upstream 3 is not implemented by Envoy.
@@ -53,14 +58,18 @@ pub(crate) fn continue_stream(guest: Guest<'_, '_>, kind: u32) -> Outcome {
     }
 }
 
-/// The request's maps and buffers are out of sight from here on, whichever side goes on.
+/// The request's maps are out of sight from here on, whichever side goes on; and its body, unless it is held and this is
+/// another context's callback: then until it really goes on.
 fn continue_side(guest: Guest<'_, '_>, response: bool) -> Outcome {
     let state = guest.data_mut();
     let acting = state.acting();
+    let own = acting == state.current;
     if let Some(stream) = state.stream_mut(acting) {
         stream.sight.request_headers = false;
         stream.sight.request_trailers = false;
-        stream.sight.request_body = None;
+        if own {
+            stream.sight.request_body = None;
+        }
         let (stream, place) = (stream.id, stream.place);
         state.actions.push(Action::Continue { stream, place, response });
     }
@@ -80,7 +89,11 @@ pub(crate) fn close_stream(guest: Guest<'_, '_>, kind: u32) -> Outcome {
     let acting = state.acting();
     match kind {
         0 | 1 => {
-            if let Some(stream) = state.stream(acting).map(|stream| stream.id) {
+            let stream = state.stream(acting).map(|stream| (stream.id, stream.ended));
+            if let Some((stream, ended)) = stream {
+                if ended {
+                    return Err(over());
+                }
                 state.actions.push(Action::Close { stream });
             }
             Ok(())
