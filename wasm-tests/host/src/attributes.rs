@@ -63,9 +63,9 @@ pub(crate) fn root(state: &VmState, context: u32, name: &[u8]) -> Option<Value> 
         b"destination" => peer(&data.connection.destination),
         b"metadata" => filter_metadata(&data.dynamic_metadata),
         b"filter_state" => {
-            Value::Map(data.filter_state.iter().map(|(k, v)| (k.clone(), Value::Bytes(v.clone()))).collect())
+            Value::Root(data.filter_state.iter().map(|(k, v)| (k.clone(), Value::Bytes(v.clone()))).collect())
         }
-        b"upstream_filter_state" if data.upstream.is_some() => Value::Map(Fields::new()),
+        b"upstream_filter_state" if data.upstream.is_some() => Value::Root(Fields::new()),
         _ => return None,
     })
 }
@@ -118,7 +118,7 @@ fn request(stream: &Stream, data: &StreamData) -> Value {
     for (name, header) in names {
         set(&mut out, name, one(header));
     }
-    Value::Map(out)
+    Value::Root(out)
 }
 
 fn response(stream: &Stream, data: &StreamData) -> Value {
@@ -138,7 +138,7 @@ fn response(stream: &Stream, data: &StreamData) -> Value {
     set(&mut out, "total_size", Some(Value::Int(sent + all)));
     set(&mut out, "flags", Some(Value::Int(flags::bits(&data.flags))));
     set(&mut out, "grpc_status", grpc_status(map, trailers, data.code));
-    Value::Map(out)
+    Value::Root(out)
 }
 
 /// From the trailers, else from the headers, else from the HTTP status as gRPC maps it.
@@ -164,7 +164,7 @@ fn connection(data: &StreamData) -> Value {
         set(&mut out, "uri_san_local_certificate", tls.local_uri_sans.first().map(|san| Value::text(san)));
         set(&mut out, "dns_san_peer_certificate", tls.peer_dns_sans.first().map(|san| Value::text(san)));
     }
-    Value::Map(out)
+    Value::Root(out)
 }
 
 fn upstream(data: &StreamData) -> Value {
@@ -173,12 +173,13 @@ fn upstream(data: &StreamData) -> Value {
         set(&mut out, "address", Some(Value::text(&upstream.address)));
         set(&mut out, "port", port(&upstream.address));
         set(&mut out, "local_address", Some(Value::text("127.0.0.1:50000")));
+        set(&mut out, "locality", Some(Value::text("")));
         set(&mut out, "transport_failure_reason", Some(Value::text("")));
         set(&mut out, "request_attempt_count", Some(Value::Uint(1)));
     } else {
         set(&mut out, "request_attempt_count", Some(Value::Uint(0)));
     }
-    Value::Map(out)
+    Value::Root(out)
 }
 
 fn port(address: &str) -> Option<Value> {
@@ -189,7 +190,7 @@ fn peer(address: &str) -> Value {
     let mut out = Fields::new();
     set(&mut out, "address", Some(Value::text(address)));
     set(&mut out, "port", port(address));
-    Value::Map(out)
+    Value::Root(out)
 }
 
 fn xds(settings: &Settings, stream: Option<&Stream>) -> Value {
@@ -199,10 +200,11 @@ fn xds(settings: &Settings, stream: Option<&Stream>) -> Value {
     set(&mut fields, "id", Some(Value::text(&node.id)));
     set(&mut fields, "cluster", Some(Value::text(&node.cluster)));
     set(&mut fields, "metadata", Some(Value::from_map(&node.metadata)));
+    set(&mut fields, "locality", Some(Value::Message(Vec::new(), Fields::new())));
     set(&mut fields, "user_agent_name", Some(Value::text("envoy")));
     let bytes = proto::node(&node.id, &node.cluster, &node.metadata);
     set(&mut out, "node", Some(Value::Message(bytes, fields)));
-    let Some(stream) = stream else { return Value::Map(out) };
+    let Some(stream) = stream else { return Value::Root(out) };
     let data = stream.data.borrow();
     set(
         &mut out,
@@ -229,6 +231,7 @@ fn xds(settings: &Settings, stream: Option<&Stream>) -> Value {
     }
     if let Some(upstream) = &data.upstream {
         set(&mut out, "upstream_host_metadata", Some(filter_metadata(&upstream.metadata)));
+        set(&mut out, "upstream_host_locality_metadata", Some(Value::Null));
     }
-    Value::Map(out)
+    Value::Root(out)
 }

@@ -5,6 +5,7 @@
 //! form under a name that no field has.
 
 use crate::attributes::{self, ROOTS};
+use crate::hostcall::properties::find;
 use crate::state::VmState;
 use crate::status::Status;
 use crate::value::Value;
@@ -23,11 +24,24 @@ const PLANE: u32 = 0x0010_f700;
 pub(crate) fn create(state: &mut VmState, text: &[u8]) -> Result<Vec<u8>, Status> {
     let text = std::str::from_utf8(text).map_err(|_| Status::BadArgument)?;
     let program = Program::compile(text).map_err(|_| Status::BadArgument)?;
+    let references = program.references();
+    if references.functions().into_iter().any(unknown) {
+        return Err(Status::BadArgument);
+    }
     let current = state.current;
     let root = state.root_mut(current).ok_or(Status::BadArgument)?;
     root.last_expression += 1;
     root.expressions.insert(root.last_expression, Rc::new(program));
     Ok(root.last_expression.to_le_bytes().to_vec())
+}
+
+/// Whether Envoy has no such function: its extensions for strings are off. Operators are no names.
+fn unknown(function: &str) -> bool {
+    const KNOWN: &str = " size contains startsWith endsWith matches int uint double string bytes bool type dyn duration \
+        timestamp getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds getMinutes \
+        getMonth getSeconds has all exists exists_one map filter ";
+    let named = function.starts_with(|c: char| c.is_ascii_alphabetic());
+    named && !KNOWN.split_ascii_whitespace().any(|known| known == function)
 }
 
 fn number(arguments: &[u8]) -> Result<u32, Status> {
@@ -52,6 +66,13 @@ pub(crate) fn evaluate(state: &mut VmState, arguments: &[u8]) -> Result<Vec<u8>,
     let program = program.ok_or(Status::NotFound)?;
     let references = program.references();
     let mut context = Context::default();
+    for name in ["plugin_name", "plugin_root_id", "plugin_vm_id", "connection_id"] {
+        if let Some(value) =
+            references.has_variable(name).then(|| find(state, state.current, name.as_bytes())).flatten()
+        {
+            context.add_variable_from_value(name, to_cel(&value));
+        }
+    }
     for root in ROOTS.into_iter().filter(|root| references.has_variable(root)) {
         if let Some(value) = attributes::root(state, state.current, root.as_bytes()) {
             context.add_variable_from_value(root, to_cel(&value));
@@ -100,6 +121,11 @@ fn to_cel(value: &Value) -> Cel {
             map.insert(Key::String(Arc::new(MESSAGE.to_owned())), Cel::Bytes(Arc::new(bytes.clone())));
             Cel::Map(Map { map: Arc::new(map) })
         }
+        Value::Root(fields) => {
+            let mut map = to_map(fields);
+            map.insert(Key::String(Arc::new(MESSAGE.to_owned())), Cel::Null);
+            Cel::Map(Map { map: Arc::new(map) })
+        }
         Value::Map(fields) => Cel::Map(Map { map: Arc::new(to_map(fields)) }),
         Value::List(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
     }
@@ -128,8 +154,10 @@ fn from_cel(value: &Cel) -> Result<Value, Status> {
         Cel::Timestamp(time) => Value::Timestamp(time.timestamp_nanos_opt().ok_or(Status::SerializationFailure)?),
         Cel::List(items) => Value::List(items.iter().map(from_cel).collect::<Result<_, _>>()?),
         Cel::Map(map) => {
-            if let Some(Cel::Bytes(bytes)) = map.map.get(&Key::String(Arc::new(MESSAGE.to_owned()))) {
-                return Ok(Value::Bytes(bytes.to_vec()));
+            match map.map.get(&Key::String(Arc::new(MESSAGE.to_owned()))) {
+                Some(Cel::Bytes(bytes)) => return Ok(Value::Bytes(bytes.to_vec())),
+                Some(_) => return Err(Status::SerializationFailure),
+                None => {}
             }
             let mut out = BTreeMap::new();
             for (key, value) in map.map.iter() {

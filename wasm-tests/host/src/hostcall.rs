@@ -6,7 +6,7 @@ mod callouts;
 mod control;
 mod maps;
 mod metrics;
-mod properties;
+pub(crate) mod properties;
 mod shared;
 mod wasi;
 

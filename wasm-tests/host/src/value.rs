@@ -21,6 +21,8 @@ pub(crate) enum Value {
     /// A protobuf message: as it is serialised, and its fields by name.
     Message(Vec<u8>, BTreeMap<Vec<u8>, Value>),
     Map(BTreeMap<Vec<u8>, Value>),
+    /// A root of the attribute tree, which has entries and no encoding.
+    Root(BTreeMap<Vec<u8>, Value>),
     List(Vec<Value>),
 }
 
@@ -49,7 +51,7 @@ impl Value {
     /// The encoding for modules: strings raw, numbers 8 bytes little endian, maps and lists as pairs.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Status> {
         Ok(match self {
-            Value::Null => return Err(Status::SerializationFailure),
+            Value::Null | Value::Root(_) => return Err(Status::SerializationFailure),
             Value::Bytes(bytes) | Value::Message(bytes, _) => bytes.clone(),
             Value::Int(number) | Value::Duration(number) | Value::Timestamp(number) => number.to_le_bytes().to_vec(),
             Value::Uint(number) => number.to_le_bytes().to_vec(),
@@ -75,7 +77,7 @@ impl Value {
     /// What one more element of a path leads to: a map's entry, a message's field, a list's item.
     pub(crate) fn step(&self, element: &[u8]) -> Option<&Value> {
         match self {
-            Value::Map(map) | Value::Message(_, map) => map.get(element),
+            Value::Map(map) | Value::Root(map) | Value::Message(_, map) => map.get(element),
             Value::List(items) => items.get(std::str::from_utf8(element).ok()?.parse::<usize>().ok()?),
             _ => None,
         }

@@ -35,7 +35,7 @@ fn lookup(state: &VmState, path: &[u8]) -> Result<Value, Status> {
 }
 
 /// The first element of a path.
-fn find(state: &VmState, context: u32, name: &[u8]) -> Option<Value> {
+pub(crate) fn find(state: &VmState, context: u32, name: &[u8]) -> Option<Value> {
     if ROOTS.iter().any(|root| root.as_bytes() == name)
         && let Some(value) = attributes::root(state, context, name)
     {
