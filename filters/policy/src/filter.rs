@@ -98,8 +98,6 @@ impl Filter for Policy {
         })
     }
 
-    fn learn(&mut self, _direction: i64) {}
-
     fn demand(&self, phase: Phase) -> &Demand {
         match phase {
             Phase::Request => &self.request,

@@ -134,8 +134,6 @@ impl Filter for RateLimit {
         })
     }
 
-    fn learn(&mut self, _direction: i64) {}
-
     fn demand(&self, phase: Phase) -> &Demand {
         match phase {
             Phase::Request => &self.request,

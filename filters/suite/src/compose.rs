@@ -186,19 +186,6 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         })
     }
 
-    fn learn(&mut self, direction: i64) {
-        if let Some(policy) = &mut self.policy {
-            policy.learn(direction);
-        }
-        if let Some(rate_limit) = &mut self.rate_limit {
-            rate_limit.learn(direction);
-        }
-        if let Some(telemetry) = &mut self.telemetry {
-            telemetry.learn(direction);
-        }
-        self.demands = demands(&self.policy, &self.rate_limit, &self.telemetry);
-    }
-
     fn demand(&self, phase: Phase) -> &Demand {
         let [request, response, end, end_unseen] = &self.demands;
         match phase {

@@ -1,7 +1,7 @@
 //! The filter: numbers a stream's labels when it ends, and records its four metrics.
 
 use crate::capture::Stream;
-use crate::config::{Settings, Side};
+use crate::config::Settings;
 use crate::demand::Demands;
 use crate::known::{Known, Own};
 use crate::rows::Rows;
@@ -53,13 +53,6 @@ impl Filter for Telemetry {
             fields.finish();
             Some(Self::new(settings?, node))
         })
-    }
-
-    fn learn(&mut self, direction: i64) {
-        if self.settings.reporter.is_none() {
-            self.settings.reporter = Some(Side::of(direction));
-            self.demands = Demands::new(&self.settings);
-        }
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

@@ -49,17 +49,13 @@ impl<F: Filter> Core<F> {
         }
     }
 
-    /// With the first stream: learns the listener's direction, which is the same for all streams of a root context,
-    /// plans what is read, and arms the timer. A VM without traffic does nothing.
+    /// With the first stream: plans what is read, and arms the timer. A VM without traffic does nothing.
     pub(crate) fn wake(&mut self) {
         if self.awake {
             return;
         }
         self.awake = true;
-        let direction = abi::property(b"xds\0listener_direction").unwrap_or_default();
-        let direction = <[u8; 8]>::try_from(&*direction).map_or(0, i64::from_le_bytes);
-        self.filter.learn(direction);
-        self.plans = Phase::ALL.map(|phase| Plan::new(self.filter.demand(phase), direction));
+        self.plans = Phase::ALL.map(|phase| Plan::new(self.filter.demand(phase)));
         if let Some(period) = self.filter.tick_period() {
             let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
             if abi::set_tick_period(millis).is_err() {

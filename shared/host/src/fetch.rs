@@ -23,8 +23,6 @@ pub(crate) struct Plan {
     request_headers: bool,
     response_headers: bool,
     response_trailers: bool,
-    /// The direction of the listener, where it is demanded: it never changes, so it is never read again.
-    direction: Option<i64>,
     single: Vec<(Attribute, Vec<u8>)>,
     list: Option<List>,
 }
@@ -39,13 +37,14 @@ struct List {
 }
 
 impl Plan {
-    /// Prepares a demand of a listener with that direction. Expressions are created here.
-    pub(crate) fn new(demand: &Demand, direction: i64) -> Self {
+    /// Prepares a demand. Expressions are created here.
+    ///
+    /// Nothing is kept from one stream for the next: one root context may serve listeners of both directions.
+    pub(crate) fn new(demand: &Demand) -> Self {
         let Demand { idle, timeless, request_headers, response_headers, response_trailers, attributes } = demand;
         // A whole message does not travel in a list; it is read alone.
-        let read = attributes.iter().filter(|attribute| **attribute != Attribute::ListenerDirection).cloned();
         let (listed, mut single): (Vec<_>, Vec<_>) =
-            read.partition(|attribute| *attribute != Attribute::DynamicMetadata);
+            attributes.iter().cloned().partition(|attribute| *attribute != Attribute::DynamicMetadata);
         let mut list = None;
         if listed.len() >= LIST_FROM {
             let token = abi::foreign_function("expr_create", list::expression(&listed).as_bytes());
@@ -59,7 +58,6 @@ impl Plan {
             request_headers: *request_headers,
             response_headers: *response_headers,
             response_trailers: *response_trailers,
-            direction: attributes.contains(&Attribute::ListenerDirection).then_some(direction),
             single: single.into_iter().map(with_path).collect(),
             list,
         }
@@ -78,9 +76,6 @@ impl Plan {
         }
         if self.response_trailers {
             blocks.response_trailers = abi::header_map(Map::ResponseTrailers)?;
-        }
-        if let Some(direction) = self.direction {
-            attributes.set_int(&Attribute::ListenerDirection, direction);
         }
         for (attribute, path) in &self.single {
             read(attribute, path, attributes);

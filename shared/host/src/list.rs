@@ -23,9 +23,9 @@ pub(crate) fn expression(attributes: &[Attribute]) -> String {
 /// Whether Envoy has a value for every stream in every phase that asks for it, so that a guard would only cost (about
 /// 2,500 instructions). The duration is asked for at the end only, when it is known.
 fn is_always_there(attribute: &Attribute) -> bool {
-    use Attribute::{ConnectionMtls, DestinationAddress, RequestDuration, SourceAddress};
+    use Attribute::{ConnectionMtls, DestinationAddress, ListenerDirection, RequestDuration, SourceAddress};
     use Attribute::{RequestTotalSize, ResponseFlags, ResponseTotalSize};
-    matches!(attribute, ConnectionMtls | DestinationAddress | RequestDuration | SourceAddress)
+    matches!(attribute, ConnectionMtls | DestinationAddress | ListenerDirection | RequestDuration | SourceAddress)
         || matches!(attribute, RequestTotalSize | ResponseFlags | ResponseTotalSize)
 }
 

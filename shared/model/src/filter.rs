@@ -29,11 +29,7 @@ pub trait Filter: Sized {
     /// All problems at once, each with its JSON path.
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems>;
 
-    /// Learns the traffic direction of the listener, as `xds.listener_direction` has it: 0 unspecified, 1 inbound,
-    /// 2 outbound. Told once in each VM, before its first stream; demands may become smaller by it.
-    fn learn(&mut self, direction: i64);
-
-    /// What a phase reads. Constant once the direction is known; before that it covers every direction.
+    /// What a phase reads. Constant for a compiled configuration, which may serve listeners of both directions.
     fn demand(&self, phase: Phase) -> &Demand;
 
     /// How often [`Filter::tick`] is wanted; `None` for never.

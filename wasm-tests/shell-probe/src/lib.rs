@@ -31,7 +31,6 @@ pub struct Probe {
     name: String,
     shows_attributes: bool,
     ticks: Option<u32>,
-    direction: i64,
     request: Demand,
     response: Demand,
     end: Demand,
@@ -67,7 +66,7 @@ impl Probe {
     fn log(&self, io: &mut Io<'_>, stream: &str, phase: Phase, facts: &Facts<'_>) {
         let clock = if io.now.wall_nanos > 0 && io.now.mono_nanos > 0 { "runs" } else { "stands" };
         let maps = show::maps(facts);
-        let (name, direction) = (&self.name, self.direction);
+        let (name, direction) = (&self.name, facts.attributes.int(&Attribute::ListenerDirection).unwrap_or(-1));
         io.effects
             .log(Level::Info, format!("shell {name} {stream} {phase:?}: {maps}, clock {clock}, direction {direction}"));
         if self.shows_attributes {
@@ -99,16 +98,11 @@ impl Filter for Probe {
             name: format!("{}/{}", words.first().copied().unwrap_or_default(), node.id),
             shows_attributes: words.contains(&"attributes"),
             ticks: words.contains(&"ticks").then_some(0),
-            direction: -1,
             request: Demand { request_headers: true, ..known.clone() },
             response: Demand { response_headers: true, ..known },
             end: Demand { request_headers: true, response_headers: true, response_trailers: true, ..all },
             defined: false,
         })
-    }
-
-    fn learn(&mut self, direction: i64) {
-        self.direction = direction;
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

@@ -47,8 +47,6 @@ impl Filter for Toy {
     fn compile(_document: &[u8], _node: &Node) -> Result<Self, Problems> {
         Ok(Self::new("c"))
     }
-    fn learn(&mut self, _: i64) {}
-
     fn demand(&self, phase: Phase) -> &Demand {
         &self.demands[Phase::ALL.iter().position(|known| *known == phase).unwrap()]
     }
