@@ -18,6 +18,8 @@ PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
   filters/policy filters/rate-limit filters/telemetry filters/suite
 CARGO_DENY_VERSION := 0.20.2
 WASM_BINDGEN_VERSION := 0.2.130
+# Every test is built with the features that all crates together ask for: else wasmtime would be built several times.
+TESTED := --workspace --exclude 'weir-*-module' --exclude weir-probe --exclude weir-empty --exclude weir-shell-probe
 step = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
@@ -77,9 +79,8 @@ test: test-unit test-wasm32 test-modules test-worlds budget ## every test that n
 .PHONY: test-unit
 test-unit: toolchain
 	$(call step,unit tests of every crate)
-	@cargo test --locked --workspace --exclude 'weir-*-module' --exclude weir-probe \
-	  --exclude weir-empty --exclude weir-shell-probe --lib --bins --examples
-	@cargo test --locked -p weir-policy -p weir-rate-limit -p weir-telemetry -p weir-matching --tests
+	@cargo test --locked $(TESTED) --lib --bins --examples
+	@cargo test --locked $(TESTED) --test conformance --test oracle --test scale
 
 .PHONY: test-wasm32
 test-wasm32: toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
@@ -101,14 +102,14 @@ test-modules: build
 
 .PHONY: test-worlds
 test-worlds: test-modules
-	$(call step,scenarios in the in-process host)
-	@cargo test --locked -p weir-test-host --test scenarios --test shell --test strictness
-	$(call step,scenarios in real Envoy $(ENVOY_VERSION))
-	@cargo test --locked -p weir-test-envoy --tests
+	$(call step,scenarios in real Envoy $(ENVOY_VERSION) and in the in-process host)
+	@cargo test --locked $(TESTED) --test scenarios
+	$(call step,strictness of the in-process host; hostile bytes and swaps in real Envoy)
+	@cargo test --locked $(TESTED) --test shell --test strictness --test hostile --test swap --test proxy
 	$(call step,the command line and every file of envoy-configs)
-	@cargo test --locked -p weir --tests
+	@cargo test --locked $(TESTED) --test envoy_configs --test two_listeners
 	$(call step,transcripts of both hosts)
-	@cargo test --locked -p weir-transcript --tests
+	@cargo test --locked $(TESTED) --test transcript
 
 .PHONY: test-matrix
 test-matrix: test-modules ## the real-Envoy scenarios on every supported Envoy line
@@ -135,7 +136,7 @@ bench: test-modules ## the side-by-side table, written to docs/benchmarks.md
 .PHONY: budget
 budget: test-modules ## the deterministic cost of every scenario against wasm-tests/budgets.toml
 	$(call step,budgets)
-	@cargo test --locked -p weir-test-host --test budget
+	@cargo test --locked $(TESTED) --test budget
 
 # ------------------------------------------------------------------------------------------------------- quality
 

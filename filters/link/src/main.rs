@@ -2,7 +2,8 @@
 //!
 //! The SDK exports every callback of the ABI, and Envoy enters the VM for each that is exported: about 1,700
 //! instructions a time, for every body chunk of every stream. So the exports that a module does not use are dropped,
-//! and with them the code that only they reached. The `name` section stays: Envoy's backtraces need it.
+//! and with them the code that only they reached; so are the SDK's methods that nobody calls, and all but one of
+//! functions whose code is the same. The `name` section stays, shortened: Envoy's backtraces need it.
 //!
 //! What cannot ship is refused here: an import that Envoy does not offer on every supported line, a missing part of the
 //! ABI, a module above [`SIZE_LIMIT`]. `weir-link --panics FILE.wasm` counts the functions, reachable from an export,
@@ -10,8 +11,10 @@
 
 mod exports;
 mod imports;
+mod merge;
 mod names;
 mod panics;
+mod vtables;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,7 +54,9 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     let keep = exports::of(name).ok_or_else(|| format!("`{name}` is not a module of this workspace"))?;
     let mut module = read(from)?;
     exports::strip(&mut module, &keep)?;
+    vtables::prune(&mut module);
     walrus::passes::gc::run(&mut module);
+    let mut module = merge::identical(module)?;
     imports::check(&module)?;
     names::shorten(&mut module);
     let bytes = module.emit_wasm();

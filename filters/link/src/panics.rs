@@ -18,7 +18,7 @@ impl Visitor<'_> for Callees {
     }
 }
 
-/// The names of those functions, sorted.
+/// The names of those functions, sorted; one name may stand for several.
 pub(crate) fn callers(module: &Module) -> Vec<String> {
     let mut calls: BTreeMap<FunctionId, BTreeSet<FunctionId>> = BTreeMap::new();
     for function in module.funcs.iter() {
@@ -52,6 +52,5 @@ pub(crate) fn callers(module: &Module) -> Vec<String> {
         .map(|(caller, _)| name(*caller))
         .collect();
     names.sort();
-    names.dedup();
     names
 }

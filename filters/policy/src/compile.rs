@@ -6,6 +6,7 @@ use crate::field::Field;
 use crate::object::{Action, Clause, Key, Object, Rule};
 use crate::workload::Workload;
 use std::collections::BTreeMap;
+use weir_config::At;
 use weir_matching::{Index, Pattern};
 use weir_model::{Attribute, Demand};
 
@@ -73,8 +74,11 @@ fn section(object: &Object) -> Option<usize> {
     }
 }
 
-/// Compiles the objects that apply to `workload`.
-pub(crate) fn compile(objects: &[Object], workload: &Workload) -> Compiled {
+/// The most headers by name that rules can look at: fields are 16 bits. Of more, some would never match.
+pub(crate) const HEADERS: usize = (u16::MAX - Field::HEADERS) as usize;
+
+/// Compiles the objects that apply to `workload`. `None`, and a problem at `at`, if they look at too many headers.
+pub(crate) fn compile(objects: &[Object], workload: &Workload, at: &At<'_>) -> Option<Compiled> {
     let mut written: Vec<(usize, String, u32, u32, &Rule)> = Vec::new();
     let mut applies = [false; SECTIONS];
     for (object, policy) in objects.iter().zip(0u32..) {
@@ -88,9 +92,12 @@ pub(crate) fn compile(objects: &[Object], workload: &Workload) -> Compiled {
             written.push((section, id, policy, index, rule));
         }
     }
-    written.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    weir_matching::sort_by(&mut written, |a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
 
     let mut interner = Interner::new(objects);
+    if interner.headers.len() > HEADERS {
+        return at.problem(format!("rules look at more than {HEADERS} headers by name"));
+    }
     let mut ends = [0u32; SECTIONS];
     let mut rules = Vec::with_capacity(written.len());
     for (section, _, policy, index, rule) in &written {
@@ -106,12 +113,12 @@ pub(crate) fn compile(objects: &[Object], workload: &Workload) -> Compiled {
     let Interner { tests, headers, .. } = interner;
     let index = Index::new(&anchors::of(&rules, &tests), &Field::VITAL.map(|field| field.0));
     let mut fields: Vec<Field> = tests.iter().map(|test| test.field).collect();
-    fields.sort_unstable();
+    weir_matching::sort(&mut fields);
     fields.dedup();
     let direct_address = workload.direct_address.clone().map(Attribute::FilterState);
     let peer_uri_sans = workload.peer_uri_sans.clone().map(Attribute::FilterState);
     let demand = demand(&fields, direct_address.as_ref(), peer_uri_sans.as_ref());
-    Compiled {
+    Some(Compiled {
         policies: objects
             .iter()
             .map(|object| (object.namespace.as_str().into(), object.name.as_str().into()))
@@ -126,7 +133,7 @@ pub(crate) fn compile(objects: &[Object], workload: &Workload) -> Compiled {
         demand,
         direct_address,
         peer_uri_sans,
-    }
+    })
 }
 
 fn demand(fields: &[Field], direct_address: Option<&Attribute>, peer_uri_sans: Option<&Attribute>) -> Demand {
@@ -162,16 +169,14 @@ impl Interner {
                 _ => None,
             })
             .collect();
-        headers.sort_unstable();
+        weir_matching::sort(&mut headers);
         headers.dedup();
-        // Fields are 16 bits; a document with more header names than that is far beyond any that Envoy would take.
-        headers.truncate(usize::from(u16::MAX - Field::HEADERS));
         Self { known: BTreeMap::new(), tests: Vec::new(), headers }
     }
 
     fn asked(&mut self, clause: &Clause) -> Asked {
         let mut any_of = clause.values.clone();
-        any_of.sort_unstable();
+        weir_matching::sort(&mut any_of);
         any_of.dedup();
         let test = Test { field: self.field(&clause.key), any_of: any_of.into() };
         let next = u32::try_from(self.tests.len()).unwrap_or(u32::MAX);

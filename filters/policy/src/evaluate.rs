@@ -100,7 +100,7 @@ pub(crate) fn matches(rule: &Running, denies: bool, ask: &mut impl FnMut(u32) ->
 
 fn ask(compiled: &Compiled, request: &Request<'_>, place: usize) -> Outcome {
     let Some(test) = compiled.tests.get(place) else { return Outcome::Unknown };
-    if Field::VITAL.contains(&test.field) && request.is_unknown(test.field) {
+    if test.field.is_vital() && request.is_unknown(test.field) {
         return Outcome::Unknown;
     }
     if holds(test, request) { Outcome::Yes } else { Outcome::No }

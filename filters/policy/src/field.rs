@@ -21,9 +21,23 @@ impl Field {
     pub(crate) const DESTINATION_ADDRESS: Self = Self(11);
     pub(crate) const HEADERS: u16 = 12;
 
-    /// Fields without which a rule fails closed: DENY matches, ALLOW does not.
-    pub(crate) const VITAL: [Self; 4] =
-        [Self::PORT, Self::DIRECT_ADDRESS, Self::REMOTE_ADDRESS, Self::DESTINATION_ADDRESS];
+    /// Fields without which a rule fails closed: DENY matches, ALLOW does not. Those of the peer's identity, which is
+    /// hardly ever unknown, are last.
+    pub(crate) const VITAL: [Self; 8] = [
+        Self::PORT,
+        Self::DIRECT_ADDRESS,
+        Self::REMOTE_ADDRESS,
+        Self::DESTINATION_ADDRESS,
+        Self::PRINCIPAL,
+        Self::NAMESPACE,
+        Self::SERVICE_ACCOUNT,
+        Self::TRUST_DOMAIN,
+    ];
+
+    /// Whether it is one of [`Self::VITAL`].
+    pub(crate) fn is_vital(self) -> bool {
+        (Self::PORT.0..=Self::DESTINATION_ADDRESS.0).contains(&self.0)
+    }
 
     /// Whether it is read from the request headers.
     pub(crate) fn is_in_headers(self) -> bool {
@@ -44,5 +58,21 @@ impl Field {
             _ if self.is_identity() => Some(Attribute::PeerUriSan),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Field;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn vital_fields_are_those_of_the_list() {
+        for number in 0..=Field::HEADERS {
+            let field = Field(number);
+            assert_eq!(field.is_vital(), Field::VITAL.contains(&field), "{field:?}");
+        }
+        assert!(Field::VITAL.iter().skip(4).all(|field| field.is_identity()));
     }
 }

@@ -47,7 +47,7 @@ impl Policy {
         if at.problems() != before {
             return None;
         }
-        let compiled = compile(&objects, &workload);
+        let compiled = compile(&objects, &workload, &at)?;
         let inbound_only = workload.proxy == Some(Proxy::Sidecar) && compiled.applies != [false; 4];
         let mut request = compiled.demand.clone();
         if inbound_only {

@@ -11,25 +11,35 @@ pub(crate) enum Action {
     Audit,
 }
 
-/// Which proxies a policy is for, within its namespace.
+/// Which proxies a policy is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Workloads with all of these labels.
     Labels(BTreeMap<String, String>),
-    /// Gateways by name, `targetRef(s)` of kind Gateway.
-    Gateways(Vec<String>),
-    /// Only things that this proxy cannot know to be: services, gateway classes.
-    Others,
+    /// What `targetRef(s)` names; one is enough.
+    Targets(Vec<(Target, String)>),
 }
 
-/// One object.
+/// A kind of thing that a policy can target by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A Gateway of the Kubernetes Gateway API.
+    Gateway,
+    GatewayClass,
+    /// A Gateway of `networking.istio.io`.
+    IstioGateway,
+    HttpRoute,
+    /// A Service or a ServiceEntry.
+    Service,
+}
+
+/// One object that is for this workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) dry_run: bool,
     pub(crate) action: Action,
-    pub(crate) scope: Scope,
     pub(crate) rules: Vec<Rule>,
 }
 

@@ -6,7 +6,6 @@ mod values;
 
 use crate::object::Object;
 use crate::workload::Workload;
-use std::collections::BTreeSet;
 use weir_config::{Fields, Mode};
 use weir_model::Node;
 
@@ -34,18 +33,14 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
     if let Some(at) = fields.take("workload") {
         workload.read(&at);
     }
-    let mut objects = Vec::new();
-    let mut names = BTreeSet::new();
+    let mut selection = object::Selection::of(&workload);
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
-        object::objects(&item, &workload.trust, &mut |at, object| {
-            if !names.insert((object.namespace.clone(), object.name.clone())) {
-                at.problem::<()>(format!("policy `{}/{}` is given twice", object.namespace, object.name));
-            }
-            if workload.is_selected(&object, at) == Some(true) {
-                objects.push(object);
-            }
-        });
+        selection.read(&item);
     }
+    let objects = selection.objects;
     fields.finish();
     Some(Document { mode: mode?, workload, objects })
 }
+
+#[cfg(test)]
+mod tests;

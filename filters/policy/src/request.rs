@@ -27,7 +27,7 @@ impl Scratch {
         let mut host = std::mem::take(&mut self.host);
         lower_host(compiled, facts, &mut host);
         let values = recycle(std::mem::take(&mut self.values));
-        let mut request = Request { values, addresses: [None; 3], authenticated: false };
+        let mut request = Request { values, addresses: [None; 3], authenticated: false, stranger: false };
         request.read_headers(compiled, facts, &host);
         request.read_attributes(compiled, facts);
         let result = then(&request, self);
@@ -63,7 +63,9 @@ impl Scratch {
         if request.authenticated {
             index.probe_present(Field::PRINCIPAL.0, candidates);
         }
-        for field in Field::VITAL {
+        // The first four are the port and the addresses.
+        let vital = if request.stranger { Field::VITAL.len() } else { 4 };
+        for field in Field::VITAL.into_iter().take(vital) {
             match request.address(field) {
                 Some(address) => index.probe_address(field.0, address, candidates),
                 None if request.is_unknown(field) => index.probe_unknown(field.0, candidates),
@@ -96,6 +98,8 @@ pub(crate) struct Request<'a> {
     addresses: [Option<IpAddr>; 3],
     /// The peer presented a certificate.
     pub(crate) authenticated: bool,
+    /// The peer presented a certificate, and whose it is cannot be told.
+    stranger: bool,
 }
 
 impl<'a> Request<'a> {
@@ -109,6 +113,7 @@ impl<'a> Request<'a> {
     pub(crate) fn is_unknown(&self, field: Field) -> bool {
         match field {
             Field::PORT => !self.values.iter().any(|(known, _)| *known == Field::PORT),
+            field if field.is_identity() => self.stranger,
             _ => self.address(field).is_none(),
         }
     }
@@ -176,14 +181,22 @@ impl<'a> Request<'a> {
 
     fn read_identities(&mut self, compiled: &Compiled, facts: &Facts<'a>) {
         let first = facts.attributes.bytes(&Attribute::PeerUriSan).unwrap_or_default();
-        let all = compiled.peer_uri_sans.as_ref().and_then(|state| facts.attributes.bytes(state)).unwrap_or_default();
-        let others = all.split(|byte| *byte == b',').filter(|san| *san != first);
+        let state = compiled.peer_uri_sans.as_ref().map(|state| facts.attributes.bytes(state));
+        let all = state.flatten().unwrap_or_default();
+        let mtls = facts.attributes.bool(&Attribute::ConnectionMtls).unwrap_or(false);
+        self.authenticated = mtls || !first.is_empty();
+        // A name with a NUL byte may be another one to who issued it. If not all names are there that should be, a rule
+        // may be about one of the rest.
+        self.stranger = first.contains(&0) || all.contains(&0) || (state == Some(None) && !first.is_empty());
+        if self.stranger {
+            return;
+        }
+        // The first is known, so what is a comma in it does not begin another.
+        let after = all.strip_prefix(first).filter(|rest| rest.first().is_none_or(|byte| *byte == b','));
+        let others = after.unwrap_or(all).split(|byte| *byte == b',');
         for san in std::iter::once(first).chain(others) {
             self.values.extend(spiffe_id(san).map(|id| (Field::PRINCIPAL, id)));
         }
-        let mtls = facts.attributes.bool(&Attribute::ConnectionMtls).unwrap_or(false);
-        // A name with a NUL byte is no name, and its certificate no identity.
-        self.authenticated = (mtls || !first.is_empty()) && !first.contains(&0);
     }
 }
 

@@ -1,13 +1,21 @@
 //! Whom the policies are selected for: the workload behind this proxy, from the document or the node's metadata.
 
 use crate::TrustDomains;
-use crate::object::{Object, Scope};
+use crate::object::{Scope, Target};
 use std::collections::BTreeMap;
 use weir_config::At;
 use weir_model::Node;
 
 /// Label that Istio gives the pods of a Kubernetes Gateway.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+
+/// The GatewayClass of Istio's waypoints.
+const WAYPOINT_CLASS: &str = "istio-waypoint";
+
+/// Why it is not known whether a policy applies.
+const NO_LABELS: &str = "whom it is for cannot be checked: give `workload.labels`, or LABELS in the node's metadata";
+const NO_PROXY: &str = "whom it is for cannot be checked: say `proxy: gateway` or `proxy: waypoint` in `workload`";
+const NO_TARGET: &str = "whether this proxy serves the target is unknown: leave the policy out where it does not, or say `proxy` in `workload`";
 
 /// What the proxy stands in front of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,36 +84,86 @@ impl Workload {
         fields.finish();
     }
 
-    /// Whether a policy is for this workload. A problem at `at` if that cannot be told: a policy that is left out in
-    /// silence would let requests through.
-    pub(crate) fn is_selected(&self, object: &Object, at: &At<'_>) -> Option<bool> {
-        let Some(namespace) = &self.namespace else {
+    /// Whether a policy of `namespace` is for this workload (Istio's `pilot/pkg/model/policyattachment.go`). A problem
+    /// at `at` if that cannot be told: a policy that is left out in silence would let requests through.
+    pub(crate) fn is_selected(&self, namespace: &str, scope: &Scope, at: &At<'_>) -> Option<bool> {
+        let Some(own) = &self.namespace else {
             return at.problem(
                 "which policies apply is unknown: give `workload.namespace`, or NAMESPACE in the node's metadata",
             );
         };
-        if object.namespace != *namespace && object.namespace != self.root {
-            return Some(false);
-        }
-        let labels = |what: &str| match &self.labels {
-            Some(labels) => Some(labels),
-            None => at
-                .problem(format!("{what} cannot be checked: give `workload.labels`, or LABELS in the node's metadata")),
+        let (is_own, is_root) = (namespace == own, namespace == self.root);
+        let selected = match scope {
+            Scope::Labels(_) if !is_own && !is_root => Ok(false),
+            Scope::Labels(wanted) => self.is_labelled(wanted),
+            Scope::Targets(targets) => {
+                let mut selected = Ok(false);
+                for (target, name) in targets {
+                    // One target that is this proxy is enough, whatever the others are.
+                    match self.is_target(*target, name, is_own, is_root) {
+                        Ok(false) => {}
+                        Ok(true) => return Some(true),
+                        unknown => selected = unknown,
+                    }
+                }
+                selected
+            }
         };
-        match &object.scope {
-            Scope::Labels(wanted) if wanted.is_empty() => Some(true),
-            Scope::Labels(wanted) => {
-                let labels = labels("the selector")?;
-                Some(wanted.iter().all(|(key, value)| labels.get(key) == Some(value)))
+        match selected {
+            Ok(selected) => Some(selected),
+            Err(unknown) => at.problem(unknown),
+        }
+    }
+
+    fn is_labelled(&self, wanted: &BTreeMap<String, String>) -> Result<bool, &'static str> {
+        // Istio's waypoints take policies by target alone. A pod that no Gateway stands for is none of them.
+        if self.proxy == Some(Proxy::Waypoint) && self.gateway()?.is_some() {
+            return Ok(false);
+        }
+        if wanted.is_empty() && self.proxy.is_some() {
+            return Ok(true);
+        }
+        let labels = match &self.labels {
+            Some(labels) => labels,
+            None if wanted.is_empty() => return Ok(true),
+            None => return Err(NO_LABELS),
+        };
+        if wanted.iter().any(|(key, value)| labels.get(key) != Some(value)) {
+            return Ok(false);
+        }
+        // The pod of a Gateway may be a waypoint.
+        if self.proxy.is_none() && labels.contains_key(GATEWAY_NAME) { Err(NO_PROXY) } else { Ok(true) }
+    }
+
+    /// Whether this proxy is what a target names. `Err` says why that is not known.
+    fn is_target(&self, target: Target, name: &str, is_own: bool, is_root: bool) -> Result<bool, &'static str> {
+        match (target, self.proxy) {
+            (Target::Gateway, _) => Ok(is_own && self.gateway()? == Some(name)),
+            (Target::GatewayClass, Some(Proxy::Sidecar | Proxy::Gateway)) => Ok(false),
+            (Target::GatewayClass, _) if !is_root || name != WAYPOINT_CLASS || self.gateway()?.is_none() => Ok(false),
+            (Target::GatewayClass, proxy) => proxy.map(|_| true).ok_or(NO_PROXY),
+            // The Gateways that select this proxy, in its own namespace or that of the mesh.
+            (Target::IstioGateway, _) if !is_own && !is_root => Ok(false),
+            (Target::IstioGateway | Target::HttpRoute, Some(Proxy::Sidecar | Proxy::Waypoint)) => Ok(false),
+            (Target::IstioGateway | Target::HttpRoute, _) => Err(NO_TARGET),
+            // A waypoint may serve services of any namespace.
+            (Target::Service, Some(Proxy::Sidecar | Proxy::Gateway)) => Ok(false),
+            (Target::Service, _) => {
+                if self.gateway()?.is_none() {
+                    Ok(false)
+                } else {
+                    Err(NO_TARGET)
+                }
             }
-            Scope::Gateways(_) | Scope::Others if self.proxy == Some(Proxy::Sidecar) => Some(false),
-            Scope::Gateways(names) => {
-                let labels = labels("the target")?;
-                Some(labels.get(GATEWAY_NAME).is_some_and(|own| names.contains(own)))
-            }
-            Scope::Others => at.problem(
-                "targets other than a Gateway are not supported; on a sidecar, where they do not apply, say `proxy: sidecar`",
-            ),
+        }
+    }
+
+    /// The Gateway whose pod this is, if it is one.
+    fn gateway(&self) -> Result<Option<&str>, &'static str> {
+        match (&self.labels, self.proxy) {
+            (Some(labels), _) => Ok(labels.get(GATEWAY_NAME).map(String::as_str)),
+            (None, Some(Proxy::Sidecar)) => Ok(None),
+            (None, _) => Err(NO_LABELS),
         }
     }
 }
@@ -122,3 +180,6 @@ fn filter_state(at: &At<'_>) -> Option<Box<str>> {
     fields.finish();
     key
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,9 +150,15 @@ fn resolved(spec: &Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The problems of one object.
+/// The problems of one object on a Gateway that it is for, by selector or target; others would not read it in full.
 fn problems(annotations: &Value, spec: &Value) -> Option<String> {
-    let workload = json!({"namespace": "ns", "labels": {}, "proxy": "sidecar"});
+    let selector = spec.pointer("/selector/matchLabels").and_then(Value::as_object).into_iter().flatten();
+    let mut labels: BTreeMap<&str, &Value> = selector.map(|(name, value)| (name.as_str(), value)).collect();
+    let target = rows(spec, "targetRefs").first().unwrap_or(&spec["targetRef"]);
+    if target["name"].is_string() {
+        labels.insert("gateway.networking.k8s.io/gateway-name", &target["name"]);
+    }
+    let workload = json!({"namespace": "ns", "labels": labels, "proxy": "gateway"});
     let metadata = json!({"name": "p", "namespace": "ns", "annotations": annotations});
     let object = json!({"kind": "AuthorizationPolicy", "metadata": metadata, "spec": resolved(spec)});
     Policy::compile(&document(&workload, &json!([object])), &Node::default()).err().map(|found| found.to_string())

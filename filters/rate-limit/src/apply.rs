@@ -130,6 +130,9 @@ fn operation(at: &At<'_>) -> Option<Operation> {
 
 fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
     if !Template::is_meant(text) {
+        if text.contains(['{', '}']) {
+            return at.problem("of templates only `{*}` and `{**}` are supported");
+        }
         return Some(Pattern::parse(text));
     }
     match Template::parse(text) {

@@ -109,7 +109,7 @@ impl Judge {
             let Some(index) = tree.find(pairs()) else { continue };
             let Some(limit) = tree.limits.get(index) else { continue };
             let values = pairs().map(|(_, value)| value);
-            let found = key(limit, values, table, cells, now);
+            let found = key(limit, values, table, cells);
             let key = found.unwrap_or(Key { limit: limit.id, place: limit.place, fingerprint: 1 });
             let reachable = found.is_some();
             self.matches.push(Match { limit: index, key, hits: descriptor.hits, receipt: None, reachable });
@@ -188,11 +188,10 @@ fn key<'v>(
     values: impl Iterator<Item = &'v [u8]>,
     table: &mut Table,
     cells: &mut dyn Cells,
-    now: Now,
 ) -> Option<Key> {
     let mut fingerprint_of_key = limit.id.max(1);
     if limit.algorithm.is_some() && limit.keyed.contains(&true) {
-        let mut hasher = table.hasher(cells, now).ok()?;
+        let mut hasher = table.hasher(cells).ok()?;
         hasher.write_u64(limit.id);
         for (value, _) in values.zip(&limit.keyed).filter(|(_, keyed)| **keyed) {
             hasher.write_u64(u64::try_from(value.len()).unwrap_or(u64::MAX));

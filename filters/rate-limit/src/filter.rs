@@ -2,13 +2,12 @@
 
 use crate::action::Item;
 use crate::apply::Apply;
-use crate::decide::{Answer, Judge};
+use crate::decide::{Answer, Judge, Reason};
 use crate::descriptor::Descriptors;
 use crate::meter::Meter;
 use crate::quota::{Quota, QuotaHeaders, seconds};
 use crate::table::Table;
 use crate::tree::Tree;
-use std::fmt::Write as _;
 use std::time::Duration;
 use weir_config::{At, Mode, document_header, name_and_mode, read_document};
 use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Reply, Verdict};
@@ -83,16 +82,25 @@ impl RateLimit {
 
     /// One line for the access log: the limit that refuses, or the one nearest to it.
     fn remark(&self, refused: Option<&Answer>) -> Option<Vec<u8>> {
-        let told = refused.or_else(|| self.judge.answers.iter().min_by_key(|answer| answer.remaining))?;
+        let limited = |answer: &&Answer| answer.reason != Reason::Unlimited;
+        let nearest = || self.judge.answers.iter().filter(limited).min_by_key(|answer| answer.remaining);
+        let told = refused.or_else(nearest).or_else(|| self.judge.answers.first())?;
         let mut line = String::with_capacity(96);
         line.push_str(if refused.is_some() { "over_limit" } else { "ok" });
         line.push_str(" limit=");
         push_word(&mut line, self.label(told));
-        // Writing to a String cannot fail.
-        let _ = match refused {
-            Some(answer) => write!(line, " retry={}", seconds(answer.retry).max(1)),
-            None => write!(line, " remaining={} reset={}", told.remaining, seconds(told.reset)),
+        let mut field = |name: &str, number: u64| {
+            line.push_str(name);
+            line.push_str(itoa::Buffer::new().format(number));
         };
+        if refused.is_some() {
+            field(" retry=", seconds(told.retry).max(1));
+        } else if told.reason == Reason::Unlimited {
+            line.push_str(" unlimited");
+        } else {
+            field(" remaining=", told.remaining);
+            field(" reset=", seconds(told.reset));
+        }
         Some(line.into_bytes())
     }
 

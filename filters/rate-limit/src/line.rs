@@ -24,13 +24,14 @@ pub(crate) struct Way {
     pub(crate) generation: u32,
 }
 
-/// One line.
+/// Bytes before the ways, and of a way.
+const HEAD: usize = 20;
+const WAY: usize = 20;
+
+/// One line, as it lies in its cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    limit: u64,
-    /// The greatest debt that was ever evicted from here.
-    residual: u64,
-    ways: [Way; WAYS],
+    bytes: [u8; HEAD + WAYS * WAY],
     used: usize,
 }
 
@@ -50,49 +51,59 @@ pub(crate) struct Seat {
 impl Line {
     /// An empty line of `ways` (at most eight) of a limit.
     pub(crate) fn new(limit: u64, ways: usize) -> Self {
-        Self { limit, residual: 0, ways: [Way::default(); WAYS], used: ways.clamp(1, WAYS) }
+        let mut line = Self { bytes: [0; HEAD + WAYS * WAY], used: ways.clamp(1, WAYS) };
+        line.put(0, [VERSION, u8::try_from(line.used).unwrap_or(u8::MAX)]);
+        line.put(4, limit.to_le_bytes());
+        line
     }
 
     /// Reads a line of that limit and that many ways.
     pub(crate) fn decode(bytes: &[u8], limit: u64, ways: usize) -> Option<Self> {
         let mut line = Self::new(limit, ways);
-        let (head, mut rest) = bytes.split_first_chunk::<4>()?;
-        if *head != line.head() || take_u64(&mut rest)? != limit {
+        let own = line.bytes.get_mut(..HEAD + line.used * WAY)?;
+        if own.len() != bytes.len() || own.get(..12) != bytes.get(..12) {
             return None;
         }
-        line.residual = take_u64(&mut rest)?;
-        let used = line.used;
-        for way in line.ways.iter_mut().take(used) {
-            way.fingerprint = take_u64(&mut rest)?;
-            way.state = take_u64(&mut rest)?;
-            let (generation, more) = rest.split_first_chunk::<4>()?;
-            way.generation = u32::from_le_bytes(*generation);
-            rest = more;
-        }
-        rest.is_empty().then_some(line)
+        own.copy_from_slice(bytes);
+        Some(line)
     }
 
-    /// Writes the line into `out` (cleared first).
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.clear();
-        out.extend_from_slice(&self.head());
-        out.extend_from_slice(&self.limit.to_le_bytes());
-        out.extend_from_slice(&self.residual.to_le_bytes());
-        for way in self.ways.iter().take(self.used) {
-            out.extend_from_slice(&way.fingerprint.to_le_bytes());
-            out.extend_from_slice(&way.state.to_le_bytes());
-            out.extend_from_slice(&way.generation.to_le_bytes());
+    /// The bytes of the cell.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        self.bytes.get(..HEAD + self.used * WAY).unwrap_or_default()
+    }
+
+    /// The greatest debt that was ever evicted from here.
+    fn residual(&self) -> u64 {
+        u64::from_le_bytes(self.get(12))
+    }
+
+    fn ways(&self) -> impl Iterator<Item = (usize, Way)> {
+        (0..self.used).map(|index| (index, self.way(index)))
+    }
+
+    fn way(&self, index: usize) -> Way {
+        let at = HEAD + index * WAY;
+        Way {
+            fingerprint: u64::from_le_bytes(self.get(at)),
+            state: u64::from_le_bytes(self.get(at + 8)),
+            generation: u32::from_le_bytes(self.get(at + 16)),
         }
     }
 
-    fn head(&self) -> [u8; 4] {
-        [VERSION, u8::try_from(self.used).unwrap_or(u8::MAX), 0, 0]
+    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+    }
+
+    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        if let Some(place) = self.bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+            *place = value;
+        }
     }
 
     /// The key's own way.
     pub(crate) fn find(&self, fingerprint: u64) -> Option<(usize, Way)> {
-        let ways = self.ways.iter().take(self.used).enumerate();
-        ways.map(|(index, way)| (index, *way)).find(|(_, way)| way.fingerprint == fingerprint)
+        self.ways().find(|(_, way)| way.fingerprint == fingerprint)
     }
 
     /// The key's own way, or the way with the least debt. A newcomer starts with the greatest debt that left this line
@@ -101,30 +112,29 @@ impl Line {
         if let Some((index, way)) = self.find(fingerprint) {
             return Seat { index, start: way.state, evicts: false, newcomer: false };
         }
-        let ways = self.ways.iter().take(self.used).enumerate();
-        let (index, least) = ways.min_by_key(|(_, way)| way.state).map_or((0, 0), |(index, way)| (index, way.state));
+        let (index, least) = self.ways().min_by_key(|(_, way)| way.state).map_or((0, 0), |(at, way)| (at, way.state));
         let evicts = !algorithm.is_spent(least, now);
-        let residual = if evicts { self.residual.max(least) } else { self.residual };
+        let residual = if evicts { self.residual().max(least) } else { self.residual() };
         let start = if algorithm.is_spent(residual, now) { 0 } else { residual };
         Seat { index, start, evicts, newcomer: true }
     }
 
     /// Puts the key on its seat with a new state. Returns the way as it then is.
     pub(crate) fn settle(&mut self, seat: &Seat, fingerprint: u64, state: u64, anew: bool) -> Way {
-        let Some(way) = self.ways.get_mut(seat.index) else { return Way::default() };
-        if seat.evicts {
-            self.residual = self.residual.max(way.state);
+        if seat.index >= self.used {
+            return Way::default();
         }
-        let generation = if anew || seat.newcomer { way.generation.wrapping_add(1) } else { way.generation };
-        *way = Way { fingerprint, state, generation };
-        *way
+        let Way { state: before, generation, .. } = self.way(seat.index);
+        if seat.evicts {
+            self.put(12, self.residual().max(before).to_le_bytes());
+        }
+        let generation = if anew || seat.newcomer { generation.wrapping_add(1) } else { generation };
+        let at = HEAD + seat.index * WAY;
+        self.put(at, fingerprint.to_le_bytes());
+        self.put(at + 8, state.to_le_bytes());
+        self.put(at + 16, generation.to_le_bytes());
+        Way { fingerprint, state, generation }
     }
-}
-
-fn take_u64(rest: &mut &[u8]) -> Option<u64> {
-    let (word, more) = rest.split_first_chunk::<8>()?;
-    *rest = more;
-    Some(u64::from_le_bytes(*word))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The bounded table: keys of limits in compare-and-swap cells that all workers share.
 //!
 //! A cell's name can never be deleted, so names are numbers: `w1/PLUGIN/DIRECTION/LINE` for lines of keyed limits and
-//! `w1/PLUGIN/DIRECTION/sSLOT` for limits without a client's value in their key. What a client sends only chooses, by a
+//! `w1/PLUGIN/DIRECTION/sSLOT` for limits without a client's value in their key. The direction is the listener's in an
+//! Istio sidecar, whose two listeners may share a plugin, and `unspecified` elsewhere. What a client sends only chooses, by a
 //! keyed hash whose key it cannot know, in which line its debt is kept.
 //!
 //! A limit whose place moves, because so many limits were added or removed that the table is divided anew, begins anew
@@ -12,7 +13,6 @@
 use crate::algorithm::{Algorithm, Standing, Step};
 use crate::line::{Line, WAYS};
 use siphasher::sip::SipHasher13;
-use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use weir_model::{CellError, Cells, Expect, Now};
 
@@ -101,7 +101,6 @@ pub(crate) struct Table {
     seed: Option<[u64; 2]>,
     name: String,
     loaded: Vec<u8>,
-    encoded: Vec<u8>,
     tally: Tally,
 }
 
@@ -115,7 +114,6 @@ impl Table {
             seed: None,
             name: String::new(),
             loaded: Vec::new(),
-            encoded: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -135,16 +133,16 @@ impl Table {
     }
 
     /// A hasher that clients cannot foresee, the same in every worker.
-    pub(crate) fn hasher(&mut self, cells: &mut dyn Cells, now: Now) -> Result<SipHasher13, CellError> {
+    pub(crate) fn hasher(&mut self, cells: &mut dyn Cells) -> Result<SipHasher13, CellError> {
         let [first, second] = match self.seed {
             Some(seed) => seed,
-            None => self.agree(cells, now)?,
+            None => self.agree(cells)?,
         };
         Ok(SipHasher13::new_with_keys(first, second))
     }
 
     /// The seed all workers use: the first one stored.
-    fn agree(&mut self, cells: &mut dyn Cells, now: Now) -> Result<[u64; 2], CellError> {
+    fn agree(&mut self, cells: &mut dyn Cells) -> Result<[u64; 2], CellError> {
         for _ in 0..=RETRIES {
             let found = cells.load(&self.seed_name, &mut self.loaded)?;
             if let (Some(_), Ok(words)) = (found, <[u8; 16]>::try_from(self.loaded.as_slice())) {
@@ -157,11 +155,8 @@ impl Table {
             }
             // The standard library's hasher is keyed from the host's random source.
             let random = RandomState::new();
-            self.encoded.clear();
-            for salt in [now.wall_nanos, now.mono_nanos] {
-                self.encoded.extend_from_slice(&random.hash_one(salt).to_le_bytes());
-            }
-            match cells.store(&self.seed_name, &self.encoded, found.map_or(Expect::Absent, Expect::Version)) {
+            let words = [random.hash_one(1u8), random.hash_one(2u8)].map(u64::to_le_bytes);
+            match cells.store(&self.seed_name, words.as_flattened(), found.map_or(Expect::Absent, Expect::Version)) {
                 Ok(()) | Err(CellError::Conflict) => {}
                 Err(CellError::Unavailable) => return Err(CellError::Unavailable),
             }
@@ -205,8 +200,7 @@ impl Table {
                 return outcome;
             }
             let way = line.settle(&seat, key.fingerprint, state, anew);
-            line.encode(&mut self.encoded);
-            match cells.store(&self.name, &self.encoded, found.map_or(Expect::Absent, Expect::Version)) {
+            match cells.store(&self.name, line.encoded(), found.map_or(Expect::Absent, Expect::Version)) {
                 Ok(()) => {
                     self.tally.evicted += u64::from(seat.evicts);
                     return match outcome {
@@ -235,8 +229,7 @@ impl Table {
             }
             let seat = crate::line::Seat { index, start: way.state, evicts: false, newcomer: false };
             line.settle(&seat, key.fingerprint, algorithm.give_back(way.state, hits), false);
-            line.encode(&mut self.encoded);
-            if cells.store(&self.name, &self.encoded, Expect::Version(version)) != Err(CellError::Conflict) {
+            if cells.store(&self.name, line.encoded(), Expect::Version(version)) != Err(CellError::Conflict) {
                 return;
             }
         }
@@ -261,14 +254,14 @@ impl Table {
         if let Some(prefix) = self.prefixes.get(self.direction) {
             self.name.push_str(prefix);
         }
-        // Writing to a String cannot fail.
-        let _ = match key.place {
-            Place::Slot(slot) => write!(self.name, "s{slot}"),
-            Place::Lines { base, lines } => {
-                let line = u64::from(base) + key.fingerprint % u64::from(lines.max(1));
-                write!(self.name, "{line}")
+        let number = match key.place {
+            Place::Slot(slot) => {
+                self.name.push('s');
+                u64::from(slot)
             }
+            Place::Lines { base, lines } => u64::from(base) + key.fingerprint % u64::from(lines.max(1)),
         };
+        self.name.push_str(itoa::Buffer::new().format(number));
     }
 }
 

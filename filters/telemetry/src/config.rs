@@ -1,6 +1,5 @@
 //! The `telemetry` document: what to count, from which side, and how many series that may become.
 
-use crate::capture::Wanted;
 use crate::known::foldable;
 use crate::label::LABELS;
 use std::collections::BTreeMap;
@@ -102,12 +101,9 @@ impl Settings {
         side == Side::Source && !self.gateway
     }
 
-    /// What must be kept of the request headers.
-    pub(crate) fn wanted(&self) -> Wanted {
-        Wanted {
-            host: self.reporter != Some(Side::Destination) && self.host_names(Side::Source),
-            peer: self.reporter != Some(Side::Source) && self.trust != Trust::Never,
-        }
+    /// Whether a header is read in which the peer of that side's streams describes itself.
+    pub(crate) fn tells_peer(&self, side: Side) -> bool {
+        self.trust != Trust::Never && self.reporter.is_none_or(|reporter| reporter == side)
     }
 }
 

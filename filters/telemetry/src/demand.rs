@@ -2,6 +2,8 @@
 //! cannot use.
 
 use crate::config::{Settings, Side, Trust};
+use crate::peer::PEER_HEADER;
+use std::collections::BTreeSet;
 use weir_config::Mode;
 use weir_model::{Attribute, Demand, Phase};
 
@@ -21,10 +23,14 @@ impl Demands {
             return Self { request: idle.clone(), response: idle.clone(), end: idle.clone(), end_unseen: idle };
         }
         let end = end(settings);
+        let mut peer = BTreeSet::new();
+        if settings.tells_peer(Side::Destination) {
+            peer.insert(PEER_HEADER);
+        }
         Self {
-            request: Demand { timeless: true, request_headers: true, ..Demand::default() },
+            request: Demand { idle: peer.is_empty(), request_first: peer.clone(), ..Demand::default() },
             response: Demand::idle(),
-            end_unseen: Demand { request_headers: true, ..end.clone() },
+            end_unseen: Demand { request_first: peer, ..end.clone() },
             end,
         }
     }
@@ -43,37 +49,37 @@ fn end(settings: &Settings) -> Demand {
     let mut attributes = vec![
         Attribute::ResponseCode,
         Attribute::ResponseFlags,
-        Attribute::ResponseGrpcStatus,
         Attribute::RequestDuration,
         Attribute::RequestTotalSize,
         Attribute::ResponseTotalSize,
         Attribute::ClusterMetadata,
     ];
-    let source = settings.reporter != Some(Side::Destination);
-    let destination = settings.reporter != Some(Side::Source);
-    if settings.reporter.is_none() {
-        attributes.push(Attribute::ListenerDirection);
-    }
-    if destination {
-        attributes.extend([Attribute::PeerUriSan, Attribute::LocalUriSan]);
-        if settings.trust == Trust::Mtls {
-            attributes.push(Attribute::ConnectionMtls);
-        }
-    }
-    if source {
-        attributes.extend([
-            Attribute::UpstreamPeerUriSan,
-            Attribute::UpstreamLocalUriSan,
-            Attribute::UpstreamHostMetadata,
-        ]);
-    }
     if settings.istio {
         attributes.extend([Attribute::ClusterName, Attribute::RouteName]);
     }
-    Demand {
-        timeless: true,
-        response_headers: source && settings.trust != Trust::Never,
-        attributes: attributes.into_iter().collect(),
-        ..Demand::default()
+    let mut inbound = vec![Attribute::PeerUriSan, Attribute::LocalUriSan];
+    if settings.trust == Trust::Mtls {
+        inbound.push(Attribute::ConnectionMtls);
     }
+    let mut outbound =
+        vec![Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan, Attribute::UpstreamHostMetadata];
+    if settings.tells_peer(Side::Source) {
+        outbound.push(Attribute::UpstreamPeerMetadata);
+    }
+    if settings.host_names(Side::Source) {
+        outbound.push(Attribute::RequestHost);
+    }
+    // The headers of a gRPC request never end it.
+    let mut demand = Demand::default();
+    demand.with_body.extend([Attribute::RequestContentType, Attribute::ResponseGrpcStatus]);
+    match settings.reporter {
+        None => {
+            demand.inbound.extend(inbound);
+            demand.outbound.extend(outbound);
+        }
+        Some(Side::Destination) => attributes.extend(inbound),
+        Some(Side::Source) => attributes.extend(outbound),
+    }
+    demand.attributes.extend(attributes);
+    demand
 }

@@ -20,7 +20,8 @@ pub(crate) struct Interner<T> {
 impl<T: Ord + Clone> Interner<T> {
     /// Room for `room` values besides the two given ones.
     pub(crate) fn new(room: usize, unknown: T, other: T) -> Self {
-        let ids = BTreeMap::from([(unknown.clone(), UNKNOWN), (other.clone(), OTHER_ID)]);
+        let mut ids = BTreeMap::new();
+        ids.extend([(unknown.clone(), UNKNOWN), (other.clone(), OTHER_ID)]);
         Self { ids, values: vec![unknown.clone(), other], unknown, room }
     }
 
@@ -55,11 +56,15 @@ impl<T: Ord + Clone> Interner<T> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memo {
     known: BTreeMap<Vec<u8>, u32>,
+    /// Of all keys.
+    bytes: usize,
 }
 
 impl Memo {
     /// The most entries kept.
     const ENTRIES: usize = 512;
+    /// The most bytes kept.
+    const BYTES: usize = 1 << 18;
     /// The longest bytes kept.
     const LONGEST: usize = 8192;
 
@@ -70,9 +75,11 @@ impl Memo {
         }
         let id = read();
         if bytes.len() <= Self::LONGEST && id != OTHER_ID {
-            if self.known.len() >= Self::ENTRIES {
+            if self.known.len() >= Self::ENTRIES || self.bytes + bytes.len() > Self::BYTES {
                 self.known.clear();
+                self.bytes = 0;
             }
+            self.bytes += bytes.len();
             self.known.insert(bytes.to_vec(), id);
         }
         id
@@ -105,6 +112,11 @@ mod tests {
         for round in 0..10_000u32 {
             memo.get_or(&round.to_le_bytes(), || 7);
             assert!(memo.known.len() <= Memo::ENTRIES);
+        }
+        for round in 0..200u8 {
+            memo.get_or(&vec![round; Memo::LONGEST], || 7);
+            let kept: usize = memo.known.keys().map(Vec::len).sum();
+            assert!(kept == memo.bytes && kept <= Memo::BYTES);
         }
         assert_eq!(memo.get_or(b"full", || OTHER_ID), OTHER_ID);
         assert_eq!(memo.get_or(b"full", || 9), 9);

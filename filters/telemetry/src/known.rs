@@ -4,7 +4,7 @@ use crate::capture::Stream;
 use crate::config::{Settings, Side, Trust};
 use crate::intern::{Interner, Memo, UNKNOWN};
 use crate::key::Key;
-use crate::peer::{PEER_HEADER, Peer};
+use crate::peer::Peer;
 use crate::service::{Service, well_known};
 use std::collections::BTreeMap;
 use weir_metrics::{Fold, OTHER, VALUE_BYTES};
@@ -91,21 +91,24 @@ impl Known {
         };
         let peer_san = attributes.bytes(&peer_san).unwrap_or_default();
         let own_san = attributes.bytes(&own_san).unwrap_or_default();
-        let authenticated = !peer_san.is_empty() || attributes.bool(&Attribute::ConnectionMtls) == Some(true);
+        // What the downstream connection is says nothing about the upstream peer.
+        let mtls = side == Side::Destination && attributes.bool(&Attribute::ConnectionMtls) == Some(true);
+        let authenticated = mtls || !peer_san.is_empty();
         let (peer, client_peer) = self.peer(settings, side, authenticated, stream, facts);
-        let (service, client_service) = self.service(settings, side, stream, attributes);
+        let (service, client_service) = self.service(settings, side, attributes);
         let (peer_label, own_label) = match side {
             Side::Source => ("destination_principal", "source_principal"),
             Side::Destination => ("source_principal", "destination_principal"),
         };
         let code = attributes.int(&Attribute::ResponseCode).unwrap_or_default();
+        let grpc = attributes.bytes(&Attribute::RequestContentType).is_some_and(is_grpc);
         Key {
             side,
             peer,
             service,
             code: u16::try_from(code).unwrap_or_default(),
-            grpc_request: stream.grpc,
-            grpc: attributes.int(&Attribute::ResponseGrpcStatus).filter(|_| stream.grpc),
+            grpc_request: grpc,
+            grpc: attributes.int(&Attribute::ResponseGrpcStatus).filter(|_| grpc),
             flags: attributes.int(&Attribute::ResponseFlags).map(i64::cast_unsigned).unwrap_or_default(),
             peer_principal: self.principal(peer_label, peer_san),
             own_principal: self.principal(own_label, own_san),
@@ -125,7 +128,7 @@ impl Known {
         facts: &Facts<'_>,
     ) -> (u32, bool) {
         let header = match side {
-            Side::Source => facts.response_headers.first(PEER_HEADER).unwrap_or_default(),
+            Side::Source => facts.attributes.bytes(&Attribute::UpstreamPeerMetadata).unwrap_or_default(),
             Side::Destination => stream.peer.as_slice(),
         };
         let trusted = match settings.trust {
@@ -155,12 +158,13 @@ impl Known {
     }
 
     /// The service's number, and whether a client's `Host` named it.
-    fn service(&mut self, settings: &Settings, side: Side, stream: &Stream, attributes: &Attributes) -> (u32, bool) {
+    fn service(&mut self, settings: &Settings, side: Side, attributes: &Attributes) -> (u32, bool) {
         let Self { services, clusters, hosts, folds, .. } = self;
         let host = match settings.host_names(side) {
-            true => stream.host.as_slice(),
+            true => attributes.bytes(&Attribute::RequestHost).unwrap_or_default(),
             false => b"",
         };
+        let host = host.get(..VALUE_BYTES).unwrap_or(host);
         let special = well_known(attributes.bytes(&Attribute::RouteName), attributes.bytes(&Attribute::ClusterName));
         if let Some(name) = special {
             let service = Service { name: name.to_vec(), ..Service::from_host(host) };
@@ -184,10 +188,21 @@ impl Known {
 
     fn principal(&mut self, label: &'static str, san: &[u8]) -> u32 {
         let kept = san.get(..VALUE_BYTES).unwrap_or(san);
+        if kept.is_empty() {
+            return UNKNOWN;
+        }
         match self.folds.get_mut(label) {
-            Some(fold) if !kept.is_empty() => self.principals.id(fold.admit(kept), false),
+            Some(fold) => self.principals.id(fold.admit(kept), false),
             _ => self.principals.id(kept, false),
         }
+    }
+}
+
+/// `application/grpc`, alone or followed by a message format or parameters; gRPC-Web is not gRPC.
+fn is_grpc(content_type: &[u8]) -> bool {
+    match content_type.strip_prefix(b"application/grpc") {
+        Some(rest) => matches!(rest.first(), None | Some(b'+' | b';')),
+        None => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The workload at the other end, as it or the control plane describes it.
 //!
-//! Three forms: the `x-envoy-peer-metadata` header (Base64 of a `google.protobuf.Struct`), and on endpoints the string
+//! Two forms: the `x-envoy-peer-metadata` header (Base64 of a `google.protobuf.Struct`), and on endpoints the string
 //! `workload;namespace;canonical-name;canonical-revision;cluster` under `istio.workload`. Both are Istio's.
 
 use weir_model::{Struct, StructValue};

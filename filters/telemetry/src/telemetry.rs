@@ -1,7 +1,7 @@
 //! The filter: numbers a stream's labels when it ends, and records its four metrics.
 
 use crate::capture::Stream;
-use crate::config::Settings;
+use crate::config::{Settings, Side};
 use crate::demand::Demands;
 use crate::known::{Known, Own};
 use crate::rows::Rows;
@@ -64,8 +64,8 @@ impl Filter for Telemetry {
     }
 
     fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, _io: &mut Io<'_>) -> Verdict {
-        if self.settings.mode != Mode::Off {
-            stream.capture(&facts.request_headers, self.settings.wanted());
+        if self.settings.tells_peer(Side::Destination) {
+            stream.capture(&facts.request_headers);
         }
         Verdict::Continue
     }
@@ -80,8 +80,8 @@ impl Filter for Telemetry {
         if self.settings.mode == Mode::Off {
             return;
         }
-        if phase == Phase::EndUnseen {
-            stream.capture(&facts.request_headers, self.settings.wanted());
+        if phase == Phase::EndUnseen && self.settings.tells_peer(Side::Destination) {
+            stream.capture(&facts.request_headers);
         }
         let key = self.known.key(&self.settings, stream, facts);
         let row = self.rows.row(io.effects, &key, &self.known, &self.own);

@@ -59,7 +59,6 @@ impl Held {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Streamed {
     pub(crate) request: Vec<(&'static str, Vec<u8>)>,
-    pub(crate) response: Vec<(&'static str, Vec<u8>)>,
     pub(crate) attributes: Attributes,
     pub(crate) unseen: bool,
 }
@@ -67,11 +66,6 @@ pub(crate) struct Streamed {
 impl Streamed {
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
         self.request.push((name, value.into()));
-        self
-    }
-
-    pub(crate) fn response_header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
-        self.response.push((name, value.into()));
         self
     }
 
@@ -98,24 +92,23 @@ impl Streamed {
             if self.unseen { &[Phase::EndUnseen] } else { &[Phase::Request, Phase::Response, Phase::End] };
         for phase in phases {
             let demand = filter.demand(*phase).clone();
-            let map = |wanted: bool, headers: &[(&'static str, Vec<u8>)]| {
-                let mut builder = PairsBuilder::default();
-                for (name, value) in headers.iter().filter(|_| wanted) {
-                    builder.push(name.as_bytes(), value);
+            let mut request = PairsBuilder::default();
+            for wanted in &demand.request_first {
+                if let Some((_, value)) = self.request.iter().find(|(name, _)| name.as_bytes() == *wanted) {
+                    request.push(wanted, value);
                 }
-                builder.finish()
-            };
-            let request = map(demand.request_headers, &self.request);
-            let response = map(demand.response_headers, &self.response);
+            }
+            let request = request.finish();
             let mut attributes = Attributes::default();
-            for attribute in &demand.attributes {
-                if let Some(value) = self.attributes.bytes(attribute) {
-                    attributes.set(attribute, value);
+            let inbound = self.attributes.int(&Attribute::ListenerDirection) == Some(1);
+            for attribute in demand.of_stream(inbound, true) {
+                if let Some(value) = self.attributes.bytes(&attribute) {
+                    attributes.set(&attribute, value);
                 }
             }
             let facts = Facts {
                 request_headers: Headers::new(&request),
-                response_headers: Headers::new(&response),
+                response_headers: Headers::default(),
                 response_trailers: Headers::default(),
                 attributes: &attributes,
             };

@@ -136,8 +136,12 @@ impl<'v> At<'v> {
     }
 
     /// Reads a list with one reader for each item; items with problems are left out.
-    pub fn each<T>(&self, read: impl FnMut(At<'v>) -> Option<T>) -> Vec<T> {
-        self.list().unwrap_or_default().into_iter().filter_map(read).collect()
+    pub fn each<T>(&self, mut read: impl FnMut(At<'v>) -> Option<T>) -> Vec<T> {
+        let mut read_items = Vec::new();
+        for item in self.list().unwrap_or_default() {
+            read_items.extend(read(item));
+        }
+        read_items
     }
 
     /// Reads a string.
@@ -181,26 +185,24 @@ impl<'v> At<'v> {
         }
     }
 
-    /// Reads a number between `low` and `high`, both included.
-    pub fn number(&self, low: f64, high: f64) -> Option<f64> {
-        let found = match self.value {
-            Value::Number(number) => number.as_f64(),
-            _ => return self.expected("a number"),
-        };
-        match found {
-            Some(value) if value >= low && value <= high => Some(value),
-            _ => self.problem(format!("expected a number from {low} to {high}")),
-        }
-    }
-
     /// Reads one word of a fixed set.
     pub fn word<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
         let text = self.string()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(value.clone());
         }
-        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        self.problem(format!("`{text}` is not one of {}", known.join(", ")))
+        self.unknown_word(text, &mut words.iter().map(|(word, _)| *word))
+    }
+
+    /// One for all kinds of words.
+    fn unknown_word<T>(&self, text: &str, words: &mut dyn Iterator<Item = &str>) -> Option<T> {
+        let mut message = format!("`{text}` is not one of ");
+        for (index, word) in words.enumerate() {
+            message.push_str(if index == 0 { "`" } else { ", `" });
+            message.push_str(word);
+            message.push('`');
+        }
+        self.problem(message)
     }
 }
 

@@ -54,6 +54,7 @@ imports! { "env":
     fn proxy_set_tick_period_milliseconds(period: u32);
     fn proxy_get_buffer_bytes(kind: u32, start: usize, size: usize, out: *mut *mut u8, len: *mut usize);
     fn proxy_get_header_map_pairs(kind: u32, out: *mut *mut u8, len: *mut usize);
+    fn proxy_get_header_map_value(kind: u32, key: *const u8, key_len: usize, out: *mut *mut u8, len: *mut usize);
     fn proxy_add_header_map_value(kind: u32, key: *const u8, key_len: usize, value: *const u8, value_len: usize);
     fn proxy_replace_header_map_value(kind: u32, key: *const u8, key_len: usize, value: *const u8, value_len: usize);
     fn proxy_remove_header_map_value(kind: u32, key: *const u8, key_len: usize);
@@ -134,6 +135,11 @@ pub(crate) fn buffer(buffer: Buffer, size: usize) -> Result<Box<[u8]>, Status> {
 /// A whole header map in the pairs encoding.
 pub(crate) fn header_map(map: Map) -> Result<Box<[u8]>, Status> {
     fetch!(proxy_get_header_map_pairs(map as u32))
+}
+
+/// The first value of a header; `NotFound` where there is none.
+pub(crate) fn header(map: Map, key: &[u8]) -> Result<Box<[u8]>, Status> {
+    fetch!(proxy_get_header_map_value(map as u32, key.as_ptr(), key.len()))
 }
 
 pub(crate) fn add_header(map: Map, key: &[u8], value: &[u8]) -> Result<(), Status> {

@@ -4,7 +4,7 @@ use crate::abi;
 use crate::cells::SharedCells;
 use crate::drain::{MetricIds, drain};
 use crate::fetch::{Blocks, Plan};
-use weir_model::{Answer, Attributes, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
+use weir_model::{Answer, Attributes, Demand, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
 
 /// The core of one plugin configuration. Streams keep the one they began with until they end.
 pub(crate) struct Core<F> {
@@ -28,7 +28,7 @@ impl<F: Filter> Core<F> {
     pub(crate) fn new(filter: F) -> Self {
         Self {
             filter,
-            plans: Default::default(),
+            plans: Phase::ALL.map(|_| Plan::new(&Demand::idle())),
             attributes: Attributes::default(),
             blocks: Blocks::default(),
             effects: Effects::default(),
@@ -64,48 +64,36 @@ impl<F: Filter> Core<F> {
         }
     }
 
-    fn plan(&mut self, phase: Phase) -> &mut Plan {
-        let [request, response, end, unseen] = &mut self.plans;
-        match phase {
-            Phase::Request => request,
-            Phase::Response => response,
-            Phase::End => end,
-            Phase::EndUnseen => unseen,
-        }
-    }
-
     /// Fetches what `phase` demands and gives it to `ask`.
     fn with_facts<T>(
         &mut self,
         phase: Phase,
+        with_body: bool,
         ask: impl FnOnce(&mut F, &Facts<'_>, &mut Io<'_>) -> T,
     ) -> Result<T, Unfetched> {
-        let mut blocks = std::mem::take(&mut self.blocks);
-        let mut attributes = std::mem::take(&mut self.attributes);
+        let Self { filter, plans, attributes, blocks, effects, cells, .. } = self;
+        let plan = of_phase(plans, phase);
         attributes.clear();
-        let plan = self.plan(phase);
-        let now = if plan.timeless { Now::default() } else { now() };
-        let result = match plan.fetch(&mut blocks, &mut attributes) {
+        let now = plan.now();
+        let result = match plan.fetch(with_body, blocks, attributes) {
             Err(_) => Err(Unfetched),
             Ok(()) => {
                 let facts = Facts {
                     request_headers: Headers::new(&blocks.request_headers),
                     response_headers: Headers::new(&blocks.response_headers),
                     response_trailers: Headers::new(&blocks.response_trailers),
-                    attributes: &attributes,
+                    attributes,
                 };
-                let mut io = Io { now, cells: &mut self.cells, effects: &mut self.effects };
-                Ok(ask(&mut self.filter, &facts, &mut io))
+                Ok(ask(filter, &facts, &mut Io { now, cells, effects }))
             }
         };
-        self.attributes = attributes;
-        self.blocks = Blocks::default();
+        *blocks = Blocks::default();
         result
     }
 
     /// Asks the core about request headers.
-    pub(crate) fn request(&mut self, stream: &mut F::Stream) -> Result<Verdict, Unfetched> {
-        self.with_facts(Phase::Request, |filter, facts, io| filter.request(stream, facts, io))
+    pub(crate) fn request(&mut self, stream: &mut F::Stream, with_body: bool) -> Result<Verdict, Unfetched> {
+        self.with_facts(Phase::Request, with_body, |filter, facts, io| filter.request(stream, facts, io))
     }
 
     /// Gives the core the answer it awaited.
@@ -117,12 +105,12 @@ impl<F: Filter> Core<F> {
     /// Shows the core the response headers.
     pub(crate) fn response(&mut self, stream: &mut F::Stream) {
         // A map that is not there has nothing to show.
-        let _ = self.with_facts(Phase::Response, |filter, facts, io| filter.response(stream, facts, io));
+        let _ = self.with_facts(Phase::Response, true, |filter, facts, io| filter.response(stream, facts, io));
     }
 
-    /// Shows the core the end of a stream.
-    pub(crate) fn end(&mut self, stream: &mut F::Stream, phase: Phase) {
-        let _ = self.with_facts(phase, |filter, facts, io| filter.end(stream, phase, facts, io));
+    /// Shows the core the end of a stream. `with_body` unless the request is known to have ended with its headers.
+    pub(crate) fn end(&mut self, stream: &mut F::Stream, phase: Phase, with_body: bool) {
+        let _ = self.with_facts(phase, with_body, |filter, facts, io| filter.end(stream, phase, facts, io));
     }
 
     /// Time has passed.
@@ -136,6 +124,16 @@ impl<F: Filter> Core<F> {
     /// Does what the core left to be done.
     pub(crate) fn drain(&mut self) {
         drain(&mut self.effects, &mut self.ids);
+    }
+}
+
+fn of_phase(plans: &mut [Plan; 4], phase: Phase) -> &mut Plan {
+    let [request, response, end, unseen] = plans;
+    match phase {
+        Phase::Request => request,
+        Phase::Response => response,
+        Phase::End => end,
+        Phase::EndUnseen => unseen,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a phase reads, prepared once per configuration, and the fetching itself.
 
 use crate::abi::{self, Map, Status};
-use crate::list;
-use weir_model::{Attribute, Attributes, Demand};
+use crate::list::{List, read};
+use weir_model::{Attribute, Attributes, Demand, Now, PairsBuilder};
 
 /// From how many attributes on a list is cheaper than single reads.
 const LIST_FROM: usize = 3;
@@ -16,50 +16,72 @@ pub(crate) struct Blocks {
 }
 
 /// A demand made ready to be fetched.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) idle: bool,
-    pub(crate) timeless: bool,
+    wall_clock: bool,
+    monotonic_clock: bool,
     request_headers: bool,
+    request_first: Vec<&'static [u8]>,
     response_headers: bool,
     response_trailers: bool,
-    single: Vec<(Attribute, Vec<u8>)>,
-    list: Option<List>,
+    dynamic_metadata: bool,
+    attributes: Listed,
+    /// Where less is asked of streams without a body.
+    bodyless: Option<Listed>,
 }
 
+/// Attributes, as a list or one by one.
 #[derive(Debug)]
-struct List {
-    attributes: Vec<Attribute>,
-    /// What `expr_create` gave; `None` where it failed, and every attribute is then read alone.
-    token: Option<Box<[u8]>>,
-    /// A failed evaluation has been logged.
-    told: bool,
+struct Listed {
+    list: List,
+    /// The attributes are too few for an expression.
+    singly: bool,
+}
+
+impl Listed {
+    fn new(demand: &Demand, with_body: bool) -> Self {
+        let mut list = List::new(demand, with_body);
+        let singly = list.len() < LIST_FROM;
+        if !singly {
+            list.prepare();
+        }
+        Self { list, singly }
+    }
+
+    fn fetch(&mut self, out: &mut Attributes) {
+        if self.singly {
+            self.list.fetch_singly(out);
+        } else {
+            self.list.fetch(out);
+        }
+    }
 }
 
 impl Plan {
     /// Prepares a demand. Expressions are created here.
     ///
-    /// Nothing is kept from one stream for the next: one root context may serve listeners of both directions.
+    /// Nothing that a stream was is kept for the next: one root context may serve listeners of both directions.
     pub(crate) fn new(demand: &Demand) -> Self {
-        let Demand { idle, timeless, request_headers, response_headers, response_trailers, attributes } = demand;
-        // A whole message does not travel in a list; it is read alone.
-        let (listed, mut single): (Vec<_>, Vec<_>) =
-            attributes.iter().cloned().partition(|attribute| *attribute != Attribute::DynamicMetadata);
-        let mut list = None;
-        if listed.len() >= LIST_FROM {
-            let token = abi::foreign_function("expr_create", list::expression(&listed).as_bytes());
-            list = Some(List { token: token.ok(), attributes: listed, told: false });
-        } else {
-            single.extend(listed);
-        }
         Self {
-            idle: *idle,
-            timeless: *timeless,
-            request_headers: *request_headers,
-            response_headers: *response_headers,
-            response_trailers: *response_trailers,
-            single: single.into_iter().map(with_path).collect(),
-            list,
+            idle: demand.idle,
+            wall_clock: demand.wall_clock,
+            monotonic_clock: demand.monotonic_clock,
+            request_headers: demand.request_headers,
+            request_first: demand.request_first.iter().copied().filter(|_| !demand.request_headers).collect(),
+            response_headers: demand.response_headers,
+            response_trailers: demand.response_trailers,
+            dynamic_metadata: demand.attributes.contains(&Attribute::DynamicMetadata),
+            attributes: Listed::new(demand, true),
+            bodyless: (!demand.with_body.is_empty()).then(|| Listed::new(demand, false)),
+        }
+    }
+
+    /// The clocks that are demanded.
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            wall_nanos: if self.wall_clock { abi::wall_nanos() } else { 0 },
+            mono_nanos: if self.monotonic_clock { abi::mono_nanos() } else { 0 },
         }
     }
 
@@ -67,9 +89,16 @@ impl Plan {
     ///
     /// # Errors
     /// When a demanded header map cannot be had: a decision without it would be a guess.
-    pub(crate) fn fetch(&mut self, blocks: &mut Blocks, attributes: &mut Attributes) -> Result<(), Status> {
+    pub(crate) fn fetch(
+        &mut self,
+        with_body: bool,
+        blocks: &mut Blocks,
+        attributes: &mut Attributes,
+    ) -> Result<(), Status> {
         if self.request_headers {
             blocks.request_headers = abi::header_map(Map::RequestHeaders)?;
+        } else {
+            self.fetch_first(blocks);
         }
         if self.response_headers {
             blocks.response_headers = abi::header_map(Map::ResponseHeaders)?;
@@ -77,57 +106,27 @@ impl Plan {
         if self.response_trailers {
             blocks.response_trailers = abi::header_map(Map::ResponseTrailers)?;
         }
-        for (attribute, path) in &self.single {
-            read(attribute, path, attributes);
+        match &mut self.bodyless {
+            Some(bodyless) if !with_body => bodyless.fetch(attributes),
+            _ => self.attributes.fetch(attributes),
         }
-        if let Some(list) = &mut self.list {
-            list.fetch(attributes);
+        // After the list, whose block the attributes take over.
+        if self.dynamic_metadata {
+            read(&Attribute::DynamicMetadata, attributes);
         }
         Ok(())
     }
-}
 
-impl List {
-    fn fetch(&mut self, attributes: &mut Attributes) {
-        if let Some(token) = &self.token {
-            match abi::foreign_function("expr_evaluate", token) {
-                Ok(values) if list::decode(&values, &self.attributes, attributes) => return,
-                _ if self.told => {}
-                _ => {
-                    self.told = true;
-                    abi::log(3, "weir: the attribute list cannot be evaluated; attributes are read one by one");
-                }
+    fn fetch_first(&self, blocks: &mut Blocks) {
+        let mut pairs: Option<PairsBuilder> = None;
+        for name in &self.request_first {
+            // Whatever the host says other than a value means that there is none.
+            if let Ok(value) = abi::header(Map::RequestHeaders, name) {
+                pairs.get_or_insert_default().push(name, &value);
             }
         }
-        for attribute in &self.attributes {
-            let (attribute, path) = with_path(attribute.clone());
-            read(&attribute, &path, attributes);
+        if let Some(pairs) = pairs {
+            blocks.request_headers = pairs.finish().into();
         }
     }
-}
-
-impl Drop for List {
-    fn drop(&mut self) {
-        if let Some(token) = &self.token {
-            // An expression that cannot be deleted is gone already.
-            let _ = abi::foreign_function("expr_delete", token);
-        }
-    }
-}
-
-/// Reads one attribute; whatever the host says other than a value means absent.
-fn read(attribute: &Attribute, path: &[u8], attributes: &mut Attributes) {
-    if let Ok(value) = abi::property(path) {
-        attributes.set(attribute, &value);
-    }
-}
-
-fn with_path(attribute: Attribute) -> (Attribute, Vec<u8>) {
-    let [first, second] = attribute.path();
-    let mut path = first.as_bytes().to_vec();
-    if !second.is_empty() {
-        path.push(0);
-        path.extend_from_slice(second.as_bytes());
-    }
-    (attribute, path)
 }

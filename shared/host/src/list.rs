@@ -1,62 +1,370 @@
 //! Several attributes in one crossing: a CEL list that Envoy's own evaluator fills.
 //!
-//! A property read costs about 10,000 instructions, most of them for the block that the host asks this module for. A
-//! list costs that once. One absent attribute would make the whole evaluation fail, so each that can be absent is
-//! guarded: it is then `false`, which arrives as one zero byte, and a boolean is 1 or 2 so that it cannot be mistaken
-//! for that.
+//! A property read costs 7,000 to 10,000 instructions, most of them for the block that the host asks this module for. A
+//! list costs that once, and its evaluation about 15,000 more, whatever is in it. One absent attribute fails the whole
+//! evaluation, so each that can be absent is guarded: it is then `false`, which arrives as one zero byte, and a boolean is
+//! a number of eight bytes so that it cannot be mistaken for that. A guard looks the attribute up once more, for about 2,500 instructions.
+//!
+//! What only TLS gives is asked for together: of a connection without it, one guard tells that all is absent.
+//!
+//! So there are two expressions. The *safe* one guards. The *quick* one leaves out the guards of those attributes that were
+//! there for every one of the first streams. Where it fails, the safe one answers, and what was absent then is guarded from
+//! then on: an attribute can fail a quick expression once in a VM's life, and never changes an answer.
 
-use weir_model::{Attribute, Attributes, Headers};
+use crate::abi;
+use std::collections::BTreeSet;
+use weir_model::{Attribute, Attributes, Demand, Headers};
 
-/// The expression for `attributes`, in their order.
-pub(crate) fn expression(attributes: &[Attribute]) -> String {
-    let mut text = String::from("[");
-    for (index, attribute) in attributes.iter().enumerate() {
+/// After how many streams the quick expression is made.
+const LEARNED: u32 = 8;
+
+/// `xds.listener_direction` of an inbound listener.
+const INBOUND: i64 = 1;
+
+/// One attribute in a list, and what is known about it.
+#[derive(Debug)]
+struct Element {
+    attribute: Attribute,
+    habit: Habit,
+}
+
+/// Whether an attribute has been there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    /// Envoy has a value for every stream in every phase that asks for it.
+    Always,
+    /// For every stream so far that asked, if any did.
+    SoFar {
+        /// A stream has asked.
+        asked: bool,
+    },
+    /// Not for every stream.
+    Sometimes,
+}
+
+/// Attributes that only TLS gives, under one guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tls {
+    Downstream,
+    Upstream,
+}
+
+/// The attributes that streams of one direction are read for.
+#[derive(Debug)]
+struct Side {
+    elements: Vec<Element>,
+    /// What the elements from this one on need.
+    tls: Option<(usize, Tls)>,
+}
+
+/// The attributes of a demand, as an expression that gives a list of them.
+#[derive(Debug)]
+pub(crate) struct List {
+    /// For streams of an inbound listener, or of any if `outbound` is not there.
+    inbound: Side,
+    outbound: Option<Side>,
+    /// `None` where the host would not make it: every attribute is then read alone.
+    safe: Option<Token>,
+    quick: Option<Token>,
+    evaluated: u32,
+    /// A failed safe evaluation has been logged.
+    told: bool,
+}
+
+/// An expression that the host keeps.
+#[derive(Debug)]
+struct Token(Box<[u8]>);
+
+impl Token {
+    fn new(expression: &str) -> Option<Self> {
+        abi::foreign_function("expr_create", expression.as_bytes()).ok().map(Self)
+    }
+
+    fn evaluate(&self) -> Option<Box<[u8]>> {
+        abi::foreign_function("expr_evaluate", &self.0).ok()
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        // An expression that cannot be deleted is gone already.
+        let _ = abi::foreign_function("expr_delete", &self.0);
+    }
+}
+
+impl List {
+    /// What a demand asks of streams with a body, or of those without.
+    pub(crate) fn new(demand: &Demand, with_body: bool) -> Self {
+        let side = |inbound| Side::new(demand.of_stream(inbound, with_body));
+        let directed = !(demand.inbound.is_empty() && demand.outbound.is_empty());
+        Self {
+            inbound: side(true),
+            outbound: directed.then(|| side(false)),
+            safe: None,
+            quick: None,
+            evaluated: 0,
+            told: false,
+        }
+    }
+
+    /// The most attributes that a stream is read for.
+    pub(crate) fn len(&self) -> usize {
+        self.inbound.elements.len().max(self.outbound.as_ref().map_or(0, |side| side.elements.len()))
+    }
+
+    /// Lets the host make the expression.
+    pub(crate) fn prepare(&mut self) {
+        self.safe = Token::new(&self.expression(false));
+    }
+
+    /// Reads all attributes.
+    pub(crate) fn fetch(&mut self, out: &mut Attributes) {
+        if let Some(quick) = &self.quick {
+            if let Some(values) = quick.evaluate()
+                && self.take(values, out).is_some()
+            {
+                return;
+            }
+            // Made anew without what was absent; where nothing was, this host cannot evaluate it at all.
+            self.quick = None;
+            if self.fetch_safely(out) {
+                self.quick = self.quicker();
+            }
+            return;
+        }
+        self.fetch_safely(out);
+        self.evaluated = self.evaluated.saturating_add(1);
+        if self.evaluated == LEARNED {
+            self.quick = self.quicker();
+        }
+    }
+
+    /// Reads with guards. Returns whether something is absent that was there for every stream before.
+    fn fetch_safely(&mut self, out: &mut Attributes) -> bool {
+        if let Some(values) = self.safe.as_ref().and_then(Token::evaluate)
+            && let Some(inbound) = self.take(values, out)
+        {
+            return self.learn(inbound, out);
+        }
+        if self.safe.is_some() && !self.told {
+            self.told = true;
+            abi::log(3, "weir: the attribute list cannot be evaluated; attributes are read one by one");
+        }
+        self.fetch_singly(out);
+        false
+    }
+
+    /// Reads the attributes one by one.
+    pub(crate) fn fetch_singly(&self, out: &mut Attributes) {
+        let side = match &self.outbound {
+            None => &self.inbound,
+            Some(outbound) => {
+                read(&Attribute::ListenerDirection, out);
+                let inbound = out.int(&Attribute::ListenerDirection) == Some(INBOUND);
+                if inbound { &self.inbound } else { outbound }
+            }
+        };
+        for Element { attribute, .. } in &side.elements {
+            if self.outbound.is_none() || *attribute != Attribute::ListenerDirection {
+                read(attribute, out);
+            }
+        }
+    }
+
+    /// Takes an evaluated list over into `out`. Returns whether it was the inbound one; `None` if it was neither.
+    fn take(&self, block: Box<[u8]>, out: &mut Attributes) -> Option<bool> {
+        // An empty list has four bytes; anything less is none.
+        if block.len() < 4 {
+            return None;
+        }
+        let list = Headers::new(&block);
+        let inbound = match &self.outbound {
+            None => true,
+            Some(_) => list.iter().next().is_some_and(|(value, _)| value == INBOUND.to_le_bytes()),
+        };
+        let Side { elements, tls } = if inbound { &self.inbound } else { self.outbound.as_ref()? };
+        let plain = tls.is_some_and(|(from, _)| list.len() == from);
+        if list.len() != elements.len() && !plain {
+            return None;
+        }
+        out.clear();
+        for (Element { attribute, .. }, (value, _)) in elements.iter().zip(list.spans()) {
+            match value.len() {
+                1 if block.get(value.start) == Some(&0) => {}
+                _ if attribute.is_bool() => out.place(attribute, value.start, 1),
+                len => out.place(attribute, value.start, len),
+            }
+        }
+        out.adopt(block);
+        if plain && elements.iter().any(|element| element.attribute == Attribute::ConnectionMtls) {
+            out.set_bool(&Attribute::ConnectionMtls, false);
+        }
+        Some(inbound)
+    }
+
+    /// Notes what was there. Returns whether something is absent that was there for every stream before.
+    fn learn(&mut self, inbound: bool, found: &Attributes) -> bool {
+        let side = if inbound { Some(&mut self.inbound) } else { self.outbound.as_mut() };
+        let mut lost = false;
+        for Element { attribute, habit } in side.into_iter().flat_map(|side| &mut side.elements) {
+            *habit = match (*habit, found.bytes(attribute)) {
+                (Habit::SoFar { .. }, Some(_)) => Habit::SoFar { asked: true },
+                (Habit::SoFar { asked }, None) => {
+                    lost |= asked;
+                    Habit::Sometimes
+                }
+                (known, _) => known,
+            };
+        }
+        lost
+    }
+
+    /// The quick expression, where it would be quicker.
+    fn quicker(&self) -> Option<Token> {
+        let mut elements = self.inbound.elements.iter().chain(self.outbound.iter().flat_map(|side| &side.elements));
+        let worth = elements.any(|element| element.habit == Habit::SoFar { asked: true });
+        if worth { Token::new(&self.expression(true)) } else { None }
+    }
+
+    fn expression(&self, quick: bool) -> String {
+        let mut text = String::new();
+        if let Some(outbound) = &self.outbound {
+            text.push_str("xds.listener_direction==1?");
+            self.inbound.write(&mut text, "1", quick);
+            text.push(':');
+            outbound.write(&mut text, "xds.listener_direction", quick);
+        } else {
+            self.inbound.write(&mut text, "xds.listener_direction", quick);
+        }
+        text
+    }
+}
+
+impl Side {
+    fn new(attributes: BTreeSet<Attribute>) -> Self {
+        let count = |tls| attributes.iter().filter(|attribute| Tls::of(attribute) == Some(tls)).count();
+        let (most, group) = match (count(Tls::Downstream), count(Tls::Upstream)) {
+            (down, up) if up > down => (up, Tls::Upstream),
+            (down, _) => (down, Tls::Downstream),
+        };
+        // For one alone its own guard is as good.
+        let group = (most > 1).then_some(group);
+        let mut elements = Vec::with_capacity(attributes.len());
+        // The direction comes first, because it tells which list it is in; what is grouped comes last.
+        for turn in 0..3 {
+            for attribute in &attributes {
+                let place = match (attribute, Tls::of(attribute)) {
+                    // A whole message does not travel in a list.
+                    (Attribute::DynamicMetadata, _) => continue,
+                    (Attribute::ListenerDirection, _) => 0,
+                    (_, tls) if tls.is_some() && tls == group => 2,
+                    _ => 1,
+                };
+                if place == turn {
+                    elements.push(Element { attribute: attribute.clone(), habit: Habit::of(attribute) });
+                }
+            }
+        }
+        let tls = group.map(|group| (elements.len() - most, group));
+        Self { elements, tls }
+    }
+
+    /// Writes the expression. Where TLS was there for every stream so far, a quick one asks without the common guard.
+    fn write(&self, text: &mut String, direction: &str, quick: bool) {
+        let used = |element: &Element| element.habit == Habit::SoFar { asked: true };
+        if let Some((from, tls)) = self.tls
+            && let Some((others, grouped)) = self.elements.split_at_checked(from)
+            && !(quick && grouped.iter().any(used))
+        {
+            // In CEL a choice within a choice needs parentheses.
+            text.push_str(match tls {
+                Tls::Downstream => "(has(connection.tls_version)?",
+                Tls::Upstream => "(has(upstream.tls_version)?",
+            });
+            list(text, &self.elements, direction, quick);
+            text.push(':');
+            list(text, others, direction, quick);
+            text.push(')');
+        } else {
+            list(text, &self.elements, direction, quick);
+        }
+    }
+}
+
+impl Tls {
+    fn of(attribute: &Attribute) -> Option<Self> {
+        use Attribute::{ConnectionMtls, LocalUriSan, PeerDnsSan, PeerSubject, PeerUriSan};
+        match attribute {
+            ConnectionMtls | LocalUriSan | PeerDnsSan | PeerSubject | PeerUriSan => Some(Self::Downstream),
+            Attribute::UpstreamPeerUriSan | Attribute::UpstreamLocalUriSan => Some(Self::Upstream),
+            _ => None,
+        }
+    }
+}
+
+impl Habit {
+    /// What is known beforehand. The duration is asked for at the end only, when it is known.
+    fn of(attribute: &Attribute) -> Self {
+        use Attribute::{ConnectionMtls, DestinationAddress, ListenerDirection, RequestDuration, SourceAddress};
+        use Attribute::{RequestTotalSize, ResponseFlags, ResponseTotalSize};
+        match attribute {
+            ConnectionMtls | DestinationAddress | ListenerDirection | RequestDuration | SourceAddress => Self::Always,
+            RequestTotalSize | ResponseFlags | ResponseTotalSize => Self::Always,
+            _ => Self::SoFar { asked: false },
+        }
+    }
+}
+
+/// Reads one attribute; whatever the host says other than a value means absent.
+pub(crate) fn read(attribute: &Attribute, out: &mut Attributes) {
+    let [first, second] = attribute.path();
+    let mut path = first.replace('.', "\0").into_bytes();
+    if !second.is_empty() {
+        path.push(0);
+        path.extend_from_slice(second.as_bytes());
+    }
+    if let Ok(value) = abi::property(&path) {
+        out.set(attribute, &value);
+    }
+}
+
+fn list(text: &mut String, elements: &[Element], direction: &str, quick: bool) {
+    text.push('[');
+    for (index, Element { attribute, habit }) in elements.iter().enumerate() {
         if index > 0 {
             text.push(',');
         }
-        element(&mut text, attribute);
+        if *attribute == Attribute::ListenerDirection {
+            text.push_str(direction);
+        } else {
+            let bare = *habit == Habit::Always || quick && *habit == Habit::SoFar { asked: true };
+            element(text, attribute, bare);
+        }
     }
     text.push(']');
-    text
 }
 
-/// Whether Envoy has a value for every stream in every phase that asks for it, so that a guard would only cost (about
-/// 2,500 instructions). The duration is asked for at the end only, when it is known.
-fn is_always_there(attribute: &Attribute) -> bool {
-    use Attribute::{ConnectionMtls, DestinationAddress, ListenerDirection, RequestDuration, SourceAddress};
-    use Attribute::{RequestTotalSize, ResponseFlags, ResponseTotalSize};
-    matches!(attribute, ConnectionMtls | DestinationAddress | ListenerDirection | RequestDuration | SourceAddress)
-        || matches!(attribute, RequestTotalSize | ResponseFlags | ResponseTotalSize)
-}
-
-fn element(text: &mut String, attribute: &Attribute) {
+fn element(text: &mut String, attribute: &Attribute, bare: bool) {
     let [first, second] = attribute.path();
-    if is_always_there(attribute) {
-        text.push_str(first);
-        text.push('.');
-        text.push_str(second);
-        if attribute.is_bool() {
-            text.push_str("?2:1");
+    let key = quoted(second);
+    let value = if attribute.is_keyed() { format!("{first}[{key}]") } else { format!("{first}.{second}") };
+    if !bare {
+        match attribute.is_keyed() {
+            true => text.extend([&key, " in ", first]),
+            false => text.extend(["has(", &value, ")"]),
         }
-        return;
-    }
-    let (guard, value) = if matches!(attribute, Attribute::FilterState(_)) {
-        let key = quoted(second);
-        (format!("{key} in {first}"), format!("{first}[{key}]"))
-    } else {
-        let path = format!("{first}.{second}");
-        let mut guard = format!("has({path})");
         if *attribute == Attribute::UpstreamHostMetadata {
             // Of a host without metadata this is there and null, which Envoy cannot hand over.
-            guard.push_str(&format!("&&{path}!=null"));
+            text.extend(["&&", &value, "!=null"]);
         }
-        (guard, path)
-    };
-    text.push_str(&guard);
+        text.push('?');
+    }
+    text.push_str(&value);
     if attribute.is_bool() {
-        text.push_str(&format!("?({value}?2:1):false"));
-    } else {
-        text.push_str(&format!("?{value}:false"));
+        text.push_str("?1:0");
+    }
+    if !bare {
+        text.push_str(":false");
     }
 }
 
@@ -75,22 +383,6 @@ fn quoted(text: &str) -> String {
     }
     out.push('\'');
     out
-}
-
-/// Puts the evaluated list into `out`. Returns whether it had as many elements as were asked for.
-pub(crate) fn decode(list: &[u8], attributes: &[Attribute], out: &mut Attributes) -> bool {
-    let list = Headers::new(list);
-    if list.len() != attributes.len() {
-        return false;
-    }
-    for (attribute, (value, _)) in attributes.iter().zip(list.iter()) {
-        match (value, attribute.is_bool()) {
-            ([0], _) => {}
-            (value, true) => out.set_bool(attribute, value.first() == Some(&2)),
-            (value, false) => out.set(attribute, value),
-        }
-    }
-    true
 }
 
 #[cfg(test)]

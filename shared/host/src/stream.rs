@@ -24,6 +24,8 @@ pub(crate) struct Stream<F: Filter> {
     state: F::Stream,
     /// Request headers came here.
     seen: bool,
+    /// The request ended with its headers.
+    bodyless: bool,
     /// The callout that the request is held for.
     awaited: Option<u32>,
     ended: bool,
@@ -31,7 +33,7 @@ pub(crate) struct Stream<F: Filter> {
 
 impl<F: Filter> Stream<F> {
     pub(crate) fn new(core: Option<Rc<RefCell<Core<F>>>>) -> Self {
-        Self { core, state: F::Stream::default(), seen: false, awaited: None, ended: false }
+        Self { core, state: F::Stream::default(), seen: false, bodyless: false, awaited: None, ended: false }
     }
 
     /// Runs `act` with the core. `None` where there is no configured core, which the host should have prevented.
@@ -115,14 +117,15 @@ impl<F: Filter> Context for Stream<F> {
 }
 
 impl<F: Filter> HttpContext for Stream<F> {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         self.seen = true;
+        self.bodyless = end_of_stream;
         let goes_on = self.with_core(|stream, core| {
             core.wake();
             if core.idle(Phase::Request) {
                 return true;
             }
-            let verdict = core.request(&mut stream.state);
+            let verdict = core.request(&mut stream.state, !stream.bodyless);
             let verdict = verdict.unwrap_or_else(|_| Verdict::Reply(Box::new(broken("weir_headers_unavailable"))));
             stream.settle(core, verdict)
         });
@@ -156,7 +159,7 @@ impl<F: Filter> HttpContext for Stream<F> {
         self.with_core(|stream, core| {
             core.wake();
             if !core.idle(phase) {
-                core.end(&mut stream.state, phase);
+                core.end(&mut stream.state, phase, !stream.bodyless);
                 core.drain();
             }
         });

@@ -7,6 +7,7 @@
 mod cidr;
 mod identity;
 mod index;
+mod sort;
 mod table;
 mod template;
 mod text;
@@ -15,5 +16,6 @@ mod trie;
 pub use cidr::{Cidr, socket_address};
 pub use identity::{has_service_account, namespaces, service_accounts, spiffe_id, trust_domain};
 pub use index::{Alternative, Anchor, Candidates, Group, Index};
+pub use sort::{sort, sort_by};
 pub use template::{Template, TemplateError};
 pub use text::{Glob, Pattern};

@@ -1,10 +1,8 @@
-//! A hash table from (tag, bytes) to a number, made once and probed per request.
+//! A hash table from (tag, bytes) to a number, filled once and probed per request.
 //!
 //! The hash runs over a value byte by byte, so one pass over a path gives the hash of each of its prefixes: that is how
 //! prefixes are found without a trie. Keys come from configuration, never from clients, so the hash needs no secret; a
 //! probe ends at the first empty slot, of which at least half of the table consists.
-
-use std::collections::BTreeMap;
 
 /// A running hash (FNV-1a, 32 bits).
 #[derive(Clone, Copy, Debug)]
@@ -35,27 +33,30 @@ struct Entry {
 /// The table. Slots hold 0 for empty, else the number of an entry plus one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
-    slots: Box<[u32]>,
-    entries: Box<[Entry]>,
+    slots: Vec<u32>,
+    entries: Vec<Entry>,
 }
 
 impl Table {
-    /// A table of these keys.
-    pub(crate) fn new(keys: BTreeMap<(u32, Box<[u8]>), u32>) -> Self {
-        let size = (keys.len() * 2 + 1).next_power_of_two();
-        let mut slots = vec![0u32; size];
-        let mut entries = Vec::with_capacity(keys.len());
-        for ((tag, key), value) in keys {
-            let mut at = start(tag, Hash::of(&key), size);
-            while slots.get(at).is_some_and(|slot| *slot != 0) {
+    /// Adds a key that is not there yet.
+    pub(crate) fn insert(&mut self, tag: u32, key: Box<[u8]>, value: u32) {
+        self.entries.push(Entry { tag, key, value });
+        let size = (self.entries.len() * 2 + 1).next_power_of_two();
+        let fresh = if size > self.slots.len() {
+            self.slots = vec![0; size];
+            0
+        } else {
+            self.entries.len() - 1
+        };
+        for (entry, number) in self.entries.iter().skip(fresh).zip((1u32..).skip(fresh)) {
+            let mut at = start(entry.tag, Hash::of(&entry.key), size);
+            while self.slots.get(at).is_some_and(|slot| *slot != 0) {
                 at = (at + 1) & (size - 1);
             }
-            entries.push(Entry { tag, key, value });
-            if let (Some(slot), Ok(number)) = (slots.get_mut(at), u32::try_from(entries.len())) {
+            if let Some(slot) = self.slots.get_mut(at) {
                 *slot = number;
             }
         }
-        Self { slots: slots.into(), entries: entries.into() }
     }
 
     /// The number of `key`, whose hash is `hash`.

@@ -3,7 +3,6 @@
 use crate::Template;
 use crate::table::{Hash, Table};
 use crate::template::Segment;
-use std::collections::BTreeMap;
 
 const ROOT: u32 = 0;
 
@@ -20,12 +19,12 @@ struct Node {
 #[derive(Clone, Debug)]
 pub(crate) struct TrieBuilder {
     nodes: Vec<Node>,
-    edges: BTreeMap<(u32, Box<[u8]>), u32>,
+    edges: Table,
 }
 
 impl TrieBuilder {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![Node::default()], edges: BTreeMap::new() }
+        Self { nodes: vec![Node::default()], edges: Table::default() }
     }
 
     /// Adds a template. Two whose segments are the same up to `{**}` share a place, and the number first given to it is
@@ -35,7 +34,13 @@ impl TrieBuilder {
         for segment in template.head() {
             let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
             let child = match segment {
-                Segment::Literal(literal) => *self.edges.entry((at, literal.clone())).or_insert(next),
+                Segment::Literal(literal) => match self.edges.get(at, Hash::of(literal), literal) {
+                    Some(child) => child,
+                    None => {
+                        self.edges.insert(at, literal.clone(), next);
+                        next
+                    }
+                },
                 Segment::One => match self.node(at) {
                     Some(node) => *node.one.get_or_insert(next),
                     None => next,
@@ -66,7 +71,7 @@ impl TrieBuilder {
             renumber(&mut node.end);
             renumber(&mut node.rest);
         }
-        Trie { nodes: self.nodes.into(), edges: Table::new(self.edges) }
+        Trie { nodes: self.nodes.into(), edges: self.edges }
     }
 }
 

@@ -5,7 +5,7 @@
 //! durations and timestamps `i64` nanoseconds, messages serialised.
 
 /// How many attributes have a fixed slot; see [`Attribute::slot`].
-pub const BUILTIN_ATTRIBUTES: usize = 26;
+pub const BUILTIN_ATTRIBUTES: usize = 29;
 
 /// One attribute of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +60,13 @@ pub enum Attribute {
     UpstreamPeerUriSan,
     /// `upstream.uri_san_local_certificate`.
     UpstreamLocalUriSan,
+    /// `request.host`: the `Host` or `:authority` header.
+    RequestHost,
+    /// `request.headers['content-type']`. Repeated values are joined by commas.
+    RequestContentType,
+    /// `response.headers['x-envoy-peer-metadata']`: how the upstream workload describes itself. Repeated values are joined
+    /// by commas.
+    UpstreamPeerMetadata,
     /// `metadata`: all dynamic metadata, serialised `envoy.config.core.v3.Metadata`.
     DynamicMetadata,
     /// `filter_state[NAME]` as raw bytes.
@@ -95,6 +102,9 @@ impl Attribute {
         Self::UpstreamPeerUriSan,
         Self::UpstreamLocalUriSan,
         Self::DynamicMetadata,
+        Self::UpstreamPeerMetadata,
+        Self::RequestHost,
+        Self::RequestContentType,
     ];
 
     /// The fixed slot of a built-in attribute; `None` for filter state, which is looked up by name.
@@ -126,11 +136,14 @@ impl Attribute {
             Self::UpstreamPeerUriSan => 23,
             Self::UpstreamLocalUriSan => 24,
             Self::DynamicMetadata => 25,
+            Self::UpstreamPeerMetadata => 26,
+            Self::RequestHost => 27,
+            Self::RequestContentType => 28,
             Self::FilterState(_) => return None,
         })
     }
 
-    /// The path in Envoy's attribute tree.
+    /// The path in Envoy's attribute tree: what is before the last element, joined by dots, and the last element.
     pub fn path(&self) -> [&str; 2] {
         match self {
             Self::SourceAddress => ["source", "address"],
@@ -158,10 +171,18 @@ impl Attribute {
             Self::UpstreamAddress => ["upstream", "address"],
             Self::UpstreamPeerUriSan => ["upstream", "uri_san_peer_certificate"],
             Self::UpstreamLocalUriSan => ["upstream", "uri_san_local_certificate"],
+            Self::RequestHost => ["request", "host"],
+            Self::RequestContentType => ["request.headers", "content-type"],
+            Self::UpstreamPeerMetadata => ["response.headers", "x-envoy-peer-metadata"],
             // A whole top-level message; the second element is empty.
             Self::DynamicMetadata => ["metadata", ""],
             Self::FilterState(name) => ["filter_state", name],
         }
+    }
+
+    /// Whether the last element is a key of a map, not a field's name.
+    pub fn is_keyed(&self) -> bool {
+        matches!(self, Self::FilterState(_) | Self::RequestContentType | Self::UpstreamPeerMetadata)
     }
 
     /// Whether the value is a boolean (one byte, 0 or 1).

@@ -21,38 +21,76 @@ impl Phase {
     pub const ALL: [Self; 4] = [Self::Request, Self::Response, Self::End, Self::EndUnseen];
 }
 
-/// What one phase reads.
+/// What one phase reads. What is not demanded is absent, and costs nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
     /// The phase has nothing to do: the shell does not call the core at all.
     pub idle: bool,
-    /// The phase does not look at [`crate::Io::now`]: both its clocks are then zero, and the host is not asked.
-    pub timeless: bool,
+    /// The wall clock of [`crate::Io::now`]; zero unless demanded.
+    pub wall_clock: bool,
+    /// The monotonic clock of [`crate::Io::now`]; zero unless demanded.
+    pub monotonic_clock: bool,
     /// All request headers, every value alone. Not readable in [`Phase::Response`].
     pub request_headers: bool,
+    /// The first value of each of these request headers. With `request_headers` they come anyway, and nothing else does
+    /// without it.
+    pub request_first: BTreeSet<&'static [u8]>,
     /// All response headers.
     pub response_headers: bool,
     /// All response trailers; readable at the end only.
     pub response_trailers: bool,
-    /// Attributes.
+    /// Attributes of every stream.
     pub attributes: BTreeSet<Attribute>,
+    /// Attributes that only streams of an inbound listener are read for. [`Attribute::ListenerDirection`] comes with them.
+    pub inbound: BTreeSet<Attribute>,
+    /// Attributes that all other streams are read for. [`Attribute::ListenerDirection`] comes with them.
+    pub outbound: BTreeSet<Attribute>,
+    /// Attributes that streams are read for unless their request was known to end with its headers.
+    pub with_body: BTreeSet<Attribute>,
 }
 
 impl Demand {
     /// A phase in which nothing happens.
     pub fn idle() -> Self {
-        Self { idle: true, timeless: true, ..Self::default() }
+        Self { idle: true, ..Self::default() }
+    }
+
+    /// The attributes that a stream is read for: one of an inbound listener or of any other, with more than headers or
+    /// without.
+    pub fn of_stream(&self, inbound: bool, with_body: bool) -> BTreeSet<Attribute> {
+        let own = if inbound { &self.inbound } else { &self.outbound };
+        let mut all = self.attributes.clone();
+        all.extend(own.iter().cloned());
+        if with_body {
+            all.extend(self.with_body.iter().cloned());
+        }
+        if !(self.inbound.is_empty() && self.outbound.is_empty()) {
+            all.insert(Attribute::ListenerDirection);
+        }
+        all
     }
 
     /// What both demands need; idle only if both are.
     pub fn union(&self, other: &Self) -> Self {
+        let both = |own: &BTreeSet<Attribute>, others: &BTreeSet<Attribute>| {
+            let mut all = own.clone();
+            all.extend(others.iter().cloned());
+            all
+        };
+        let mut request_first = self.request_first.clone();
+        request_first.extend(&other.request_first);
         Self {
             idle: self.idle && other.idle,
-            timeless: self.timeless && other.timeless,
+            wall_clock: self.wall_clock || other.wall_clock,
+            monotonic_clock: self.monotonic_clock || other.monotonic_clock,
             request_headers: self.request_headers || other.request_headers,
+            request_first,
             response_headers: self.response_headers || other.response_headers,
             response_trailers: self.response_trailers || other.response_trailers,
-            attributes: self.attributes.union(&other.attributes).cloned().collect(),
+            attributes: both(&self.attributes, &other.attributes),
+            inbound: both(&self.inbound, &other.inbound),
+            outbound: both(&self.outbound, &other.outbound),
+            with_body: both(&self.with_body, &other.with_body),
         }
     }
 }

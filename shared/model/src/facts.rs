@@ -1,6 +1,7 @@
 //! What a phase gets to read: header maps in place, and attribute values, all of them bytes.
 
 use crate::{Attribute, BUILTIN_ATTRIBUTES};
+use std::ops::Range;
 
 /// Everything the demand of the current phase asked for. What was not demanded is absent.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,12 @@ impl<'a> Headers<'a> {
     /// All entries in order. Names are as Envoy keeps them: lower case.
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let bytes = self.bytes;
+        self.spans().map_while(move |(key, value)| Some((bytes.get(key)?, bytes.get(value)?)))
+    }
+
+    /// Where in the bytes each entry's name and value lie.
+    pub fn spans(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<'a> {
+        let bytes = self.bytes;
         let count = self.count;
         let mut index = 0usize;
         let mut data = 4 + 8 * count;
@@ -64,11 +71,13 @@ impl<'a> Headers<'a> {
             let key_end = data.checked_add(key_len)?;
             let value_start = key_end.checked_add(1)?;
             let value_end = value_start.checked_add(value_len)?;
-            let key = bytes.get(data..key_end)?;
-            let value = bytes.get(value_start..value_end)?;
+            if value_end > bytes.len() {
+                return None;
+            }
+            let entry = (data..key_end, value_start..value_end);
             data = value_end.checked_add(1)?;
             index += 1;
-            Some((key, value))
+            Some(entry)
         })
     }
 
@@ -126,7 +135,9 @@ impl PairsBuilder {
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
     buffer: Vec<u8>,
-    builtin: [Option<(u32, u32)>; BUILTIN_ATTRIBUTES],
+    /// Where the value of each slot lies, if its bit in `known` is set.
+    builtin: [(u32, u32); BUILTIN_ATTRIBUTES],
+    known: u32,
     named: Vec<(Box<str>, u32, u32)>,
 }
 
@@ -134,7 +145,7 @@ impl Attributes {
     /// Forgets all values and keeps the memory.
     pub fn clear(&mut self) {
         self.buffer.clear();
-        self.builtin = [None; BUILTIN_ATTRIBUTES];
+        self.known = 0;
         self.named.clear();
     }
 
@@ -144,10 +155,15 @@ impl Attributes {
             return;
         };
         self.buffer.extend_from_slice(value);
+        self.put(attribute, start, len);
+    }
+
+    fn put(&mut self, attribute: &Attribute, start: u32, len: u32) {
         match (attribute.slot(), attribute) {
             (Some(slot), _) => {
                 if let Some(place) = self.builtin.get_mut(slot) {
-                    *place = Some((start, len));
+                    *place = (start, len);
+                    self.known |= 1 << slot;
                 }
             }
             (None, Attribute::FilterState(name)) => {
@@ -155,6 +171,19 @@ impl Attributes {
                 self.named.push((name.clone(), start, len));
             }
             (None, _) => {}
+        }
+    }
+
+    /// Takes over the block of bytes in which [`Attributes::place`] said that values lie. What was set before it with
+    /// [`Attributes::set`] is gone.
+    pub fn adopt(&mut self, block: Box<[u8]>) {
+        self.buffer = block.into_vec();
+    }
+
+    /// Says where in a block one value lies. A range that leaves the block reads as absent.
+    pub fn place(&mut self, attribute: &Attribute, start: usize, len: usize) {
+        if let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(len)) {
+            self.put(attribute, start, len);
         }
     }
 
@@ -171,12 +200,12 @@ impl Attributes {
     /// The value as bytes; `None` when absent or not demanded.
     pub fn bytes(&self, attribute: &Attribute) -> Option<&[u8]> {
         let (start, len) = match (attribute.slot(), attribute) {
-            (Some(slot), _) => self.builtin.get(slot).copied().flatten()?,
+            (Some(slot), _) if self.known & (1 << slot) != 0 => self.builtin.get(slot).copied()?,
             (None, Attribute::FilterState(name)) => {
                 let (_, start, len) = self.named.iter().find(|(known, _, _)| known == name)?;
                 (*start, *len)
             }
-            (None, _) => return None,
+            _ => return None,
         };
         let start = usize::try_from(start).ok()?;
         let len = usize::try_from(len).ok()?;

@@ -25,11 +25,16 @@ pub fn decode_struct(bytes: &[u8]) -> Option<Struct> {
 /// Reads a serialised `envoy.config.core.v3.Metadata`.
 pub fn decode_metadata(bytes: &[u8]) -> Option<Metadata> {
     let MetadataMessage { filter_metadata } = MetadataMessage::decode(bytes).ok()?;
-    Some(filter_metadata.into_iter().map(|(filter, fields)| (filter, plain_struct(fields))).collect())
+    // `collect` would sort what comes in order, with kilobytes of code.
+    let mut metadata = Metadata::new();
+    metadata.extend(filter_metadata.into_iter().map(|(filter, fields)| (filter, plain_struct(fields))));
+    Some(metadata)
 }
 
 fn plain_struct(message: StructMessage) -> Struct {
-    message.fields.into_iter().map(|(key, value)| (key, plain_value(value))).collect()
+    let mut fields = Struct::new();
+    fields.extend(message.fields.into_iter().map(|(key, value)| (key, plain_value(value))));
+    fields
 }
 
 fn plain_value(value: Value) -> StructValue {

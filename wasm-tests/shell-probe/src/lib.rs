@@ -92,8 +92,9 @@ impl Filter for Probe {
         if !words.contains(&"early") {
             known.remove(&Attribute::RequestDuration);
         }
-        let known = Demand { attributes: known, ..Demand::default() };
-        let all = Demand { attributes: every, ..Demand::default() };
+        let clocks = Demand { wall_clock: true, monotonic_clock: true, ..Demand::default() };
+        let known = Demand { attributes: known, ..clocks.clone() };
+        let all = Demand { attributes: every, ..clocks };
         Ok(Self {
             name: format!("{}/{}", words.first().copied().unwrap_or_default(), node.id),
             shows_attributes: words.contains(&"attributes"),

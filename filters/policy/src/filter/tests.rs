@@ -218,6 +218,102 @@ fn identities() {
 }
 
 #[test]
+fn a_peer_whose_identity_cannot_be_told_gains_nothing_and_escapes_nothing() {
+    let fields = [
+        ("principals", "*"),
+        ("principals", "cluster.local/ns/shop/sa/a"),
+        ("principals", "*/sa/other"),
+        ("namespaces", "shop"),
+        ("namespaces", "s*"),
+        ("serviceAccounts", "shop/a"),
+        ("trustDomains", "cluster.local"),
+        ("notPrincipals", "*"),
+        ("notPrincipals", "cluster.local/ns/shop/sa/a"),
+        ("notNamespaces", "shop"),
+        ("notServiceAccounts", "shop/a"),
+        ("notTrustDomains", "cluster.local"),
+    ];
+    let sans = Attribute::FilterState("sans".into());
+    let peers: [(&str, Option<&str>, bool); 8] = [
+        ("spiffe://cluster.local/ns/shop/sa/a\u{0}", None, false),
+        ("spiffe://cluster.local/ns/shop/sa/a\u{0}.evil", None, false),
+        ("\u{0}", None, false),
+        ("https://a\u{0}", None, false),
+        ("spiffe://b", Some("spiffe://b,spiffe://cluster.local/ns/shop/sa/a\u{0}"), true),
+        ("spiffe://b\u{0}", Some("spiffe://cluster.local/ns/shop/sa/a"), true),
+        // Where all names should be, they are not.
+        ("spiffe://cluster.local/ns/shop/sa/a", None, true),
+        ("https://a", None, true),
+    ];
+    for (first, all, is_given) in peers {
+        for (field, value) in fields {
+            for action in ["ALLOW", "DENY"] {
+                let spec =
+                    format!(r#"{{"action":"{action}","rules":[{{"from":[{{"source":{{"{field}":["{value}"]}}}}]}}]}}"#);
+                let extra = if is_given { r#","workload":{"peerUriSans":{"filterState":"sans"}}"# } else { "" };
+                let mut policy = policy(extra, &[("p", "", &spec)]).unwrap();
+                let mut attributes = Attributes::default();
+                attributes.set_bool(&Attribute::ConnectionMtls, true);
+                attributes.set(&Attribute::PeerUriSan, first.as_bytes());
+                if let Some(all) = all {
+                    attributes.set(&sans, all.as_bytes());
+                }
+                let (verdict, _, _) = run(&mut policy, &GET, &attributes);
+                assert_ne!(verdict, Verdict::Continue, "{action} {field} {value}: {first:?} {all:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_names_of_a_peer() {
+    let allows = |first: &str, all: &str, principal: &str| {
+        let spec =
+            format!(r#"{{"action":"ALLOW","rules":[{{"from":[{{"source":{{"principals":["{principal}"]}}}}]}}]}}"#);
+        let mut policy = policy(r#","workload":{"peerUriSans":{"filterState":"sans"}}"#, &[("p", "", &spec)]).unwrap();
+        let mut attributes = Attributes::default();
+        attributes.set_bool(&Attribute::ConnectionMtls, !first.is_empty());
+        attributes.set(&Attribute::PeerUriSan, first.as_bytes());
+        attributes.set(&Attribute::FilterState("sans".into()), all.as_bytes());
+        run(&mut policy, &GET, &attributes).0 == Verdict::Continue
+    };
+    for (first, all, principal, allowed) in [
+        ("spiffe://a", "spiffe://a", "a", true),
+        ("spiffe://a", "spiffe://a,spiffe://b", "a", true),
+        ("spiffe://a", "spiffe://a,spiffe://b", "b", true),
+        ("spiffe://a", "spiffe://a,spiffe://b", "c", false),
+        ("spiffe://a", "spiffe://ab", "ab", true),
+        ("spiffe://a", "spiffe://ab", "b", false),
+        // A comma in the first name does not begin a second.
+        ("https://a/,spiffe://b", "https://a/,spiffe://b", "b", false),
+        ("spiffe://a,spiffe://b", "spiffe://a,spiffe://b", "b", false),
+        ("spiffe://a,spiffe://b", "spiffe://a,spiffe://b,spiffe://c", "c", true),
+        ("spiffe://a,spiffe://b", "spiffe://a,spiffe://b,spiffe://c", "*b", true),
+        // Envoy writes `-` where there is none.
+        ("", "-", "*", false),
+    ] {
+        assert_eq!(allows(first, all, principal), allowed, "{first} {all} {principal}");
+    }
+}
+
+#[test]
+fn every_header_name_counts_or_the_document_is_refused() {
+    use crate::compile::HEADERS;
+    let spec = |count: usize| {
+        let conditions =
+            (0..count).map(|n| format!(r#"{{"when":[{{"key":"request.headers[h{n:05}]","values":["*"]}}]}}"#));
+        format!(r#"{{"action":"DENY","rules":[{}]}}"#, conditions.collect::<Vec<_>>().join(","))
+    };
+    let mut full = policy("", &[("p", "", &spec(HEADERS))]).unwrap();
+    for (name, refused) in [("h00000", true), ("h65522", true), ("h65523", false)] {
+        let headers = [GET[0], GET[1], GET[2], (name, "1")];
+        assert_eq!(run(&mut full, &headers, &Attributes::default()).0 != Verdict::Continue, refused, "{name}");
+    }
+    let problems = policy("", &[("p", "", &spec(HEADERS + 1))]).unwrap_err();
+    assert_eq!(problems, "$: rules look at more than 65523 headers by name");
+}
+
+#[test]
 fn outbound_on_a_sidecar_is_inert_and_says_so() {
     let extra = r#","workload":{"proxy":"sidecar"}"#;
     let mut policy = policy(extra, &[("all", "", r#"{"action":"DENY","rules":[{}]}"#)]).unwrap();

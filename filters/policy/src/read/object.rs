@@ -1,108 +1,144 @@
 //! A Kubernetes object: its metadata, its spec, and lists of such objects.
+//!
+//! Metadata and scope are read first. Only an object that is for this workload, or that may be, is read further: what
+//! policies of others say is no concern of this proxy.
 
 use super::rule;
-use crate::TrustDomains;
-use crate::object::{Action, Object, Scope};
-use crate::workload::text_map;
+use crate::object::{Action, Object, Rule, Scope, Target};
+use crate::workload::{Workload, text_map};
+use std::collections::BTreeSet;
 use weir_config::{At, Fields, Value};
 
 /// Istio's annotation for policies on trial.
 const DRY_RUN: &str = "istio.io/dry-run";
 
-/// Reads an AuthorizationPolicy or a List of them, and hands each over with its place.
-pub(super) fn objects(at: &At<'_>, trust: &TrustDomains, found: &mut dyn FnMut(&At<'_>, Object)) {
-    let Some(mut fields) = at.object() else { return };
-    fields.ignore(&["apiVersion", "status"]);
-    let kind = fields
-        .require("kind")
-        .and_then(|at| at.word(&[("AuthorizationPolicy", false), ("List", true), ("AuthorizationPolicyList", true)]));
-    match kind {
-        Some(true) => {
-            fields.ignore(&["metadata"]);
-            for item in fields.require("items").and_then(|at| at.list()).unwrap_or_default() {
-                objects(&item, trust, found);
+/// The objects of a document that are for a workload.
+pub(super) struct Selection<'w, 'v> {
+    workload: &'w Workload,
+    /// Namespace and name of every object, selected or not: no cluster holds two of one name, so one of them is stale.
+    names: BTreeSet<(&'v str, &'v str)>,
+    pub(super) objects: Vec<Object>,
+}
+
+impl<'w, 'v> Selection<'w, 'v> {
+    /// Nothing yet.
+    pub(super) fn of(workload: &'w Workload) -> Self {
+        Self { workload, names: BTreeSet::new(), objects: Vec::new() }
+    }
+
+    /// Reads an AuthorizationPolicy or a List of them.
+    pub(super) fn read(&mut self, at: &At<'v>) {
+        let Some(mut fields) = at.object() else { return };
+        fields.ignore(&["apiVersion", "status"]);
+        let kind = fields.require("kind").and_then(|at| {
+            at.word(&[("AuthorizationPolicy", false), ("List", true), ("AuthorizationPolicyList", true)])
+        });
+        match kind {
+            Some(true) => {
+                fields.ignore(&["metadata"]);
+                for item in fields.require("items").and_then(|at| at.list()).unwrap_or_default() {
+                    self.read(&item);
+                }
+                fields.finish();
             }
-            fields.finish();
-        }
-        Some(false) => {
-            if let Some(object) = object(fields, trust) {
-                found(at, object);
+            Some(false) => {
+                let object = self.object(at, fields);
+                self.objects.extend(object);
             }
+            None => {}
         }
-        None => {}
+    }
+
+    /// Reads the object at `at`; `None` also if it is for others.
+    fn object(&mut self, at: &At<'v>, mut fields: Fields<'v>) -> Option<Object> {
+        let metadata = fields.require("metadata").and_then(|at| metadata(&at));
+        let spec = fields.take("spec");
+        fields.finish();
+        let before = at.problems();
+        let mut spec = match spec {
+            Some(at) => Some(at.object()?),
+            None => None,
+        };
+        // An object without a spec is an ALLOW policy without rules.
+        let scope = spec.as_mut().map_or_else(|| Scope::Labels(Default::default()), scope);
+        let is_sound = at.problems() == before;
+        let (namespace, name) = metadata.as_ref().map_or((None, None), |known| (known.namespace, known.name));
+        if let (Some(namespace), Some(name)) = (namespace, name)
+            && !self.names.insert((namespace, name))
+        {
+            at.problem::<()>(format!("policy `{namespace}/{name}` is given twice"));
+        }
+        // Whom a damaged object is for is not known, so it counts as one that may be for this workload.
+        let selected = namespace.filter(|_| is_sound).and_then(|own| self.workload.is_selected(own, &scope, at));
+        if selected == Some(false) {
+            if let Some(mut spec) = spec {
+                // The names of its fields are checked all the same: one may be a misspelt part of the scope.
+                spec.ignore(&["action", "provider", "rules"]);
+                spec.finish();
+            }
+            return None;
+        }
+        let dry_run = metadata.and_then(|known| known.dry_run);
+        let dry_run = dry_run.and_then(|at| at.word(&[("true", true), ("false", false)])).unwrap_or(false);
+        let (action, rules) = match spec {
+            Some(fields) => self.spec(fields, namespace.unwrap_or_default(), dry_run)?,
+            None => (Action::Allow, Vec::new()),
+        };
+        selected?;
+        Some(Object { namespace: namespace?.to_owned(), name: name?.to_owned(), dry_run, action, rules })
+    }
+
+    /// Reads what is left of a spec after its scope.
+    fn spec(&self, mut fields: Fields<'v>, namespace: &str, dry_run: bool) -> Option<(Action, Vec<Rule>)> {
+        let action = match fields.take("action") {
+            Some(at) => at
+                .word(&[
+                    ("ALLOW", Some(Action::Allow)),
+                    ("DENY", Some(Action::Deny)),
+                    ("AUDIT", Some(Action::Audit)),
+                    ("CUSTOM", None),
+                ])
+                .and_then(|action| match action {
+                    Some(Action::Audit) if dry_run => at.problem("an AUDIT policy cannot be under dry run"),
+                    Some(action) => Some(action),
+                    None => at.problem("action `CUSTOM` is not supported; use Envoy's own ext_authz filter"),
+                }),
+            None => Some(Action::Allow),
+        };
+        if let Some(provider) = fields.take("provider") {
+            provider.problem::<()>("a provider is for action `CUSTOM` only");
+        }
+        let rules = fields.take("rules");
+        let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
+        if is_empty && action == Some(Action::Deny) {
+            fields.at().problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
+        }
+        let trust = &self.workload.trust;
+        let rules = rules.map(|at| at.each(|item| rule::rule(&item, namespace, trust))).unwrap_or_default();
+        fields.finish();
+        Some((action?, rules))
     }
 }
 
 /// What policies take from `metadata`; the rest belongs to Kubernetes.
-struct Metadata {
-    namespace: Option<String>,
-    name: Option<String>,
-    dry_run: bool,
+struct Metadata<'v> {
+    namespace: Option<&'v str>,
+    name: Option<&'v str>,
+    dry_run: Option<At<'v>>,
 }
 
-fn object(mut fields: Fields<'_>, trust: &TrustDomains) -> Option<Object> {
-    let metadata = fields.require("metadata").and_then(|at| metadata(&at));
-    let namespace = metadata.as_ref().and_then(|known| known.namespace.as_deref()).unwrap_or_default();
-    let dry_run = metadata.as_ref().is_some_and(|known| known.dry_run);
-    let spec = match fields.take("spec") {
-        Some(at) => spec(&at, namespace, dry_run, trust),
-        // An object without a spec is an ALLOW policy without rules.
-        None => Some((Action::Allow, Scope::Labels(Default::default()), Vec::new())),
-    };
-    fields.finish();
-    let (Metadata { namespace, name, dry_run }, (action, scope, rules)) = (metadata?, spec?);
-    Some(Object { namespace: namespace?, name: name?, dry_run, action, scope, rules })
-}
-
-fn metadata(at: &At<'_>) -> Option<Metadata> {
+fn metadata<'v>(at: &At<'v>) -> Option<Metadata<'v>> {
     let entries = at.map()?;
-    let given = |value: &&At<'_>| value.value() != &Value::Null;
+    let given = |value: &&At<'v>| value.value() != &Value::Null;
     let field = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value).filter(given);
     let text = |name: &str| match field(name) {
-        Some(value) => value.text().map(str::to_owned),
+        Some(value) => value.text(),
         None => at.problem(format!("`{name}` is missing")),
     };
     let (namespace, name) = (text("namespace"), text("name"));
     let annotations = field("annotations").and_then(At::map).unwrap_or_default();
-    let dry_run = annotations.iter().find(|(key, _)| *key == DRY_RUN).map(|(_, value)| value);
-    let dry_run = dry_run.and_then(|value| value.word(&[("true", true), ("false", false)]));
-    Some(Metadata { namespace, name, dry_run: dry_run.unwrap_or(false) })
-}
-
-fn spec(
-    at: &At<'_>,
-    namespace: &str,
-    dry_run: bool,
-    trust: &TrustDomains,
-) -> Option<(Action, Scope, Vec<crate::object::Rule>)> {
-    let mut fields = at.object()?;
-    let action = match fields.take("action") {
-        Some(at) => at
-            .word(&[
-                ("ALLOW", Some(Action::Allow)),
-                ("DENY", Some(Action::Deny)),
-                ("AUDIT", Some(Action::Audit)),
-                ("CUSTOM", None),
-            ])
-            .and_then(|action| match action {
-                Some(Action::Audit) if dry_run => at.problem("an AUDIT policy cannot be under dry run"),
-                Some(action) => Some(action),
-                None => at.problem("action `CUSTOM` is not supported; use Envoy's own ext_authz filter"),
-            }),
-        None => Some(Action::Allow),
-    };
-    if let Some(provider) = fields.take("provider") {
-        provider.problem::<()>("a provider is for action `CUSTOM` only");
-    }
-    let scope = scope(&mut fields);
-    let rules = fields.take("rules");
-    let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
-    if is_empty && action == Some(Action::Deny) {
-        at.problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
-    }
-    let rules = rules.map(|at| at.each(|item| rule::rule(&item, namespace, trust))).unwrap_or_default();
-    fields.finish();
-    Some((action?, scope, rules))
+    let dry_run = annotations.into_iter().find(|(key, _)| *key == DRY_RUN).map(|(_, value)| value);
+    Some(Metadata { namespace, name, dry_run })
 }
 
 fn scope(fields: &mut Fields<'_>) -> Scope {
@@ -122,8 +158,7 @@ fn scope(fields: &mut Fields<'_>) -> Scope {
     if let Some(selector) = selector {
         selector.problem::<()>("`selector` and `targetRefs` exclude each other");
     }
-    let gateways: Vec<String> = targets.iter().filter_map(target).collect();
-    if gateways.is_empty() { Scope::Others } else { Scope::Gateways(gateways) }
+    Scope::Targets(targets.iter().filter_map(target).collect())
 }
 
 fn labels(at: &At<'_>) -> std::collections::BTreeMap<String, String> {
@@ -143,8 +178,8 @@ fn labels(at: &At<'_>) -> std::collections::BTreeMap<String, String> {
     labels.unwrap_or_default()
 }
 
-/// The name of the Gateway that a target is; `None` for other kinds.
-fn target(at: &At<'_>) -> Option<String> {
+/// What a target is and its name.
+fn target(at: &At<'_>) -> Option<(Target, String)> {
     let mut fields = at.object()?;
     let group = fields.take("group").and_then(|at| at.string()).unwrap_or_default();
     let kind = fields.require("kind").and_then(|at| at.text());
@@ -153,10 +188,13 @@ fn target(at: &At<'_>) -> Option<String> {
         namespace.problem::<()>("a target is in the policy's own namespace");
     }
     fields.finish();
-    match (group, kind?) {
-        ("gateway.networking.k8s.io", "Gateway") => Some(name?.to_owned()),
-        ("gateway.networking.k8s.io", "GatewayClass") => None,
-        ("" | "core", "Service") | ("networking.istio.io", "ServiceEntry") => None,
-        (group, kind) => at.problem(format!("a policy cannot target kind `{kind}` of group `{group}`")),
-    }
+    let target = match (group, kind?) {
+        ("gateway.networking.k8s.io", "Gateway") => Target::Gateway,
+        ("gateway.networking.k8s.io", "GatewayClass") => Target::GatewayClass,
+        ("gateway.networking.k8s.io", "HTTPRoute") => Target::HttpRoute,
+        ("networking.istio.io", "Gateway") => Target::IstioGateway,
+        ("" | "core", "Service") | ("networking.istio.io", "ServiceEntry") => Target::Service,
+        (group, kind) => return at.problem(format!("a policy cannot target kind `{kind}` of group `{group}`")),
+    };
+    Some((target, name?.to_owned()))
 }

@@ -76,14 +76,19 @@ fn rule_matches(rule: &Value, request: &Request, denies: bool) -> bool {
     any("from", "source") && any("to", "operation") && when
 }
 
-/// Whether one of the values matches; `None` if an address or port cannot be known.
+/// Whether one of the values matches; `None` if an address, port or identity cannot be known.
 fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
     let values: Vec<&str> = values.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
     let any = |matches: &dyn Fn(&str) -> bool| values.iter().any(|value| matches(value));
     let header = |name: &str| -> Vec<&[u8]> {
         request.headers.iter().filter(|(key, _)| key == name.as_bytes()).map(|(_, value)| value.as_slice()).collect()
     };
-    let id = request.san.as_deref().filter(|san| !san.contains(&0)).and_then(|san| san.strip_prefix(b"spiffe://"));
+    let identities = ["principal", "namespace", "serviceAccount", "trustDomain"];
+    let is_damaged = request.san.as_ref().is_some_and(|san| san.contains(&0));
+    if is_damaged && identities.iter().any(|identity| name.trim_start_matches("source.").starts_with(identity)) {
+        return None;
+    }
+    let id = request.san.as_deref().and_then(|san| san.strip_prefix(b"spiffe://"));
     let id_text = || id.map(|id| String::from_utf8_lossy(id).into_owned());
     Some(match name {
         "paths" => header(":path").iter().any(|path| {
@@ -96,7 +101,7 @@ fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
         "methods" => header(":method").iter().any(|method| any(&|value| simple(value, method, false))),
         "connection.sni" => request.server_name.iter().any(|name| any(&|value| simple(value, name, false))),
         "principals" | "source.principal" => any(&|value| match value {
-            "*" => request.san.as_ref().is_some_and(|san| !san.contains(&0)),
+            "*" => request.san.is_some(),
             value => id.is_some_and(|id| simple(value, id, false)),
         }),
         "namespaces" => id.is_some_and(|id| any(&|value| namespace(value, id))),

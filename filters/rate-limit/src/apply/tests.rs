@@ -51,6 +51,8 @@ fn what_says_nothing_is_refused() {
         (r#"[{"operation":{"hosts":[]}}]"#, "$[0].to[0].operation.hosts: must not be empty"),
         (r#"[{"operation":{"ports":["80"]}}]"#, "ports are not supported"),
         (r#"[{"operation":{"paths":["/{*}x"]}}]"#, "$[0].to[0].operation.paths[0]"),
+        (r#"[{"operation":{"paths":["/a", "/{id}"]}}]"#, "$[0].to[0].operation.paths[1]: of templates only"),
+        (r#"[{"operation":{"notPaths":["/a}b"]}}]"#, "$[0].to[0].operation.notPaths[0]: of templates only"),
         (r#"[{"operation":{"path":["/x"]}}]"#, "did you mean `paths`?"),
     ];
     for (to, expected) in rows {

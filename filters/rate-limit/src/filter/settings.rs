@@ -2,6 +2,7 @@
 
 use super::{RateLimit, Told};
 use crate::action;
+use crate::algorithm::Algorithm;
 use crate::apply;
 use crate::decide::{Charging, Judge};
 use crate::descriptor::Descriptors;
@@ -52,7 +53,14 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
     let mut response = Demand::idle();
     if mode != Mode::Off {
         request = Demand::default();
-        if !(items.is_empty() && apply.is_empty()) {
+        for algorithm in tree.limits.iter().filter_map(|limit| limit.algorithm) {
+            match algorithm {
+                Algorithm::FixedWindow { .. } => request.wall_clock = true,
+                Algorithm::Gcra { .. } => request.monotonic_clock = true,
+            }
+        }
+        // The sidecar's two listeners may share this configuration, and each has limits of its own.
+        if !(items.is_empty() && apply.is_empty()) && node.id.starts_with("sidecar~") {
             request.attributes.insert(Attribute::ListenerDirection);
         }
         for item in &items {

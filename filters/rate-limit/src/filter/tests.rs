@@ -126,9 +126,15 @@ fn the_demand_is_what_the_actions_read() {
     let filter = filter(PER_USER);
     let request = filter.demand(Phase::Request);
     assert!(request.request_headers && !request.idle);
-    assert_eq!(request.attributes.iter().collect::<Vec<_>>(), [&Attribute::ListenerDirection]);
+    assert!(request.attributes.is_empty());
     assert!(!filter.demand(Phase::Response).idle);
     assert!(filter.demand(Phase::End).idle && filter.demand(Phase::EndUnseen).idle);
+
+    // The listeners of a sidecar may share a configuration.
+    let sidecar = Node { id: "sidecar~10.0.0.1~cart.shop~shop.svc.cluster.local".to_owned(), ..Node::default() };
+    let filter = RateLimit::compile(PER_USER.as_bytes(), &sidecar).unwrap();
+    let request = filter.demand(Phase::Request);
+    assert_eq!(request.attributes.iter().collect::<Vec<_>>(), [&Attribute::ListenerDirection]);
 
     let by_address = r#"{"schema": 1, "name": "edge", "rate_limits": [{"actions": [{"remote_address": {}}]}],
         "local": {"config": {"domain": "d"}}}"#;

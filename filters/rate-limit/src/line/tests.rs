@@ -24,8 +24,7 @@ fn what_is_written_is_read() {
         for fingerprint in 1..=9 {
             put(&mut line, fingerprint, fingerprint);
         }
-        let mut bytes = vec![1, 2, 3];
-        line.encode(&mut bytes);
+        let bytes = line.encoded().to_vec();
         assert_eq!(bytes.len(), 20 + 20 * ways);
         assert_eq!(Line::decode(&bytes, 7, ways), Some(line));
     }
@@ -33,8 +32,7 @@ fn what_is_written_is_read() {
 
 #[test]
 fn anything_else_is_not_read() {
-    let mut bytes = Vec::new();
-    Line::new(7, WAYS).encode(&mut bytes);
+    let bytes = Line::new(7, WAYS).encoded().to_vec();
     assert_eq!(Line::decode(&bytes, 8, WAYS), None);
     assert_eq!(Line::decode(&bytes, 7, 1), None);
     for cut in 0..bytes.len() {

@@ -136,7 +136,7 @@ fn nine_tries_then_refused() {
     let mut cells = Busy { inner: MemoryCells::default(), tries: 0 };
     let outcome = Table::new("edge").charge(&mut cells, &SLOT, &MINUTE, 1, Charge::IfFits, NOW);
     assert_eq!((outcome, cells.tries), (Outcome::Contended, 9));
-    assert!(Table::new("edge").hasher(&mut cells, NOW).is_err());
+    assert!(Table::new("edge").hasher(&mut cells).is_err());
 }
 
 struct Gone;
@@ -155,7 +155,7 @@ impl Cells for Gone {
 fn without_cells_nothing_passes() {
     let mut table = Table::new("edge");
     assert_eq!(table.charge(&mut Gone, &SLOT, &MINUTE, 1, Charge::IfFits, NOW), Outcome::Unavailable);
-    assert!(table.hasher(&mut Gone, NOW).is_err());
+    assert!(table.hasher(&mut Gone).is_err());
 }
 
 /// Can be read and not written.
@@ -176,11 +176,11 @@ fn what_cannot_be_counted_does_not_pass() {
     let mut cells = ReadOnly(MemoryCells::default());
     let outcome = Table::new("edge").charge(&mut cells, &SLOT, &MINUTE, 1, Charge::IfFits, NOW);
     assert_eq!(outcome, Outcome::Unavailable);
-    assert!(Table::new("edge").hasher(&mut cells, NOW).is_err());
+    assert!(Table::new("edge").hasher(&mut cells).is_err());
 }
 
 fn key(table: &mut Table, cells: &mut dyn Cells, user: u64, lines: u32) -> Key {
-    let mut hasher = table.hasher(cells, NOW).unwrap();
+    let mut hasher = table.hasher(cells).unwrap();
     hasher.write_u64(user);
     Key { limit: 7, place: Place::Lines { base: 0, lines }, fingerprint: fingerprint(&hasher) }
 }

@@ -225,7 +225,7 @@ fn place(at: &At<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
 fn spread(limits: &mut [&mut Limit], mut settle: impl FnMut(&mut Limit, u32)) {
     let size = limits.len().next_power_of_two();
     let mut taken = vec![false; size];
-    limits.sort_by_key(|limit| limit.id);
+    weir_matching::sort_by(limits, |a, b| a.id.cmp(&b.id));
     for limit in limits.iter_mut() {
         let home = usize::try_from(limit.id % u64::try_from(size).unwrap_or(1).max(1)).unwrap_or(0);
         let free = (home..size).chain(0..home).find(|slot| taken.get(*slot) == Some(&false));

@@ -32,7 +32,7 @@ fn labels_of(settings: &str, node: &Node, streamed: &Streamed) -> std::collectio
 fn four_metrics_with_all_labels_in_order() {
     let mut held = Held::default();
     Streamed::default()
-        .header(":authority", "cart")
+        .bytes(Attribute::RequestHost, "cart")
         .int(Attribute::ResponseCode, 403)
         .int(Attribute::ResponseFlags, 0x1000)
         .int(Attribute::RequestDuration, 12_999_999)
@@ -120,7 +120,7 @@ fn a_peer_is_believed_only_as_configured() {
         assert_eq!(labels["connection_security_policy"], if san.is_empty() { "none" } else { "mutual_tls" }, "{case}");
     }
     let upstream = Streamed::default()
-        .response_header("x-envoy-peer-metadata", header.clone())
+        .bytes(Attribute::UpstreamPeerMetadata, header.clone())
         .bytes(Attribute::UpstreamHostMetadata, metadata(r#"{"workload": "w;n;s;r;c"}"#));
     let source = r#", "reporter": "source""#;
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_peer_is_believed_only_as_configured() {
 #[test]
 fn the_service_comes_from_the_cluster_then_from_the_host() {
     let cluster = metadata(r#"{"services": [{"host": "a.b.svc", "name": "a", "namespace": "b"}]}"#);
-    let plain = Streamed::default().header(":authority", "x.example:8080");
+    let plain = Streamed::default().bytes(Attribute::RequestHost, "x.example:8080");
     let known = plain.clone().bytes(Attribute::ClusterMetadata, &cluster);
     let mut istio = node();
     istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
@@ -167,9 +167,15 @@ fn grpc_status_belongs_to_grpc_requests() {
     for (content_type, status, protocol, expected) in [
         ("application/grpc", Some(14), "grpc", "14"),
         ("application/grpc", None, "grpc", ""),
+        ("application/grpc+proto", Some(0), "grpc", "0"),
+        ("application/grpc;charset=x", Some(0), "grpc", "0"),
+        ("application/grpc-web", Some(0), "http", ""),
+        ("application/grpcx", Some(0), "http", ""),
+        ("", Some(0), "http", ""),
         ("application/json", Some(14), "http", ""),
     ] {
-        let mut streamed = Streamed { unseen: true, ..Streamed::default() }.header("content-type", content_type);
+        let mut streamed =
+            Streamed { unseen: true, ..Streamed::default() }.bytes(Attribute::RequestContentType, content_type);
         if let Some(status) = status {
             streamed = streamed.int(Attribute::ResponseGrpcStatus, status);
         }
@@ -187,7 +193,6 @@ fn no_more_is_read_than_the_configuration_uses() {
     let common = [
         A::ResponseCode,
         A::ResponseFlags,
-        A::ResponseGrpcStatus,
         A::RequestDuration,
         A::RequestTotalSize,
         A::ResponseTotalSize,
@@ -195,34 +200,47 @@ fn no_more_is_read_than_the_configuration_uses() {
     ];
     let inbound = [A::PeerUriSan, A::LocalUriSan];
     let outbound = [A::UpstreamPeerUriSan, A::UpstreamLocalUriSan, A::UpstreamHostMetadata];
+    let mtls = [&inbound[..], &[A::ConnectionMtls]].concat();
+    let outbound = [&outbound[..], &[A::RequestHost]].concat();
+    let told = [&outbound[..], &[A::UpstreamPeerMetadata]].concat();
+    let told_by_peer = BTreeSet::from([b"x-envoy-peer-metadata".as_slice()]);
     let mut istio = node();
     istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
-    let cases: [(&str, Node, &[&[Attribute]], bool); 5] = [
-        (r#", "reporter": "destination""#, node(), &[&inbound, &[A::ConnectionMtls]], false),
-        (r#", "reporter": "destination", "peerMetadata": {"trust": "never"}"#, node(), &[&inbound], false),
-        (r#", "reporter": "source""#, node(), &[&outbound], true),
+    let names = [A::ClusterName, A::RouteName];
+    /// More attributes of every stream, of inbound ones, and of all others.
+    type More<'a> = [&'a [&'a [Attribute]]; 3];
+    let cases: [(&str, Node, More<'_>); 6] = [
+        (r#", "reporter": "destination""#, node(), [&[&mtls], &[], &[]]),
+        (r#", "reporter": "destination", "peerMetadata": {"trust": "never"}"#, node(), [&[&inbound], &[], &[]]),
+        (r#", "reporter": "source""#, node(), [&[&told], &[], &[]]),
         (
             r#", "reporter": "source", "peerMetadata": {"trust": "never"}"#,
-            istio,
-            &[&outbound, &[A::ClusterName, A::RouteName]],
-            false,
+            istio.clone(),
+            [&[&outbound, &names], &[], &[]],
         ),
-        ("", node(), &[&inbound, &outbound, &[A::ConnectionMtls, A::ListenerDirection]], true),
+        ("", node(), [&[], &[&mtls], &[&told]]),
+        (r#", "peerMetadata": {"trust": "never"}"#, istio, [&[&names], &[&inbound], &[&outbound]]),
     ];
-    for (settings, node, more, response_headers) in cases {
+    for (settings, node, more) in cases {
         let filter = telemetry(settings, &node);
-        let expected: BTreeSet<Attribute> = common.iter().chain(more.iter().copied().flatten()).cloned().collect();
+        let [more, inbound, outbound] =
+            more.map(|more| more.iter().copied().flatten().cloned().collect::<BTreeSet<Attribute>>());
         let end = filter.demand(Phase::End);
-        assert_eq!(end.attributes, expected, "{settings}");
-        assert_eq!(
-            (end.request_headers, end.response_headers, end.response_trailers),
-            (false, response_headers, false)
-        );
-        assert_eq!(filter.demand(Phase::EndUnseen), &Demand { request_headers: true, ..end.clone() });
-        assert_eq!(
-            filter.demand(Phase::Request),
-            &Demand { timeless: true, request_headers: true, ..Demand::default() }
-        );
+        let expected = Demand {
+            attributes: common.iter().cloned().chain(more).collect(),
+            inbound,
+            outbound,
+            with_body: BTreeSet::from([A::RequestContentType, A::ResponseGrpcStatus]),
+            ..Demand::default()
+        };
+        assert_eq!(end, &expected, "{settings}");
+        let told_by_peer = match settings.contains("never") || settings.contains("source") {
+            true => BTreeSet::new(),
+            false => told_by_peer.clone(),
+        };
+        assert_eq!(filter.demand(Phase::EndUnseen), &Demand { request_first: told_by_peer.clone(), ..end.clone() });
+        let request = filter.demand(Phase::Request);
+        assert_eq!((request.idle, &request.request_first), (told_by_peer.is_empty(), &told_by_peer));
         assert!(filter.demand(Phase::Response).idle);
     }
 }
@@ -250,10 +268,10 @@ fn hostile_bytes_are_cleaned_and_counted() {
     }
     for value in &values {
         let mut streamed = Streamed::default()
-            .header(":authority", value.clone())
+            .bytes(Attribute::RequestHost, value.clone())
             .header("x-envoy-peer-metadata", value.clone())
-            .header("content-type", value.clone())
-            .response_header("x-envoy-peer-metadata", value.clone());
+            .bytes(Attribute::RequestContentType, value.clone())
+            .bytes(Attribute::UpstreamPeerMetadata, value.clone());
         for attribute in Attribute::BUILTIN {
             streamed = streamed.bytes(attribute, value);
         }

@@ -1,35 +1,172 @@
 use super::*;
 use weir_model::PairsBuilder;
 
+fn list(attributes: &[Attribute], inbound: &[Attribute], outbound: &[Attribute]) -> List {
+    let set = |attributes: &[Attribute]| attributes.iter().cloned().collect();
+    let [attributes, inbound, outbound] = [attributes, inbound, outbound].map(set);
+    List::new(&Demand { attributes, inbound, outbound, ..Demand::default() }, true)
+}
+
+fn values(values: &[&[u8]]) -> Box<[u8]> {
+    let mut pairs = PairsBuilder::default();
+    for value in values {
+        pairs.push(value, b"");
+    }
+    pairs.finish().into()
+}
+
+/// Decodes and learns, as a safe evaluation does.
+fn learn(list: &mut List, given: &[&[u8]]) -> bool {
+    let mut out = Attributes::default();
+    let inbound = list.take(values(given), &mut out).expect("a list of that length");
+    list.learn(inbound, &out)
+}
+
 #[test]
 fn every_element_is_guarded_and_booleans_are_numbers() {
-    let attributes = [
-        Attribute::PeerUriSan,
-        Attribute::ConnectionMtls,
-        Attribute::FilterState("a'b\\c\n".into()),
-        Attribute::ResponseCode,
-        Attribute::UpstreamHostMetadata,
-    ];
-    assert_eq!(
-        expression(&attributes),
-        "[has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false,\
-         connection.mtls?2:1,\
-         'a\\'b\\\\c\\U0000000a' in filter_state?filter_state['a\\'b\\\\c\\U0000000a']:false,\
-         has(response.code)?response.code:false,\
-         has(xds.upstream_host_metadata)&&xds.upstream_host_metadata!=null?xds.upstream_host_metadata:false]"
+    let list = list(
+        &[
+            Attribute::PeerUriSan,
+            Attribute::ConnectionMtls,
+            Attribute::FilterState("a'b\\c\n".into()),
+            Attribute::ResponseCode,
+            Attribute::UpstreamHostMetadata,
+            Attribute::UpstreamPeerMetadata,
+            Attribute::DynamicMetadata,
+        ],
+        &[],
+        &[],
     );
+    let others = "has(response.code)?response.code:false,\
+         has(xds.upstream_host_metadata)&&xds.upstream_host_metadata!=null?xds.upstream_host_metadata:false,\
+         'x-envoy-peer-metadata' in response.headers?response.headers['x-envoy-peer-metadata']:false,\
+         'a\\'b\\\\c\\U0000000a' in filter_state?filter_state['a\\'b\\\\c\\U0000000a']:false";
+    let san = "has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false";
+    assert_eq!(
+        list.expression(false),
+        format!("(has(connection.tls_version)?[{others},connection.mtls?1:0,{san}]:[{others}])")
+    );
+    assert_eq!(list.expression(true), list.expression(false), "nothing has been learnt");
 }
 
 #[test]
 fn a_list_is_read_back_and_a_zero_byte_is_absent() {
-    let attributes = [Attribute::PeerUriSan, Attribute::ConnectionMtls, Attribute::ResponseCode];
-    let mut pairs = PairsBuilder::default();
-    pairs.push(b"\0", b"").push(&2i64.to_le_bytes(), b"").push(&404i64.to_le_bytes(), b"");
+    let list = list(&[Attribute::ConnectionMtls, Attribute::PeerUriSan, Attribute::ResponseCode], &[], &[]);
+    let code = 404i64.to_le_bytes();
     let mut out = Attributes::default();
-    assert!(decode(&pairs.finish(), &attributes, &mut out));
+    assert_eq!(list.take(values(&[&code, &1i64.to_le_bytes(), b"\0"]), &mut out), Some(true));
     assert_eq!(out.bytes(&Attribute::PeerUriSan), None);
     assert_eq!(out.bool(&Attribute::ConnectionMtls), Some(true));
     assert_eq!(out.int(&Attribute::ResponseCode), Some(404));
-    assert!(!decode(&pairs.finish(), &attributes[..2], &mut out));
-    assert!(!decode(b"", &attributes, &mut out));
+    for wrong in [values(&[&code, b"2"]), values(&[]), Box::default()] {
+        assert_eq!(list.take(wrong, &mut out), None);
+    }
+    let mut out = Attributes::default();
+    assert_eq!(list.take(values(&[&code]), &mut out), Some(true), "without TLS");
+    assert_eq!(out.bytes(&Attribute::PeerUriSan), None);
+    assert_eq!(out.bool(&Attribute::ConnectionMtls), Some(false));
+}
+
+#[test]
+fn the_direction_chooses_between_two_lists() {
+    let list = list(
+        &[Attribute::ResponseFlags],
+        &[Attribute::PeerUriSan],
+        &[Attribute::UpstreamPeerUriSan, Attribute::UpstreamAddress],
+    );
+    assert_eq!(list.len(), 4);
+    assert_eq!(
+        list.expression(false),
+        "xds.listener_direction==1?[1,\
+         has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false,response.flags]:\
+         [xds.listener_direction,response.flags,\
+         has(upstream.address)?upstream.address:false,\
+         has(upstream.uri_san_peer_certificate)?upstream.uri_san_peer_certificate:false]"
+    );
+    let mut out = Attributes::default();
+    let inbound = values(&[&1i64.to_le_bytes(), b"spiffe://a", &7i64.to_le_bytes()]);
+    assert_eq!(list.take(inbound, &mut out), Some(true));
+    assert_eq!(out.bytes(&Attribute::PeerUriSan), Some(b"spiffe://a".as_slice()));
+    assert_eq!(out.int(&Attribute::ListenerDirection), Some(1));
+    for direction in [0i64, 2] {
+        let mut out = Attributes::default();
+        let outbound = values(&[&direction.to_le_bytes(), &7i64.to_le_bytes(), b"1.2.3.4:5", b"\0"]);
+        assert_eq!(list.take(outbound, &mut out), Some(false));
+        assert_eq!(out.bytes(&Attribute::UpstreamAddress), Some(b"1.2.3.4:5".as_slice()));
+        assert_eq!(out.int(&Attribute::ListenerDirection), Some(direction));
+    }
+    let mixed = values(&[&1i64.to_le_bytes(), &7i64.to_le_bytes(), b"", b""]);
+    assert_eq!(list.take(mixed, &mut out), None, "an inbound list has three elements");
+}
+
+#[test]
+fn what_was_always_there_loses_its_guard_until_it_is_absent_once() {
+    let attributes = [Attribute::PeerUriSan, Attribute::ResponseCode, Attribute::UpstreamAddress];
+    let mut list = list(&attributes, &[], &[]);
+    let code = 200i64.to_le_bytes();
+    assert!(!learn(&mut list, &[b"spiffe://a", &code, b"\0"]), "the first stream loses nothing");
+    let guarded = list.expression(false);
+    let address = "has(upstream.address)?upstream.address:false";
+    assert_eq!(list.expression(true), format!("[connection.uri_san_peer_certificate,response.code,{address}]"));
+    assert!(learn(&mut list, &[b"\0", &code, b"1.2.3.4:5"]));
+    assert!(!learn(&mut list, &[b"\0", &code, b"1.2.3.4:5"]), "it is lost once");
+    let san = "has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false";
+    let expected = format!("[{san},response.code,{address}]");
+    assert_eq!(list.expression(true), expected);
+    for _ in 0..100 {
+        learn(&mut list, &[b"spiffe://a", &code, b"1.2.3.4:5"]);
+    }
+    assert_eq!(list.expression(true), expected, "once absent, guarded for good");
+    assert_eq!(list.expression(false), guarded);
+}
+
+#[test]
+fn each_direction_learns_for_itself() {
+    let mut list = list(&[Attribute::ResponseCode], &[Attribute::PeerUriSan], &[Attribute::UpstreamAddress]);
+    let code = 200i64.to_le_bytes();
+    learn(&mut list, &[&1i64.to_le_bytes(), b"spiffe://a", &code]);
+    assert_eq!(
+        list.expression(true),
+        "xds.listener_direction==1?[1,connection.uri_san_peer_certificate,response.code]:\
+         [xds.listener_direction,has(response.code)?response.code:false,has(upstream.address)?upstream.address:false]"
+    );
+}
+
+#[test]
+fn what_needs_tls_is_asked_under_one_guard_until_all_streams_have_it() {
+    let own = [Attribute::PeerUriSan, Attribute::LocalUriSan];
+    let upstream = [Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan];
+    let mut list = list(&[Attribute::ResponseFlags], &own, &upstream);
+    let flags = 0i64.to_le_bytes();
+    let [down, up] = [1i64, 2].map(i64::to_le_bytes);
+    let sans = |root: &str, guarded: bool| {
+        let sans = ["uri_san_peer_certificate", "uri_san_local_certificate"].map(|san| match guarded {
+            true => format!("has({root}.{san})?{root}.{san}:false"),
+            false => format!("{root}.{san}"),
+        });
+        sans.join(",")
+    };
+    let side = |direction: &str, root: &str| {
+        let sans = sans(root, true);
+        format!("(has({root}.tls_version)?[{direction},response.flags,{sans}]:[{direction},response.flags])")
+    };
+    let [inbound, outbound] = [side("1", "connection"), side("xds.listener_direction", "upstream")];
+    assert_eq!(list.expression(false), format!("xds.listener_direction==1?{inbound}:{outbound}"));
+
+    learn(&mut list, &[&down, &flags, b"spiffe://a", b"spiffe://b"]);
+    learn(&mut list, &[&up, &flags]);
+    let bare = format!("[1,response.flags,{}]", sans("connection", false));
+    assert_eq!(list.expression(true), format!("xds.listener_direction==1?{bare}:{outbound}"));
+    learn(&mut list, &[&down, &flags]);
+    assert_eq!(list.expression(true), list.expression(false));
+}
+
+#[test]
+fn what_is_no_list_is_not_taken_for_an_empty_one() {
+    let list = list(&[Attribute::ConnectionMtls, Attribute::PeerUriSan], &[], &[]);
+    let mut out = Attributes::default();
+    for short in [&b""[..], b"\0", b"\0\0\0"] {
+        assert_eq!(list.take(short.into(), &mut out), None);
+    }
+    assert_eq!(list.take(values(&[]), &mut out), Some(true), "without TLS");
 }

@@ -51,9 +51,18 @@ fn a_section_takes_its_mode_from_the_whole_unless_it_has_one() {
 }
 
 #[test]
-fn limits_ask_for_the_clock() {
-    let document = br#"{"schema": 1, "name": "edge", "local": {"config": {"domain": "d", "descriptors": []}}}"#;
-    let filter = RateLimit::compile(document, &Node::default());
-    let filter = filter.unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(!filter.demand(weir_model::Phase::Request).timeless);
+fn limits_ask_for_the_clock_that_they_need() {
+    let rate = r#""rate_limit": {"name": "a", "unit": "day", "requests_per_unit": 1}"#;
+    let gcra = r#""algorithms": {"a": {"gcra": {"burst": 1}}},"#;
+    for (algorithms, rate, clocks) in [("", "", (false, false)), ("", rate, (true, false)), (gcra, rate, (false, true))]
+    {
+        let limit = format!(r#"{{"key": "a", {rate}}}"#).replace(", }", "}");
+        let document = format!(
+            r#"{{"schema": 1, "name": "edge", "local": {{{algorithms} "config": {{"domain": "d", "descriptors": [{limit}]}}}}}}"#
+        );
+        let filter = RateLimit::compile(document.as_bytes(), &Node::default());
+        let filter = filter.unwrap_or_else(|problems| panic!("{problems}"));
+        let demand = filter.demand(weir_model::Phase::Request);
+        assert_eq!((demand.wall_clock, demand.monotonic_clock), clocks);
+    }
 }

@@ -80,13 +80,14 @@ fn labels_are_those_of_istios_stats_tests() {
             r#"{{"services": [{{"host": "server.default.svc.cluster.local", "name": "server", "namespace": "{namespace}"}}]}}"#
         ))
     };
-    let base = Streamed::default().header(":authority", "127.0.0.1:8080").int(Attribute::ResponseCode, 200);
-    let outbound = base.clone().response_header("x-envoy-peer-metadata", peer(&server));
+    let base = Streamed::default().bytes(Attribute::RequestHost, "127.0.0.1:8080").int(Attribute::ResponseCode, 200);
+    let outbound = base.clone().bytes(Attribute::UpstreamPeerMetadata, peer(&server));
     let inbound = base.clone().header("x-envoy-peer-metadata", peer(&client));
     let known =
         |streamed: &Streamed, namespace: &str| streamed.clone().bytes(Attribute::ClusterMetadata, services(namespace));
-    let grpc =
-        |streamed: Streamed| streamed.header("content-type", "application/grpc").int(Attribute::ResponseGrpcStatus, 7);
+    let grpc = |streamed: Streamed| {
+        streamed.bytes(Attribute::RequestContentType, "application/grpc").int(Attribute::ResponseGrpcStatus, 7)
+    };
     let endpoint = known(&base, "default").bytes(
         Attribute::UpstreamHostMetadata,
         metadata(r#"{"workload": "ratings-v1;default;ratings;version-1;server-cluster"}"#),

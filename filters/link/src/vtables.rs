@@ -1,0 +1,70 @@
+//! The SDK's conveniences in its vtables.
+//!
+//! A context is called through a `dyn` trait of the SDK. Those traits also offer every hostcall as a method with a body,
+//! and each stands in the vtable of every context, so that neither the compiler nor the linker may drop it. But the
+//! only caller through these vtables is the SDK's dispatcher, and it calls callbacks alone.
+
+use walrus::{ElementItems, FunctionBuilder, FunctionId, Module};
+
+const TRAITS: &str = "proxy_wasm::traits::";
+
+/// What the dispatcher (`dispatcher.rs` of proxy-wasm 0.2.5) calls besides the methods that begin with `on_`.
+const CALLED: [&str; 3] = ["create_http_context", "create_stream_context", "get_type"];
+
+/// Puts a function that traps in the place of every method with the SDK's own body that the dispatcher does not call.
+pub(crate) fn prune(module: &mut Module) {
+    let unused: Vec<FunctionId> = module
+        .funcs
+        .iter()
+        .filter(|function| function.name.as_ref().is_some_and(|name| is_unused(&super::names::readable(name))))
+        .map(|function| function.id())
+        .collect();
+    if unused.is_empty() {
+        return;
+    }
+    let mut trap = FunctionBuilder::new(&mut module.types, &[], &[]);
+    trap.name("weir_link::never_called".to_owned()).func_body().unreachable();
+    let trap = trap.finish(Vec::new(), &mut module.funcs);
+    for element in module.elements.iter_mut() {
+        if let ElementItems::Functions(functions) = &mut element.items {
+            functions.iter_mut().filter(|function| unused.contains(function)).for_each(|function| *function = trap);
+        }
+    }
+}
+
+/// Whether `name` is a method of one of the SDK's traits, not overridden, that nobody calls through a vtable.
+fn is_unused(name: &str) -> bool {
+    let method = name.strip_prefix(TRAITS).and_then(|path| path.split_once("::")).map(|(_, method)| method);
+    method.is_some_and(|method| !method.contains("::") && !method.starts_with("on_") && !CALLED.contains(&method))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_unused;
+
+    #[test]
+    fn the_dispatcher_is_the_one_that_was_read() {
+        let lock = include_str!("../../../Cargo.lock");
+        assert!(
+            lock.contains("name = \"proxy-wasm\"\nversion = \"0.2.5\"\n"),
+            "another version of proxy-wasm: see which methods its dispatcher.rs calls, and bring `CALLED` up to date"
+        );
+    }
+
+    #[test]
+    fn only_conveniences_of_the_sdk_go() {
+        for name in ["HttpContext::get_http_request_headers", "Context::done", "RootContext::set_tick_period"] {
+            assert!(is_unused(&format!("proxy_wasm::traits::{name}")), "{name}");
+        }
+        for name in [
+            "proxy_wasm::traits::Context::on_done",
+            "proxy_wasm::traits::RootContext::get_type",
+            "proxy_wasm::traits::RootContext::create_http_context",
+            "<weir_host::stream::Stream<F> as proxy_wasm::traits::HttpContext>::on_log",
+            "proxy_wasm::hostcalls::get_map",
+            "weir_host::stream::send",
+        ] {
+            assert!(!is_unused(name), "{name}");
+        }
+    }
+}
