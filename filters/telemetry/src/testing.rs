@@ -101,6 +101,9 @@ impl Streamed {
             let request = request.finish();
             let mut attributes = Attributes::default();
             let inbound = self.attributes.int(&Attribute::ListenerDirection) == Some(1);
+            if demand.directed() {
+                attributes.set_int(&Attribute::ListenerDirection, i64::from(inbound));
+            }
             for attribute in demand.of_stream(inbound, true) {
                 if let Some(value) = self.attributes.bytes(&attribute) {
                     attributes.set(&attribute, value);

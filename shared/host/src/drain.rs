@@ -32,6 +32,9 @@ impl MetricIds {
 
 /// Does everything in `effects` and empties it. A hostcall that fails costs its own effect only.
 pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
+    if effects.is_empty() {
+        return;
+    }
     for operation in effects.metrics.drain(..) {
         match operation {
             MetricOp::Define { owner, series, kind, name } => {

@@ -5,7 +5,8 @@
 //! evaluation, so each that can be absent is guarded: it is then `false`, which arrives as one zero byte, and a boolean is
 //! a number of eight bytes so that it cannot be mistaken for that. A guard looks the attribute up once more, for about 2,500 instructions.
 //!
-//! What only TLS gives is asked for together: of a connection without it, one guard tells that all is absent.
+//! What only TLS gives is asked for together: of a connection without it, one guard tells that all is absent. Which of the
+//! lists an answer is, its length tells: an element of its own for that would cost about 1,300 instructions.
 //!
 //! So there are two expressions. The *safe* one guards. The *quick* one leaves out the guards of those attributes that were
 //! there for every one of the first streams. Where it fails, the safe one answers, and what was absent then is guarded from
@@ -13,6 +14,7 @@
 
 use crate::abi;
 use std::collections::BTreeSet;
+use std::iter;
 use weir_model::{Attribute, Attributes, Demand, Headers};
 
 /// After how many streams the quick expression is made.
@@ -55,6 +57,10 @@ struct Side {
     elements: Vec<Element>,
     /// What the elements from this one on need.
     tls: Option<(usize, Tls)>,
+    /// Whether what needs TLS includes [`Attribute::ConnectionMtls`], which is known without it.
+    mtls: bool,
+    /// Zeros before the elements, which make the list longer.
+    padding: usize,
 }
 
 /// The attributes of a demand, as an expression that gives a list of them.
@@ -95,16 +101,17 @@ impl Drop for Token {
 impl List {
     /// What a demand asks of streams with a body, or of those without.
     pub(crate) fn new(demand: &Demand, with_body: bool) -> Self {
-        let side = |inbound| Side::new(demand.of_stream(inbound, with_body));
-        let directed = !(demand.inbound.is_empty() && demand.outbound.is_empty());
-        Self {
-            inbound: side(true),
-            outbound: directed.then(|| side(false)),
-            safe: None,
-            quick: None,
-            evaluated: 0,
-            told: false,
+        let mut inbound = demand.of_stream(true, with_body);
+        if demand.directed() {
+            inbound.remove(&Attribute::ListenerDirection);
         }
+        let inbound = Side::new(inbound);
+        let outbound = demand.directed().then(|| {
+            let mut outbound = Side::new(demand.of_stream(false, with_body));
+            outbound.differ(&inbound);
+            outbound
+        });
+        Self { inbound, outbound, safe: None, quick: None, evaluated: 0, told: false }
     }
 
     /// The most attributes that a stream is read for.
@@ -161,13 +168,12 @@ impl List {
             Some(outbound) => {
                 read(&Attribute::ListenerDirection, out);
                 let inbound = out.int(&Attribute::ListenerDirection) == Some(INBOUND);
+                out.set_int(&Attribute::ListenerDirection, i64::from(inbound));
                 if inbound { &self.inbound } else { outbound }
             }
         };
         for Element { attribute, .. } in &side.elements {
-            if self.outbound.is_none() || *attribute != Attribute::ListenerDirection {
-                read(attribute, out);
-            }
+            read(attribute, out);
         }
     }
 
@@ -178,17 +184,19 @@ impl List {
             return None;
         }
         let list = Headers::new(&block);
-        let inbound = match &self.outbound {
-            None => true,
-            Some(_) => list.iter().next().is_some_and(|(value, _)| value == INBOUND.to_le_bytes()),
-        };
-        let Side { elements, tls } = if inbound { &self.inbound } else { self.outbound.as_ref()? };
-        let plain = tls.is_some_and(|(from, _)| list.len() == from);
-        if list.len() != elements.len() && !plain {
-            return None;
-        }
+        let (inbound, Side { elements, padding, mtls, .. }, plain) =
+            match (&self.outbound, self.inbound.gave(list.len())) {
+                (_, Some(plain)) => (true, &self.inbound, plain),
+                (outbound, None) => {
+                    let outbound = outbound.as_ref()?;
+                    (false, outbound, outbound.gave(list.len())?)
+                }
+            };
         out.clear();
-        for (Element { attribute, .. }, (value, _)) in elements.iter().zip(list.spans()) {
+        if self.outbound.is_some() {
+            out.set_int(&Attribute::ListenerDirection, i64::from(inbound));
+        }
+        for (Element { attribute, .. }, (value, _)) in elements.iter().zip(list.spans().skip(*padding)) {
             match value.len() {
                 1 if block.get(value.start) == Some(&0) => {}
                 _ if attribute.is_bool() => out.place(attribute, value.start, 1),
@@ -196,7 +204,7 @@ impl List {
             }
         }
         out.adopt(block);
-        if plain && elements.iter().any(|element| element.attribute == Attribute::ConnectionMtls) {
+        if plain && *mtls {
             out.set_bool(&Attribute::ConnectionMtls, false);
         }
         Some(inbound)
@@ -230,11 +238,11 @@ impl List {
         let mut text = String::new();
         if let Some(outbound) = &self.outbound {
             text.push_str("xds.listener_direction==1?");
-            self.inbound.write(&mut text, "1", quick);
+            self.inbound.write(&mut text, quick);
             text.push(':');
-            outbound.write(&mut text, "xds.listener_direction", quick);
+            outbound.write(&mut text, quick);
         } else {
-            self.inbound.write(&mut text, "xds.listener_direction", quick);
+            self.inbound.write(&mut text, quick);
         }
         text
     }
@@ -250,27 +258,44 @@ impl Side {
         // For one alone its own guard is as good.
         let group = (most > 1).then_some(group);
         let mut elements = Vec::with_capacity(attributes.len());
-        // The direction comes first, because it tells which list it is in; what is grouped comes last.
-        for turn in 0..3 {
+        // What is grouped comes last.
+        for last in [false, true] {
             for attribute in &attributes {
-                let place = match (attribute, Tls::of(attribute)) {
-                    // A whole message does not travel in a list.
-                    (Attribute::DynamicMetadata, _) => continue,
-                    (Attribute::ListenerDirection, _) => 0,
-                    (_, tls) if tls.is_some() && tls == group => 2,
-                    _ => 1,
-                };
-                if place == turn {
+                let tls = Tls::of(attribute);
+                // A whole message does not travel in a list.
+                if *attribute != Attribute::DynamicMetadata && last == (tls.is_some() && tls == group) {
                     elements.push(Element { attribute: attribute.clone(), habit: Habit::of(attribute) });
                 }
             }
         }
         let tls = group.map(|group| (elements.len() - most, group));
-        Self { elements, tls }
+        let mtls = group == Some(Tls::Downstream) && attributes.contains(&Attribute::ConnectionMtls);
+        Self { elements, tls, mtls, padding: 0 }
+    }
+
+    /// Makes the list longer until its length tells it from one of `other`.
+    fn differ(&mut self, other: &Self) {
+        let lengths = |side: &Self| [Some(side.elements.len()), side.tls.map(|(from, _)| from)];
+        let (own, others) = (lengths(self), lengths(other));
+        let same = |padding: &usize| {
+            own.iter().flatten().any(|length| others.iter().flatten().any(|other| length + padding == *other))
+        };
+        // Two lengths on either side can meet in four ways.
+        self.padding = (0..=4).find(|padding| !same(padding)).unwrap_or_default();
+    }
+
+    /// Whether a list of this length is the one without what TLS gives; `None` if it is no list of this side.
+    fn gave(&self, length: usize) -> Option<bool> {
+        let elements = length.checked_sub(self.padding)?;
+        match self.tls {
+            _ if elements == self.elements.len() => Some(false),
+            Some((from, _)) if elements == from => Some(true),
+            _ => None,
+        }
     }
 
     /// Writes the expression. Where TLS was there for every stream so far, a quick one asks without the common guard.
-    fn write(&self, text: &mut String, direction: &str, quick: bool) {
+    fn write(&self, text: &mut String, quick: bool) {
         let used = |element: &Element| element.habit == Habit::SoFar { asked: true };
         if let Some((from, tls)) = self.tls
             && let Some((others, grouped)) = self.elements.split_at_checked(from)
@@ -281,13 +306,27 @@ impl Side {
                 Tls::Downstream => "(has(connection.tls_version)?",
                 Tls::Upstream => "(has(upstream.tls_version)?",
             });
-            list(text, &self.elements, direction, quick);
+            self.list(text, &self.elements, quick);
             text.push(':');
-            list(text, others, direction, quick);
+            self.list(text, others, quick);
             text.push(')');
         } else {
-            list(text, &self.elements, direction, quick);
+            self.list(text, &self.elements, quick);
         }
+    }
+
+    fn list(&self, text: &mut String, elements: &[Element], quick: bool) {
+        text.push('[');
+        text.extend(iter::repeat_n("0,", self.padding));
+        for Element { attribute, habit } in elements {
+            let bare = *habit == Habit::Always || quick && *habit == Habit::SoFar { asked: true };
+            element(text, attribute, bare);
+            text.push(',');
+        }
+        if text.ends_with(',') {
+            text.pop();
+        }
+        text.push(']');
     }
 }
 
@@ -326,22 +365,6 @@ pub(crate) fn read(attribute: &Attribute, out: &mut Attributes) {
     if let Ok(value) = abi::property(&path) {
         out.set(attribute, &value);
     }
-}
-
-fn list(text: &mut String, elements: &[Element], direction: &str, quick: bool) {
-    text.push('[');
-    for (index, Element { attribute, habit }) in elements.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        if *attribute == Attribute::ListenerDirection {
-            text.push_str(direction);
-        } else {
-            let bare = *habit == Habit::Always || quick && *habit == Habit::SoFar { asked: true };
-            element(text, attribute, bare);
-        }
-    }
-    text.push(']');
 }
 
 fn element(text: &mut String, attribute: &Attribute, bare: bool) {

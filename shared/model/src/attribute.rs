@@ -108,6 +108,7 @@ impl Attribute {
     ];
 
     /// The fixed slot of a built-in attribute; `None` for filter state, which is looked up by name.
+    #[inline]
     pub fn slot(&self) -> Option<usize> {
         Some(match self {
             Self::SourceAddress => 0,

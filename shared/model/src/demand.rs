@@ -41,9 +41,10 @@ pub struct Demand {
     pub response_trailers: bool,
     /// Attributes of every stream.
     pub attributes: BTreeSet<Attribute>,
-    /// Attributes that only streams of an inbound listener are read for. [`Attribute::ListenerDirection`] comes with them.
+    /// Attributes that only streams of an inbound listener are read for. [`Attribute::ListenerDirection`] comes with them:
+    /// 1 for these streams, and 0 for all others unless `attributes` has it.
     pub inbound: BTreeSet<Attribute>,
-    /// Attributes that all other streams are read for. [`Attribute::ListenerDirection`] comes with them.
+    /// Attributes that all other streams are read for. [`Attribute::ListenerDirection`] comes as it does with `inbound`.
     pub outbound: BTreeSet<Attribute>,
     /// Attributes that streams are read for unless their request was known to end with its headers.
     pub with_body: BTreeSet<Attribute>,
@@ -55,6 +56,11 @@ impl Demand {
         Self { idle: true, ..Self::default() }
     }
 
+    /// Whether streams of an inbound listener are read for other attributes than the rest.
+    pub fn directed(&self) -> bool {
+        !(self.inbound.is_empty() && self.outbound.is_empty())
+    }
+
     /// The attributes that a stream is read for: one of an inbound listener or of any other, with more than headers or
     /// without.
     pub fn of_stream(&self, inbound: bool, with_body: bool) -> BTreeSet<Attribute> {
@@ -63,9 +69,6 @@ impl Demand {
         all.extend(own.iter().cloned());
         if with_body {
             all.extend(self.with_body.iter().cloned());
-        }
-        if !(self.inbound.is_empty() && self.outbound.is_empty()) {
-            all.insert(Attribute::ListenerDirection);
         }
         all
     }

@@ -100,6 +100,16 @@ impl Effects {
         self.logs.clear();
     }
 
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        let Self { owner: _, metrics, filter_state, request_headers, response_headers, logs } = self;
+        metrics.is_empty()
+            && filter_state.is_empty()
+            && request_headers.is_empty()
+            && response_headers.is_empty()
+            && logs.is_empty()
+    }
+
     /// Defines a series of the current owner.
     pub fn define(&mut self, series: SeriesId, kind: MetricKind, name: String) {
         self.metrics.push(MetricOp::Define { owner: self.owner, series, kind, name });

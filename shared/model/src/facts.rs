@@ -57,26 +57,18 @@ impl<'a> Headers<'a> {
 
     /// Where in the bytes each entry's name and value lie.
     pub fn spans(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<'a> {
-        let bytes = self.bytes;
-        let count = self.count;
-        let mut index = 0usize;
-        let mut data = 4 + 8 * count;
-        std::iter::from_fn(move || {
-            if index >= count {
-                return None;
-            }
-            let at = 4 + 8 * index;
-            let key_len = read_u32(bytes, at)?;
-            let value_len = read_u32(bytes, at + 4)?;
-            let key_end = data.checked_add(key_len)?;
+        let len = self.bytes.len();
+        let mut data = 4 + 8 * self.count;
+        let table = self.bytes.get(4..data).unwrap_or_default();
+        table.as_chunks::<8>().0.iter().map_while(move |[a, b, c, d, e, f, g, h]| {
+            let key_end = data.checked_add(length([*a, *b, *c, *d])?)?;
             let value_start = key_end.checked_add(1)?;
-            let value_end = value_start.checked_add(value_len)?;
-            if value_end > bytes.len() {
+            let value_end = value_start.checked_add(length([*e, *f, *g, *h])?)?;
+            if value_end > len {
                 return None;
             }
             let entry = (data..key_end, value_start..value_end);
-            data = value_end.checked_add(1)?;
-            index += 1;
+            data = value_end + 1;
             Some(entry)
         })
     }
@@ -93,7 +85,10 @@ impl<'a> Headers<'a> {
 }
 
 fn read_u32(bytes: &[u8], at: usize) -> Option<usize> {
-    let word: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    length(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?)
+}
+
+fn length(word: [u8; 4]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(word)).ok()
 }
 
@@ -131,6 +126,10 @@ impl PairsBuilder {
     }
 }
 
+/// Zero and one, as integers. Where a value lies in this, its offset counts from [`SMALL`].
+const BITS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+const SMALL: u32 = 1 << 31;
+
 /// Attribute values of one phase: one buffer, and where in it each value lies. Reused between streams.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
@@ -151,73 +150,94 @@ impl Attributes {
 
     /// Sets one value, in the encoding of [`Attribute`].
     pub fn set(&mut self, attribute: &Attribute, value: &[u8]) {
-        let (Ok(start), Ok(len)) = (u32::try_from(self.buffer.len()), u32::try_from(value.len())) else {
-            return;
-        };
+        let start = self.buffer.len();
         self.buffer.extend_from_slice(value);
-        self.put(attribute, start, len);
+        self.place(attribute, start, value.len());
     }
 
+    #[inline]
     fn put(&mut self, attribute: &Attribute, start: u32, len: u32) {
-        match (attribute.slot(), attribute) {
-            (Some(slot), _) => {
+        match attribute.slot() {
+            Some(slot) => {
                 if let Some(place) = self.builtin.get_mut(slot) {
                     *place = (start, len);
                     self.known |= 1 << slot;
                 }
             }
-            (None, Attribute::FilterState(name)) => {
-                self.named.retain(|(known, _, _)| known != name);
-                self.named.push((name.clone(), start, len));
-            }
-            (None, _) => {}
+            None => self.put_named(attribute, start, len),
         }
     }
 
+    fn put_named(&mut self, attribute: &Attribute, start: u32, len: u32) {
+        let Attribute::FilterState(name) = attribute else { return };
+        self.named.retain(|(known, _, _)| known != name);
+        self.named.push((name.clone(), start, len));
+    }
+
     /// Takes over the block of bytes in which [`Attributes::place`] said that values lie. What was set before it with
-    /// [`Attributes::set`] is gone.
+    /// [`Attributes::set`] is gone, but for booleans, zero and one.
     pub fn adopt(&mut self, block: Box<[u8]>) {
         self.buffer = block.into_vec();
     }
 
     /// Says where in a block one value lies. A range that leaves the block reads as absent.
+    #[inline]
     pub fn place(&mut self, attribute: &Attribute, start: usize, len: usize) {
-        if let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(len)) {
+        if let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(len))
+            && start < SMALL
+        {
             self.put(attribute, start, len);
         }
     }
 
     /// Sets an integer.
     pub fn set_int(&mut self, attribute: &Attribute, value: i64) {
-        self.set(attribute, &value.to_le_bytes());
+        match value {
+            0 => self.put(attribute, SMALL, 8),
+            1 => self.put(attribute, SMALL + 8, 8),
+            _ => self.set(attribute, &value.to_le_bytes()),
+        }
     }
 
     /// Sets a boolean.
     pub fn set_bool(&mut self, attribute: &Attribute, value: bool) {
-        self.set(attribute, &[u8::from(value)]);
+        self.put(attribute, if value { SMALL + 8 } else { SMALL }, 1);
     }
 
     /// The value as bytes; `None` when absent or not demanded.
+    #[inline]
     pub fn bytes(&self, attribute: &Attribute) -> Option<&[u8]> {
-        let (start, len) = match (attribute.slot(), attribute) {
-            (Some(slot), _) if self.known & (1 << slot) != 0 => self.builtin.get(slot).copied()?,
-            (None, Attribute::FilterState(name)) => {
-                let (_, start, len) = self.named.iter().find(|(known, _, _)| known == name)?;
-                (*start, *len)
-            }
-            _ => return None,
+        match attribute.slot() {
+            Some(slot) if self.known & (1 << slot) != 0 => self.lying(*self.builtin.get(slot)?),
+            Some(_) => None,
+            None => self.named(attribute),
+        }
+    }
+
+    fn named(&self, attribute: &Attribute) -> Option<&[u8]> {
+        let Attribute::FilterState(name) = attribute else { return None };
+        let (_, start, len) = self.named.iter().find(|(known, _, _)| known == name)?;
+        self.lying((*start, *len))
+    }
+
+    fn lying(&self, (start, len): (u32, u32)) -> Option<&[u8]> {
+        let (bytes, start) = match start.checked_sub(SMALL) {
+            Some(start) => (BITS.as_slice(), start),
+            None => (self.buffer.as_slice(), start),
         };
         let start = usize::try_from(start).ok()?;
         let len = usize::try_from(len).ok()?;
-        self.buffer.get(start..start.checked_add(len)?)
+        bytes.get(start..start.checked_add(len)?)
     }
 
     /// The value as an integer (also durations and timestamps, in nanoseconds).
+    #[inline]
     pub fn int(&self, attribute: &Attribute) -> Option<i64> {
         Some(i64::from_le_bytes(self.bytes(attribute)?.try_into().ok()?))
     }
 
     /// The value as a boolean.
+    #[inline]
     pub fn bool(&self, attribute: &Attribute) -> Option<bool> {
         match self.bytes(attribute)? {
             [0] => Some(false),

@@ -74,29 +74,78 @@ fn the_direction_chooses_between_two_lists() {
         &[Attribute::PeerUriSan],
         &[Attribute::UpstreamPeerUriSan, Attribute::UpstreamAddress],
     );
-    assert_eq!(list.len(), 4);
+    assert_eq!(list.len(), 3);
     assert_eq!(
         list.expression(false),
-        "xds.listener_direction==1?[1,\
-         has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false,response.flags]:\
-         [xds.listener_direction,response.flags,\
+        "xds.listener_direction==1?\
+         [has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false,response.flags]:\
+         [response.flags,\
          has(upstream.address)?upstream.address:false,\
          has(upstream.uri_san_peer_certificate)?upstream.uri_san_peer_certificate:false]"
     );
+    let flags = 7i64.to_le_bytes();
     let mut out = Attributes::default();
-    let inbound = values(&[&1i64.to_le_bytes(), b"spiffe://a", &7i64.to_le_bytes()]);
-    assert_eq!(list.take(inbound, &mut out), Some(true));
+    assert_eq!(list.take(values(&[b"spiffe://a", &flags]), &mut out), Some(true));
     assert_eq!(out.bytes(&Attribute::PeerUriSan), Some(b"spiffe://a".as_slice()));
     assert_eq!(out.int(&Attribute::ListenerDirection), Some(1));
-    for direction in [0i64, 2] {
-        let mut out = Attributes::default();
-        let outbound = values(&[&direction.to_le_bytes(), &7i64.to_le_bytes(), b"1.2.3.4:5", b"\0"]);
-        assert_eq!(list.take(outbound, &mut out), Some(false));
-        assert_eq!(out.bytes(&Attribute::UpstreamAddress), Some(b"1.2.3.4:5".as_slice()));
-        assert_eq!(out.int(&Attribute::ListenerDirection), Some(direction));
+    assert_eq!(list.take(values(&[&flags, b"1.2.3.4:5", b"\0"]), &mut out), Some(false));
+    assert_eq!(out.bytes(&Attribute::UpstreamAddress), Some(b"1.2.3.4:5".as_slice()));
+    assert_eq!(out.bytes(&Attribute::PeerUriSan), None);
+    assert_eq!(out.int(&Attribute::ListenerDirection), Some(0));
+    for wrong in [&[&flags[..]][..], &[&flags, b"", b"", b""]] {
+        assert_eq!(list.take(values(wrong), &mut out), None, "one list has two elements, the other three");
     }
-    let mixed = values(&[&1i64.to_le_bytes(), &7i64.to_le_bytes(), b"", b""]);
-    assert_eq!(list.take(mixed, &mut out), None, "an inbound list has three elements");
+}
+
+#[test]
+fn lists_of_one_length_are_made_to_differ() {
+    let sans = [Attribute::PeerUriSan, Attribute::LocalUriSan];
+    let upstream = [Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan];
+    let [flags, own, other] = [7i64.to_le_bytes().as_slice(), b"spiffe://a", b"spiffe://b"].map(<[u8]>::to_vec);
+    let zero = 0i64.to_le_bytes();
+    for (attributes, inbound, outbound, padding) in [
+        (&[Attribute::ResponseFlags][..], &sans[..1], &upstream[..1], 1),
+        (&[Attribute::ResponseFlags], &sans[..], &upstream[..], 1),
+        (&[Attribute::ResponseFlags], &sans[..], &upstream[..1], 0),
+        (&[Attribute::ResponseFlags], &[], &upstream[..], 1),
+        (&[], &sans[..], &[], 1),
+        (&[], &sans[..], &[Attribute::UpstreamAddress, Attribute::ResponseFlags, Attribute::ResponseCode], 0),
+        // The direction is demanded itself: an element outbound, known inbound.
+        (&[Attribute::ListenerDirection], &sans[..1], &[], 1),
+        (&[Attribute::ListenerDirection], &sans[..], &[], 0),
+    ] {
+        let list = list(attributes, inbound, outbound);
+        let side = list.outbound.as_ref().expect("two sides");
+        assert_eq!(side.padding, padding, "{}", list.expression(false));
+        assert!(!list.expression(false).contains(",]"), "{}", list.expression(false));
+        for (side, is_inbound) in [(&list.inbound, true), (side, false)] {
+            for plain in [false, true] {
+                let Some(count) = (if plain { side.tls.map(|(from, _)| from) } else { Some(side.elements.len()) })
+                else {
+                    continue;
+                };
+                let mut given = vec![zero.as_slice(); side.padding];
+                given.extend(side.elements.iter().take(count).map(|element| match element.attribute {
+                    Attribute::ListenerDirection => &[2, 0, 0, 0, 0, 0, 0, 0],
+                    Attribute::PeerUriSan | Attribute::UpstreamPeerUriSan => own.as_slice(),
+                    Attribute::LocalUriSan | Attribute::UpstreamLocalUriSan => other.as_slice(),
+                    _ => flags.as_slice(),
+                }));
+                let mut out = Attributes::default();
+                assert_eq!(list.take(values(&given), &mut out), Some(is_inbound));
+                for (index, element) in side.elements.iter().enumerate() {
+                    let expected = (index < count).then(|| given[side.padding + index]);
+                    assert_eq!(out.bytes(&element.attribute), expected, "{element:?}");
+                }
+                let direction = match (is_inbound, attributes.contains(&Attribute::ListenerDirection)) {
+                    (true, _) => 1,
+                    (false, true) => 2,
+                    (false, false) => 0,
+                };
+                assert_eq!(out.int(&Attribute::ListenerDirection), Some(direction));
+            }
+        }
+    }
 }
 
 #[test]
@@ -124,11 +173,11 @@ fn what_was_always_there_loses_its_guard_until_it_is_absent_once() {
 fn each_direction_learns_for_itself() {
     let mut list = list(&[Attribute::ResponseCode], &[Attribute::PeerUriSan], &[Attribute::UpstreamAddress]);
     let code = 200i64.to_le_bytes();
-    learn(&mut list, &[&1i64.to_le_bytes(), b"spiffe://a", &code]);
+    learn(&mut list, &[b"spiffe://a", &code]);
     assert_eq!(
         list.expression(true),
-        "xds.listener_direction==1?[1,connection.uri_san_peer_certificate,response.code]:\
-         [xds.listener_direction,has(response.code)?response.code:false,has(upstream.address)?upstream.address:false]"
+        "xds.listener_direction==1?[connection.uri_san_peer_certificate,response.code]:\
+         [0,has(response.code)?response.code:false,has(upstream.address)?upstream.address:false]"
     );
 }
 
@@ -138,7 +187,7 @@ fn what_needs_tls_is_asked_under_one_guard_until_all_streams_have_it() {
     let upstream = [Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan];
     let mut list = list(&[Attribute::ResponseFlags], &own, &upstream);
     let flags = 0i64.to_le_bytes();
-    let [down, up] = [1i64, 2].map(i64::to_le_bytes);
+    let zero = 0i64.to_le_bytes();
     let sans = |root: &str, guarded: bool| {
         let sans = ["uri_san_peer_certificate", "uri_san_local_certificate"].map(|san| match guarded {
             true => format!("has({root}.{san})?{root}.{san}:false"),
@@ -146,18 +195,18 @@ fn what_needs_tls_is_asked_under_one_guard_until_all_streams_have_it() {
         });
         sans.join(",")
     };
-    let side = |direction: &str, root: &str| {
+    let side = |padding: &str, root: &str| {
         let sans = sans(root, true);
-        format!("(has({root}.tls_version)?[{direction},response.flags,{sans}]:[{direction},response.flags])")
+        format!("(has({root}.tls_version)?[{padding}response.flags,{sans}]:[{padding}response.flags])")
     };
-    let [inbound, outbound] = [side("1", "connection"), side("xds.listener_direction", "upstream")];
+    let [inbound, outbound] = [side("", "connection"), side("0,", "upstream")];
     assert_eq!(list.expression(false), format!("xds.listener_direction==1?{inbound}:{outbound}"));
 
-    learn(&mut list, &[&down, &flags, b"spiffe://a", b"spiffe://b"]);
-    learn(&mut list, &[&up, &flags]);
-    let bare = format!("[1,response.flags,{}]", sans("connection", false));
+    learn(&mut list, &[&flags, b"spiffe://a", b"spiffe://b"]);
+    learn(&mut list, &[&zero, &flags]);
+    let bare = format!("[response.flags,{}]", sans("connection", false));
     assert_eq!(list.expression(true), format!("xds.listener_direction==1?{bare}:{outbound}"));
-    learn(&mut list, &[&down, &flags]);
+    learn(&mut list, &[&flags]);
     assert_eq!(list.expression(true), list.expression(false));
 }
 
