@@ -40,6 +40,7 @@ impl Binary {
         let mut command = if callgrind {
             let mut command = Command::new("valgrind");
             command.args(["--tool=callgrind", "--instr-atstart=no", "--smc-check=all-non-file"]);
+            command.arg(vgdb_prefix(&folder));
             command.arg(format!("--callgrind-out-file={}", folder.path().join("callgrind").display()));
             command.arg(&self.path);
             command
@@ -57,6 +58,11 @@ impl Binary {
         running.wait_ready().map_err(|error| format!("{}: {error}", variant.name))?;
         Ok(running)
     }
+}
+
+/// Where valgrind keeps the pipes through which it is told things: it leaves them behind when it is killed.
+fn vgdb_prefix(folder: &tempfile::TempDir) -> String {
+    format!("--vgdb-prefix={}", folder.path().join("vgdb").display())
 }
 
 /// A running Envoy.
@@ -86,7 +92,9 @@ impl Running {
 
     /// Tells callgrind something.
     pub(crate) fn callgrind(&self, arguments: &[&str]) -> Result<(), String> {
-        let output = Command::new("callgrind_control").args(arguments).arg(self.child.id().to_string()).output();
+        let mut command = Command::new("callgrind_control");
+        command.arg(vgdb_prefix(&self.folder)).args(arguments).arg(self.child.id().to_string());
+        let output = command.output();
         match output {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => Err(format!("callgrind_control failed: {}", String::from_utf8_lossy(&output.stderr))),
