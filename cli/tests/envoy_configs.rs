@@ -48,7 +48,7 @@ fn every_plugin_document_compiles() {
     compiles(&envoy_filter_config()["config"]["configuration"]["value"]);
     let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
     let bootstrap = document("envoy.yaml");
-    let filter = bootstrap.pointer(&format!("{manager}/http_filters/0/typed_config/config/configuration/value"));
+    let filter = bootstrap.pointer(&format!("{manager}/http_filters/1/typed_config/config/configuration/value"));
     compiles(filter.unwrap());
 }
 
@@ -91,7 +91,10 @@ fn the_annotation_lists_exactly_the_labels_of_the_bootstrap() {
 #[test]
 fn both_manifests_name_the_same_filter_in_both_of_their_places() {
     let patches = document("istio/envoyfilter.yaml")["spec"]["configPatches"].clone();
-    assert_eq!(patches[0]["patch"]["value"]["name"], patches[1]["patch"]["value"]["name"]);
+    assert_eq!(patches[0]["patch"]["value"]["name"], patches[2]["patch"]["value"]["name"]);
+    // Patches are applied in order: who is nearer to the router comes later.
+    assert_eq!(patches[1]["match"], patches[2]["match"]);
+    assert_eq!(patches[1]["patch"]["operation"], "INSERT_BEFORE");
     assert_eq!(document("istio/wasmplugin.yaml")["spec"]["pluginName"], "weir");
     assert_eq!(envoy_filter_config()["config"]["root_id"], "weir");
 }
@@ -114,7 +117,9 @@ fn a_real_envoy_takes_what_the_manifests_configure() {
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = json!(0);
         let listener = &mut bootstrap["static_resources"]["listeners"][0];
         listener["address"]["socket_address"]["port_value"] = json!(0);
-        listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][0]["typed_config"] = config;
+        let filters = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
+        filters[0] = document("istio/envoyfilter.yaml")["spec"]["configPatches"][1]["patch"]["value"].clone();
+        filters[1]["typed_config"] = config;
         let envoy = Launch::new(&binary).unwrap().start(&bootstrap.to_string()).unwrap();
         assert!(envoy.listeners().unwrap().contains_key("inbound"));
     }

@@ -1,11 +1,12 @@
 //! Envoy's bootstrap for a [`Setup`], as JSON. The stats tags are those of `envoy-configs/envoy.yaml`, so that the file an
 //! operator copies is the one that tests prove.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use weir_scenario::{Cluster, Direction, EscapedSlashes, Failure, Surroundings, Target, Tls};
+use weir_scenario::{Cluster, Direction, EscapedSlashes, Failure, Surroundings, Target, Tls, Told};
 
 use crate::certificates::Identity;
 use crate::filters::{Plugin, Setup};
@@ -108,7 +109,8 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
         }),
         Discovery::None | Discovery::Listener => json!({"name": plugin.name, "typed_config": wasm(plugin)}),
     };
-    let mut filters: Vec<_> = setup.plugins.iter().map(filter).collect();
+    let told = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
+    let mut filters: Vec<_> = told.into_iter().chain(setup.plugins.iter().map(filter)).collect();
     filters.push(json!({
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
@@ -137,6 +139,28 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
         merge(&mut manager, json!({"request_timeout": format!("{:.3}s", timeout.0.as_secs_f64())}));
     }
     json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager})
+}
+
+fn set_filter_state(told: &BTreeMap<String, Told>) -> Value {
+    let values = told.iter().map(|(key, told)| {
+        let format = match told {
+            Told::DirectAddress => "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+            Told::PeerUriSans => "%DOWNSTREAM_PEER_URI_SAN%",
+        };
+        json!({
+            "object_key": key,
+            "factory_key": "envoy.string",
+            "format_string": {"text_format_source": {"inline_string": format}, "omit_empty_values": true},
+            "skip_if_empty": true,
+        })
+    });
+    json!({
+        "name": "envoy.filters.http.set_filter_state",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+            "on_request_headers": values.collect::<Vec<_>>(),
+        },
+    })
 }
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";

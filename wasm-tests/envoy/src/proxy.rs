@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use weir_launch::{ClientError, Envoy, Launch, LogTail, StartError, wait_until};
-use weir_scenario::{Client, Failure, LogLine, Metrics, Record, Request, Response, Tls};
+use weir_scenario::{Failure, LogLine, Metrics, Record, Request, Response, Tls};
 use weir_world::Upstreams;
 
 use crate::bootstrap::{self, ACCESS_LOG, Discovery, LISTENER, ServerTls};
@@ -45,7 +45,7 @@ pub enum Booted {
 pub(crate) struct ProxyTls {
     authority: Authority,
     pub(crate) server: ServerTls,
-    clients: BTreeMap<String, ClientTls>,
+    clients: BTreeMap<Vec<String>, ClientTls>,
 }
 
 /// How long a record, a listener or a discovery answer may take.
@@ -106,10 +106,10 @@ impl Proxy {
     /// # Errors
     /// When the client has an identity that is not ASCII, or that the proxy has no TLS for.
     pub fn dialer(&mut self, request: &Request) -> Result<Dialer, Failure> {
-        let tls = match (&request.client, &mut self.tls) {
-            (Client::Plain, _) => None,
-            (Client::Identity(uri), Some(tls)) => Some(tls.client(uri)?.clone()),
-            (Client::Identity(_), None) => return Err(Failure("a client with an identity needs TLS".to_owned())),
+        let tls = match (request.client.uris(), &mut self.tls) {
+            (None, _) => None,
+            (Some(uris), Some(tls)) => Some(tls.client(uris)?.clone()),
+            (Some(_), None) => return Err(Failure("a client with an identity needs TLS".to_owned())),
         };
         Ok(Dialer { to: self.address, tls })
     }
@@ -278,12 +278,13 @@ impl ProxyTls {
         Ok(Some(Self { authority, server, clients: BTreeMap::new() }))
     }
 
-    fn client(&mut self, uri: &str) -> Result<&ClientTls, Failure> {
-        if !self.clients.contains_key(uri) {
-            let identity = self.authority.issue(&[uri]).map_err(|error| Failure(error.to_string()))?;
-            self.clients.insert(uri.to_owned(), ClientTls::new(&identity, &self.server.authority_pem)?);
+    fn client(&mut self, uris: &[String]) -> Result<&ClientTls, Failure> {
+        if !self.clients.contains_key(uris) {
+            let names: Vec<&str> = uris.iter().map(String::as_str).collect();
+            let identity = self.authority.issue(&names).map_err(|error| Failure(error.to_string()))?;
+            self.clients.insert(uris.to_vec(), ClientTls::new(&identity, &self.server.authority_pem)?);
         }
-        self.clients.get(uri).ok_or_else(|| Failure("no such client".to_owned()))
+        self.clients.get(uris).ok_or_else(|| Failure("no such client".to_owned()))
     }
 }
 

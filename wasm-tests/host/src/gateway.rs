@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use weir_scenario::{
-    Abort, Change, Client, Failure, FilterSpec, Gateway, LogLine, Metrics, Module, Protocol, Record, Request, Response,
-    Sample, Scenario, Session, Started, Tls, Value, World,
+    Abort, Change, Failure, FilterSpec, Gateway, LogLine, Metrics, Module, Protocol, Record, Request, Response, Sample,
+    Scenario, Session, Started, Tls, Value, World,
 };
 
 /// How long a client waits where the request says nothing.
@@ -138,16 +138,15 @@ fn machinery(error: crate::error::Error) -> Failure {
 
 impl Running {
     fn connection(&self, request: &Request) -> Option<Connection> {
-        let server = match (&self.tls, &request.client) {
-            (Tls::None, _) | (Tls::Permissive(_), Client::Plain) => return Some(Connection::default()),
+        let (server, uris) = match (&self.tls, request.client.uris()) {
+            (Tls::None, _) | (Tls::Permissive(_), None) => return Some(Connection::default()),
             // A client without TLS at a listener that speaks nothing else is cut off.
-            (Tls::Mtls(_), Client::Plain) => return None,
-            (Tls::Mtls(server) | Tls::Permissive(server), Client::Identity(_)) => server,
+            (Tls::Mtls(_), None) => return None,
+            (Tls::Mtls(server) | Tls::Permissive(server), Some(uris)) => (server, uris),
         };
-        let Client::Identity(uri) = &request.client else { return None };
         let tls = TlsInfo {
             peer_presented: true,
-            peer_uri_sans: vec![uri.clone()],
+            peer_uri_sans: uris.to_vec(),
             local_uri_sans: vec![server.clone()],
             version: "TLSv1.3".to_owned(),
             ..TlsInfo::default()

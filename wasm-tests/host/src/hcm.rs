@@ -5,8 +5,9 @@ use crate::path;
 use crate::process::Process;
 use crate::proxy::Incoming;
 use crate::stream_data::Http;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use weir_scenario::Proxy;
+use weir_scenario::{Proxy, Told};
 
 /// A request that is answered by the connection manager itself.
 pub(crate) struct Refusal {
@@ -96,6 +97,23 @@ fn mutate(process: &Process, incoming: &Incoming, headers: &mut HeaderMap) {
 fn host(address: &str) -> &str {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Filter state that is there before the filters: what a test gives, and what `set_filter_state` writes.
+pub(crate) fn told(proxy: &Proxy, incoming: &Incoming) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut state = incoming.filter_state.clone();
+    for (key, told) in &proxy.filter_state {
+        let value = match told {
+            Told::DirectAddress => incoming.connection.source.clone(),
+            Told::PeerUriSans => {
+                incoming.connection.tls.as_ref().map(|tls| tls.peer_uri_sans.join(",")).unwrap_or_default()
+            }
+        };
+        if !value.is_empty() {
+            state.insert(key.clone().into_bytes(), value.into_bytes());
+        }
+    }
+    state
 }
 
 /// The client's address: the direct peer, or what `x-forwarded-for` says where it is trusted.

@@ -23,7 +23,7 @@ pub use expect::{Body, Expect, HeaderCheck, HeaderChecks, Status, Text};
 pub use gateway::{Change, Failure, Gateway, LogLine, Record, Response, Seen, Session, Started, World};
 pub use load::{LoadError, load, load_dir, load_text};
 pub use metrics::{Metrics, Sample, Value};
-pub use proxy::{Direction, EscapedSlashes, FilterSpec, Module, Node, PathNormalization, Proxy, Tls};
+pub use proxy::{Direction, EscapedSlashes, FilterSpec, Module, Node, PathNormalization, Proxy, Tls, Told};
 pub use report::{Mismatch, Summary, Verdict};
 pub use request::{Abort, Client, Payload, Protocol, Request};
 pub use run::{run_all, run_dir, run_one};

@@ -112,7 +112,7 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         if raw == request.raw.0.is_empty() {
             return Err("`raw` is given with protocol `raw`, and only there".to_owned());
         }
-        if matches!(request.client, crate::Client::Identity(_)) && scenario.proxy.tls == Tls::None {
+        if request.client.uris().is_some() && scenario.proxy.tls == Tls::None {
             return Err("a client with an identity needs `proxy.tls`".to_owned());
         }
         if request.worker.is_some_and(|worker| worker >= scenario.proxy.workers) {

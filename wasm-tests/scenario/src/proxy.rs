@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// One of the modules that ship, or a test module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -137,6 +138,16 @@ pub enum Tls {
     Permissive(String),
 }
 
+/// What a filter before the first writes into filter state: Envoy's `set_filter_state`, without a value that is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Told {
+    /// `%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%`
+    DirectAddress,
+    /// `%DOWNSTREAM_PEER_URI_SAN%`
+    PeerUriSans,
+}
+
 /// The proxy.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -155,6 +166,8 @@ pub struct Proxy {
     pub xff_trusted_hops: u32,
     /// What the listener speaks.
     pub tls: Tls,
+    /// Filter state that is there before the filters, by its key.
+    pub filter_state: BTreeMap<String, Told>,
     /// Envoy's `max_request_headers_kb`; its own default (60) when absent.
     pub max_request_headers_kb: Option<u32>,
     /// Envoy's `request_timeout`, off when absent.
@@ -171,6 +184,7 @@ impl Default for Proxy {
             use_remote_address: false,
             xff_trusted_hops: 0,
             tls: Tls::default(),
+            filter_state: BTreeMap::new(),
             max_request_headers_kb: None,
             request_timeout: None,
         }

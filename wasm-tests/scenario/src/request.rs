@@ -25,6 +25,20 @@ pub enum Client {
     Plain,
     /// TLS with a certificate whose one URI SAN is this.
     Identity(String),
+    /// TLS with a certificate that has these URI SANs.
+    Identities(Vec<String>),
+}
+
+impl Client {
+    /// The URI SANs of its certificate; `None` where it has none.
+    #[must_use]
+    pub fn uris(&self) -> Option<&[String]> {
+        match self {
+            Self::Plain => None,
+            Self::Identity(uri) => Some(std::slice::from_ref(uri)),
+            Self::Identities(uris) => Some(uris),
+        }
+    }
 }
 
 /// When the client gives up: it resets the stream (HTTP/2) or closes the connection (HTTP/1.1, raw).
@@ -156,9 +170,9 @@ impl Request {
             Protocol::H1 => format!("{} {} ({}, h1)", self.method, self.path, self.authority),
             Protocol::H2 => format!("{} {} ({}, h2)", self.method, self.path, self.authority),
         };
-        if let Client::Identity(uri) = &self.client {
+        if let Some(uris) = self.client.uris() {
             line.push_str(" as ");
-            line.push_str(uri);
+            line.push_str(&uris.join(", "));
         }
         line
     }

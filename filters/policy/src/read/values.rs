@@ -34,12 +34,9 @@ fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> 
     let text = at.text()?;
     let one = match key {
         Key::Path => path(at, text)?,
-        Key::Host => Pattern::parse_lower(text),
-        Key::Method | Key::ServerName => Pattern::parse(text),
-        Key::Header(_) => match Pattern::parse(text) {
-            Pattern::Present => Pattern::Any,
-            other => other,
-        },
+        Key::Host => even_empty(Pattern::parse_lower(text)),
+        Key::Method | Key::Header(_) => even_empty(Pattern::parse(text)),
+        Key::ServerName => Pattern::parse(text),
         Key::Principal => {
             return Some(context.trust.expand(text).iter().map(|principal| Pattern::parse(principal)).collect());
         }
@@ -57,6 +54,14 @@ fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> 
         },
     };
     Some(vec![one])
+}
+
+/// `*` asks that the value is there, empty or not.
+fn even_empty(pattern: Pattern) -> Pattern {
+    match pattern {
+        Pattern::Present => Pattern::Any,
+        other => other,
+    }
 }
 
 fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
@@ -88,8 +93,5 @@ fn trust_domain(at: &At<'_>, text: &str) -> Option<Pattern> {
     if inner.contains(['*', '/']) {
         return at.problem(format!("`{text}` is not a trust domain; one `*` may begin or end it"));
     }
-    Some(match Pattern::parse(text) {
-        Pattern::Present => Pattern::Any,
-        other => other,
-    })
+    Some(even_empty(Pattern::parse(text)))
 }

@@ -97,8 +97,8 @@ fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
         }),
         "hosts" => header(":authority")
             .first()
-            .is_some_and(|host| any(&|value| simple(&value.to_ascii_lowercase(), &host.to_ascii_lowercase(), false))),
-        "methods" => header(":method").iter().any(|method| any(&|value| simple(value, method, false))),
+            .is_some_and(|host| any(&|value| simple(&value.to_ascii_lowercase(), &host.to_ascii_lowercase(), true))),
+        "methods" => header(":method").iter().any(|method| any(&|value| simple(value, method, true))),
         "connection.sni" => request.server_name.iter().any(|name| any(&|value| simple(value, name, false))),
         "principals" | "source.principal" => any(&|value| match value {
             "*" => request.san.is_some(),
