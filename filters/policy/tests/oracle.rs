@@ -5,9 +5,12 @@
 mod generator;
 #[path = "oracle/naive.rs"]
 mod naive;
+#[path = "oracle/requests.rs"]
+mod requests;
 
-use generator::{Random, request};
+use generator::Random;
 use naive::{Answer, Request};
+use requests::request;
 use serde_json::json;
 use std::collections::BTreeMap;
 use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};

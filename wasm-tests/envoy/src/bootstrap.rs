@@ -111,6 +111,7 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
     };
     let told = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
     let mut filters: Vec<_> = told.into_iter().chain(setup.plugins.iter().map(filter)).collect();
+    filters.extend(setup.native.iter().cloned());
     filters.push(json!({
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},

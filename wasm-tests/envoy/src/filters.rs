@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use serde_json::Value;
 use weir_scenario::{Failure, FilterSpec, Scenario, Step, Surroundings};
 
 use crate::bootstrap::Discovery;
@@ -44,6 +45,8 @@ impl Plugin {
 pub struct Setup {
     /// The filter chain before the router.
     pub plugins: Vec<Plugin>,
+    /// Filters of Envoy's own after the plugins, as its configuration has them.
+    pub native: Vec<Value>,
     /// Listener and identity.
     pub proxy: weir_scenario::Proxy,
     /// Routes and upstreams.
@@ -84,6 +87,7 @@ impl Setup {
         let changes = scenario.steps.iter().any(|step| matches!(step, Step::Configure(_)));
         Ok(Self {
             plugins: Plugin::all(&scenario.filters)?,
+            native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),
             discovery: if changes { Discovery::Filters } else { Discovery::None },

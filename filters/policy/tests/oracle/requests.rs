@@ -1,0 +1,57 @@
+//! Random requests of the vocabulary of the policies.
+
+use super::generator::Random;
+use super::naive::Request;
+
+fn bytes(random: &mut Random, words: &[&str]) -> Vec<u8> {
+    if random.chance(5) {
+        return (0..random.below(20)).map(|_| random.below(256) as u8).collect();
+    }
+    random.pick(words).as_bytes().to_vec()
+}
+
+fn perhaps(random: &mut Random, percent: usize, words: &[&str]) -> Option<Vec<u8>> {
+    random.chance(percent).then(|| bytes(random, words))
+}
+
+/// A request, one value in twenty of random bytes.
+pub(crate) fn request(random: &mut Random) -> Request {
+    let mut headers = Vec::new();
+    let paths = [
+        "/", "/a", "/a/b", "/a/b/c", "/a/", "//", "/a//c", "/a?q", "/a/b#f?x", "/x/b", "/a/*", "*", "/xzy", "/\u{e4}b",
+    ];
+    let fields: [(&str, usize, &[&str]); 6] = [
+        (":path", 97, &paths),
+        (":method", 98, &["GET", "POST", "PUT", "get"]),
+        (":authority", 97, &["h", "H", "h.example", "H.Example", "h:80", ""]),
+        ("x", 60, &["1", "12", " 1 ", "2", "", "x y"]),
+        ("x", 30, &["1", "12", "2"]),
+        ("y-y", 40, &["1", "12", "x"]),
+    ];
+    for (name, percent, words) in fields {
+        headers.extend(perhaps(random, percent, words).map(|value| (name.as_bytes().to_vec(), value)));
+    }
+    if random.chance(10) {
+        headers.push((bytes(random, &["z"]), bytes(random, &["z"])));
+    }
+    let sans = [
+        "spiffe://td/ns/n1/sa/a",
+        "spiffe://td2/ns/n2/sa/b",
+        "spiffe://td/ns/n1/sa/b",
+        "spiffe://cluster.local/ns/n1/sa/a",
+        "spiffe://td",
+        "https://td/ns/n1/sa/a",
+        "spiffe://td/ns/n1/sa/a\0",
+        "spiffe:///ns/n1/sa/a",
+        "spiffe://td/ns/n1/x/sa/a/b",
+    ];
+    let addresses = ["10.1.2.3:5", "10.9.9.9:80", "[fd00::1]:8080", "192.168.0.9:0", "[::1]:80", "1.1.1.1:80"];
+    Request {
+        headers,
+        san: perhaps(random, 70, &sans),
+        remote: perhaps(random, 98, &addresses),
+        destination: perhaps(random, 98, &addresses),
+        direct: perhaps(random, 90, &["10.1.2.3", "10.9.9.9", "fd00::1", "9.9.9.9"]),
+        server_name: perhaps(random, 50, &["h", "a.example", ""]),
+    }
+}
