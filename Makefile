@@ -32,9 +32,11 @@ help: ## list the targets
 toolchain:
 	@command -v rustup >/dev/null || { echo "weir: rustup is missing: see https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "weir: a C compiler (cc) is missing: install gcc or clang" >&2; exit 1; }
-	@rustup show active-toolchain >/dev/null 2>&1 || rustup toolchain install
+	@rustup show active-toolchain >/dev/null 2>&1 || rustup toolchain install || \
+	  { echo "weir: rustup cannot install the toolchain: check the network" >&2; exit 1; }
 	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \
-	  rustup target list --installed | grep -qx $$target || rustup target add $$target; done
+	  rustup target list --installed | grep -qx $$target || rustup target add $$target || \
+	  { echo "weir: rustup cannot add $$target: check the network" >&2; exit 1; }; done
 	@for component in rustfmt clippy; do \
 	  rustup component list --installed | grep -q "^$$component" || rustup component add $$component; done
 
@@ -62,13 +64,15 @@ build: modules ## dist/{policy,rate-limit,telemetry,suite}.wasm and dist/weir
 
 # --------------------------------------------------------------------------------------------------------- run
 
+RUN = --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml $(PORT:%=--port %) $(ADMIN_PORT:%=--admin-port %)
+
 .PHONY: run
 run: build ## real Envoy with the suite in front of a built-in upstream; stays up, one line per request
-	@dist/weir run --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml
+	@dist/weir run $(RUN)
 
 .PHONY: demo
 demo: build ## the same, then exits
-	@dist/weir run --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml --exit
+	@dist/weir run $(RUN) --exit
 
 # -------------------------------------------------------------------------------------------------------- tests
 

@@ -3,6 +3,7 @@
 //! Exit status 0: fine; 1: the answer is no; 2: wrong use.
 
 mod bootstrap;
+mod documents;
 mod modules;
 mod report;
 mod run;
@@ -56,7 +57,7 @@ struct Run {
 /// Options of `weir validate`.
 #[derive(Args)]
 struct Validate {
-    /// Weir documents, YAML or JSON
+    /// Weir documents, AuthorizationPolicies, or Envoy bootstraps, EnvoyFilters and WasmPlugins; YAML or JSON
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Which module they are for [default: told from their fields]

@@ -22,7 +22,7 @@ impl Record {
         record.status.is_some().then_some(record)
     }
 
-    /// Whether the record is of a request for `path` with `method`.
+    /// Whether the record is of a request with `method`.
     pub(crate) fn is_of(&self, method: &str) -> bool {
         self.method.as_deref() == Some(method)
     }
@@ -56,6 +56,17 @@ fn text(value: &Option<String>) -> &str {
 pub(crate) fn is_shown(line: &str) -> bool {
     let ours = line.starts_with("istio_") || line.starts_with("weir_");
     ours && !line.contains("_bucket{") && !line.ends_with(" 0")
+}
+
+/// A line of `/stats/prometheus` without the labels that say `unknown` or nothing.
+pub(crate) fn brief(line: &str) -> String {
+    let Some((name, rest)) = line.split_once('{') else { return line.to_owned() };
+    let Some((labels, value)) = rest.rsplit_once('}') else { return line.to_owned() };
+    // No value of ours has a quote in it.
+    let told =
+        labels.split_inclusive("\",").filter(|label| !label.contains("=\"unknown\"") && !label.contains("=\"\""));
+    let told: String = told.collect();
+    format!("{name}{{{}}}{value}", told.trim_end_matches(','))
 }
 
 /// Whether a line tells that the duration histogram has been merged.

@@ -4,6 +4,7 @@ use crate::bootstrap::{Bootstrap, Ports};
 use crate::report::{self, Record, is_shown};
 use crate::{Failure, Run, modules, validate};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,8 +42,13 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     let launch = Launch::new(&binary).map_err(needed)?;
     bootstrap.set_modules(|file| place_module(launch.dir(), file)).map_err(Failure::Use)?;
     let envoy = launch.log_level("warning").start(&bootstrap.to_json()).map_err(|error| {
-        let log = error.log().iter().filter(|line| line.contains("weir")).cloned().collect::<Vec<_>>().join("\n");
-        Failure::No(if log.is_empty() { error.to_string() } else { format!("{error}\n{log}") })
+        let refused = "weir: configuration refused: ";
+        let problems = error.log().iter().filter_map(|line| line.split_once(refused)).map(|(_, problem)| problem);
+        let problems = problems.collect::<Vec<_>>().join("\n");
+        Failure::No(match problems.is_empty() {
+            true => error.to_string(),
+            false => format!("envoy stopped at start; the configuration is refused:\n{problems}"),
+        })
     })?;
     let listener = envoy.listeners().map_err(needed)?.into_values().next();
     let listener = listener.ok_or_else(|| needed("the bootstrap has no listener"))?;
@@ -84,7 +90,10 @@ fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
         };
         for port in [ports.listener, ports.admin] {
             if port != 0 {
-                weir_launch::check_free(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).map_err(needed)?;
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                weir_launch::check_free(address).map_err(|error| {
+                    needed(format!("{error}: --port and --admin-port (make run PORT=N ADMIN_PORT=N; 0 is any)"))
+                })?;
             }
         }
         bootstrap.set_ports(ports);
@@ -125,9 +134,16 @@ fn place_module(dir: &Path, file: &str) -> Result<String, String> {
 }
 
 fn announce(envoy: &Envoy, listener: SocketAddr, host: &str, port: u16) {
-    println!("Envoy {} on http://{listener}, upstream {host}:{port}", weir_launch::wanted_version());
+    println!("Envoy {} on http://{listener}, upstream {host}:{port}", version(envoy));
     println!("admin http://{}", envoy.admin());
     println!();
+}
+
+/// What the running Envoy says it is; `ENVOY` may name any.
+fn version(envoy: &Envoy) -> String {
+    let info = envoy.admin_get("/server_info").ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let full = info.as_ref().and_then(|info| info.get("version")?.as_str());
+    full.and_then(|full| full.split('/').nth(1)).unwrap_or("of unknown version").to_owned()
 }
 
 fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<(), Failure> {
@@ -156,9 +172,9 @@ fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
         Some(text) => text,
         None => envoy.admin_get("/stats/prometheus").map_err(needed)?,
     };
-    println!("\nfrom http://{}/stats/prometheus:", envoy.admin());
+    println!("\nfrom http://{}/stats/prometheus, without buckets and labels that are unknown:", envoy.admin());
     for line in text.lines().filter(|line| is_shown(line)) {
-        println!("  {line}");
+        println!("  {}", report::brief(line));
     }
     println!();
     Ok(())

@@ -1,6 +1,7 @@
 //! `weir validate`: compiles documents with the very cores that the filters run.
 
 use crate::Failure;
+use crate::documents::{self, Found};
 use clap::ValueEnum;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,14 +21,14 @@ impl Module {
     /// The module whose fields `document` has.
     fn of(document: &Value) -> Self {
         let has = |names: &[&str]| names.iter().any(|name| document.get(name).is_some());
-        if has(&["policy", "rateLimit", "telemetry"]) {
-            Self::Suite
-        } else if has(&["rate_limits", "local", "global", "apply", "virtual_hosts"]) {
+        if has(&["rate_limits", "local", "global", "apply", "virtual_hosts"]) {
             Self::RateLimit
         } else if has(&["policies", "workload", "providers", "shadow", "audit"]) {
             Self::Policy
-        } else {
+        } else if has(&["metricPrefix", "reporter", "cardinality", "peerMetadata"]) {
             Self::Telemetry
+        } else {
+            Self::Suite
         }
     }
 
@@ -104,23 +105,44 @@ pub(crate) fn read(path: &Path) -> Result<Value, Failure> {
     serde_yaml_ng::from_str(&text).map_err(|error| Failure::No(format!("`{}` is not YAML: {error}", path.display())))
 }
 
-/// Validates files; prints one line per problem, and one per file that is fine.
+/// Validates the documents in files; prints one line per problem, and one per document that is fine.
 pub(crate) fn validate(files: &[PathBuf], module: Option<Module>) -> Result<(), Failure> {
-    let mut bad = 0;
+    let (mut bad, mut all) = (0, 0);
     for path in files {
-        let document = read(path)?;
-        let module = module.unwrap_or_else(|| Module::of(&document));
-        let problems = module.compile(&document);
-        for problem in &problems {
-            println!("{}: {problem}", path.display());
+        let file = path.display();
+        let found = match documents::read_all(path) {
+            Ok(found) => found,
+            Err(Failure::Use(problem) | Failure::No(problem)) => {
+                println!("{problem}");
+                (bad, all) = (bad + 1, all + 1);
+                continue;
+            }
+        };
+        if found.is_empty() {
+            println!("{file}: holds no document of Weir");
+            (bad, all) = (bad + 1, all + 1);
         }
-        if problems.is_empty() {
-            println!("{}: a valid {module:?} document", path.display());
-        } else {
-            bad += 1;
+        for Found { path, document, part } in found {
+            let told = module;
+            let module = told.unwrap_or_else(|| Module::of(&document));
+            let problems = module.compile(&document);
+            for problem in &problems {
+                let inner = problem.path.strip_prefix(part).unwrap_or(&problem.path);
+                println!("{file}: {}", Problem { path: format!("{path}{inner}"), message: problem.message.clone() });
+            }
+            all += 1;
+            if problems.is_empty() {
+                let place = if path == "$" { String::new() } else { format!(" at {path}") };
+                println!("{file}: a valid {module:?} document{place}");
+            } else {
+                if told.is_none() && part == "$" {
+                    println!("{file}: read as a {module:?} document; --module says another");
+                }
+                bad += 1;
+            }
         }
     }
-    if bad == 0 { Ok(()) } else { Err(Failure::No(format!("{bad} of {} documents cannot be used", files.len()))) }
+    if bad == 0 { Ok(()) } else { Err(Failure::No(format!("{bad} of {all} documents cannot be used"))) }
 }
 
 #[cfg(test)]

@@ -21,6 +21,18 @@ fn a_record_becomes_one_line() {
 }
 
 #[test]
+fn labels_that_say_nothing_are_left_out() {
+    for (line, brief_line) in [
+        (r#"a{b="c",d="unknown",e="",f="g,h"} 3"#, r#"a{b="c",f="g,h"} 3"#),
+        (r#"a{d="unknown"} 3"#, "a{} 3"),
+        (r#"a{b="c",d=""} 3"#, r#"a{b="c"} 3"#),
+        ("a 3", "a 3"),
+    ] {
+        assert_eq!(brief(line), brief_line);
+    }
+}
+
+#[test]
 fn series_with_something_in_them_are_shown() {
     assert!(is_shown("istio_requests_total{reporter=\"destination\"} 3"));
     assert!(!is_shown("istio_requests_total{reporter=\"destination\"} 0"));

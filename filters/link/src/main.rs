@@ -63,8 +63,16 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     if bytes.len() > SIZE_LIMIT {
         return Err(format!("`{name}` has {} bytes, more than the {SIZE_LIMIT} that may ship", bytes.len()));
     }
+    // A file that is rewritten as it was would make everything behind it be built again.
+    if std::fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(summary(name, bytes.len(), keep.len()));
+    }
     std::fs::write(to, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", to.display()))?;
-    Ok(format!("  {:<16} {:>8} bytes, {} exports", name, bytes.len(), keep.len()))
+    Ok(summary(name, bytes.len(), keep.len()))
+}
+
+fn summary(name: &str, bytes: usize, exports: usize) -> String {
+    format!("  {name:<16} {bytes:>8} bytes, {exports} exports")
 }
 
 fn count_panics(file: &Path, list: bool) -> Result<String, String> {
