@@ -12,6 +12,8 @@
 //! there for every one of the first streams. Where it fails, the safe one answers, and what was absent then is guarded from
 //! then on: an attribute can fail a quick expression once in a VM's life, and never changes an answer.
 
+mod expression;
+
 use crate::abi;
 use std::collections::BTreeSet;
 use std::iter;
@@ -320,7 +322,7 @@ impl Side {
         text.extend(iter::repeat_n("0,", self.padding));
         for Element { attribute, habit } in elements {
             let bare = *habit == Habit::Always || quick && *habit == Habit::SoFar { asked: true };
-            element(text, attribute, bare);
+            expression::element(text, attribute, bare);
             text.push(',');
         }
         if text.ends_with(',') {
@@ -365,47 +367,6 @@ pub(crate) fn read(attribute: &Attribute, out: &mut Attributes) {
     if let Ok(value) = abi::property(&path) {
         out.set(attribute, &value);
     }
-}
-
-fn element(text: &mut String, attribute: &Attribute, bare: bool) {
-    let [first, second] = attribute.path();
-    let key = quoted(second);
-    let value = if attribute.is_keyed() { format!("{first}[{key}]") } else { format!("{first}.{second}") };
-    if !bare {
-        match attribute.is_keyed() {
-            true => text.extend([&key, " in ", first]),
-            false => text.extend(["has(", &value, ")"]),
-        }
-        if *attribute == Attribute::UpstreamHostMetadata {
-            // Of a host without metadata this is there and null, which Envoy cannot hand over.
-            text.extend(["&&", &value, "!=null"]);
-        }
-        text.push('?');
-    }
-    text.push_str(&value);
-    if attribute.is_bool() {
-        text.push_str("?1:0");
-    }
-    if !bare {
-        text.push_str(":false");
-    }
-}
-
-/// A CEL string literal.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("'");
-    for char in text.chars() {
-        match char {
-            '\\' | '\'' => {
-                out.push('\\');
-                out.push(char);
-            }
-            ' '..='~' => out.push(char),
-            _ => out.push_str(&format!("\\U{:08x}", u32::from(char))),
-        }
-    }
-    out.push('\'');
-    out
 }
 
 #[cfg(test)]
