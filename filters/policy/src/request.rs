@@ -3,7 +3,7 @@
 use crate::compile::Compiled;
 use crate::field::Field;
 use std::net::IpAddr;
-use weir_matching::{Candidates, service_accounts, socket_address, spiffe_id};
+use weir_matching::{Candidates, SPIFFE_ID_BYTES, service_accounts, socket_address, spiffe_id};
 use weir_model::{Attribute, Facts};
 
 /// Memory kept between requests, so that a request allocates nothing.
@@ -49,7 +49,8 @@ impl Scratch {
             for namespace in weir_matching::namespaces(value) {
                 index.probe(Field::NAMESPACE.0, namespace, candidates);
             }
-            for (namespace, name) in service_accounts(value) {
+            let accounts = compiled.fields.contains(&Field::SERVICE_ACCOUNT).then(|| service_accounts(value));
+            for (namespace, name) in accounts.into_iter().flatten() {
                 account.clear();
                 account.extend_from_slice(namespace);
                 account.push(b'/');
@@ -185,17 +186,18 @@ impl<'a> Request<'a> {
         let all = state.flatten().unwrap_or_default();
         let mtls = facts.attributes.bool(&Attribute::ConnectionMtls).unwrap_or(false);
         self.authenticated = mtls || !first.is_empty();
-        // A name with a NUL byte may be another one to who issued it. If not all names are there that should be, a rule
-        // may be about one of the rest.
-        self.stranger = first.contains(&0) || all.contains(&0) || (state == Some(None) && !first.is_empty());
-        if self.stranger {
-            return;
-        }
         // The first is known, so what is a comma in it does not begin another.
         let after = all.strip_prefix(first).filter(|rest| rest.first().is_none_or(|byte| *byte == b','));
         let others = after.unwrap_or(all).split(|byte| *byte == b',');
-        for san in std::iter::once(first).chain(others) {
-            self.values.extend(spiffe_id(san).map(|id| (Field::PRINCIPAL, id)));
+        let sans = std::iter::once(first).chain(others).filter(|san| spiffe_id(san).is_some());
+        // A name with a NUL byte may be another one to who issued it. If not all names are there that should be, a rule
+        // may be about one of the rest. And work on a name grows with the square of its length.
+        self.stranger = first.contains(&0)
+            || all.contains(&0)
+            || (state == Some(None) && !first.is_empty())
+            || sans.clone().any(|san| san.len() > SPIFFE_ID_BYTES);
+        if !self.stranger {
+            self.values.extend(sans.filter_map(|san| Some((Field::PRINCIPAL, spiffe_id(san)?))));
         }
     }
 }

@@ -132,7 +132,7 @@ impl Action {
                 out.entry(&self.key, |bytes| write!(bytes, "{}/{bits}", masked(ip, *v4, *v6)).is_ok())
             }),
             Source::HeadersMatch { value, expect, matchers } => {
-                let met = matchers.iter().all(|matcher| matcher.matches(&facts.request_headers, spare));
+                let met = matchers.iter().all(|matcher| matcher.matches(&facts.request_headers));
                 met == *expect && self.entry(out, value)
             }
             Source::QueryMatch { value, expect, matchers } => {

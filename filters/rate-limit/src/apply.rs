@@ -41,11 +41,6 @@ impl Apply {
         }
     }
 
-    /// Whether the request is one of those meant. `spare` lends space.
-    pub(crate) fn matches(&self, headers: &Headers<'_>, spare: &mut Vec<u8>) -> bool {
-        self.to.is_empty() || self.to.iter().any(|operation| operation.matches(headers, spare))
-    }
-
     /// Appends the descriptors of its items.
     pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) {
         for item in &self.items {
@@ -54,24 +49,24 @@ impl Apply {
     }
 }
 
-impl Operation {
-    fn matches(&self, headers: &Headers<'_>, spare: &mut Vec<u8>) -> bool {
-        let path = headers.first(b":path");
-        let path = path.and_then(|path| path.split(|byte| matches!(byte, b'?' | b'#')).next());
-        self.methods.holds(headers.first(b":method")) && self.paths.holds(path) && self.has_host(headers, spare)
+/// The first of `all` that means the request. `spare` lends space.
+pub(crate) fn first<'a>(all: &'a [Apply], headers: &Headers<'_>, spare: &mut Vec<u8>) -> Option<&'a Apply> {
+    if all.iter().all(|apply| apply.to.is_empty()) {
+        return all.first();
     }
-
-    fn has_host(&self, headers: &Headers<'_>, spare: &mut Vec<u8>) -> bool {
-        if self.hosts.is_absent() {
-            return true;
-        }
-        let host = headers.first(b":authority").map(|host| {
-            spare.clear();
-            spare.extend(host.iter().map(u8::to_ascii_lowercase));
-            spare.as_slice()
-        });
-        self.hosts.holds(host)
-    }
+    let asked = all.iter().flat_map(|apply| &apply.to).any(|operation| !operation.hosts.is_absent());
+    let host = headers.first(b":authority").filter(|_| asked).map(|host| {
+        spare.clear();
+        spare.extend(host.iter().map(u8::to_ascii_lowercase));
+        spare.as_slice()
+    });
+    let path = headers.first(b":path");
+    let path = path.and_then(|path| path.split(|byte| matches!(byte, b'?' | b'#')).next());
+    let method = headers.first(b":method");
+    let meant = |Operation { hosts, methods, paths }: &Operation| {
+        methods.holds(method) && paths.holds(path) && hosts.holds(host)
+    };
+    all.iter().find(|apply| apply.to.is_empty() || apply.to.iter().any(meant))
 }
 
 impl Field {
@@ -111,8 +106,8 @@ fn to(at: &At<'_>) -> Option<Operation> {
 fn operation(at: &At<'_>) -> Option<Operation> {
     let mut fields = at.object()?;
     let operation = Operation {
-        hosts: field(&mut fields, "hosts", "notHosts", |_, text| Some(Pattern::parse_lower(text))),
-        methods: field(&mut fields, "methods", "notMethods", |_, text| Some(Pattern::parse(text))),
+        hosts: field(&mut fields, "hosts", "notHosts", |_, text| Some(Pattern::parse_lower(text).even_empty())),
+        methods: field(&mut fields, "methods", "notMethods", |_, text| Some(Pattern::parse(text).even_empty())),
         paths: field(&mut fields, "paths", "notPaths", path),
     };
     for name in ["ports", "notPorts"] {

@@ -1,7 +1,7 @@
 //! The filter: one request through actions, limits and table, and what the client is told.
 
 use crate::action::Item;
-use crate::apply::Apply;
+use crate::apply::{self, Apply};
 use crate::decide::{Answer, Judge, Reason};
 use crate::descriptor::Descriptors;
 use crate::meter::Meter;
@@ -58,13 +58,13 @@ impl RateLimit {
     pub fn read(at: At<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let mode = settings::mode(&mut fields, default_mode);
-        settings::read(fields, name, mode?, node)
+        let filter = settings::read(fields, name, mode.unwrap_or_default(), node);
+        mode.and(filter)
     }
 
     fn quota(&self) -> Option<QuotaHeaders> {
         let limits = &self.tree.limits;
-        let visible = self.judge.answers.iter().filter(|answer| !answer.shadow);
-        QuotaHeaders::new(visible.filter_map(|answer| {
+        QuotaHeaders::new(self.judge.answers.iter().filter_map(|answer| {
             let limit = limits.get(answer.limit).filter(|limit| limit.algorithm.is_some())?;
             Some(Quota {
                 requests: limit.requests,
@@ -162,7 +162,7 @@ impl Filter for RateLimit {
         for item in &self.items {
             item.describe(facts, &mut self.descriptors, &mut self.spare);
         }
-        if let Some(apply) = self.apply.iter().find(|apply| apply.matches(&facts.request_headers, &mut self.spare)) {
+        if let Some(apply) = apply::first(&self.apply, &facts.request_headers, &mut self.spare) {
             apply.describe(facts, &mut self.descriptors, &mut self.spare);
         }
         self.table.face(facts.attributes.int(&Attribute::ListenerDirection));

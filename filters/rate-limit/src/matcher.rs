@@ -61,38 +61,33 @@ pub(crate) struct HeaderMatch {
 }
 
 impl HeaderMatch {
-    /// Several values count as one, joined with `,`, for which `joined` lends the space. A missing header matches only
-    /// a test of presence, inverted or not.
-    pub(crate) fn matches(&self, headers: &Headers<'_>, joined: &mut Vec<u8>) -> bool {
-        let mut values = headers.all(&self.name);
-        let first = values.next();
-        let test = match &self.test {
-            HeaderTest::Present(wanted) => return (first.is_some() == *wanted) != self.invert,
-            test => test,
+    /// Of several values one that matches is enough; inverted, none may. A missing header matches only a test of presence,
+    /// inverted or not. With `treat_missing_header_as_empty` it is an empty value, and so it is there.
+    pub(crate) fn matches(&self, headers: &Headers<'_>) -> bool {
+        let mut values = headers.all(&self.name).peekable();
+        let there = values.peek().is_some() || self.missing_is_empty;
+        let met = match &self.test {
+            HeaderTest::Present(wanted) => there == *wanted,
+            _ if !there => return false,
+            test => match values.peek() {
+                Some(_) => values.any(|value| test.holds(value)),
+                None => test.holds(b""),
+            },
         };
-        let value = match (first, values.next()) {
-            (None, _) if self.missing_is_empty => &[],
-            (None, _) => return false,
-            (Some(first), None) => first,
-            (Some(first), Some(second)) => {
-                joined.clear();
-                joined.extend_from_slice(first);
-                for value in std::iter::once(second).chain(values) {
-                    joined.push(b',');
-                    joined.extend_from_slice(value);
-                }
-                joined.as_slice()
-            }
-        };
-        let met = match test {
-            HeaderTest::Present(_) => true,
-            HeaderTest::Range(from, to) => {
+        met != self.invert
+    }
+}
+
+impl HeaderTest {
+    fn holds(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Present(wanted) => *wanted,
+            Self::Range(from, to) => {
                 let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
                 number.is_some_and(|number| (*from..*to).contains(&number))
             }
-            HeaderTest::Text(text) => text.matches(value),
-        };
-        met != self.invert
+            Self::Text(text) => text.matches(value),
+        }
     }
 }
 

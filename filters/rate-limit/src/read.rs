@@ -81,8 +81,11 @@ pub(crate) fn header_match(at: &At<'_>) -> Option<HeaderMatch> {
         ("contains_match", "containsMatch", Kind::Contains),
     ] {
         if let Some(at) = either(&mut fields, snake, camel) {
-            let test = pattern(&at, kind).map(|(kind, text)| StringMatch { kind, text, ignore_case: false });
-            found.push(test.map(HeaderTest::Text));
+            found.push(pattern(&at, kind).map(|(kind, text)| {
+                // Unlike in `string_match`, any value meets an empty `exact_match`.
+                let kind = if text.is_empty() { Kind::Prefix } else { kind };
+                HeaderTest::Text(StringMatch { kind, text, ignore_case: false })
+            }));
         }
     }
     if let Some(at) = either(&mut fields, "string_match", "stringMatch") {

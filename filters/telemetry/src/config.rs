@@ -65,9 +65,9 @@ impl Settings {
             Some(at) => metric_prefix(&at),
             None => Some("istio_".to_owned()),
         };
-        let (series, keep, fold) = match fields.take("cardinality") {
-            Some(at) => cardinality(&at)?,
-            None => (SERIES, KEEP.to_vec(), BTreeMap::new()),
+        let cardinality = match fields.take("cardinality") {
+            Some(at) => cardinality(&at),
+            None => Some((SERIES, KEEP.to_vec(), BTreeMap::new())),
         };
         let trust = match fields.take("peerMetadata") {
             Some(at) => peer_metadata(&at),
@@ -81,6 +81,7 @@ impl Settings {
         if fields.at().problems() > before {
             return None;
         }
+        let (series, keep, fold) = cardinality?;
         Some(Self {
             name: name.to_owned(),
             mode: mode?,
@@ -117,8 +118,8 @@ type Cardinality = (usize, Vec<&'static str>, BTreeMap<&'static str, usize>);
 fn cardinality(at: &At<'_>) -> Option<Cardinality> {
     let mut fields = at.object()?;
     let series = match fields.take("series") {
-        Some(at) => usize::try_from(at.integer(1, 100_000)?).ok()?,
-        None => SERIES,
+        Some(at) => at.integer(1, 100_000).and_then(|series| usize::try_from(series).ok()),
+        None => Some(SERIES),
     };
     let keep = match fields.take("keep") {
         Some(at) => at.each(|item| {
@@ -142,7 +143,7 @@ fn cardinality(at: &At<'_>) -> Option<Cardinality> {
         }
     }
     fields.finish();
-    Some((series, keep, fold))
+    Some((series?, keep, fold))
 }
 
 fn peer_metadata(at: &At<'_>) -> Option<Trust> {

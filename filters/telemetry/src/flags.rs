@@ -1,9 +1,9 @@
 //! Envoy's response flags: the bit set that `response.flags` gives, and the short strings that logs and metrics show.
 
 /// Short strings by bit, from bit 0. The bits are those of Envoy's legacy response flags and never change.
-const SHORT: [&str; 29] = [
+const SHORT: [&str; 30] = [
     "LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "UAEX", "RLSE", "DC", "URX", "SI", "IH",
-    "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM", "DF", "DO", "DR",
+    "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM", "DF", "DO", "DR", "UDO",
 ];
 
 /// The flags of `bits` joined by `,` in bit order; `-` for none. Bits without a short string follow as one hexadecimal
@@ -55,7 +55,8 @@ mod tests {
             (0x40_0000, "DT"),
             (0x100_0000, "NC"),
             (0x1000_0000, "DR"),
-            (0x2000_0000, "0x20000000"),
+            (0x2000_0000, "UDO"),
+            (0x4000_0000, "0x40000000"),
             (1 << 63 | 0x80, "UO,0x8000000000000000"),
         ];
         for (bits, expected) in cases {

@@ -28,8 +28,8 @@ pub(crate) struct Key {
     pub(crate) mutual_tls: bool,
     /// The peer is what an unauthenticated client says.
     pub(crate) client_peer: bool,
-    /// The service is what a client's `Host` says.
-    pub(crate) client_service: bool,
+    /// Number of what is left of the service without a client's `Host`.
+    pub(crate) sure_service: u32,
 }
 
 impl Key {
@@ -38,9 +38,7 @@ impl Key {
         if self.client_peer {
             self.peer = OTHER_ID;
         }
-        if self.client_service {
-            self.service = OTHER_ID;
-        }
+        self.service = self.sure_service;
         self
     }
 }

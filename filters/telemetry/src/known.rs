@@ -2,7 +2,7 @@
 
 use crate::capture::Stream;
 use crate::config::{Settings, Side, Trust};
-use crate::intern::{Interner, Memo, UNKNOWN};
+use crate::intern::{Interner, Memo, OTHER_ID, UNKNOWN};
 use crate::key::Key;
 use crate::peer::Peer;
 use crate::service::{Service, well_known};
@@ -95,7 +95,7 @@ impl Known {
         let mtls = side == Side::Destination && attributes.bool(&Attribute::ConnectionMtls) == Some(true);
         let authenticated = mtls || !peer_san.is_empty();
         let (peer, client_peer) = self.peer(settings, side, authenticated, stream, facts);
-        let (service, client_service) = self.service(settings, side, attributes);
+        let (service, sure_service) = self.service(settings, side, attributes);
         let (peer_label, own_label) = match side {
             Side::Source => ("destination_principal", "source_principal"),
             Side::Destination => ("source_principal", "destination_principal"),
@@ -114,7 +114,7 @@ impl Known {
             own_principal: self.principal(own_label, own_san),
             mutual_tls: side == Side::Destination && !peer_san.is_empty() && !own_san.is_empty(),
             client_peer,
-            client_service,
+            sure_service,
         }
     }
 
@@ -157,8 +157,8 @@ impl Known {
         }
     }
 
-    /// The service's number, and whether a client's `Host` named it.
-    fn service(&mut self, settings: &Settings, side: Side, attributes: &Attributes) -> (u32, bool) {
+    /// The service's number, and the number of what is left of it without a client's `Host`.
+    fn service(&mut self, settings: &Settings, side: Side, attributes: &Attributes) -> (u32, u32) {
         let Self { services, clusters, hosts, folds, .. } = self;
         let host = match settings.host_names(side) {
             true => attributes.bytes(&Attribute::RequestHost).unwrap_or_default(),
@@ -167,8 +167,14 @@ impl Known {
         let host = host.get(..VALUE_BYTES).unwrap_or(host);
         let special = well_known(attributes.bytes(&Attribute::RouteName), attributes.bytes(&Attribute::ClusterName));
         if let Some(name) = special {
-            let service = Service { name: name.to_vec(), ..Service::from_host(host) };
-            return (service_number(services, folds, service, !host.is_empty()), !host.is_empty());
+            let named = |host: &[u8]| Service { name: name.to_vec(), ..Service::from_host(host) };
+            let sure_host = if host.is_empty() { b"".as_slice() } else { OTHER.as_bytes() };
+            let sure = service_number(services, folds, named(sure_host), false);
+            let id = match host.is_empty() {
+                true => sure,
+                false => service_number(services, folds, named(host), true),
+            };
+            return (if id == OTHER_ID { sure } else { id }, sure);
         }
         if let Some(bytes) = attributes.bytes(&Attribute::ClusterMetadata) {
             let read = || match Service::from_cluster_metadata(bytes) {
@@ -177,13 +183,13 @@ impl Known {
             };
             let id = clusters.get_or(bytes, read);
             if id != UNKNOWN {
-                return (id, false);
+                return (id, id);
             }
         }
         if host.is_empty() {
-            return (UNKNOWN, false);
+            return (UNKNOWN, UNKNOWN);
         }
-        (hosts.get_or(host, || service_number(services, folds, Service::from_host(host), true)), true)
+        (hosts.get_or(host, || service_number(services, folds, Service::from_host(host), true)), OTHER_ID)
     }
 
     fn principal(&mut self, label: &'static str, san: &[u8]) -> u32 {

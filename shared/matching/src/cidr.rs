@@ -56,13 +56,14 @@ pub(crate) fn mask(address: IpAddr, bits: u8) -> IpAddr {
     }
 }
 
-/// Takes apart `10.0.0.1:80`, `[fd00::1]:80` or an address without a port; the port stays text.
+/// Takes apart `10.0.0.1:80`, `[fd00::1]:80` or an address without a port; the port stays text. The zone of a link-local
+/// address (`fe80::1%2`) is left out: ranges are about the address alone.
 pub fn socket_address(text: &[u8]) -> Option<(IpAddr, Option<&[u8]>)> {
     if let Some(inner) = text.strip_prefix(b"[") {
         let end = inner.iter().position(|byte| *byte == b']')?;
         let (address, rest) = inner.split_at_checked(end)?;
-        let address: Ipv6Addr = std::str::from_utf8(address).ok()?.parse().ok()?;
-        return Some((IpAddr::V6(address), rest.strip_prefix(b"]:")));
+        let address = without_zone(std::str::from_utf8(address).ok()?);
+        return Some((IpAddr::V6(address.parse().ok()?), rest.strip_prefix(b"]:")));
     }
     let text = std::str::from_utf8(text).ok()?;
     if let Some((address, port)) = text.split_once(':')
@@ -70,7 +71,14 @@ pub fn socket_address(text: &[u8]) -> Option<(IpAddr, Option<&[u8]>)> {
     {
         return Some((IpAddr::V4(address), Some(port.as_bytes())));
     }
-    Some((text.parse().ok()?, None))
+    match text.parse() {
+        Ok(address) => Some((IpAddr::V4(address), None)),
+        Err(_) => Some((IpAddr::V6(without_zone(text).parse().ok()?), None)),
+    }
+}
+
+fn without_zone(address: &str) -> &str {
+    address.split_once('%').map_or(address, |(address, _)| address)
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! Istio asks with regular expressions that are not as narrow as `TD/ns/NS/sa/SA`: a namespace may follow any `/ns/`,
 //! and other segments may stand between namespace and service account. So both are lists here.
 
+/// The most bytes of a SPIFFE ID, its scheme included (SPIFFE-ID, section 2.3).
+pub const SPIFFE_ID_BYTES: usize = 2048;
+
 /// The identity without its scheme. `None` for other URIs and for one that holds a NUL byte, which C string handling
 /// in some certificate authorities would cut short.
 pub fn spiffe_id(san: &[u8]) -> Option<&[u8]> {
@@ -25,21 +28,29 @@ pub fn namespaces(id: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn service_accounts(id: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     // `.+` before `/ns/` is at least one byte.
     let from_second = id.get(1..).unwrap_or_default();
-    after(from_second, b"/ns/").filter_map(split).flat_map(|(namespace, rest)| {
-        let direct = rest.strip_prefix(b"sa/");
-        let later = after(rest.get(1..).unwrap_or_default(), b"/sa/");
-        direct.into_iter().chain(later).filter_map(move |account| match split(account) {
-            Some((_, [])) => None,
-            Some((name, _)) => Some((namespace, name)),
-            None => Some((namespace, account)),
-        })
+    after(from_second, b"/ns/")
+        .filter_map(split)
+        .flat_map(|(namespace, rest)| accounts(rest).map(move |account| (namespace, account)))
+}
+
+/// The service accounts in what follows `/ns/NS/`.
+fn accounts(rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let direct = rest.strip_prefix(b"sa/");
+    let later = after(rest.get(1..).unwrap_or_default(), b"/sa/");
+    direct.into_iter().chain(later).filter_map(|account| match split(account) {
+        Some((_, [])) => None,
+        Some((name, _)) => Some(name),
+        None => Some(account),
     })
 }
 
 /// Whether `account`, written `NS/SA`, is one of the identity's.
 pub fn has_service_account(id: &[u8], account: &[u8]) -> bool {
-    let wanted = split(account);
-    service_accounts(id).any(|found| Some(found) == wanted)
+    let Some((namespace, name)) = split(account) else { return false };
+    let from_second = id.get(1..).unwrap_or_default();
+    // What follows the first place of the namespace holds all that follows a later one.
+    let first = after(from_second, b"/ns/").filter_map(split).find(|(found, _)| *found == namespace);
+    first.is_some_and(|(_, rest)| accounts(rest).any(|found| found == name))
 }
 
 /// What is before and after the first slash.

@@ -14,7 +14,7 @@ mod text;
 mod trie;
 
 pub use cidr::{Cidr, socket_address};
-pub use identity::{has_service_account, namespaces, service_accounts, spiffe_id, trust_domain};
+pub use identity::{SPIFFE_ID_BYTES, has_service_account, namespaces, service_accounts, spiffe_id, trust_domain};
 pub use index::{Alternative, Anchor, Candidates, Group, Index};
 pub use sort::{sort, sort_by};
 pub use template::{Template, TemplateError};

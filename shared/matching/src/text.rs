@@ -44,6 +44,15 @@ impl Pattern {
         Self::parse(&text.to_ascii_lowercase())
     }
 
+    /// The same, except that `*` asks only that the value is there, empty or not.
+    #[must_use]
+    pub fn even_empty(self) -> Self {
+        match self {
+            Self::Present => Self::Any,
+            other => other,
+        }
+    }
+
     /// Whether `value` matches.
     pub fn matches(&self, value: &[u8]) -> bool {
         match self {

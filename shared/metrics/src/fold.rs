@@ -21,10 +21,10 @@ impl Fold {
         Self { seen: BTreeSet::new(), limit }
     }
 
-    /// The value itself if it is known or there is room for one more, else [`OTHER`].
+    /// The value itself if it is known, is [`OTHER`], or there is room for one more, else [`OTHER`].
     pub fn admit<'v>(&mut self, value: &'v [u8]) -> &'v [u8] {
         let kept = value.get(..Self::TOLD_APART).unwrap_or(value);
-        if self.seen.contains(kept) {
+        if self.seen.contains(kept) || kept == OTHER.as_bytes() {
             return kept;
         }
         if self.seen.len() >= self.limit {

@@ -34,8 +34,8 @@ fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> 
     let text = at.text()?;
     let one = match key {
         Key::Path => path(at, text)?,
-        Key::Host => even_empty(Pattern::parse_lower(text)),
-        Key::Method | Key::Header(_) => even_empty(Pattern::parse(text)),
+        Key::Host => Pattern::parse_lower(text).even_empty(),
+        Key::Method | Key::Header(_) => Pattern::parse(text).even_empty(),
         Key::ServerName => Pattern::parse(text),
         Key::Principal => {
             return Some(context.trust.expand(text).iter().map(|principal| Pattern::parse(principal)).collect());
@@ -54,14 +54,6 @@ fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> 
         },
     };
     Some(vec![one])
-}
-
-/// `*` asks that the value is there, empty or not.
-fn even_empty(pattern: Pattern) -> Pattern {
-    match pattern {
-        Pattern::Present => Pattern::Any,
-        other => other,
-    }
 }
 
 fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
@@ -93,5 +85,5 @@ fn trust_domain(at: &At<'_>, text: &str) -> Option<Pattern> {
     if inner.contains(['*', '/']) {
         return at.problem(format!("`{text}` is not a trust domain; one `*` may begin or end it"));
     }
-    Some(even_empty(Pattern::parse(text)))
+    Some(Pattern::parse(text).even_empty())
 }

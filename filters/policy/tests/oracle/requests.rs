@@ -34,7 +34,11 @@ pub(crate) fn request(random: &mut Random) -> Request {
     if random.chance(10) {
         headers.push((bytes(random, &["z"]), bytes(random, &["z"])));
     }
+    let named = |bytes: usize| format!("spiffe://td/ns/n1/sa/a/{}", "x".repeat(bytes - 23));
+    let (longest, too_long) = (named(2048), named(2049));
     let sans = [
+        &longest,
+        &too_long,
         "spiffe://td/ns/n1/sa/a",
         "spiffe://td2/ns/n2/sa/b",
         "spiffe://td/ns/n1/sa/b",

@@ -172,7 +172,7 @@ fn bits(at: Option<At<'_>>, most: u32) -> Option<u32> {
 /// The ranges of an address matcher, and whether it is inverted.
 fn ranges(at: &At<'_>) -> Option<(Vec<Cidr>, bool)> {
     let mut fields = at.object()?;
-    let ranges = required(&mut fields, "cidr_ranges", "cidrRanges").map(|at| some(&at, range));
+    let ranges = required(&mut fields, "ranges", "ranges").map(|at| some(&at, range));
     let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
     fields.finish();
     Some((ranges?, invert))

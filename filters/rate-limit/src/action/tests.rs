@@ -112,11 +112,11 @@ fn every_action_gives_its_entry_or_nothing() {
         (r#"[{"masked_remote_address":{}}]"#, &["masked_remote_address=10.1.2.3/32"]),
         (r#"[{"masked_remote_address":{"v4_prefix_mask_len":0}}]"#, &["masked_remote_address=0.0.0.0/0"]),
         (
-            r#"[{"remote_address_match":{"descriptor_value":"v","address_matcher":{"cidr_ranges":[{"address_prefix":"10.0.0.0","prefix_len":8}]}}}]"#,
+            r#"[{"remote_address_match":{"descriptor_value":"v","address_matcher":{"ranges":[{"address_prefix":"10.0.0.0","prefix_len":8}]}}}]"#,
             &["remote_address_match=v"],
         ),
         (
-            r#"[{"remote_address_match":{"descriptor_value":"v","address_matcher":{"cidr_ranges":[{"address_prefix":"10.0.0.0","prefix_len":8}],"invert_match":true}}}]"#,
+            r#"[{"remote_address_match":{"descriptor_value":"v","address_matcher":{"ranges":[{"address_prefix":"10.0.0.0","prefix_len":8}],"invert_match":true}}}]"#,
             &[],
         ),
         (
@@ -155,8 +155,8 @@ fn what_is_wrong_is_said_with_its_place() {
             "expected exactly one of `exact`",
         ),
         (
-            r#"[{"actions":[{"remote_address_match":{"descriptor_value":"v","address_matcher":{"cidr_ranges":[{"address_prefix":"10.0.0.0","prefix_len":33}]}}}]}]"#,
-            "cidr_ranges[0]: `10.0.0.0/33` is not a range of addresses",
+            r#"[{"actions":[{"remote_address_match":{"descriptor_value":"v","address_matcher":{"ranges":[{"address_prefix":"10.0.0.0","prefix_len":33}]}}}]}]"#,
+            "ranges[0]: `10.0.0.0/33` is not a range of addresses",
         ),
     ];
     for (document, expected) in rows {

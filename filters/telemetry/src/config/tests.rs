@@ -37,8 +37,12 @@ fn every_problem_has_its_place() {
             &["$.peerMetadata.trust: `maybe` is not one of `mtls`, `always`, `never`"],
         ),
         (
-            r#", "cardinality": {"series": 0, "keep": ["colour"]}"#,
-            &["$.cardinality.series: expected a whole number from 1 to 100000"],
+            r#", "cardinality": {"series": 0, "keep": ["colour"]}, "peerMetadata": {"trust": "mtls"}, "metricPrefix": """#,
+            &[
+                "$.metricPrefix: must not be empty",
+                "$.cardinality.series: expected a whole number from 1 to 100000",
+                "$.cardinality.keep[0]: `colour` is no label of these metrics",
+            ],
         ),
         (
             r#", "cardinality": {"keep": ["colour", 1], "fold": {"source_app": 0}, "serie": 1}"#,

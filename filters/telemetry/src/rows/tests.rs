@@ -36,6 +36,27 @@ fn a_flood_of_hosts_leaves_room_for_workloads() {
 }
 
 #[test]
+fn a_flood_of_hosts_leaves_the_names_that_istio_gives() {
+    let mut node = Node::default();
+    node.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
+    let settings = r#", "reporter": "source", "cardinality": {"series": 10, "fold": {"destination_service": 2}}"#;
+    let mut filter = telemetry(settings, &node);
+    let mut held = Held::default();
+    for host in 0..100 {
+        for route in ["default", "block_all", "allow_any"] {
+            outbound(&format!("h{host}.example")).bytes(Attribute::RouteName, route).run(&mut filter, &mut held);
+        }
+    }
+    let folded = held.series(TOTAL).into_iter().filter(|(labels, _)| labels["destination_service"] == "other");
+    let mut named: Vec<(String, u64)> =
+        folded.map(|(labels, count)| (labels["destination_service_name"].clone(), count)).collect();
+    named.sort();
+    let expected = [("BlackHoleCluster", 98), ("PassthroughCluster", 99)].map(|(name, count)| (name.to_owned(), count));
+    assert_eq!((held.total(TOTAL), &named[..2]), (300, expected.as_slice()), "{named:?}");
+    assert_eq!(held.series("weir_series_overflow_total").len(), 0);
+}
+
+#[test]
 fn beyond_the_budget_totals_stay_exact_and_labels_few() {
     let settings = r#", "reporter": "source", "cardinality": {"series": 100, "keep": ["reporter", "response_code", "destination_workload"]}"#;
     let mut filter = telemetry(settings, &Node::default());

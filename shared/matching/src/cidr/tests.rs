@@ -28,11 +28,14 @@ type Case = (&'static [u8], Option<(&'static str, Option<&'static [u8]>)>);
 
 #[test]
 fn sockets() {
-    let cases: [Case; 7] = [
+    let cases: [Case; 10] = [
         (b"10.0.0.1:80", Some(("10.0.0.1", Some(b"80")))),
         (b"10.0.0.1", Some(("10.0.0.1", None))),
         (b"[fd00::1]:443", Some(("fd00::1", Some(b"443")))),
         (b"fd00::1", Some(("fd00::1", None))),
+        (b"[fe80::1%2]:4711", Some(("fe80::1", Some(b"4711")))),
+        (b"fe80::1%eth0", Some(("fe80::1", None))),
+        (b"10.0.0.1%2:80", None),
         (b"/tmp/socket", None),
         (b"\xff\x00", None),
         (b"", None),

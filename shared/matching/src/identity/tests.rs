@@ -40,3 +40,21 @@ fn schemes_and_nul() {
     assert!(!has_service_account(b"td/ns/a/sa/b", b"a/c"));
     assert!(!has_service_account(b"td/ns/a/sa/myXsa", b"a/my.sa"));
 }
+
+#[test]
+fn one_service_account_is_found_as_among_all() {
+    let segments = [b"ns".as_slice(), b"sa", b"a", b"b", b""];
+    for number in 0..5usize.pow(7) {
+        let mut rest = number;
+        let mut id = b"td".to_vec();
+        for _ in 0..7 {
+            id.push(b'/');
+            id.extend_from_slice(segments[rest % 5]);
+            rest /= 5;
+        }
+        for (account, namespace, name) in [("a/b", "a", "b"), ("ns/sa", "ns", "sa"), ("sa/ns", "sa", "ns")] {
+            let among = service_accounts(&id).any(|found| found == (namespace.as_bytes(), name.as_bytes()));
+            assert_eq!(has_service_account(&id, account.as_bytes()), among, "{} {account}", text(&id));
+        }
+    }
+}
