@@ -2,6 +2,7 @@
 //! or a WasmPlugin gives its plugins.
 
 use crate::Failure;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -19,6 +20,12 @@ impl Found {
     fn new(path: &str, document: Value) -> Self {
         Self { path: path.to_owned(), document, part: "$" }
     }
+
+    /// A policy, or a list of them.
+    fn policies(path: &str, object: &Value) -> Self {
+        let document = json!({"schema": 1, "name": "validate", "policies": [object]});
+        Self { path: path.to_owned(), document, part: "$.policies[0]" }
+    }
 }
 
 /// Every document of a YAML or JSON file. What is no Kubernetes object and has no plugin is taken for a document itself.
@@ -28,7 +35,9 @@ impl Found {
 pub(crate) fn read_all(path: &Path) -> Result<Vec<Found>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Use(format!("`{}` cannot be read: {error}", path.display())))?;
-    find(&text).map_err(|error| Failure::No(format!("`{}` is not YAML: {error}", path.display())))
+    // A byte order mark is none of YAML's documents.
+    find(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| Failure::No(format!("`{}` is not YAML: {error}", path.display())))
 }
 
 fn find(text: &str) -> Result<Vec<Found>, serde_yaml_ng::Error> {
@@ -42,13 +51,18 @@ fn find(text: &str) -> Result<Vec<Found>, serde_yaml_ng::Error> {
         let before = found.len();
         plugins(part, &root, &mut found)?;
         if found.len() > before {
+            // Of a list, the policies that stand beside the plugins.
+            for (index, item) in part.get("items").and_then(Value::as_array).into_iter().flatten().enumerate() {
+                if item.get("kind").and_then(Value::as_str) == Some("AuthorizationPolicy") {
+                    found.push(Found::policies(&format!("{root}.items[{index}]"), item));
+                }
+            }
             continue;
         }
         match part.get("kind").map(Value::as_str) {
             None => found.push(Found::new(&root, part.clone())),
             Some(Some("AuthorizationPolicy" | "AuthorizationPolicyList" | "List")) => {
-                let document = json!({"schema": 1, "name": "validate", "policies": [part]});
-                found.push(Found { path: root, document, part: "$.policies[0]" });
+                found.push(Found::policies(&root, part));
             }
             Some(_) => {}
         }
@@ -67,17 +81,26 @@ fn value<'de>(from: impl Deserializer<'de, Error = serde_yaml_ng::Error>) -> Res
 fn plugins(value: &Value, path: &str, found: &mut Vec<Found>) -> Result<(), serde_yaml_ng::Error> {
     match value {
         Value::Object(fields) => {
-            let of = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+            let either = |snake: &str, camel: &str| fields.get(snake).or_else(|| fields.get(camel));
+            let of = |snake: &str, camel: &str| either(snake, camel).and_then(Value::as_str).unwrap_or_default();
             // What another plugin is configured with is none of ours.
             let ours = |root_id: &str| root_id.is_empty() || root_id == "weir" || root_id.starts_with("weir.");
-            if let Some(document) = fields.get("pluginConfig").filter(|_| ours(of("pluginName"))) {
+            if let Some(document) = fields.get("pluginConfig").filter(|_| ours(of("pluginName", "pluginName"))) {
                 found.push(Found::new(&format!("{path}.pluginConfig"), document.clone()));
                 return Ok(());
             }
-            if let Some(configuration) = fields.get("configuration").filter(|_| fields.contains_key("vm_config")) {
-                let value = configuration.get("value").filter(|_| ours(of("root_id")));
+            if let Some(configuration) =
+                fields.get("configuration").filter(|_| either("vm_config", "vmConfig").is_some())
+            {
+                let value = configuration.get("value").filter(|_| ours(of("root_id", "rootId")));
                 let document = match value {
-                    Some(Value::String(text)) => Some(self::value(serde_yaml_ng::Deserializer::from_str(text))?),
+                    // Envoy hands a text over as it is, and the filters read JSON.
+                    Some(Value::String(text)) => {
+                        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| {
+                            serde_yaml_ng::Error::custom(format!("{path}.configuration.value is not JSON: {error}"))
+                        })?;
+                        Some(self::value(serde_yaml_ng::Deserializer::from_str(text))?)
+                    }
                     other => other.cloned(),
                 };
                 found.extend(document.map(|document| Found::new(&format!("{path}.configuration.value"), document)));
@@ -118,6 +141,10 @@ mod tests {
         ]});
         let found = find(&bootstrap.to_string()).unwrap();
         assert_eq!(found.len(), 2);
+        let camel = |root| json!({"rootId": root, "vmConfig": {}, "configuration": {"value": {"schema": 1}}});
+        assert_eq!(paths(&json!([camel("other"), camel("weir")]).to_string()), ["$[1].configuration.value"]);
+        let list = r#"{"kind": "List", "items": [{"spec": {"pluginConfig": {}}}, {"kind": "AuthorizationPolicy"}]}"#;
+        assert_eq!(paths(list), ["$.items[0].spec.pluginConfig", "$.items[1]"]);
         assert!(found.iter().all(|found| found.document == document));
         assert_eq!(found[1].path, "$.filters[1].config.configuration.value");
     }
@@ -139,6 +166,12 @@ mod tests {
             assert!(find(twice).unwrap_err().to_string().contains("duplicate"), "{twice}");
         }
         assert_eq!(find("a: &x {b: 1}\nc: {<<: *x}").unwrap()[0].document, json!({"a": {"b": 1}, "c": {"b": 1}}));
-        assert!(find("config: {vm_config: {}, configuration: {value: 'a: {'}}").is_err());
+        for no_json in ["a: {", "schema: 1", r#"{"schema": 1,}"#] {
+            let text = format!("config: {{vm_config: {{}}, configuration: {{value: '{no_json}'}}}}");
+            assert!(
+                find(&text).unwrap_err().to_string().contains("$.config.configuration.value is not JSON"),
+                "{text}"
+            );
+        }
     }
 }

@@ -2,6 +2,14 @@
 //!
 //! Exit status 0: fine; 1: the answer is no; 2: wrong use.
 
+/// Prints a line to standard output; an error where nobody reads it any more, so that what was started is ended properly.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        let written = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{}\n", format_args!($($words)*)));
+        written.map_err(|error| crate::Failure::Use(format!("standard output cannot be written: {error}")))
+    }};
+}
+
 mod bootstrap;
 mod documents;
 mod modules;

@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     })?;
     let listener = envoy.listeners().map_err(needed)?.into_values().next();
     let listener = listener.ok_or_else(|| needed("the bootstrap has no listener"))?;
-    announce(&envoy, listener, &host, port);
+    announce(&envoy, listener, &host, port)?;
     let mut log = envoy.stdout();
     send(&planned, listener, &mut log)?;
     if !planned.is_empty() {
@@ -133,10 +133,10 @@ fn place_module(dir: &Path, file: &str) -> Result<String, String> {
     Ok(path.display().to_string())
 }
 
-fn announce(envoy: &Envoy, listener: SocketAddr, host: &str, port: u16) {
-    println!("Envoy {} on http://{listener}, upstream {host}:{port}", version(envoy));
-    println!("admin http://{}", envoy.admin());
-    println!();
+fn announce(envoy: &Envoy, listener: SocketAddr, host: &str, port: u16) -> Result<(), Failure> {
+    say!("Envoy {} on http://{listener}, upstream {host}:{port}", version(envoy))?;
+    say!("admin http://{}", envoy.admin())?;
+    say!("")
 }
 
 /// What the running Envoy says it is; `ENVOY` may name any.
@@ -158,7 +158,7 @@ fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<
             log.lines().ok()?.iter().filter_map(|line| Record::parse(line)).find(|one| one.is_of(&plan.method))
         });
         let line = record.ok_or_else(|| needed("Envoy wrote no access log for a request"))?.line();
-        println!("{:<36} {line}", plan.say);
+        say!("{:<36} {line}", plan.say)?;
     }
     Ok(())
 }
@@ -172,28 +172,28 @@ fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
         Some(text) => text,
         None => envoy.admin_get("/stats/prometheus").map_err(needed)?,
     };
-    println!("\nfrom http://{}/stats/prometheus, without buckets and labels that are unknown:", envoy.admin());
+    say!("\nfrom http://{}/stats/prometheus, without buckets and labels that are unknown:", envoy.admin())?;
     for line in text.lines().filter(|line| is_shown(line)) {
-        println!("  {}", report::brief(line));
+        say!("  {}", report::brief(line))?;
     }
-    println!();
+    say!("")?;
     Ok(())
 }
 
 /// Prints one line for each request until the process is ended, or Envoy is.
 fn stay(mut envoy: Envoy, listener: SocketAddr, mut log: LogTail) -> Result<(), Failure> {
-    println!("up until ctrl-C. Try:");
+    say!("up until ctrl-C. Try:")?;
     for example in ["/items/42", "/admin/users", "/cart -H 'x-user: ann'"] {
-        println!("  curl -i http://{listener}{example}");
+        say!("  curl -i http://{listener}{example}")?;
     }
-    println!("  curl http://{}/stats/prometheus", envoy.admin());
-    println!();
+    say!("  curl http://{}/stats/prometheus", envoy.admin())?;
+    say!("")?;
     loop {
         if let Some(status) = envoy.exited().map_err(needed)? {
             return Err(Failure::No(format!("envoy ended: {status}")));
         }
         for record in log.lines().map_err(needed)?.iter().filter_map(|line| Record::parse(line)) {
-            println!("{}", record.line());
+            say!("{}", record.line())?;
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -113,13 +113,13 @@ pub(crate) fn validate(files: &[PathBuf], module: Option<Module>) -> Result<(), 
         let found = match documents::read_all(path) {
             Ok(found) => found,
             Err(Failure::Use(problem) | Failure::No(problem)) => {
-                println!("{problem}");
+                say!("{problem}")?;
                 (bad, all) = (bad + 1, all + 1);
                 continue;
             }
         };
         if found.is_empty() {
-            println!("{file}: holds no document of Weir");
+            say!("{file}: holds no document of Weir")?;
             (bad, all) = (bad + 1, all + 1);
         }
         for Found { path, document, part } in found {
@@ -128,15 +128,15 @@ pub(crate) fn validate(files: &[PathBuf], module: Option<Module>) -> Result<(), 
             let problems = module.compile(&document);
             for problem in &problems {
                 let inner = problem.path.strip_prefix(part).unwrap_or(&problem.path);
-                println!("{file}: {}", Problem { path: format!("{path}{inner}"), message: problem.message.clone() });
+                say!("{file}: {}", Problem { path: format!("{path}{inner}"), message: problem.message.clone() })?;
             }
             all += 1;
             if problems.is_empty() {
                 let place = if path == "$" { String::new() } else { format!(" at {path}") };
-                println!("{file}: a valid {module:?} document{place}");
+                say!("{file}: a valid {module:?} document{place}")?;
             } else {
                 if told.is_none() && part == "$" {
-                    println!("{file}: read as a {module:?} document; --module says another");
+                    say!("{file}: read as a {module:?} document; --module says another")?;
                 }
                 bad += 1;
             }

@@ -122,19 +122,15 @@ impl Algorithm {
         }
     }
 
-    /// The state after `hits` that count although they do not fit. A debt under GCRA grows to the burst and no further,
-    /// so that a client which keeps asking is let in again at its rate.
+    /// The state after `hits` that did not fit and count all the same. In a window they are hits like others; a debt under
+    /// GCRA stays, so that a client which keeps asking is let in at its rate.
     pub(crate) fn force(&self, state: u64, hits: u64, now: Now) -> u64 {
         match *self {
             Self::FixedWindow { seconds, .. } => {
                 let (number, count) = current(state, now, seconds);
                 join(number, count.saturating_add(u32::try_from(hits).unwrap_or(u32::MAX)))
             }
-            Self::Gcra { interval, capacity } => {
-                let base = state.max(now.mono_nanos);
-                let most = now.mono_nanos.saturating_add(capacity).max(base);
-                base.saturating_add(hits.saturating_mul(interval)).min(most)
-            }
+            Self::Gcra { .. } => state,
         }
     }
 

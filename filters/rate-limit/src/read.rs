@@ -69,10 +69,16 @@ fn pattern(at: &At<'_>, kind: Kind) -> Option<(Kind, Box<[u8]>)> {
     Some((kind, text.as_bytes().into()))
 }
 
+/// A header's name as Envoy keeps it: in lower case, and `host` as `:authority`.
+pub(crate) fn header_name(at: &At<'_>) -> Option<String> {
+    let name = at.text()?.to_ascii_lowercase();
+    Some(if name == "host" { ":authority".to_owned() } else { name })
+}
+
 /// Reads an `envoy.config.route.v3.HeaderMatcher`.
 pub(crate) fn header_match(at: &At<'_>) -> Option<HeaderMatch> {
     let mut fields = at.object()?;
-    let name = fields.require("name").and_then(|at| at.text().map(|name| name.to_ascii_lowercase()));
+    let name = fields.require("name").and_then(|at| header_name(&at));
     let mut found = Vec::new();
     for (snake, camel, kind) in [
         ("exact_match", "exactMatch", Kind::Exact),

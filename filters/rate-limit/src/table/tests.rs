@@ -325,6 +325,42 @@ fn a_full_line_is_said_to_be_full() {
 }
 
 #[test]
+fn under_gcra_a_client_that_keeps_asking_is_let_in_at_its_rate() {
+    let rule = Algorithm::gcra(1, 1, 5).unwrap();
+    for charge in [Charge::IfFits, Charge::Always] {
+        let mut cells = MemoryCells::default();
+        let mut table = Table::new("edge");
+        let passed = (0..400).filter(|step| {
+            let now = Now { mono_nanos: NOW.mono_nanos + step * SECOND / 20, ..NOW };
+            matches!(table.charge(&mut cells, &SLOT, &rule, 1, charge, now), Outcome::Taken { .. })
+        });
+        assert_eq!(passed.count(), 5 + 19, "burst and rate, {charge:?}");
+    }
+}
+
+#[test]
+fn of_a_quarter_of_its_places_a_table_hardly_ever_lacks_one() {
+    let rule = Algorithm::FixedWindow { seconds: 60, limit: 3 };
+    let mut cells = MemoryCells::default();
+    let mut table = Table::new("edge");
+    let start = table.hasher(&mut cells).unwrap();
+    let mut full = 0;
+    for number in 0..2_000u64 {
+        let mut hasher = start;
+        hasher.write_u64(number);
+        let key = Key { place: Place::Lines { base: 0, lines: 1_000 }, fingerprint: fingerprint(&hasher), ..SLOT };
+        for _ in 0..3 {
+            full += u32::from(!matches!(
+                table.charge(&mut cells, &key, &rule, 1, Charge::IfFits, NOW),
+                Outcome::Taken { .. }
+            ));
+        }
+    }
+    assert!(full <= 6, "{full} of 6,000");
+    assert_eq!(table.tally().evicted, 0);
+}
+
+#[test]
 fn directions_do_not_share() {
     let rule = Algorithm::FixedWindow { seconds: 60, limit: 1 };
     let mut cells = MemoryCells::default();

@@ -5,6 +5,7 @@ use crate::algorithm::Algorithm;
 use crate::line::WAYS;
 use crate::table::Place;
 use siphasher::sip::SipHasher13;
+use std::collections::BTreeSet;
 use std::hash::Hasher as _;
 use weir_config::At;
 use weir_matching::Glob;
@@ -202,37 +203,38 @@ fn replaced(at: &At<'_>, own: Option<&str>) -> Option<String> {
     name
 }
 
-/// Gives every limit its place. The places depend on the set of limits only, and hardly move when one is added, since a
-/// limit that moves begins anew.
+/// How many names there are for cells of single limits: so many that hardly any two limits want the same.
+const SLOTS: u32 = 1 << 20;
+
+/// Gives every limit its place. A limit that moves begins anew, and while two configurations are in force, as when a listener
+/// drains, two limits in one place undo each other's counts. So places depend on the set of limits only and hardly move when
+/// one is added.
 fn place(at: &At<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
     let mut alone: Vec<&mut Limit> = Vec::new();
     let mut keyed: Vec<&mut Limit> = Vec::new();
     for limit in limits.iter_mut().filter(|limit| limit.algorithm.is_some()) {
         if limit.keyed.contains(&true) { keyed.push(limit) } else { alone.push(limit) }
     }
-    spread(&mut alone, |limit, slot| limit.place = Place::Slot(slot));
+    spread(&mut alone, SLOTS, |limit, slot| limit.place = Place::Slot(slot));
     let all = max_keys / u32::try_from(WAYS).unwrap_or(8);
     let blocks = u32::try_from(keyed.len().next_power_of_two()).unwrap_or(u32::MAX);
     let lines = all / blocks.max(1);
     if lines == 0 {
         return at.problem(format!("{} keyed limits do not fit `maxKeys` of {max_keys}", keyed.len()));
     }
-    spread(&mut keyed, |limit, block| limit.place = Place::Lines { base: block * lines, lines });
+    spread(&mut keyed, blocks, |limit, block| limit.place = Place::Lines { base: block * lines, lines });
     Some(())
 }
 
-/// Numbers limits by hashing: each takes the first free number from its own on, below the next power of two.
-fn spread(limits: &mut [&mut Limit], mut settle: impl FnMut(&mut Limit, u32)) {
-    let size = limits.len().next_power_of_two();
-    let mut taken = vec![false; size];
+/// Numbers limits by hashing: each takes the first free number from its own on, below `size`.
+fn spread(limits: &mut [&mut Limit], size: u32, mut settle: impl FnMut(&mut Limit, u32)) {
+    let mut taken = BTreeSet::new();
     weir_matching::sort_by(limits, |a, b| a.id.cmp(&b.id));
     for limit in limits.iter_mut() {
-        let home = usize::try_from(limit.id % u64::try_from(size).unwrap_or(1).max(1)).unwrap_or(0);
-        let free = (home..size).chain(0..home).find(|slot| taken.get(*slot) == Some(&false));
-        let slot = free.unwrap_or(0);
-        if let Some(flag) = taken.get_mut(slot) {
-            *flag = true;
-        }
-        settle(limit, u32::try_from(slot).unwrap_or(u32::MAX));
+        let home = u32::try_from(limit.id % u64::from(size.max(1))).unwrap_or(0);
+        let free = (home..size).chain(0..home).find(|number| !taken.contains(number));
+        let number = free.unwrap_or(home);
+        taken.insert(number);
+        settle(limit, number);
     }
 }
