@@ -2,7 +2,6 @@
 //! or a WasmPlugin gives its plugins.
 
 use crate::Failure;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -36,16 +35,16 @@ pub(crate) fn read_all(path: &Path) -> Result<Vec<Found>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Use(format!("`{}` cannot be read: {error}", path.display())))?;
     // A byte order mark is none of YAML's documents.
-    find(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| Failure::No(format!("`{}` is not YAML: {error}", path.display())))
+    find(text.trim_start_matches('\u{feff}')).map_err(|error| Failure::No(format!("`{}`: {error}", path.display())))
 }
 
-fn find(text: &str) -> Result<Vec<Found>, serde_yaml_ng::Error> {
+fn find(text: &str) -> Result<Vec<Found>, String> {
     let mut found = Vec::new();
     let parts: Vec<Value> = serde_yaml_ng::Deserializer::from_str(text)
         .map(value)
         .filter(|part| !matches!(part, Ok(Value::Null)))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("not YAML: {error}"))?;
     for (index, part) in parts.iter().enumerate() {
         let root = if parts.len() > 1 { format!("document {}: $", index + 1) } else { "$".to_owned() };
         let before = found.len();
@@ -77,8 +76,15 @@ fn value<'de>(from: impl Deserializer<'de, Error = serde_yaml_ng::Error>) -> Res
     serde_yaml_ng::from_value(checked)
 }
 
+/// A text, which Envoy hands over as it is: the filters read JSON, without keys given twice.
+fn json_text(text: &str) -> Result<Value, String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| error.to_string())?;
+    let checked: serde_yaml_ng::Value = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    serde_yaml_ng::from_value(checked).map_err(|error| error.to_string())
+}
+
 /// Adds the configurations of the plugins in `value`.
-fn plugins(value: &Value, path: &str, found: &mut Vec<Found>) -> Result<(), serde_yaml_ng::Error> {
+fn plugins(value: &Value, path: &str, found: &mut Vec<Found>) -> Result<(), String> {
     match value {
         Value::Object(fields) => {
             let either = |snake: &str, camel: &str| fields.get(snake).or_else(|| fields.get(camel));
@@ -94,13 +100,9 @@ fn plugins(value: &Value, path: &str, found: &mut Vec<Found>) -> Result<(), serd
             {
                 let value = configuration.get("value").filter(|_| ours(of("root_id", "rootId")));
                 let document = match value {
-                    // Envoy hands a text over as it is, and the filters read JSON.
-                    Some(Value::String(text)) => {
-                        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| {
-                            serde_yaml_ng::Error::custom(format!("{path}.configuration.value is not JSON: {error}"))
-                        })?;
-                        Some(self::value(serde_yaml_ng::Deserializer::from_str(text))?)
-                    }
+                    Some(Value::String(text)) => Some(
+                        json_text(text).map_err(|error| format!("{path}.configuration.value: not JSON: {error}"))?,
+                    ),
                     other => other.cloned(),
                 };
                 found.extend(document.map(|document| Found::new(&format!("{path}.configuration.value"), document)));
@@ -163,15 +165,12 @@ mod tests {
         assert_eq!(policy.document["policies"][0], json!({"kind": "AuthorizationPolicy"}));
         assert!(find("a: {").is_err());
         for twice in ["action: DENY\naction: ALLOW", r#"{"policies": [], "policies": []}"#] {
-            assert!(find(twice).unwrap_err().to_string().contains("duplicate"), "{twice}");
+            assert!(find(twice).unwrap_err().contains("duplicate"), "{twice}");
         }
         assert_eq!(find("a: &x {b: 1}\nc: {<<: *x}").unwrap()[0].document, json!({"a": {"b": 1}, "c": {"b": 1}}));
         for no_json in ["a: {", "schema: 1", r#"{"schema": 1,}"#] {
             let text = format!("config: {{vm_config: {{}}, configuration: {{value: '{no_json}'}}}}");
-            assert!(
-                find(&text).unwrap_err().to_string().contains("$.config.configuration.value is not JSON"),
-                "{text}"
-            );
+            assert!(find(&text).unwrap_err().contains("$.config.configuration.value: not JSON"), "{text}");
         }
     }
 }
