@@ -3,7 +3,7 @@
 use crate::compile::Compiled;
 use crate::field::Field;
 use std::net::IpAddr;
-use weir_matching::{Candidates, SPIFFE_ID_BYTES, service_accounts, socket_address, spiffe_id};
+use weir_matching::{Candidates, SPIFFE_ID_BYTES, service_accounts, socket_address, spiffe_id, without_query};
 use weir_model::{Attribute, Facts};
 
 /// Memory kept between requests, so that a request allocates nothing.
@@ -200,10 +200,4 @@ impl<'a> Request<'a> {
             self.values.extend(sans.filter_map(|san| Some((Field::PRINCIPAL, spiffe_id(san)?))));
         }
     }
-}
-
-/// What is before the query and the fragment.
-fn without_query(path: &[u8]) -> &[u8] {
-    let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
-    path.get(..end).unwrap_or(path)
 }

@@ -14,7 +14,7 @@
 
 mod expression;
 
-use crate::abi;
+use crate::abi::{self, Status};
 use std::collections::BTreeSet;
 use std::iter;
 use weir_model::{Attribute, Attributes, Demand, Headers};
@@ -356,7 +356,7 @@ impl Habit {
     }
 }
 
-/// Reads one attribute; whatever the host says other than a value means absent.
+/// Reads one attribute. `NotFound` means absent; any other failure, that there is a value which cannot be had.
 pub(crate) fn read(attribute: &Attribute, out: &mut Attributes) {
     let [first, second] = attribute.path();
     let mut path = first.replace('.', "\0").into_bytes();
@@ -364,8 +364,10 @@ pub(crate) fn read(attribute: &Attribute, out: &mut Attributes) {
         path.push(0);
         path.extend_from_slice(second.as_bytes());
     }
-    if let Ok(value) = abi::property(&path) {
-        out.set(attribute, &value);
+    match abi::property(&path) {
+        Ok(value) => out.set(attribute, &value),
+        Err(Status::NOT_FOUND) => {}
+        Err(_) => out.set_unreadable(attribute),
     }
 }
 

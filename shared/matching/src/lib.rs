@@ -7,6 +7,7 @@
 mod cidr;
 mod identity;
 mod index;
+mod path;
 mod sort;
 mod table;
 mod template;
@@ -16,6 +17,7 @@ mod trie;
 pub use cidr::{Cidr, socket_address};
 pub use identity::{SPIFFE_ID_BYTES, has_service_account, namespaces, service_accounts, spiffe_id, trust_domain};
 pub use index::{Alternative, Anchor, Candidates, Group, Index};
+pub use path::{without_parameters, without_query};
 pub use sort::{sort, sort_by};
 pub use template::{Template, TemplateError};
 pub use text::{Glob, Pattern};

@@ -5,7 +5,7 @@
 //! durations and timestamps `i64` nanoseconds, messages serialised.
 
 /// How many attributes have a fixed slot; see [`Attribute::slot`].
-pub const BUILTIN_ATTRIBUTES: usize = 29;
+pub const BUILTIN_ATTRIBUTES: usize = 33;
 
 /// One attribute of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +67,16 @@ pub enum Attribute {
     /// `response.headers['x-envoy-peer-metadata']`: how the upstream workload describes itself. Repeated values are joined
     /// by commas.
     UpstreamPeerMetadata,
+    /// `filter_state['io.istio.peer_principal']`: the SPIFFE URI of the downstream peer, where Istio's HBONE listeners and
+    /// waypoints have put it.
+    PeerPrincipal,
+    /// `filter_state['io.istio.local_principal']`: the SPIFFE URI of this side, likewise.
+    LocalPrincipal,
+    /// `filter_state['downstream_peer']`: how the downstream workload describes itself, as Istio's metadata exchange has
+    /// stored it. A map, encoded as pairs.
+    DownstreamPeer,
+    /// `filter_state['upstream_peer']`: how the upstream workload describes itself, likewise.
+    UpstreamPeer,
     /// `metadata`: all dynamic metadata, serialised `envoy.config.core.v3.Metadata`.
     DynamicMetadata,
     /// `filter_state[NAME]` as raw bytes.
@@ -105,6 +115,10 @@ impl Attribute {
         Self::UpstreamPeerMetadata,
         Self::RequestHost,
         Self::RequestContentType,
+        Self::PeerPrincipal,
+        Self::LocalPrincipal,
+        Self::DownstreamPeer,
+        Self::UpstreamPeer,
     ];
 
     /// The fixed slot of a built-in attribute; `None` for filter state, which is looked up by name.
@@ -140,6 +154,10 @@ impl Attribute {
             Self::UpstreamPeerMetadata => 26,
             Self::RequestHost => 27,
             Self::RequestContentType => 28,
+            Self::PeerPrincipal => 29,
+            Self::LocalPrincipal => 30,
+            Self::DownstreamPeer => 31,
+            Self::UpstreamPeer => 32,
             Self::FilterState(_) => return None,
         })
     }
@@ -177,13 +195,18 @@ impl Attribute {
             Self::UpstreamPeerMetadata => ["response.headers", "x-envoy-peer-metadata"],
             // A whole top-level message; the second element is empty.
             Self::DynamicMetadata => ["metadata", ""],
+            Self::PeerPrincipal => ["filter_state", "io.istio.peer_principal"],
+            Self::LocalPrincipal => ["filter_state", "io.istio.local_principal"],
+            Self::DownstreamPeer => ["filter_state", "downstream_peer"],
+            Self::UpstreamPeer => ["filter_state", "upstream_peer"],
             Self::FilterState(name) => ["filter_state", name],
         }
     }
 
     /// Whether the last element is a key of a map, not a field's name.
     pub fn is_keyed(&self) -> bool {
-        matches!(self, Self::FilterState(_) | Self::RequestContentType | Self::UpstreamPeerMetadata)
+        let [map, _] = self.path();
+        matches!(map, "filter_state" | "request.headers" | "response.headers")
     }
 
     /// Whether the value is a boolean (one byte, 0 or 1).

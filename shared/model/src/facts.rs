@@ -130,14 +130,33 @@ impl PairsBuilder {
 const BITS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
 const SMALL: u32 = 1 << 31;
 
+/// Every slot has a bit.
+const _: () = assert!(BUILTIN_ATTRIBUTES <= 64);
+
 /// Attribute values of one phase: one buffer, and where in it each value lies. Reused between streams.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Attributes {
     buffer: Vec<u8>,
     /// Where the value of each slot lies, if its bit in `known` is set.
     builtin: [(u32, u32); BUILTIN_ATTRIBUTES],
-    known: u32,
+    known: u64,
+    /// The bits of those that the host could not hand over.
+    unreadable: u64,
+    unreadable_named: Vec<Box<str>>,
     named: Vec<(Box<str>, u32, u32)>,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self {
+            buffer: Vec::new(),
+            builtin: [(0, 0); BUILTIN_ATTRIBUTES],
+            known: 0,
+            unreadable: 0,
+            unreadable_named: Vec::new(),
+            named: Vec::new(),
+        }
+    }
 }
 
 impl Attributes {
@@ -146,6 +165,27 @@ impl Attributes {
         self.buffer.clear();
         self.known = 0;
         self.named.clear();
+        self.unreadable = 0;
+        self.unreadable_named.clear();
+    }
+
+    /// Says that the host has a value and could not hand it over. It then reads as absent everywhere but in
+    /// [`Attributes::is_unreadable`].
+    pub fn set_unreadable(&mut self, attribute: &Attribute) {
+        match (attribute.slot(), attribute) {
+            (Some(slot), _) => self.unreadable |= 1 << slot,
+            (None, Attribute::FilterState(name)) => self.unreadable_named.push(name.clone()),
+            (None, _) => {}
+        }
+    }
+
+    /// Whether there is a value that the host could not hand over: a decision that needs it is a guess.
+    pub fn is_unreadable(&self, attribute: &Attribute) -> bool {
+        match (attribute.slot(), attribute) {
+            (Some(slot), _) => self.unreadable & (1 << slot) != 0,
+            (None, Attribute::FilterState(name)) => self.unreadable_named.contains(name),
+            (None, _) => false,
+        }
     }
 
     /// Sets one value, in the encoding of [`Attribute`].

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use weir_scenario::{Cluster, Direction, EscapedSlashes, Failure, Surroundings, Target, Tls, Told};
+use weir_scenario::{Bytes, Cluster, Direction, EscapedSlashes, Failure, Surroundings, Target, Tls, Told};
 
 use crate::certificates::Identity;
 use crate::filters::{Plugin, Setup};
@@ -68,7 +68,11 @@ pub(crate) fn bootstrap(
 
 /// The listener with its filters.
 pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Value {
-    let plain = || json!({"filters": [connection_manager(setup, dir)]});
+    let plain = || {
+        let state = &setup.proxy.connection_filter_state;
+        let before = (!state.is_empty()).then(|| connection_filter_state(state));
+        json!({"filters": before.into_iter().chain([connection_manager(setup, dir)]).collect::<Vec<_>>()})
+    };
     let secure = |tls: &ServerTls| {
         let mut chain = plain();
         merge(&mut chain, json!({"transport_socket": transport_socket(tls)}));
@@ -129,7 +133,10 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
             EscapedSlashes::UnescapeAndRedirect => "UNESCAPE_AND_REDIRECT",
             EscapedSlashes::UnescapeAndForward => "UNESCAPE_AND_FORWARD",
         },
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(&setup.world)}]},
+        "route_config": {
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(&setup.world)}],
+            "ignore_path_parameters_in_path_matching": proxy.ignore_path_parameters,
+        },
         "http_filters": filters,
         "access_log": [crate::access::logger(&dir.join(ACCESS_LOG))],
     });
@@ -144,16 +151,17 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
 
 fn set_filter_state(told: &BTreeMap<String, Told>) -> Value {
     let values = told.iter().map(|(key, told)| {
+        // A literal `%` is written twice.
         let format = match told {
-            Told::DirectAddress => "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
-            Told::PeerUriSans => "%DOWNSTREAM_PEER_URI_SAN%",
+            Told::DirectAddress => json!({"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}),
+            Told::PeerUriSans => json!({"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}),
+            Told::Header(name) => json!({"inline_string": format!("%REQ({name})%")}),
+            Told::Value(Bytes(bytes)) => {
+                let escaped = bytes.iter().flat_map(|byte| std::iter::repeat_n(*byte, 1 + usize::from(*byte == b'%')));
+                json!({"inline_bytes": Bytes(escaped.collect()).base64()})
+            }
         };
-        json!({
-            "object_key": key,
-            "factory_key": "envoy.string",
-            "format_string": {"text_format_source": {"inline_string": format}, "omit_empty_values": true},
-            "skip_if_empty": true,
-        })
+        state_value(key, &format)
     });
     json!({
         "name": "envoy.filters.http.set_filter_state",
@@ -161,6 +169,27 @@ fn set_filter_state(told: &BTreeMap<String, Told>) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
             "on_request_headers": values.collect::<Vec<_>>(),
         },
+    })
+}
+
+fn connection_filter_state(state: &BTreeMap<String, String>) -> Value {
+    let values = state.iter().map(|(key, value)| state_value(key, &json!({"inline_string": value})));
+    json!({
+        "name": "envoy.filters.network.set_filter_state",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+            "on_new_connection": values.collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// One value of filter state, a string from a format; none where it is empty.
+fn state_value(key: &str, format: &Value) -> Value {
+    json!({
+        "object_key": key,
+        "factory_key": "envoy.string",
+        "format_string": {"text_format_source": format, "omit_empty_values": true},
+        "skip_if_empty": true,
     })
 }
 

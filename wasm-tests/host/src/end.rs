@@ -34,7 +34,7 @@ impl Worker {
             connection_id: id,
             remote: hcm::remote(&process.settings.proxy, incoming, &headers),
             started: (process.clock.wall(), process.clock.monotonic()),
-            filter_state: hcm::told(&process.settings.proxy, incoming),
+            filter_state: hcm::told(&process.settings.proxy, incoming, &headers),
             dynamic_metadata: incoming.dynamic_metadata.clone(),
             ..StreamData::default()
         };

@@ -100,17 +100,25 @@ fn host(address: &str) -> &str {
 }
 
 /// Filter state that is there before the filters: what a test gives, and what `set_filter_state` writes.
-pub(crate) fn told(proxy: &Proxy, incoming: &Incoming) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub(crate) fn told(proxy: &Proxy, incoming: &Incoming, admitted: &HeaderMap) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut state = incoming.filter_state.clone();
+    let of_connection = proxy.connection_filter_state.iter();
+    state.extend(of_connection.map(|(key, value)| (key.clone().into_bytes(), value.clone().into_bytes())));
     for (key, told) in &proxy.filter_state {
         let value = match told {
-            Told::DirectAddress => incoming.connection.source.clone(),
+            Told::DirectAddress => incoming.connection.source.clone().into_bytes(),
             Told::PeerUriSans => {
-                incoming.connection.tls.as_ref().map(|tls| tls.peer_uri_sans.join(",")).unwrap_or_default()
+                let tls = incoming.connection.tls.as_ref();
+                tls.map(|tls| tls.peer_uri_sans.join(",")).unwrap_or_default().into_bytes()
             }
+            Told::Header(name) => {
+                let mut named = admitted.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
+                named.next().map(|(_, value)| value.to_vec()).unwrap_or_default()
+            }
+            Told::Value(bytes) => bytes.0.clone(),
         };
         if !value.is_empty() {
-            state.insert(key.clone().into_bytes(), value.into_bytes());
+            state.insert(key.clone().into_bytes(), value);
         }
     }
     state

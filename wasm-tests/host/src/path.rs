@@ -113,5 +113,16 @@ fn canonical(path: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// A path without its parameters: in each segment before the query, what follows the first `;`.
+pub(crate) fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
+    let (before, query) = path.split_at_checked(end).unwrap_or((path, b""));
+    let segments = before.split(|byte| *byte == b'/');
+    let kept = segments.map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default());
+    let mut out = kept.collect::<Vec<_>>().join(b"/".as_slice());
+    out.extend_from_slice(query);
+    out
+}
+
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,9 @@ impl Worker {
         let Some(stream) = self.streams.get(&id) else { return };
         let mut data = stream.data.borrow_mut();
         let path = data.request_headers.as_ref().and_then(|map| map.get(b":path")).unwrap_or_default().to_vec();
-        let routes = &self.site.process.settings.surroundings.routes;
+        let settings = &self.site.process.settings;
+        let path = if settings.proxy.ignore_path_parameters { crate::path::without_parameters(&path) } else { path };
+        let routes = &settings.surroundings.routes;
         let route = routes.iter().find(|route| path.starts_with(route.prefix.as_bytes()));
         data.route = route.map(|route| match &route.to {
             Target::Cluster(name) => Routed { name: route.name.clone(), cluster: Some(name.clone()), direct: None },

@@ -22,6 +22,14 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// The bytes in base64.
+    #[must_use]
+    pub fn base64(&self) -> String {
+        STANDARD.encode(&self.0)
+    }
+}
+
 impl From<&str> for Bytes {
     fn from(text: &str) -> Self {
         Bytes(text.as_bytes().to_vec())

@@ -139,13 +139,17 @@ pub enum Tls {
 }
 
 /// What a filter before the first writes into filter state: Envoy's `set_filter_state`, without a value that is empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Told {
     /// `%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%`
     DirectAddress,
     /// `%DOWNSTREAM_PEER_URI_SAN%`
     PeerUriSans,
+    /// `%REQ(NAME)%`: the first value of that request header.
+    Header(String),
+    /// These bytes.
+    Value(crate::Bytes),
 }
 
 /// The proxy.
@@ -168,6 +172,10 @@ pub struct Proxy {
     pub tls: Tls,
     /// Filter state that is there before the filters, by its key.
     pub filter_state: BTreeMap<String, Told>,
+    /// Filter state of the connection, by its key: what the network filter `set_filter_state` writes for a new connection.
+    pub connection_filter_state: BTreeMap<String, String>,
+    /// The route configuration's `ignore_path_parameters_in_path_matching`.
+    pub ignore_path_parameters: bool,
     /// Envoy's `max_request_headers_kb`; its own default (60) when absent.
     pub max_request_headers_kb: Option<u32>,
     /// Envoy's `request_timeout`, off when absent.
@@ -185,6 +193,8 @@ impl Default for Proxy {
             xff_trusted_hops: 0,
             tls: Tls::default(),
             filter_state: BTreeMap::new(),
+            connection_filter_state: BTreeMap::new(),
+            ignore_path_parameters: false,
             max_request_headers_kb: None,
             request_timeout: None,
         }
