@@ -1,7 +1,7 @@
 //! A place in a document: the value, its path, and where problems go.
 
 use crate::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
 use weir_model::Problem;
@@ -10,6 +10,9 @@ use weir_model::Problem;
 #[derive(Debug, Default)]
 pub struct Sink {
     problems: RefCell<Vec<Problem>>,
+    /// How many problems there were, those that are not kept included.
+    met: Cell<usize>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl Sink {
@@ -17,15 +20,13 @@ impl Sink {
     pub const KEPT: usize = 1000;
 
     fn push(&self, problem: Problem) {
-        let mut problems = self.problems.borrow_mut();
-        if problems.len() < Self::KEPT {
-            problems.push(problem);
-        }
+        self.met.set(self.met.get().saturating_add(1));
+        keep(&self.problems, problem);
     }
 
-    /// How many problems there are so far.
+    /// How many problems there are so far, those that are not kept included.
     pub fn len(&self) -> usize {
-        self.problems.borrow().len()
+        self.met.get()
     }
 
     /// Whether there is none so far.
@@ -35,6 +36,13 @@ impl Sink {
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
+    }
+}
+
+fn keep(list: &RefCell<Vec<Problem>>, problem: Problem) {
+    let mut list = list.borrow_mut();
+    if list.len() < Sink::KEPT {
+        list.push(problem);
     }
 }
 
@@ -98,6 +106,16 @@ impl<'v> At<'v> {
     pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
         self.sink.push(Problem { path: self.path(), message: message.into() });
         None
+    }
+
+    /// Records a warning here: what is written is accepted, and does not do what its author means.
+    pub fn warning(&self, message: impl Into<String>) {
+        keep(&self.sink.warnings, Problem { path: self.path(), message: message.into() });
+    }
+
+    /// Takes all warnings of the document.
+    pub fn take_warnings(&self) -> Vec<Problem> {
+        self.sink.warnings.take()
     }
 
     fn child(&self, value: &'v Value, step: Step<'v>) -> Self {
@@ -181,6 +199,7 @@ impl<'v> At<'v> {
         };
         match found {
             Some(value) if (low..=high).contains(&value) => Some(value),
+            _ if low == high => self.problem(format!("expected `{low}`")),
             _ => self.problem(format!("expected a whole number from {low} to {high}")),
         }
     }

@@ -106,6 +106,10 @@ impl Filter for Probe {
         })
     }
 
+    fn warnings(&self) -> &[Problem] {
+        &[]
+    }
+
     fn demand(&self, phase: Phase) -> &Demand {
         match phase {
             Phase::Request => &self.request,
