@@ -106,10 +106,11 @@ impl Judge {
             let outcome = match &limit.algorithm {
                 None => None,
                 Some(_) if !found.reachable => Some(Outcome::Unavailable),
-                Some(algorithm) => {
-                    let outcome = table.charge(cells, &found.key, algorithm, found.hits, charge, now);
-                    Some(if algorithm.admits(self.whole(&found.key)) { outcome } else { outcome.forever() })
-                }
+                Some(algorithm) => Some(match table.charge(cells, &found.key, algorithm, found.hits, charge, now) {
+                    taken @ Outcome::Taken { .. } => taken,
+                    refused if algorithm.admits(self.whole(&found.key)) => refused,
+                    refused => refused.forever(),
+                }),
             };
             let answer = Answer::new(found.limit, shadow, outcome, self.deny_full);
             if let (Some(Outcome::Taken { receipt, .. }), Some(found)) = (outcome, self.matches.get_mut(index)) {

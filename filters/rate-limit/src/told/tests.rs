@@ -59,7 +59,8 @@ const LISTED: &str = r#"x-ratelimit-limit: 2, 3;w=60;name="by minute", 2;w=86400
 
 #[test]
 fn everything_that_is_told_is_about_one_limit() {
-    let rows: [(&[Option<Outcome>], bool, &[&str]); 10] = [
+    type Row<'r> = (&'r [Option<Outcome>], bool, &'r [&'r str]);
+    let rows: [Row<'_>; 10] = [
         (
             &[taken(0), exceeded(Some(3_999 * SECOND + 1))],
             false,
