@@ -3,7 +3,8 @@
 /// One instant as both clocks tell it, read once at the start of a callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Nanoseconds since the Unix epoch. It may step in either direction; only fixed windows and records use it.
+    /// Nanoseconds since the Unix epoch. It may step in either direction unless [`crate::Demand::steady_wall_clock`] is
+    /// all that was demanded.
     pub wall_nanos: u64,
     /// Nanoseconds of a monotonic clock shared by every worker of the process. Rates, leases and breakers use it.
     pub mono_nanos: u64,

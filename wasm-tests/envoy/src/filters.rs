@@ -57,6 +57,8 @@ pub struct Setup {
     pub discovery: Discovery,
     /// Envoy's `--component-log-level`, such as `wasm:debug`.
     pub component_log_level: Option<String>,
+    /// Whether the proxy's wall clock can be set; it is this machine's otherwise.
+    pub own_wall_clock: bool,
     /// Where it runs.
     pub site: Site,
 }
@@ -95,6 +97,7 @@ impl Setup {
             world: scenario.world.clone(),
             discovery: if changes { Discovery::Filters } else { Discovery::None },
             component_log_level: None,
+            own_wall_clock: scenario.steps.iter().any(|step| matches!(step, Step::WallClock(_))),
             site: Site::default(),
         })
     }
