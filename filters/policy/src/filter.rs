@@ -9,7 +9,7 @@ use crate::request::Scratch;
 use crate::workload::Proxy;
 use std::time::Duration;
 use weir_config::{At, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
-use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problem, Problems, Reply, Verdict};
+use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict, Warning};
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
 ///
@@ -25,7 +25,7 @@ pub struct Policy {
     said_inert: bool,
     report: Report,
     scratch: Scratch,
-    warnings: Vec<Problem>,
+    warnings: Vec<Warning>,
 }
 
 /// `xds.listener_direction` of an outbound listener.
@@ -110,7 +110,7 @@ impl Filter for Policy {
         })
     }
 
-    fn warnings(&self) -> &[Problem] {
+    fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 

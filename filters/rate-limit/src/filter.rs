@@ -10,7 +10,7 @@ use crate::table::Table;
 use crate::tree::Tree;
 use std::time::Duration;
 use weir_config::{At, Mode, document_header, name_and_mode, read_document};
-use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problem, Problems, Reply, Verdict};
+use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Reply, Verdict, Warning};
 
 mod settings;
 #[cfg(test)]
@@ -142,7 +142,7 @@ impl Filter for RateLimit {
         })
     }
 
-    fn warnings(&self) -> &[Problem] {
+    fn warnings(&self) -> &[Warning] {
         &[]
     }
 

@@ -8,7 +8,7 @@ use crate::Section;
 use std::time::Duration;
 use weir_config::{document_header, name_and_mode, read_document};
 use weir_model::{
-    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase, Problem, Problems, Verdict,
+    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase, Problems, Verdict, Warning,
 };
 
 /// Owners of metrics, by part.
@@ -24,7 +24,7 @@ pub struct Composed<P, R, T> {
     telemetry: Option<T>,
     demands: [Demand; 4],
     period: Option<Duration>,
-    warnings: Vec<Problem>,
+    warnings: Vec<Warning>,
     /// When each part's next tick is due, on the monotonic clock.
     due: [u64; 3],
 }
@@ -188,7 +188,7 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         })
     }
 
-    fn warnings(&self) -> &[Problem] {
+    fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 

@@ -4,7 +4,7 @@ use crate::Value;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
-use weir_model::Problem;
+use weir_model::{Problem, Warning};
 
 /// Collects problems while a document is read.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub struct Sink {
     problems: RefCell<Vec<Problem>>,
     /// How many problems there were, those that are not kept included.
     met: Cell<usize>,
-    warnings: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Warning>>,
 }
 
 impl Sink {
@@ -21,7 +21,10 @@ impl Sink {
 
     fn push(&self, problem: Problem) {
         self.met.set(self.met.get().saturating_add(1));
-        keep(&self.problems, problem);
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < Self::KEPT {
+            problems.push(problem);
+        }
     }
 
     /// How many problems there are so far, those that are not kept included.
@@ -36,13 +39,6 @@ impl Sink {
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
-    }
-}
-
-fn keep(list: &RefCell<Vec<Problem>>, problem: Problem) {
-    let mut list = list.borrow_mut();
-    if list.len() < Sink::KEPT {
-        list.push(problem);
     }
 }
 
@@ -109,12 +105,15 @@ impl<'v> At<'v> {
     }
 
     /// Records a warning here: what is written is accepted, and does not do what its author means.
-    pub fn warning(&self, message: impl Into<String>) {
-        keep(&self.sink.warnings, Problem { path: self.path(), message: message.into() });
+    pub fn warning(&self, id: &'static str, message: impl Into<String>) {
+        let mut warnings = self.sink.warnings.borrow_mut();
+        if warnings.len() < Sink::KEPT {
+            warnings.push(Warning { id, path: self.path(), message: message.into() });
+        }
     }
 
     /// Takes all warnings of the document.
-    pub fn take_warnings(&self) -> Vec<Problem> {
+    pub fn take_warnings(&self) -> Vec<Warning> {
         self.sink.warnings.take()
     }
 

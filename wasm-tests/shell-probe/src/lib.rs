@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use weir_model::{
     Answer, Attribute, CellError, Demand, Expect, Facts, Filter, HeaderEdit, Io, Level, MetricKind, Node, Phase,
-    Problem, Problems, Verdict,
+    Problem, Problems, Verdict, Warning,
 };
 
 weir_host::module!(Probe);
@@ -106,7 +106,7 @@ impl Filter for Probe {
         })
     }
 
-    fn warnings(&self) -> &[Problem] {
+    fn warnings(&self) -> &[Warning] {
         &[]
     }
 
