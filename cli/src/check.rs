@@ -25,6 +25,9 @@ impl Remark {
     }
 }
 
+/// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
+const MISFIRES: [&str; 1] = ["direct-address-unknown"];
+
 /// A route option that is on in another file.
 #[derive(Clone, Debug)]
 pub(crate) struct Elsewhere {
@@ -54,9 +57,12 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, elsewhere: &
         remarks.problem(place(&problem.path), problem.message);
     }
     for warning in compiled.warnings {
+        let (path, message) = (place(&warning.path), format!("{} [{}]", warning.message, warning.id));
         // What a policy of its own lacks may be in the document that it is going to stand in.
-        let (path, message) = (place(&warning.path), warning.message);
-        if found.is_whole() { remarks.problem(path, message) } else { remarks.warning(path, message) }
+        match MISFIRES.contains(&warning.id) && found.is_whole() {
+            true => remarks.problem(path, message),
+            false => remarks.warning(path, message),
+        }
     }
     let parts = module.parts(&found.document);
     if module == Module::Suite && parts.is_empty() && found.document.is_object() {

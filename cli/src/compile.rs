@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use weir_config::Mode;
-use weir_model::{Filter, Node, Problem, Problems, StructValue};
+use weir_model::{Filter, Node, Problem, Problems, StructValue, Warning};
 
 /// A module, and so the schema of its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,7 +21,7 @@ pub(crate) enum Module {
 pub(crate) struct Compiled {
     pub(crate) problems: Vec<Problem>,
     /// What is well formed and cannot do what its author means.
-    pub(crate) warnings: Vec<Problem>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// A section of a document that decides requests, or the whole document.
@@ -123,14 +123,14 @@ impl fmt::Display for Module {
     }
 }
 
-fn warnings_of<F: Filter>(document: &[u8], node: &Node) -> Result<Vec<Problem>, Problems> {
+fn warnings_of<F: Filter>(document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {
     F::compile(document, node).map(|filter| filter.warnings().to_vec())
 }
 
-fn add(all: &mut Vec<Problem>, found: Vec<Problem>) {
-    for problem in found {
-        if !all.contains(&problem) {
-            all.push(problem);
+fn add<T: PartialEq>(all: &mut Vec<T>, found: Vec<T>) {
+    for one in found {
+        if !all.contains(&one) {
+            all.push(one);
         }
     }
 }

@@ -263,3 +263,21 @@ fn an_option_of_another_file_is_a_warning() {
     let found = remarks(&alone, &elsewhere);
     assert_eq!((found.len(), found[0].is_problem, found[0].path.as_str()), (1, false, "$"), "{found:?}");
 }
+
+#[test]
+fn what_must_misfire_is_a_problem() {
+    let policy = json!({
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "blocks", "namespace": "shop"},
+        "spec": {"action": "DENY", "rules": [{"from": [{"source": {"ipBlocks": ["192.0.2.0/24"]}}]}]},
+    });
+    let document = |workload: Value| suite(json!({"policy": {"workload": workload, "policies": [policy]}}));
+    let unknown = document(json!({}));
+    expect(&[
+        ("no direct address", unknown.clone(), &["$.policy.policies[0].spec.rules[0]"]),
+        ("direct address", document(json!({"directAddress": {"filterState": "weir.direct_address"}})), &[]),
+        ("the policy alone", policy.clone(), &["warning: $.spec.rules[0]"]),
+    ]);
+    let message = &remarks(&unknown, &[])[0].message;
+    assert!(message.ends_with("[direct-address-unknown]") && message.contains("`shop/blocks`"), "{message}");
+}
