@@ -57,6 +57,8 @@ pub(crate) struct Compiled {
     pub(crate) headers: Box<[Box<[u8]>]>,
     /// The fields that some test looks at.
     pub(crate) fields: Box<[Field]>,
+    /// Those of them without which a rule fails closed.
+    pub(crate) vital: Box<[Field]>,
     /// What deciding reads.
     pub(crate) demand: Demand,
     pub(crate) direct_address: Option<Attribute>,
@@ -134,6 +136,7 @@ pub(crate) fn compile(objects: &[Object], workload: &Workload, at: &At<'_>) -> O
         tests: tests.into(),
         index,
         headers: headers.into(),
+        vital: fields.iter().copied().filter(|field| field.is_vital()).collect(),
         fields: fields.into(),
         demand,
         direct_address,

@@ -91,14 +91,25 @@ impl<'p> Decision<'p> {
         let Some(RuleName { namespace, policy, index }) = self.rule else {
             return "rbac_access_denied_matched_policy[none]".to_owned();
         };
-        // Details with white space would not be one field of an access log line; Kubernetes names have none.
-        let clean = |text: &str| text.replace(|found: char| found.is_whitespace() || found.is_control(), "_");
-        let (namespace, policy) = (clean(namespace), clean(policy));
-        let id = format!("ns[{namespace}]-policy[{policy}]-rule[{index}]");
+        let mut text = String::new();
         match self.unknown {
-            Some(source) => format!("rbac_access_denied[{source}-unknown]_needed_by[{id}]"),
-            None => format!("rbac_access_denied_matched_policy[{id}]"),
+            Some(source) => text.extend(["rbac_access_denied[", source, "-unknown]_needed_by[ns["]),
+            None => text.push_str("rbac_access_denied_matched_policy[ns["),
         }
+        push_clean(&mut text, namespace);
+        text.push_str("]-policy[");
+        push_clean(&mut text, policy);
+        text.extend(["]-rule[", &index.to_string(), "]]"]);
+        text
+    }
+}
+
+/// Details with white space would not be one field of an access log line; Kubernetes names have none.
+fn push_clean(text: &mut String, name: &str) {
+    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        text.push_str(name);
+    } else {
+        text.extend(name.chars().map(|found| if found.is_whitespace() || found.is_control() { '_' } else { found }));
     }
 }
 

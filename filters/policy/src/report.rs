@@ -78,17 +78,20 @@ fn name(plugin: &str, decision: &Decision<'_>, capacity: Capacity) -> String {
 
 /// The text for the access log, such as `deny ns/name[0]` or `deny ns/name[0] direct-address-unknown`; `None` if nothing was there to decide.
 pub(crate) fn text(decision: &Decision<'_>, capacity: Capacity) -> Option<Vec<u8>> {
-    let word = if decision.allow { "allow" } else { "deny" };
-    let mode = if capacity == Capacity::Enforced { "" } else { "shadow " };
+    let word = if decision.allow { "allow " } else { "deny " };
+    if decision.rule.is_none() && decision.allow {
+        return None;
+    }
+    let mut text = String::from(if capacity == Capacity::Enforced { "" } else { "shadow " });
+    text.push_str(word);
     match &decision.rule {
         Some(RuleName { namespace, policy, index }) => {
-            let mut text = format!("{mode}{word} {namespace}/{policy}[{index}]");
-            if let Some(source) = decision.unknown {
-                text.extend([" ", source, "-unknown"]);
-            }
-            Some(text.into_bytes())
+            text.extend([namespace, "/", policy, "[", &index.to_string(), "]"]);
         }
-        None if decision.allow => None,
-        None => Some(format!("{mode}{word} -").into_bytes()),
+        None => text.push('-'),
     }
+    if let Some(source) = decision.unknown {
+        text.extend([" ", source, "-unknown"]);
+    }
+    Some(text.into_bytes())
 }

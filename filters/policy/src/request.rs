@@ -77,10 +77,10 @@ impl Scratch {
         if request.authenticated {
             index.probe_present(Field::PRINCIPAL.0, candidates);
         }
-        for field in Field::VITAL {
-            match request.address(field) {
+        for field in &compiled.vital {
+            match request.address(*field) {
                 Some(address) => index.probe_address(field.0, address, candidates),
-                None if request.is_unknown(field) => index.probe_unknown(field.0, candidates),
+                None if request.is_unknown(*field) => index.probe_unknown(field.0, candidates),
                 None => {}
             }
         }
