@@ -58,6 +58,12 @@ fn end(settings: &Settings) -> Demand {
         attributes.extend([Attribute::ClusterName, Attribute::RouteName]);
     }
     let mut inbound = vec![Attribute::PeerUriSan, Attribute::LocalUriSan];
+    if settings.istio {
+        inbound.extend([Attribute::PeerPrincipal, Attribute::LocalPrincipal]);
+    }
+    if settings.exchanges(Side::Destination) {
+        inbound.push(Attribute::DownstreamPeer);
+    }
     if settings.trust == Trust::Mtls {
         inbound.push(Attribute::ConnectionMtls);
     }
@@ -66,8 +72,12 @@ fn end(settings: &Settings) -> Demand {
     if settings.tells_peer(Side::Source) {
         outbound.push(Attribute::UpstreamPeerMetadata);
     }
+    if settings.exchanges(Side::Source) {
+        outbound.push(Attribute::UpstreamPeer);
+    }
     if settings.host_names(Side::Source) {
-        outbound.push(Attribute::RequestHost);
+        // An outbound listener must be told from one without a direction.
+        outbound.extend([Attribute::RequestHost, Attribute::ListenerDirection]);
     }
     // The headers of a gRPC request never end it.
     let mut demand = Demand::default();
