@@ -6,7 +6,7 @@
 //! it fills the rows alone.
 
 use crate::peer::Peer;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who a peer has proved to be.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Identity<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Vouched {
     pairs: BTreeSet<(u32, u32)>,
+    /// How many of them each principal has.
+    given: BTreeMap<u32, usize>,
     room: usize,
     /// For how many descriptions one principal stands.
     of_principal: usize,
@@ -29,14 +31,13 @@ pub(crate) struct Vouched {
 impl Vouched {
     /// Room for as many descriptions as there are rows, and for a quarter of them from one principal.
     pub(crate) fn new(series: usize) -> Self {
-        Self { pairs: BTreeSet::new(), room: series, of_principal: series.div_ceil(4) }
+        Self { pairs: BTreeSet::new(), given: BTreeMap::new(), room: series, of_principal: series.div_ceil(4) }
     }
 
     /// Whether `identity` could stand for a description that it has not given before.
     pub(crate) fn would_admit(&self, identity: &Identity<'_>, peer: &Peer) -> bool {
-        let mut given = self.pairs.range((identity.number, 0)..=(identity.number, u32::MAX));
-        let last = self.of_principal.saturating_sub(1);
-        peer.agrees_with(identity.san) && self.pairs.len() < self.room && given.nth(last).is_none()
+        let given = self.given.get(&identity.number).copied().unwrap_or_default();
+        given < self.of_principal && self.pairs.len() < self.room && peer.agrees_with(identity.san)
     }
 
     /// Whether `identity` stands for the description `peer`, which has that number; from now on always, if it does.
@@ -47,6 +48,7 @@ impl Vouched {
         let admitted = self.would_admit(identity, peer);
         if admitted {
             self.pairs.insert((identity.number, number));
+            *self.given.entry(identity.number).or_default() += 1;
         }
         admitted
     }
