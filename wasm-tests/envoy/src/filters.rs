@@ -45,7 +45,9 @@ impl Plugin {
 pub struct Setup {
     /// The filter chain before the router.
     pub plugins: Vec<Plugin>,
-    /// Filters of Envoy's own after the plugins, as its configuration has them.
+    /// Filters of Envoy's own before the plugins, as its configuration has them.
+    pub native_first: Vec<Value>,
+    /// Filters of Envoy's own after the plugins, likewise.
     pub native: Vec<Value>,
     /// Listener and identity.
     pub proxy: weir_scenario::Proxy,
