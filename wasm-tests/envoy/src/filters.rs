@@ -89,6 +89,7 @@ impl Setup {
         let changes = scenario.steps.iter().any(|step| matches!(step, Step::Configure(_)));
         Ok(Self {
             plugins: Plugin::all(&scenario.filters)?,
+            native_first: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),
