@@ -55,7 +55,7 @@ fn end(settings: &Settings) -> Demand {
         Attribute::ClusterMetadata,
     ];
     if settings.istio {
-        attributes.extend([Attribute::ClusterName, Attribute::RouteName]);
+        attributes.push(Attribute::ClusterName);
     }
     let mut inbound = vec![Attribute::PeerUriSan, Attribute::LocalUriSan];
     if settings.istio {
@@ -69,6 +69,10 @@ fn end(settings: &Settings) -> Demand {
     }
     let mut outbound =
         vec![Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan, Attribute::UpstreamHostMetadata];
+    if settings.istio {
+        // The routes that mean something are those of outbound listeners.
+        outbound.push(Attribute::RouteName);
+    }
     if settings.tells_peer(Side::Source) {
         outbound.push(Attribute::UpstreamPeerMetadata);
     }

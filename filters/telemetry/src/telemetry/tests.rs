@@ -208,7 +208,7 @@ fn no_more_is_read_than_the_configuration_uses() {
     let told_by_peer = BTreeSet::from([b"x-envoy-peer-metadata".as_slice()]);
     let mut istio = node();
     istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
-    let names = [A::ClusterName, A::RouteName];
+    let (cluster, route) = ([A::ClusterName], [A::RouteName]);
     let principals = [A::PeerPrincipal, A::LocalPrincipal];
     let exchanged = [&mtls[..], &principals, &[A::DownstreamPeer]].concat();
     let told_of = [&told[..], &[A::UpstreamPeer]].concat();
@@ -223,12 +223,16 @@ fn no_more_is_read_than_the_configuration_uses() {
         (
             r#", "reporter": "source", "peerMetadata": {"trust": "never"}"#,
             istio.clone(),
-            [&[&outbound, &names], &[], &[]],
+            [&[&outbound, &cluster, &route], &[], &[]],
         ),
         ("", node(), [&[], &[&mtls], &[&told]]),
         (r#", "hostFallback": "off""#, node(), [&[], &[&mtls], &[&hostless]]),
-        ("", istio.clone(), [&[&names], &[&exchanged], &[&told_of]]),
-        (r#", "peerMetadata": {"trust": "never"}"#, istio, [&[&names], &[&inbound, &principals], &[&outbound]]),
+        ("", istio.clone(), [&[&cluster], &[&exchanged], &[&told_of, &route]]),
+        (
+            r#", "peerMetadata": {"trust": "never"}"#,
+            istio,
+            [&[&cluster], &[&inbound, &principals], &[&outbound, &route]],
+        ),
     ];
     for (settings, node, more) in cases {
         let filter = telemetry(settings, &node);
