@@ -6,7 +6,7 @@
 //! it fills the rows alone.
 
 use crate::peer::Peer;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Who a peer has proved to be.
 #[derive(Clone, Copy, Debug)]
@@ -17,40 +17,48 @@ pub(crate) struct Identity<'a> {
     pub(crate) san: &'a [u8],
 }
 
-/// The pairs of principal and description that are vouched for.
+/// The pairs of principal and description that are vouched for. Numbers are kept as bytes, because the module has maps of
+/// these already.
 #[derive(Clone, Debug)]
 pub(crate) struct Vouched {
-    pairs: BTreeSet<(u32, u32)>,
+    pairs: BTreeMap<Vec<u8>, u32>,
     /// How many of them each principal has.
-    given: BTreeMap<u32, usize>,
+    given: BTreeMap<Vec<u8>, u32>,
     room: usize,
     /// For how many descriptions one principal stands.
-    of_principal: usize,
+    of_principal: u32,
 }
 
 impl Vouched {
     /// Room for as many descriptions as there are rows, and for a quarter of them from one principal.
     pub(crate) fn new(series: usize) -> Self {
-        Self { pairs: BTreeSet::new(), given: BTreeMap::new(), room: series, of_principal: series.div_ceil(4) }
+        let of_principal = u32::try_from(series.div_ceil(4)).unwrap_or(u32::MAX);
+        Self { pairs: BTreeMap::new(), given: BTreeMap::new(), room: series, of_principal }
     }
 
     /// Whether `identity` could stand for a description that it has not given before.
     pub(crate) fn would_admit(&self, identity: &Identity<'_>, peer: &Peer) -> bool {
-        let given = self.given.get(&identity.number).copied().unwrap_or_default();
-        given < self.of_principal && self.pairs.len() < self.room && peer.agrees_with(identity.san)
+        self.given(identity) < self.of_principal && self.pairs.len() < self.room && peer.agrees_with(identity.san)
     }
 
     /// Whether `identity` stands for the description `peer`, which has that number; from now on always, if it does.
     pub(crate) fn admit(&mut self, identity: &Identity<'_>, number: u32, peer: &Peer) -> bool {
-        if self.pairs.contains(&(identity.number, number)) {
+        let pair = u64::from(identity.number) << 32 | u64::from(number);
+        let pair = pair.to_le_bytes();
+        if self.pairs.contains_key(pair.as_slice()) {
             return peer.agrees_with(identity.san);
         }
         let admitted = self.would_admit(identity, peer);
         if admitted {
-            self.pairs.insert((identity.number, number));
-            *self.given.entry(identity.number).or_default() += 1;
+            let given = self.given(identity).saturating_add(1);
+            self.given.insert(identity.number.to_le_bytes().to_vec(), given);
+            self.pairs.insert(pair.to_vec(), number);
         }
         admitted
+    }
+
+    fn given(&self, identity: &Identity<'_>) -> u32 {
+        self.given.get(identity.number.to_le_bytes().as_slice()).copied().unwrap_or_default()
     }
 }
 
