@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) istio: bool,
     /// The proxy is an Istio gateway.
     pub(crate) gateway: bool,
+    /// The `Host` header may name the service.
+    pub(crate) host_fallback: bool,
 }
 
 impl Settings {
@@ -73,6 +75,10 @@ impl Settings {
             Some(at) => peer_metadata(&at),
             None => Some(Trust::Mtls),
         };
+        let host_fallback = match fields.take("hostFallback") {
+            Some(at) => at.word(&[("auto", true), ("off", false)]),
+            None => Some(true),
+        };
         for later in ["telemetry", "definitions", "classify", "accessLog"] {
             if let Some(at) = fields.take(later).filter(|at| !is_empty(at.value())) {
                 at.problem::<()>(format!("`{later}` is not supported by this version; remove it"));
@@ -93,18 +99,25 @@ impl Settings {
             trust: trust?,
             istio: node.text("ISTIO_VERSION").is_some(),
             gateway: node.id.starts_with("router~"),
+            host_fallback: host_fallback?,
         })
     }
 
-    /// Whether the `Host` header names the service where the cluster does not. As in Istio: not on a destination's side and
-    /// not in a gateway, where clients choose it freely.
+    /// Whether `Host` can name the service of that side's streams where the cluster does not. A stream's listener must be
+    /// outbound besides: elsewhere, and in a gateway, clients choose the header freely.
     pub(crate) fn host_names(&self, side: Side) -> bool {
-        side == Side::Source && !self.gateway
+        self.host_fallback && side == Side::Source && !self.gateway
     }
 
     /// Whether a header is read in which the peer of that side's streams describes itself.
     pub(crate) fn tells_peer(&self, side: Side) -> bool {
         self.trust != Trust::Never && self.reporter.is_none_or(|reporter| reporter == side)
+    }
+
+    /// Whether the filter state is read in which Istio's metadata exchange keeps the peer of that side's streams. Elsewhere
+    /// nobody writes it.
+    pub(crate) fn exchanges(&self, side: Side) -> bool {
+        self.istio && self.tells_peer(side)
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Key {
     pub(crate) own_principal: u32,
     /// Whether both ends showed a certificate with a URI SAN to each other; told on the destination's side only.
     pub(crate) mutual_tls: bool,
-    /// The peer is what an unauthenticated client says.
+    /// The peer is what it says of itself, and no certificate vouches for that.
     pub(crate) client_peer: bool,
     /// Number of what is left of the service without a client's `Host`.
     pub(crate) sure_service: u32,

@@ -46,7 +46,7 @@ pub struct Demand {
     /// Attributes of every stream.
     pub attributes: BTreeSet<Attribute>,
     /// Attributes that only streams of an inbound listener are read for. [`Attribute::ListenerDirection`] comes with them:
-    /// 1 for these streams, and 0 for all others unless `attributes` has it.
+    /// 1 for these streams, and 0 for all others unless `attributes` or `outbound` has it.
     pub inbound: BTreeSet<Attribute>,
     /// Attributes that all other streams are read for. [`Attribute::ListenerDirection`] comes as it does with `inbound`.
     pub outbound: BTreeSet<Attribute>,

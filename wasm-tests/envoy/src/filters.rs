@@ -47,7 +47,9 @@ pub struct Setup {
     pub plugins: Vec<Plugin>,
     /// Plugins loaded as network filters, before the connection manager: what none of ours is made for.
     pub network: Vec<Plugin>,
-    /// Filters of Envoy's own after the plugins, as its configuration has them.
+    /// Filters of Envoy's own before the plugins, as its configuration has them.
+    pub native_first: Vec<Value>,
+    /// Filters of Envoy's own after the plugins, likewise.
     pub native: Vec<Value>,
     /// Listener and identity.
     pub proxy: weir_scenario::Proxy,
@@ -92,6 +94,7 @@ impl Setup {
         Ok(Self {
             plugins: Plugin::all(&scenario.filters)?,
             network: Vec::new(),
+            native_first: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),

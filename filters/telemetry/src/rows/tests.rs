@@ -7,7 +7,10 @@ use weir_model::{Attribute, Node};
 const TOTAL: &str = "istio_requests_total";
 
 fn outbound(host: &str) -> Streamed {
-    Streamed::default().bytes(Attribute::RequestHost, host).int(Attribute::ResponseCode, 200)
+    Streamed::default()
+        .bytes(Attribute::RequestHost, host)
+        .int(Attribute::ListenerDirection, 2)
+        .int(Attribute::ResponseCode, 200)
 }
 
 fn endpoint(workload: &str) -> Streamed {
