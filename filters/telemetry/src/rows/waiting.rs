@@ -99,12 +99,16 @@ impl Rows {
         if room == 0 {
             return;
         }
+        // Their own counters come first: they tell that something is missing.
+        let first = self.offered.len();
+        let Self { tallies, offered, .. } = self;
+        tallies.offer(effects, room, |series| offered.push((series, Offered::Tally)));
+        let room = room.saturating_sub(self.offered.len() - first);
         let metrics = |(at, bits): (u32, u8)| {
             let missing = self.row(at).map_or(0, |row| row.missing(bits));
             (0..METRICS).filter(move |metric| missing >> metric & 1 == 1).map(move |metric| (at, metric))
         };
         let next: Vec<(u32, usize)> = self.queue.iter().flat_map(metrics).take(room).collect();
-        let left = room - next.len();
         effects.patience = occasion.patience();
         for (at, metric) in next {
             let (Some(row), Some((kind, name))) = (self.row(at), METRIC.get(metric)) else { continue };
@@ -120,8 +124,6 @@ impl Rows {
             effects.offer(series, *kind, [labels.as_str(), &self.prefix, name].concat(), counts);
             self.offered.push((series, Offered::Row(at, metric)));
         }
-        let Self { tallies, offered, .. } = self;
-        tallies.offer(effects, left, |series| offered.push((series, Offered::Tally)));
     }
 
     /// Takes note of what the shell made of the latest offers. What they were to count is counted.
