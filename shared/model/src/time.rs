@@ -9,3 +9,8 @@ pub struct Now {
     /// Nanoseconds of a monotonic clock shared by every worker of the process. Rates, leases and breakers use it.
     pub mono_nanos: u64,
 }
+
+impl Now {
+    /// The time of the last tick of a configuration: later than everything.
+    pub const END: Self = Self { wall_nanos: u64::MAX, mono_nanos: u64::MAX };
+}
