@@ -109,7 +109,8 @@ test-worlds: test-modules
 	$(call step,scenarios in real Envoy $(ENVOY_VERSION) and in the in-process host)
 	@cargo test --locked $(TESTED) --test scenarios
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
-	@cargo test --locked $(TESTED) --test shell --test strictness --test hostile --test swap --test proxy --test rbac --test actions --test network --test clock
+	@cargo test --locked $(TESTED) --test shell --test strictness --test hostile --test swap --test proxy --test rbac \
+	  --test actions --test network --test clock --test peers --test labels
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners
 	$(call step,transcripts of both hosts)
@@ -124,6 +125,10 @@ test-matrix: test-modules ## the real-Envoy scenarios on every supported Envoy l
 .PHONY: test-docker
 test-docker: test-modules ## the scenarios with Envoy and its upstream in containers: make test-docker BASE=IMAGE
 	@BASE='$(BASE)' wasm-tests/docker/run
+
+.PHONY: soak
+soak: test-modules ## what a victim waits while others make up labels; minutes, on a quiet machine
+	@cargo test --locked -p weir-test-envoy --test labels -- --ignored --nocapture
 
 .PHONY: conformance
 CASES ?= ../shared/cases

@@ -1,7 +1,7 @@
 //! When Envoy may be asked for another stat.
 //!
 //! Creating a stat stalls the worker: Envoy runs every `stats_tags` expression over its name, which takes from a twentieth
-//! of a millisecond to several milliseconds. A name that this Envoy has already is found again in microseconds. Nobody
+//! of a millisecond to several milliseconds. A name that this Envoy has already is found again in some 0.04 ms. Nobody
 //! can tell beforehand which it will be, so the pace follows what the latest definitions took. Quick ones go on in
 //! batches; after a slow one nothing is defined before the next tick, and once the burst of the start is used up not
 //! before a rest in proportion, so that slow definitions delay a fixed small share of all requests.

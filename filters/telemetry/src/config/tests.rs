@@ -19,6 +19,7 @@ fn documents_that_are_fine() {
         r#", "cardinality": {"series": 10, "keep": ["reporter"], "fold": {"source_version": 2}}"#,
         r#", "hostFallback": "auto""#,
         r#", "hostFallback": "off""#,
+        r#", "cardinality": {"newStatsPerTick": 1000}"#,
         r#", "peerMetadata": {"trust": "always"}, "telemetry": [], "classify": [], "definitions": [], "accessLog": {}"#,
     ] {
         assert_eq!(problems(rest), Vec::<String>::new(), "{rest}");
