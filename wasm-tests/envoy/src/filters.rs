@@ -57,6 +57,8 @@ pub struct Setup {
     pub component_log_level: Option<String>,
     /// Where it runs.
     pub site: Site,
+    /// Port of its listener; the system chooses one where it is 0.
+    pub port: u16,
 }
 
 /// Where a proxy runs and its upstreams are.
@@ -93,6 +95,7 @@ impl Setup {
             discovery: if changes { Discovery::Filters } else { Discovery::None },
             component_log_level: None,
             site: Site::default(),
+            port: 0,
         })
     }
 }
