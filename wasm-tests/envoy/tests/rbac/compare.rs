@@ -20,8 +20,16 @@ pub(crate) struct Tally {
     shown: Vec<String>,
 }
 
-/// How many differences are printed.
+/// How many differences are printed: a few of each set and not too many of all, or all where `WEIR_RBAC_SHOW` is set.
 const SHOWN: usize = 40;
+
+fn show_all() -> bool {
+    std::env::var_os("WEIR_RBAC_SHOW").is_some()
+}
+
+fn shown_of_a_set() -> usize {
+    if show_all() { usize::MAX } else { 2 }
+}
 
 impl Tally {
     pub(crate) fn requests(&self) -> usize {
@@ -41,7 +49,9 @@ impl Tally {
         }
         self.differences += other.differences;
         self.shown.extend(other.shown);
-        self.shown.truncate(SHOWN);
+        if !show_all() {
+            self.shown.truncate(SHOWN);
+        }
     }
 }
 
@@ -70,7 +80,7 @@ pub(crate) fn compare(name: &str, policies: &[Value], mut proxy: Box<Proxy>, req
         refused += usize::from(kind.starts_with("deny"));
         if let Some(difference) = difference {
             tally.differences += 1;
-            if tally.shown.len() < 2 {
+            if tally.shown.len() < shown_of_a_set() {
                 let headers: Vec<_> = request.all_headers().iter().map(|(n, v)| format!("{n}: \"{v}\"")).collect();
                 let with = if first { format!("\n  {}", json!(policies)) } else { String::new() };
                 first = false;
@@ -90,6 +100,9 @@ pub(crate) fn compare(name: &str, policies: &[Value], mut proxy: Box<Proxy>, req
 fn decided(response: &Response, record: Option<&Record>) -> (&'static str, Option<String>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let Some(record) = record else {
+        if show_all() {
+            eprintln!("UNSEEN no record {:?} {}", response.status, response.broken);
+        }
         let difference = (response.status == Some(500)).then(|| "500 without a record".to_owned());
         return ("unseen", difference);
     };
@@ -101,6 +114,9 @@ fn decided(response: &Response, record: Option<&Record>) -> (&'static str, Optio
         (Some(403), Some(id)) => ("deny", istio::name(id).map(|name| format!("shadow deny {name}"))),
         // Envoy itself refused it ahead of all filters.
         (status, _) => {
+            if show_all() {
+                eprintln!("UNSEEN {details} {status:?} {}", response.broken);
+            }
             let ours = weir != "-" || status == Some(500);
             return ("unseen", ours.then(|| format!("{status:?} `{details}`, Weir `{weir}`")));
         }
