@@ -10,7 +10,7 @@ use crate::table::Table;
 use crate::tree::Tree;
 use std::time::Duration;
 use weir_config::{At, Mode, document_header, name_and_mode, read_document};
-use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Reply, Verdict};
+use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Reply, Verdict, Warning};
 
 mod settings;
 #[cfg(test)]
@@ -140,6 +140,10 @@ impl Filter for RateLimit {
             let (name, mode) = name_and_mode(&mut fields);
             settings::read(fields, name.as_deref().unwrap_or_default(), mode.unwrap_or_default(), node)
         })
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &[]
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

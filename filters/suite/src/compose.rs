@@ -8,7 +8,7 @@ use crate::Section;
 use std::time::Duration;
 use weir_config::{document_header, name_and_mode, read_document};
 use weir_model::{
-    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase, Problems, Verdict,
+    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase, Problems, Verdict, Warning,
 };
 
 /// Owners of metrics, by part.
@@ -24,6 +24,7 @@ pub struct Composed<P, R, T> {
     telemetry: Option<T>,
     demands: [Demand; 4],
     period: Option<Duration>,
+    warnings: Vec<Warning>,
     /// When each part's next tick is due, on the monotonic clock.
     due: [u64; 3],
 }
@@ -96,7 +97,7 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
             telemetry.as_ref().and_then(Filter::tick_period),
         ];
         let period = periods.into_iter().flatten().min();
-        Self { policy, rate_limit, telemetry, demands, period, due: [0; 3] }
+        Self { policy, rate_limit, telemetry, demands, period, warnings: Vec::new(), due: [0; 3] }
     }
 
     /// The policy part.
@@ -182,8 +183,13 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
             let rate_limit = fields.take("rateLimit").map(|at| R::read(at, &name, mode, node));
             let telemetry = fields.take("telemetry").map(|at| T::read(at, &name, mode, node));
             fields.finish();
-            Some(Self::new(sound(policy)?, sound(rate_limit)?, sound(telemetry)?))
+            let composed = Self::new(sound(policy)?, sound(rate_limit)?, sound(telemetry)?);
+            Some(Self { warnings: at.take_warnings(), ..composed })
         })
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

@@ -7,7 +7,7 @@ use crate::known::{Known, Own};
 use crate::rows::Rows;
 use std::time::Duration;
 use weir_config::{At, Mode, document_header, name_and_mode, read_document, section_mode};
-use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Node, Phase, Problems, Verdict};
+use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Node, Phase, Problems, Verdict, Warning};
 
 /// Istio's standard HTTP metrics. It never refuses a request and never edits one.
 #[derive(Debug)]
@@ -53,6 +53,10 @@ impl Filter for Telemetry {
             fields.finish();
             Some(Self::new(settings?, node))
         })
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &[]
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

@@ -15,6 +15,8 @@ mod document;
 mod drain;
 mod fetch;
 mod list;
+#[cfg(target_arch = "wasm32")]
+mod network;
 mod root;
 mod stream;
 

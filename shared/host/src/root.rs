@@ -45,6 +45,9 @@ impl<F: Filter + 'static> RootContext for Root<F> {
     fn on_configure(&mut self, _: usize) -> bool {
         match Self::compile() {
             Ok(filter) => {
+                for warning in filter.warnings() {
+                    log::warn!("weir: {warning}");
+                }
                 self.core = Some(Rc::new(RefCell::new(Core::new(filter))));
                 true
             }

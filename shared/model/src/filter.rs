@@ -1,6 +1,6 @@
 //! The one trait. It has no default bodies: a composition that forgets to forward a method does not compile.
 
-use crate::{Answer, Cells, Demand, Effects, Facts, Node, Now, Phase, Problems, Verdict};
+use crate::{Answer, Cells, Demand, Effects, Facts, Node, Now, Phase, Problems, Verdict, Warning};
 use std::time::Duration;
 
 /// What a core may reach besides its arguments: the time, the shared cells, and the effects it leaves.
@@ -28,6 +28,10 @@ pub trait Filter: Sized {
     /// # Errors
     /// All problems at once, each with its JSON path.
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems>;
+
+    /// What the configuration asks for and this proxy cannot do as its author means, each with its JSON path. The shell logs
+    /// them when the configuration is loaded.
+    fn warnings(&self) -> &[Warning];
 
     /// What a phase reads. Constant for a compiled configuration, which may serve listeners of both directions.
     fn demand(&self, phase: Phase) -> &Demand;

@@ -23,6 +23,6 @@ pub use effects::{Effects, HeaderEdit, Level, MetricKind, MetricOp, SeriesId};
 pub use facts::{Attributes, Facts, Headers, PairsBuilder};
 pub use filter::{Filter, Io};
 pub use node::{Node, Struct, StructValue};
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, Warning};
 pub use time::Now;
 pub use verdict::{Answer, Callout, CalloutTarget, Reply, Verdict};

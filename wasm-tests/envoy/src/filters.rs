@@ -45,6 +45,8 @@ impl Plugin {
 pub struct Setup {
     /// The filter chain before the router.
     pub plugins: Vec<Plugin>,
+    /// Plugins loaded as network filters, before the connection manager: what none of ours is made for.
+    pub network: Vec<Plugin>,
     /// Filters of Envoy's own after the plugins, as its configuration has them.
     pub native: Vec<Value>,
     /// Listener and identity.
@@ -89,6 +91,7 @@ impl Setup {
         let changes = scenario.steps.iter().any(|step| matches!(step, Step::Configure(_)));
         Ok(Self {
             plugins: Plugin::all(&scenario.filters)?,
+            network: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),
