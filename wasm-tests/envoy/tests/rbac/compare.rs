@@ -76,6 +76,10 @@ pub(crate) fn compare(name: &str, policies: &[Value], mut proxy: Box<Proxy>, req
     let mut first = true;
     for (request, (response, record)) in requests.iter().zip(proxy.send_all(requests).unwrap()) {
         let (kind, difference) = decided(&response, record.as_ref());
+        if show_all() && kind == "unseen" {
+            let headers: Vec<_> = request.all_headers().iter().map(|(n, v)| format!("{n}: \"{v}\"")).collect();
+            eprintln!("UNSEEN {:?} {} {} {headers:?}", response.status, response.broken, request.line());
+        }
         *tally.decisions.entry(kind).or_insert(0) += 1;
         refused += usize::from(kind.starts_with("deny"));
         if let Some(difference) = difference {
@@ -100,9 +104,6 @@ pub(crate) fn compare(name: &str, policies: &[Value], mut proxy: Box<Proxy>, req
 fn decided(response: &Response, record: Option<&Record>) -> (&'static str, Option<String>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let Some(record) = record else {
-        if show_all() {
-            eprintln!("UNSEEN no record {:?} {}", response.status, response.broken);
-        }
         let difference = (response.status == Some(500)).then(|| "500 without a record".to_owned());
         return ("unseen", difference);
     };
@@ -114,9 +115,6 @@ fn decided(response: &Response, record: Option<&Record>) -> (&'static str, Optio
         (Some(403), Some(id)) => ("deny", istio::name(id).map(|name| format!("shadow deny {name}"))),
         // Envoy itself refused it ahead of all filters.
         (status, _) => {
-            if show_all() {
-                eprintln!("UNSEEN {details} {status:?} {}", response.broken);
-            }
             let ours = weir != "-" || status == Some(500);
             return ("unseen", ours.then(|| format!("{status:?} `{details}`, Weir `{weir}`")));
         }

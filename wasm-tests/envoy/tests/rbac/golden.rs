@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::istio::{self, Bundle, Options, list};
 
@@ -90,6 +90,9 @@ fn without_metadata(value: &mut Value) {
             for (joined, inner) in [("andRules", "rules"), ("andIds", "ids")] {
                 if let Some(all) = fields.get_mut(joined).and_then(|set| set[inner].as_array_mut()) {
                     all.retain(|matcher| !speaks_of_metadata(matcher));
+                    if all.is_empty() {
+                        all.push(json!({"any": true}));
+                    }
                 }
             }
             fields.values_mut().for_each(without_metadata);

@@ -27,34 +27,38 @@ use serde_json::json;
 use weir_scenario::Request;
 use world::Kind;
 
-/// Requests to each proxy.
-const REQUESTS: usize = 200;
-/// Proxies of the default run.
-const PROXIES: usize = 24;
+/// Requests of the default run.
+const REQUESTS: usize = 4_000;
+/// The fewest to each proxy, and the most proxies: one takes longer to start than to answer a few hundred.
+const EACH: usize = 200;
+const PROXIES: usize = 120;
 
 #[test]
 fn weir_and_rbac_decide_alike() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
-    let proxies = number("WEIR_RBAC_REQUESTS").map_or(PROXIES, |requests| requests.div_ceil(REQUESTS));
+    let requests = number("WEIR_RBAC_REQUESTS").unwrap_or(REQUESTS);
+    let each = EACH.max(requests.div_ceil(PROXIES));
     let seed = number("WEIR_RBAC_SEED").unwrap_or(0);
     let wanted = std::env::var("WEIR_RBAC_KINDS").ok();
     let kinds: Vec<Kind> = Kind::ALL
         .into_iter()
         .filter(|kind| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| name == format!("{kind:?}"))))
         .collect();
-    let (tally, skipped) = in_pairs(proxies, |number| Ok(random_set(kinds[number % kinds.len()], seed + number)));
+    let (tally, skipped) = in_pairs(requests.div_ceil(each), |number| {
+        Ok(random_set(kinds[number % kinds.len()], seed + number, each))
+    });
     assert!(skipped.is_empty());
     eprintln!("{tally}");
     assert_eq!(tally.differences(), 0, "{tally}");
     // Each kind of decision was met often enough to mean something.
     for kind in ["allow", "deny", "deny -"] {
-        assert!(tally.decisions.get(kind).copied().unwrap_or(0) * 50 >= tally.requests(), "{tally}");
+        assert!(tally.decisions.get(kind).copied().unwrap_or(0) * 100 >= tally.requests(), "{tally}");
     }
     assert!(tally.rates.iter().all(|sets| *sets > 0), "{tally}");
 }
 
 /// Random policies, and many requests to a proxy that has them twice.
-fn random_set(kind: Kind, seed: usize) -> Tally {
+fn random_set(kind: Kind, seed: usize, count: usize) -> Tally {
     let mut random = Random::new(seed as u64 + 1);
     let port = world::free_port();
     let domains = world::bundle(&mut random);
@@ -63,7 +67,7 @@ fn random_set(kind: Kind, seed: usize) -> Tally {
     let name = format!("{kind:?} {seed}, trust domains {}", domains.join(" "));
     let proxy = world::start(kind, &workload, domains, &policies, (port, world::PEER_HEADER))
         .unwrap_or_else(|log| panic!("{name}: {log}\n{}", json!(policies)));
-    let requests: Vec<Request> = (0..REQUESTS).map(|_| requests::request(&mut random, kind)).collect();
+    let requests: Vec<Request> = (0..count).map(|_| requests::request(&mut random, kind)).collect();
     compare(&name, &policies, proxy, &requests)
 }
 

@@ -119,7 +119,7 @@ pub(crate) fn policies(random: &mut Random, kind: Kind, port: u16) -> Vec<Value>
 }
 
 fn policy(random: &mut Random, kind: Kind, number: usize) -> Value {
-    let action = random.pick(&["ALLOW", "ALLOW", "DENY", "DENY", "DENY", "AUDIT"]);
+    let action = random.pick(&["ALLOW", "ALLOW", "ALLOW", "DENY", "DENY", "AUDIT"]);
     let most = if random.chance(15) { 14 } else { 3 };
     let mut rules: Vec<Value> = (0..1 + random.below(most)).map(|_| rule(random, kind)).collect();
     if random.chance(3) {
