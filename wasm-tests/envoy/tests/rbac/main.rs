@@ -44,9 +44,8 @@ fn weir_and_rbac_decide_alike() {
         .into_iter()
         .filter(|kind| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| name == format!("{kind:?}"))))
         .collect();
-    let (tally, skipped) = in_pairs(requests.div_ceil(each), |number| {
-        Ok(random_set(kinds[number % kinds.len()], seed + number, each))
-    });
+    let (tally, skipped) =
+        in_pairs(requests.div_ceil(each), |number| Ok(random_set(kinds[number % kinds.len()], seed + number, each)));
     assert!(skipped.is_empty());
     eprintln!("{tally}");
     assert_eq!(tally.differences(), 0, "{tally}");

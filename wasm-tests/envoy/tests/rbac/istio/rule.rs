@@ -56,8 +56,7 @@ pub(super) fn policy(rule: &Value, namespace: &str, options: &Options) -> Value 
         }
         side.all(matchers)
     };
-    let permissions: Vec<_> =
-        operations.into_iter().map(|own| all(own, &permissions, Side::Permission)).collect();
+    let permissions: Vec<_> = operations.into_iter().map(|own| all(own, &permissions, Side::Permission)).collect();
     let principals: Vec<_> = sources.into_iter().map(|own| all(own, &principals, Side::Principal)).collect();
     json!({"permissions": permissions, "principals": principals})
 }
