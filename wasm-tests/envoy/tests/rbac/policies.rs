@@ -92,6 +92,11 @@ const OPERATION: &[(&str, &str, &[&str])] = &[
     ("paths", "notPaths", PATHS),
 ];
 const WHEN: &[(&str, &[&str])] = &[
+    // Headers more often than the rest: their values come in the most forms.
+    ("request.headers[x]", VALUES),
+    ("request.headers[x]", VALUES),
+    ("request.headers[y-y]", VALUES),
+    ("request.headers[y-y]", VALUES),
     ("request.headers[x]", VALUES),
     ("request.headers[X]", VALUES),
     ("request.headers[Y-y]", VALUES),
@@ -155,7 +160,7 @@ fn rule(random: &mut Random, kind: Kind) -> Value {
     if random.chance(if kind.identities() { 30 } else { 80 }) {
         rule.insert("to".to_owned(), parts(random, "operation", OPERATION));
     }
-    if random.chance(35) || rule.is_empty() {
+    if random.chance(45) || rule.is_empty() {
         let conditions = (0..1 + random.below(2)).map(|_| {
             let (key, words) = WHEN[random.below(WHEN.len())];
             let mut condition = json!({"key": key});
