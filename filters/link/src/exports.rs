@@ -35,9 +35,9 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
         "policy" => keep.push(REQUEST),
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
-        // Remembers what only the request shows, and counts at the end.
-        "telemetry" => keep.extend([REQUEST, END]),
-        "suite" => keep.extend([REQUEST, RESPONSE, END]),
+        // Remembers what only the request shows, counts at the end, and defines series while time passes.
+        "telemetry" => keep.extend([REQUEST, END, TICK]),
+        "suite" => keep.extend([REQUEST, RESPONSE, END, TICK]),
         // The yardstick of the benchmark: the SDK and nothing else.
         "empty" => {
             keep.retain(|name| *name != NEW_CONNECTION);

@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) prefix: String,
     /// Series per metric and VM.
     pub(crate) series: usize,
+    /// How many stats that Envoy is slow to create a VM may define per tick.
+    pub(crate) new_stats_per_tick: u32,
     /// Which labels an overflow series keeps.
     pub(crate) keep: Vec<&'static str>,
     /// Distinct values per label.
@@ -52,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) istio: bool,
     /// The proxy is an Istio gateway.
     pub(crate) gateway: bool,
+    /// The `Host` header may name the service.
+    pub(crate) host_fallback: bool,
 }
 
 impl Settings {
@@ -67,11 +71,15 @@ impl Settings {
         };
         let cardinality = match fields.take("cardinality") {
             Some(at) => cardinality(&at),
-            None => Some((SERIES, KEEP.to_vec(), BTreeMap::new())),
+            None => Some((SERIES, NEW_STATS_PER_TICK, KEEP.to_vec(), BTreeMap::new())),
         };
         let trust = match fields.take("peerMetadata") {
             Some(at) => peer_metadata(&at),
             None => Some(Trust::Mtls),
+        };
+        let host_fallback = match fields.take("hostFallback") {
+            Some(at) => at.word(&[("auto", true), ("off", false)]),
+            None => Some(true),
         };
         for later in ["telemetry", "definitions", "classify", "accessLog"] {
             if let Some(at) = fields.take(later).filter(|at| !is_empty(at.value())) {
@@ -81,45 +89,59 @@ impl Settings {
         if fields.at().problems() > before {
             return None;
         }
-        let (series, keep, fold) = cardinality?;
+        let (series, new_stats_per_tick, keep, fold) = cardinality?;
         Some(Self {
             name: name.to_owned(),
             mode: mode?,
             reporter,
             prefix: prefix?,
             series,
+            new_stats_per_tick,
             keep,
             fold,
             trust: trust?,
             istio: node.text("ISTIO_VERSION").is_some(),
             gateway: node.id.starts_with("router~"),
+            host_fallback: host_fallback?,
         })
     }
 
-    /// Whether the `Host` header names the service where the cluster does not. As in Istio: not on a destination's side and
-    /// not in a gateway, where clients choose it freely.
+    /// Whether `Host` can name the service of that side's streams where the cluster does not. A stream's listener must be
+    /// outbound besides: elsewhere, and in a gateway, clients choose the header freely.
     pub(crate) fn host_names(&self, side: Side) -> bool {
-        side == Side::Source && !self.gateway
+        self.host_fallback && side == Side::Source && !self.gateway
     }
 
     /// Whether a header is read in which the peer of that side's streams describes itself.
     pub(crate) fn tells_peer(&self, side: Side) -> bool {
         self.trust != Trust::Never && self.reporter.is_none_or(|reporter| reporter == side)
     }
+
+    /// Whether the filter state is read in which Istio's metadata exchange keeps the peer of that side's streams. Elsewhere
+    /// nobody writes it.
+    pub(crate) fn exchanges(&self, side: Side) -> bool {
+        self.istio && self.tells_peer(side)
+    }
 }
 
 /// Series per metric unless configured.
 const SERIES: usize = 5000;
+/// Slow definitions per tick unless configured.
+const NEW_STATS_PER_TICK: u32 = 1;
 /// Labels that overflow series keep unless configured: neither comes from a client.
 const KEEP: [&str; 2] = ["reporter", "response_code"];
 
-type Cardinality = (usize, Vec<&'static str>, BTreeMap<&'static str, usize>);
+type Cardinality = (usize, u32, Vec<&'static str>, BTreeMap<&'static str, usize>);
 
 fn cardinality(at: &At<'_>) -> Option<Cardinality> {
     let mut fields = at.object()?;
     let series = match fields.take("series") {
         Some(at) => at.integer(1, 100_000).and_then(|series| usize::try_from(series).ok()),
         None => Some(SERIES),
+    };
+    let new_stats_per_tick = match fields.take("newStatsPerTick") {
+        Some(at) => at.integer(1, 1000).and_then(|stats| u32::try_from(stats).ok()),
+        None => Some(NEW_STATS_PER_TICK),
     };
     let keep = match fields.take("keep") {
         Some(at) => at.each(|item| {
@@ -143,7 +165,7 @@ fn cardinality(at: &At<'_>) -> Option<Cardinality> {
         }
     }
     fields.finish();
-    Some((series?, keep, fold))
+    Some((series?, new_stats_per_tick?, keep, fold))
 }
 
 fn peer_metadata(at: &At<'_>) -> Option<Trust> {

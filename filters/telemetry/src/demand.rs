@@ -55,19 +55,33 @@ fn end(settings: &Settings) -> Demand {
         Attribute::ClusterMetadata,
     ];
     if settings.istio {
-        attributes.extend([Attribute::ClusterName, Attribute::RouteName]);
+        attributes.push(Attribute::ClusterName);
     }
     let mut inbound = vec![Attribute::PeerUriSan, Attribute::LocalUriSan];
+    if settings.istio {
+        inbound.extend([Attribute::PeerPrincipal, Attribute::LocalPrincipal]);
+    }
+    if settings.exchanges(Side::Destination) {
+        inbound.push(Attribute::DownstreamPeer);
+    }
     if settings.trust == Trust::Mtls {
         inbound.push(Attribute::ConnectionMtls);
     }
     let mut outbound =
         vec![Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan, Attribute::UpstreamHostMetadata];
+    if settings.istio {
+        // The routes that mean something are those of outbound listeners.
+        outbound.push(Attribute::RouteName);
+    }
     if settings.tells_peer(Side::Source) {
         outbound.push(Attribute::UpstreamPeerMetadata);
     }
+    if settings.exchanges(Side::Source) {
+        outbound.push(Attribute::UpstreamPeer);
+    }
     if settings.host_names(Side::Source) {
-        outbound.push(Attribute::RequestHost);
+        // An outbound listener must be told from one without a direction.
+        outbound.extend([Attribute::RequestHost, Attribute::ListenerDirection]);
     }
     // The headers of a gRPC request never end it.
     let mut demand = Demand::default();

@@ -4,11 +4,15 @@ use crate::capture::Stream;
 use crate::config::{Settings, Side, Trust};
 use crate::intern::{Interner, Memo, OTHER_ID, UNKNOWN};
 use crate::key::Key;
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerState};
 use crate::service::{Service, well_known};
+use crate::vouched::{Identity, Vouched};
 use std::collections::BTreeMap;
 use weir_metrics::{Fold, OTHER, VALUE_BYTES};
 use weir_model::{Attribute, Attributes, Facts, Node};
+
+/// `xds.listener_direction` of an outbound listener.
+const OUTBOUND: i64 = 2;
 
 /// The own workload, from node metadata. What is missing there is empty, not `unknown`.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +49,10 @@ pub(crate) struct Known {
     pub(crate) principals: Interner<Vec<u8>>,
     pub(crate) services: Interner<Service>,
     headers: [Memo; 2],
+    states: [Memo; 2],
+    /// What a filter state says, written down to be looked up. Kept for its memory.
+    state: Vec<u8>,
+    vouched: Vouched,
     endpoints: Memo,
     clusters: Memo,
     hosts: Memo,
@@ -72,6 +80,9 @@ impl Known {
             principals: Interner::new(room, Vec::new(), other),
             services: Interner::new(room, Service::default(), service),
             headers: Default::default(),
+            states: Default::default(),
+            state: Vec::new(),
+            vouched: Vouched::new(settings.series),
             endpoints: Memo::default(),
             clusters: Memo::default(),
             hosts: Memo::default(),
@@ -85,21 +96,17 @@ impl Known {
         let side = settings
             .reporter
             .unwrap_or_else(|| Side::of(attributes.int(&Attribute::ListenerDirection).unwrap_or_default()));
-        let (peer_san, own_san) = match side {
-            Side::Source => (Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan),
-            Side::Destination => (Attribute::PeerUriSan, Attribute::LocalUriSan),
-        };
-        let peer_san = attributes.bytes(&peer_san).unwrap_or_default();
-        let own_san = attributes.bytes(&own_san).unwrap_or_default();
-        // What the downstream connection is says nothing about the upstream peer.
-        let mtls = side == Side::Destination && attributes.bool(&Attribute::ConnectionMtls) == Some(true);
-        let authenticated = mtls || !peer_san.is_empty();
-        let (peer, client_peer) = self.peer(settings, side, authenticated, stream, facts);
-        let (service, sure_service) = self.service(settings, side, attributes);
+        let (peer_san, own_san) = principals(side, attributes);
         let (peer_label, own_label) = match side {
             Side::Source => ("destination_principal", "source_principal"),
             Side::Destination => ("source_principal", "destination_principal"),
         };
+        let (peer_principal, own_principal) =
+            (self.principal(peer_label, peer_san), self.principal(own_label, own_san));
+        let identity = Identity { number: peer_principal, san: peer_san };
+        let (peer, told_by_peer) = self.peer(settings, side, &identity, stream, facts);
+        let client_peer = told_by_peer && !self.vouched.admit(&identity, peer, self.peers.value(peer));
+        let (service, sure_service) = self.service(settings, side, attributes);
         let code = attributes.int(&Attribute::ResponseCode).unwrap_or_default();
         let grpc = attributes.bytes(&Attribute::RequestContentType).is_some_and(is_grpc);
         Key {
@@ -110,43 +117,69 @@ impl Known {
             grpc_request: grpc,
             grpc: attributes.int(&Attribute::ResponseGrpcStatus).filter(|_| grpc),
             flags: attributes.int(&Attribute::ResponseFlags).map(i64::cast_unsigned).unwrap_or_default(),
-            peer_principal: self.principal(peer_label, peer_san),
-            own_principal: self.principal(own_label, own_san),
+            peer_principal,
+            own_principal,
             mutual_tls: side == Side::Destination && !peer_san.is_empty() && !own_san.is_empty(),
             client_peer,
             sure_service,
         }
     }
 
-    /// The peer's number, and whether an unauthenticated client named it.
+    /// The peer's number, and whether it is what the peer says of itself: from Istio's filter state, else from a header,
+    /// else from the control plane.
     fn peer(
         &mut self,
         settings: &Settings,
         side: Side,
-        authenticated: bool,
+        identity: &Identity<'_>,
         stream: &Stream,
         facts: &Facts<'_>,
     ) -> (u32, bool) {
-        let header = match side {
-            Side::Source => facts.attributes.bytes(&Attribute::UpstreamPeerMetadata).unwrap_or_default(),
-            Side::Destination => stream.peer.as_slice(),
+        let attributes = facts.attributes;
+        let (state, header, at) = match side {
+            Side::Source => {
+                let header = attributes.bytes(&Attribute::UpstreamPeerMetadata).unwrap_or_default();
+                (Attribute::UpstreamPeer, header, 0)
+            }
+            Side::Destination => (Attribute::DownstreamPeer, stream.peer.as_slice(), 1),
         };
+        // What the downstream connection is says nothing about the upstream peer.
+        let mtls = side == Side::Destination && attributes.bool(&Attribute::ConnectionMtls) == Some(true);
         let trusted = match settings.trust {
-            Trust::Mtls => authenticated,
+            Trust::Mtls => mtls || !identity.san.is_empty(),
             Trust::Always => true,
             Trust::Never => false,
         };
-        let Self { peers, headers: [outbound, inbound], endpoints, folds, .. } = self;
-        if trusted && !header.is_empty() {
-            let memo = if side == Side::Source { outbound } else { inbound };
-            let read =
-                || Peer::from_header(header).map_or(UNKNOWN, |peer| number(peers, folds, side, peer, !authenticated));
+        let Self { peers, headers, states, state: written, vouched, endpoints, folds, .. } = self;
+        if settings.exchanges(side)
+            && let Some(state) = attributes.bytes(&state).and_then(PeerState::read)
+            && let Some(memo) = states.get_mut(at)
+        {
+            state.write(written);
+            let read = || {
+                let peer = state.to_peer();
+                let client = !vouched.would_admit(identity, &peer);
+                number(peers, folds, side, peer, client)
+            };
+            return (memo.get_or(written, read), true);
+        }
+        if trusted
+            && !header.is_empty()
+            && let Some(memo) = headers.get_mut(at)
+        {
+            let read = || match Peer::from_header(header) {
+                Some(peer) => {
+                    let client = !vouched.would_admit(identity, &peer);
+                    number(peers, folds, side, peer, client)
+                }
+                None => UNKNOWN,
+            };
             let id = memo.get_or(header, read);
             if id != UNKNOWN {
-                return (id, !authenticated);
+                return (id, true);
             }
         }
-        match facts.attributes.bytes(&Attribute::UpstreamHostMetadata) {
+        match attributes.bytes(&Attribute::UpstreamHostMetadata) {
             Some(bytes) if side == Side::Source => {
                 let read = || {
                     Peer::from_endpoint_metadata(bytes).map_or(UNKNOWN, |peer| number(peers, folds, side, peer, false))
@@ -160,7 +193,8 @@ impl Known {
     /// The service's number, and the number of what is left of it without a client's `Host`.
     fn service(&mut self, settings: &Settings, side: Side, attributes: &Attributes) -> (u32, u32) {
         let Self { services, clusters, hosts, folds, .. } = self;
-        let host = match settings.host_names(side) {
+        let outbound = attributes.int(&Attribute::ListenerDirection) == Some(OUTBOUND);
+        let host = match outbound && settings.host_names(side) {
             true => attributes.bytes(&Attribute::RequestHost).unwrap_or_default(),
             false => b"",
         };
@@ -201,6 +235,21 @@ impl Known {
             Some(fold) => self.principals.id(fold.admit(kept), false),
             _ => self.principals.id(kept, false),
         }
+    }
+}
+
+/// Who the peer and this side are, each empty where it has shown no identity. Where Istio has ended the TLS connection
+/// elsewhere, as for HBONE, it tells both in filter state, and then only there.
+fn principals(side: Side, attributes: &Attributes) -> (&[u8], &[u8]) {
+    let both = |peer: Attribute, own: Attribute| {
+        (attributes.bytes(&peer).unwrap_or_default(), attributes.bytes(&own).unwrap_or_default())
+    };
+    match side {
+        Side::Source => both(Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan),
+        Side::Destination => match both(Attribute::PeerPrincipal, Attribute::LocalPrincipal) {
+            (b"", b"") => both(Attribute::PeerUriSan, Attribute::LocalUriSan),
+            told => told,
+        },
     }
 }
 

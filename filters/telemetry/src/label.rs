@@ -74,16 +74,18 @@ struct End<'a> {
 pub(crate) fn values<'a>(key: &Key, known: &'a Known, own: &'a Own, numbers: &'a Numbers) -> [&'a [u8]; COUNT] {
     let peer = known.peers.value(key.peer);
     let peer_principal = known.principals.value(key.peer_principal);
+    // A server that shows no certificate may be known to the control plane; a client's word is not enough.
+    let peer_principal = match key.side {
+        Side::Source => or(peer_principal, &peer.identity),
+        Side::Destination => peer_principal,
+    };
     let peer_namespace = or(namespace_of(peer_principal), or(&peer.namespace, UNKNOWN));
     let there = End {
         workload: or(&peer.workload, UNKNOWN),
         service: or(&peer.service, UNKNOWN),
         revision: or(&peer.revision, b"latest"),
         namespace: peer_namespace,
-        principal: match key.side {
-            Side::Source => or(peer_principal, or(&peer.identity, UNKNOWN)),
-            Side::Destination => or(peer_principal, UNKNOWN),
-        },
+        principal: or(peer_principal, UNKNOWN),
         app: or(&peer.app, UNKNOWN),
         version: or(&peer.version, UNKNOWN),
         cluster: or(&peer.cluster, UNKNOWN),

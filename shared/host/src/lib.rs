@@ -15,8 +15,7 @@ mod document;
 mod drain;
 mod fetch;
 mod list;
-#[cfg(target_arch = "wasm32")]
-mod network;
+pub mod network;
 mod root;
 mod stream;
 

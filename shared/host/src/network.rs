@@ -16,7 +16,7 @@ thread_local! {
 
 /// The link step exports it as `proxy_on_new_connection`.
 #[unsafe(no_mangle)]
-pub(crate) extern "C" fn weir_on_new_connection(_context: u32) -> u32 {
+pub extern "C" fn weir_on_new_connection(_context: u32) -> u32 {
     if !LOGGED.replace(true) {
         abi::log(
             4,

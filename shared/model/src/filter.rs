@@ -36,7 +36,7 @@ pub trait Filter: Sized {
     /// What a phase reads. Constant for a compiled configuration, which may serve listeners of both directions.
     fn demand(&self, phase: Phase) -> &Demand;
 
-    /// How often [`Filter::tick`] is wanted; `None` for never.
+    /// How often [`Filter::tick`] is wanted now; `None` for not at all. It is asked again after every callback that counts.
     fn tick_period(&self) -> Option<Duration>;
 
     /// Decides on request headers.
@@ -51,6 +51,7 @@ pub trait Filter: Sized {
     /// Sees the end of the stream. `phase` is [`Phase::End`] or [`Phase::EndUnseen`].
     fn end(&mut self, stream: &mut Self::Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>);
 
-    /// Time has passed. Called only in a VM that has seen a stream.
+    /// Time has passed. Called only in a VM that has seen a stream; for the last time, with [`Now::END`], when the last
+    /// stream of the configuration is gone.
     fn tick(&mut self, io: &mut Io<'_>);
 }

@@ -19,7 +19,7 @@ mod verdict;
 pub use attribute::{Attribute, BUILTIN_ATTRIBUTES};
 pub use cells::{CellError, Cells, Expect, MemoryCells};
 pub use demand::{Demand, Phase};
-pub use effects::{Effects, HeaderEdit, Level, MetricKind, MetricOp, SeriesId};
+pub use effects::{Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer, SeriesId, Spent};
 pub use facts::{Attributes, Facts, Headers, PairsBuilder};
 pub use filter::{Filter, Io};
 pub use node::{Node, Struct, StructValue};

@@ -120,7 +120,8 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
         Discovery::None | Discovery::Listener => json!({"name": plugin.name, "typed_config": wasm(plugin)}),
     };
     let told = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
-    let mut filters: Vec<_> = told.into_iter().chain(setup.plugins.iter().map(filter)).collect();
+    let before = told.into_iter().chain(setup.native_first.iter().cloned());
+    let mut filters: Vec<_> = before.chain(setup.plugins.iter().map(filter)).collect();
     filters.extend(setup.native.iter().cloned());
     filters.push(json!({
         "name": "envoy.filters.http.router",

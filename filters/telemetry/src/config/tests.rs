@@ -17,6 +17,8 @@ fn documents_that_are_fine() {
         "",
         r#", "mode": "observe", "reporter": "destination", "metricPrefix": "weir_istio_""#,
         r#", "cardinality": {"series": 10, "keep": ["reporter"], "fold": {"source_version": 2}}"#,
+        r#", "hostFallback": "auto""#,
+        r#", "hostFallback": "off""#,
         r#", "peerMetadata": {"trust": "always"}, "telemetry": [], "classify": [], "definitions": [], "accessLog": {}"#,
     ] {
         assert_eq!(problems(rest), Vec::<String>::new(), "{rest}");
@@ -25,7 +27,8 @@ fn documents_that_are_fine() {
 
 #[test]
 fn every_problem_has_its_place() {
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 8] = [
+        (r#", "hostFallback": "on""#, &["$.hostFallback: `on` is not one of `auto`, `off`"]),
         (r#", "reporter": "waypoint""#, &["$.reporter: `waypoint` is not one of `source`, `destination`"]),
         (r#", "metricPrefix": """#, &["$.metricPrefix: must not be empty"]),
         (

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod exchange;
 mod istio;
 
 const TOTAL: &str = "istio_requests_total";
@@ -140,7 +141,8 @@ fn a_peer_is_believed_only_as_configured() {
 #[test]
 fn the_service_comes_from_the_cluster_then_from_the_host() {
     let cluster = metadata(r#"{"services": [{"host": "a.b.svc", "name": "a", "namespace": "b"}]}"#);
-    let plain = Streamed::default().bytes(Attribute::RequestHost, "x.example:8080");
+    let plain =
+        Streamed::default().bytes(Attribute::RequestHost, "x.example:8080").int(Attribute::ListenerDirection, 2);
     let known = plain.clone().bytes(Attribute::ClusterMetadata, &cluster);
     let mut istio = node();
     istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
@@ -201,25 +203,36 @@ fn no_more_is_read_than_the_configuration_uses() {
     let inbound = [A::PeerUriSan, A::LocalUriSan];
     let outbound = [A::UpstreamPeerUriSan, A::UpstreamLocalUriSan, A::UpstreamHostMetadata];
     let mtls = [&inbound[..], &[A::ConnectionMtls]].concat();
-    let outbound = [&outbound[..], &[A::RequestHost]].concat();
+    let outbound = [&outbound[..], &[A::RequestHost, A::ListenerDirection]].concat();
     let told = [&outbound[..], &[A::UpstreamPeerMetadata]].concat();
     let told_by_peer = BTreeSet::from([b"x-envoy-peer-metadata".as_slice()]);
     let mut istio = node();
     istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
-    let names = [A::ClusterName, A::RouteName];
+    let (cluster, route) = ([A::ClusterName], [A::RouteName]);
+    let principals = [A::PeerPrincipal, A::LocalPrincipal];
+    let exchanged = [&mtls[..], &principals, &[A::DownstreamPeer]].concat();
+    let told_of = [&told[..], &[A::UpstreamPeer]].concat();
+    let hostless: Vec<A> =
+        told.iter().filter(|it| !matches!(it, A::RequestHost | A::ListenerDirection)).cloned().collect();
     /// More attributes of every stream, of inbound ones, and of all others.
     type More<'a> = [&'a [&'a [Attribute]]; 3];
-    let cases: [(&str, Node, More<'_>); 6] = [
+    let cases: [(&str, Node, More<'_>); 8] = [
         (r#", "reporter": "destination""#, node(), [&[&mtls], &[], &[]]),
         (r#", "reporter": "destination", "peerMetadata": {"trust": "never"}"#, node(), [&[&inbound], &[], &[]]),
         (r#", "reporter": "source""#, node(), [&[&told], &[], &[]]),
         (
             r#", "reporter": "source", "peerMetadata": {"trust": "never"}"#,
             istio.clone(),
-            [&[&outbound, &names], &[], &[]],
+            [&[&outbound, &cluster, &route], &[], &[]],
         ),
         ("", node(), [&[], &[&mtls], &[&told]]),
-        (r#", "peerMetadata": {"trust": "never"}"#, istio, [&[&names], &[&inbound], &[&outbound]]),
+        (r#", "hostFallback": "off""#, node(), [&[], &[&mtls], &[&hostless]]),
+        ("", istio.clone(), [&[&cluster], &[&exchanged], &[&told_of, &route]]),
+        (
+            r#", "peerMetadata": {"trust": "never"}"#,
+            istio,
+            [&[&cluster], &[&inbound, &principals], &[&outbound, &route]],
+        ),
     ];
     for (settings, node, more) in cases {
         let filter = telemetry(settings, &node);

@@ -81,8 +81,10 @@ fn labels_are_those_of_istios_stats_tests() {
         ))
     };
     let base = Streamed::default().bytes(Attribute::RequestHost, "127.0.0.1:8080").int(Attribute::ResponseCode, 200);
+    let inbound = base.clone().int(Attribute::ListenerDirection, 1);
+    let base = base.int(Attribute::ListenerDirection, 2);
     let outbound = base.clone().bytes(Attribute::UpstreamPeerMetadata, peer(&server));
-    let inbound = base.clone().header("x-envoy-peer-metadata", peer(&client));
+    let inbound = inbound.header("x-envoy-peer-metadata", peer(&client));
     let known =
         |streamed: &Streamed, namespace: &str| streamed.clone().bytes(Attribute::ClusterMetadata, services(namespace));
     let grpc = |streamed: Streamed| {
