@@ -5,6 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use weir_scenario::{Bytes, Record};
 
+/// The request header that numbers a request of many.
+pub(crate) const NUMBER: &str = "weir-test-number";
+
 /// The logger that writes it. What is absent is null there.
 pub(crate) fn logger(file: &Path) -> Value {
     json!({
@@ -14,6 +17,7 @@ pub(crate) fn logger(file: &Path) -> Value {
             "path": file,
             "log_format": {"json_format": {
                 "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+                "number": format!("%REQ({NUMBER})%"),
                 "status": "%RESPONSE_CODE%",
                 "details": "%RESPONSE_CODE_DETAILS%",
                 "flags": "%RESPONSE_FLAGS%",
@@ -27,19 +31,26 @@ pub(crate) fn logger(file: &Path) -> Value {
 /// Port of the client and record of a line; `None` if it is no such line.
 pub(crate) fn parse(line: &str) -> Option<(u16, Record)> {
     let tree: Value = serde_json::from_str(line).ok()?;
-    let text = |name: &str| Bytes::from(tree.get(name).and_then(Value::as_str).unwrap_or("-"));
     let client = tree.get("client")?.as_str()?.rsplit_once(':')?.1.parse().ok()?;
+    Some((client, record(&tree)))
+}
+
+/// Number of the request and record of a line; `None` if it is no such line.
+pub(crate) fn parse_numbered(line: &str) -> Option<(usize, Record)> {
+    let tree: Value = serde_json::from_str(line).ok()?;
+    Some((tree.get("number")?.as_str()?.parse().ok()?, record(&tree)))
+}
+
+fn record(tree: &Value) -> Record {
+    let text = |name: &str| Bytes::from(tree.get(name).and_then(Value::as_str).unwrap_or("-"));
     let status = tree.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
-    Some((
-        client,
-        Record {
-            status: status.unwrap_or(0),
-            details: text("details"),
-            flags: text("flags"),
-            policy: text("policy"),
-            rate_limit: text("rate_limit"),
-        },
-    ))
+    Record {
+        status: status.unwrap_or(0),
+        details: text("details"),
+        flags: text("flags"),
+        policy: text("policy"),
+        rate_limit: text("rate_limit"),
+    }
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
             Direction::Inbound => "INBOUND",
             Direction::Outbound => "OUTBOUND",
         },
-        "address": {"socket_address": {"address": setup.site.address, "port_value": 0}},
+        "address": {"socket_address": {"address": setup.site.address, "port_value": setup.port}},
         "listener_filters": if inspected { vec![inspector] } else { Vec::new() },
         "filter_chains": chains,
     })

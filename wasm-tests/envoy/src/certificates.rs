@@ -67,9 +67,20 @@ impl Authority {
     /// # Errors
     /// When a URI is not ASCII.
     pub fn issue(&self, uris: &[&str]) -> Result<Identity, CertificateError> {
+        self.issue_named(uris, &[])
+    }
+
+    /// A leaf for servers and clients whose SANs are these URIs and these DNS names.
+    ///
+    /// # Errors
+    /// When a name is not ASCII.
+    pub fn issue_named(&self, uris: &[&str], dns: &[&str]) -> Result<Identity, CertificateError> {
         let mut params = CertificateParams::default();
         for uri in uris {
             params.subject_alt_names.push(SanType::URI((*uri).try_into()?));
+        }
+        for name in dns {
+            params.subject_alt_names.push(SanType::DnsName((*name).try_into()?));
         }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];

@@ -63,6 +63,8 @@ pub struct Setup {
     pub own_wall_clock: bool,
     /// Where it runs.
     pub site: Site,
+    /// Port of its listener; the system chooses one where it is 0.
+    pub port: u16,
 }
 
 /// Where a proxy runs and its upstreams are.
@@ -102,6 +104,7 @@ impl Setup {
             component_log_level: None,
             own_wall_clock: scenario.steps.iter().any(|step| matches!(step, Step::WallClock(_))),
             site: Site::default(),
+            port: 0,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use weir_launch::{ClientError, Envoy, Launch, LogTail, StartError, wait_until};
-use weir_scenario::{Failure, LogLine, Metrics, Record, Request, Response, Tls};
+use weir_scenario::{Client, Failure, LogLine, Metrics, Protocol, Record, Request, Response, Tls};
 use weir_world::Upstreams;
 
 use crate::bootstrap::{self, ACCESS_LOG, Discovery, LISTENER, ServerTls};
@@ -14,7 +14,7 @@ use crate::filters::Setup;
 use crate::slot::Slot;
 use crate::stats::{self, VmStats};
 use crate::wall_clock::WallClock;
-use crate::wire::{ClientTls, Dialer};
+use crate::wire::{ClientTls, Dialer, Wire};
 use crate::{access, discovery, place};
 
 /// A running proxy. Dropping it ends everything that was started for it.
@@ -47,7 +47,7 @@ pub enum Booted {
 pub(crate) struct ProxyTls {
     authority: Authority,
     pub(crate) server: ServerTls,
-    clients: BTreeMap<Vec<String>, ClientTls>,
+    clients: BTreeMap<(Vec<String>, Vec<String>), ClientTls>,
 }
 
 /// How long a record, a listener or a discovery answer may take.
@@ -115,7 +115,7 @@ impl Proxy {
     pub fn dialer(&mut self, request: &Request) -> Result<Dialer, Failure> {
         let tls = match (request.client.uris(), &mut self.tls) {
             (None, _) => None,
-            (Some(uris), Some(tls)) => Some(tls.client(uris)?.clone()),
+            (Some(uris), Some(tls)) => Some(tls.client(uris, request.client.dns())?.clone()),
             (Some(_), None) => return Err(Failure("a client with an identity needs TLS".to_owned())),
         };
         Ok(Dialer { to: self.address, tls })
@@ -136,6 +136,44 @@ impl Proxy {
         let within = if response.broken { Duration::from_millis(200) } else { Duration::ZERO };
         let seen = wait_until(within, || self.upstreams.seen().transpose()).transpose().map_err(asked)?;
         Ok(Response { seen, ..response })
+    }
+
+    /// Sends requests one after the other on connections that are kept, one of each client and protocol, and finds each
+    /// one's record. A request without a record is one that Envoy's codec took for none. Each gets the header
+    /// [`NUMBER`](access::NUMBER), by which its record is found; what an upstream saw is not told.
+    ///
+    /// # Errors
+    /// As [`dialer`](Self::dialer), and when a request that was answered with 200 or 403 has no record.
+    pub fn send_all(&mut self, requests: &[Request]) -> Result<Vec<(Response, Option<Record>)>, Failure> {
+        let mut wires: Vec<((Protocol, Client), Wire)> = Vec::new();
+        let mut responses = Vec::with_capacity(requests.len());
+        for (number, request) in requests.iter().enumerate() {
+            let mut request = request.clone();
+            request.headers.0.push((access::NUMBER.into(), number.to_string().as_str().into()));
+            let fits = |((protocol, client), wire): &((Protocol, Client), Wire)| {
+                *protocol == request.protocol && *client == request.client && wire.takes(&request)
+            };
+            let place = wires.iter().position(fits);
+            let mut wire = match place {
+                Some(place) => wires.swap_remove(place).1,
+                None => self.dialer(&request)?.connect(&request)?,
+            };
+            responses.push(wire.send(&request));
+            if wire.is_open() {
+                wires.push(((request.protocol, request.client), wire));
+            }
+        }
+        drop(wires);
+        let mut records: BTreeMap<usize, Record> = BTreeMap::new();
+        let due = |response: &Response| matches!(response.status, Some(200 | 403));
+        let all = wait_until(PATIENCE, || {
+            let lines = self.access.lines().unwrap_or_default();
+            records.extend(lines.iter().filter_map(|line| access::parse_numbered(line)));
+            let mut responses = responses.iter().enumerate();
+            responses.all(|(number, response)| !due(response) || records.contains_key(&number)).then_some(())
+        });
+        all.ok_or_else(|| Failure("a request has no access log record".to_owned()))?;
+        Ok(responses.into_iter().enumerate().map(|(number, response)| (response, records.remove(&number))).collect())
     }
 
     /// The access log record of the last request sent with [`send`](Self::send).
@@ -285,13 +323,15 @@ impl ProxyTls {
         Ok(Some(Self { authority, server, clients: BTreeMap::new() }))
     }
 
-    fn client(&mut self, uris: &[String]) -> Result<&ClientTls, Failure> {
-        if !self.clients.contains_key(uris) {
-            let names: Vec<&str> = uris.iter().map(String::as_str).collect();
-            let identity = self.authority.issue(&names).map_err(|error| Failure(error.to_string()))?;
-            self.clients.insert(uris.to_vec(), ClientTls::new(&identity, &self.server.authority_pem)?);
+    fn client(&mut self, uris: &[String], dns: &[String]) -> Result<&ClientTls, Failure> {
+        let key = (uris.to_vec(), dns.to_vec());
+        if !self.clients.contains_key(&key) {
+            let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
+            let dns: Vec<&str> = dns.iter().map(String::as_str).collect();
+            let identity = self.authority.issue_named(&uris, &dns).map_err(|error| Failure(error.to_string()))?;
+            self.clients.insert(key.clone(), ClientTls::new(&identity, &self.server.authority_pem)?);
         }
-        self.clients.get(uris).ok_or_else(|| Failure("no such client".to_owned()))
+        self.clients.get(&key).ok_or_else(|| Failure("no such client".to_owned()))
     }
 }
 

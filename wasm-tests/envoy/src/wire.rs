@@ -103,6 +103,16 @@ impl Wire {
         self.connection.is_some()
     }
 
+    /// Whether it is good for one more request, this one, of the client and protocol that it was made for.
+    #[must_use]
+    pub fn takes(&self, request: &Request) -> bool {
+        match &self.connection {
+            Some(Connection::H1(_)) => request.protocol == Protocol::H1,
+            Some(Connection::H2(_)) => h2::accepts(request),
+            Some(Connection::Frames(_)) | None => false,
+        }
+    }
+
     /// Sends a request and reads the response. A request that is given up, and a response that breaks off or does not come
     /// in time, are told by [`Response::broken`], and end the connection.
     pub fn send(&mut self, request: &Request) -> Response {

@@ -27,6 +27,13 @@ pub enum Client {
     Identity(String),
     /// TLS with a certificate that has these URI SANs.
     Identities(Vec<String>),
+    /// TLS with a certificate that has these URI SANs and these DNS SANs.
+    Names {
+        /// URI SANs.
+        uris: Vec<String>,
+        /// DNS SANs.
+        dns: Vec<String>,
+    },
 }
 
 impl Client {
@@ -36,7 +43,16 @@ impl Client {
         match self {
             Self::Plain => None,
             Self::Identity(uri) => Some(std::slice::from_ref(uri)),
-            Self::Identities(uris) => Some(uris),
+            Self::Identities(uris) | Self::Names { uris, .. } => Some(uris),
+        }
+    }
+
+    /// The DNS SANs of its certificate.
+    #[must_use]
+    pub fn dns(&self) -> &[String] {
+        match self {
+            Self::Names { dns, .. } => dns,
+            Self::Plain | Self::Identity(_) | Self::Identities(_) => &[],
         }
     }
 }
@@ -172,7 +188,7 @@ impl Request {
         };
         if let Some(uris) = self.client.uris() {
             line.push_str(" as ");
-            line.push_str(&uris.join(", "));
+            line.push_str(&[uris, self.client.dns()].concat().join(", "));
         }
         line
     }

@@ -1,0 +1,127 @@
+//! The proxies in which both decide: Weir first, in mode shadow, and RBAC as istiod would build it behind it.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+use weir_scenario::{Node, Proxy as Listener, Tls, Told};
+use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
+
+use crate::istio::{self, Bundle, Options};
+use crate::random::Random;
+
+/// The request header whose value becomes the filter state `io.istio.peer_principal`.
+pub(crate) const PEER_HEADER: &str = "x-peer";
+
+/// What differs between the proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A sidecar that takes plain text and mutual TLS.
+    Sidecar,
+    /// A sidecar whose requests come through HBONE: the peer is filter state.
+    Hbone,
+    /// A waypoint: likewise, and policies have targets.
+    Waypoint,
+    /// A sidecar whose route configuration ignores path parameters.
+    Parameters,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 4] = [Self::Sidecar, Self::Waypoint, Self::Parameters, Self::Hbone];
+
+    pub(crate) fn waypoint(self) -> bool {
+        self == Self::Waypoint
+    }
+
+    pub(crate) fn filter_state(self) -> bool {
+        matches!(self, Self::Waypoint | Self::Hbone)
+    }
+
+    pub(crate) fn identities(self) -> bool {
+        self != Self::Parameters
+    }
+
+    pub(crate) fn parameters(self) -> bool {
+        self == Self::Parameters
+    }
+}
+
+/// A trust domain and its aliases; none in half of the worlds.
+pub(crate) fn bundle(random: &mut Random) -> Vec<String> {
+    let bundles: [&[&str]; 8] = [
+        &["cluster.local"],
+        &["cluster.local"],
+        &["cluster.local"],
+        &["td"],
+        &["td", "td2"],
+        &["td", "old-td", "cluster.local"],
+        &["td2", "td", "other"],
+        &["cluster.local", "td"],
+    ];
+    bundles[random.below(bundles.len())].iter().map(|&domain| domain.to_owned()).collect()
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Fields of Weir's `workload` for a proxy of this kind.
+pub(crate) fn workload(kind: Kind, domains: &[String]) -> Value {
+    let mut workload = json!({
+        "namespace": "ns",
+        "labels": {},
+        "trustDomain": domains[0],
+        "trustDomainAliases": domains[1..],
+        "directAddress": {"filterState": "direct"},
+        "peerUriSans": {"filterState": "sans"},
+    });
+    if domains.len() == 1 {
+        workload.as_object_mut().unwrap().remove("trustDomainAliases");
+    }
+    if kind.waypoint() {
+        workload["proxy"] = "waypoint".into();
+        workload["labels"] = json!({"gateway.networking.k8s.io/gateway-name": "waypoint"});
+    }
+    if kind.parameters() {
+        workload["ignorePathParameters"] = true.into();
+    }
+    workload
+}
+
+/// Starts a proxy that has the policies twice. The error is what Envoy logged when it refused them.
+pub(crate) fn start(
+    kind: Kind,
+    workload: &Value,
+    domains: Vec<String>,
+    policies: &[Value],
+    (port, peer_header): (u16, &str),
+) -> Result<Box<Proxy>, String> {
+    let configuration =
+        json!({"schema": 1, "name": "rbac", "mode": "shadow", "workload": workload, "policies": policies});
+    let plugin = Plugin {
+        name: "policy".to_owned(),
+        root_id: String::new(),
+        module: module("policy").unwrap(),
+        configuration: configuration.to_string(),
+    };
+    let mut filter_state: BTreeMap<String, Told> =
+        [("direct".to_owned(), Told::DirectAddress), ("sans".to_owned(), Told::PeerUriSans)].into();
+    if kind.filter_state() {
+        filter_state.insert("io.istio.peer_principal".to_owned(), Told::Header(peer_header.to_owned()));
+    }
+    let proxy = Listener {
+        node: Node::default(),
+        use_remote_address: true,
+        xff_trusted_hops: 1,
+        tls: Tls::Permissive("spiffe://td/ns/ns/sa/rbac".to_owned()),
+        ignore_path_parameters: kind.parameters(),
+        filter_state,
+        ..Listener::default()
+    };
+    let native = istio::filters(policies, &Options { bundle: Bundle(domains), filter_state: kind.filter_state() });
+    match Proxy::start(Setup { plugins: vec![plugin], native, proxy, port, ..Setup::default() }).unwrap() {
+        Booted::Ready(proxy) => Ok(proxy),
+        Booted::Refused(log) => Err(log),
+    }
+}
