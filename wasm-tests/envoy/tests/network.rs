@@ -1,7 +1,5 @@
 //! A module loaded as a network filter decides nothing there, so it lets no connection pass and says why.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use serde_json::json;
 use weir_scenario::{Proxy as Listener, Request, Session};
 use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
