@@ -25,16 +25,14 @@ impl MetricIds {
         }
     }
 
-    /// Has Envoy make a series, and says how long that took, in nanoseconds.
-    fn define(&mut self, owner: u8, series: u32, kind: MetricKind, name: &str) -> u64 {
+    /// Has Envoy make a series.
+    fn define(&mut self, owner: u8, series: u32, kind: MetricKind, name: &str) {
         let kind = match kind {
             MetricKind::Counter => 0,
             MetricKind::Gauge => 1,
             MetricKind::Histogram => 2,
         };
-        let begun = abi::mono_nanos();
         self.set(owner, series, abi::define_metric(kind, name).ok());
-        abi::mono_nanos().saturating_sub(begun)
     }
 
     fn add(&self, owner: u8, series: u32, by: u64) {
@@ -59,21 +57,23 @@ pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
     if effects.is_empty() {
         return;
     }
-    let before = effects.spent.total;
     for operation in effects.metrics.drain(..) {
         match operation {
-            MetricOp::Define { owner, series, kind, name } => {
-                effects.spent.add(ids.define(owner, series, kind, &name));
-            }
+            MetricOp::Define { owner, series, kind, name } => ids.define(owner, series, kind, &name),
             MetricOp::Add { owner, series, by } => ids.add(owner, series, by),
             MetricOp::Record { owner, series, value } => ids.record(owner, series, value),
         }
     }
+    let before = effects.spent.total;
+    let mut begun = if effects.offers.is_empty() { 0 } else { abi::mono_nanos() };
     for Offer { owner, series, kind, name, values } in effects.offers.drain(..) {
         if effects.spent.total.saturating_sub(before) > effects.patience {
             break;
         }
-        effects.spent.add(ids.define(owner, series, kind, &name));
+        ids.define(owner, series, kind, &name);
+        let ended = abi::mono_nanos();
+        effects.spent.add(ended.saturating_sub(begun));
+        begun = ended;
         effects.defined.push((owner, series));
         for value in values {
             match kind {

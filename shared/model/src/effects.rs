@@ -119,7 +119,7 @@ pub struct Effects {
     pub patience: u64,
     /// The shell's answer to the latest offers: owner and series of those it defined.
     pub defined: Vec<(u8, SeriesId)>,
-    /// What definitions have cost since [`Effects::take_spent`].
+    /// What the definitions that were offered have cost since [`Effects::take_spent`].
     pub spent: Spent,
     /// Filter state to set: `wasm.NAME` for each name.
     pub filter_state: Vec<(&'static str, Vec<u8>)>,
@@ -187,7 +187,7 @@ impl Effects {
         mine
     }
 
-    /// What definitions, whoever asked for them, have cost since this was last asked.
+    /// What definitions that were offered, by whomever, have cost since this was last asked.
     pub fn take_spent(&mut self) -> Spent {
         std::mem::take(&mut self.spent)
     }

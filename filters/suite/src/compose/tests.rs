@@ -221,7 +221,7 @@ fn a_document_gives_each_section_its_name_and_mode() {
         compile(r#"{"schema": 2, "name": "", "policy": {"x": 1}, "rateLimits": {}, "rateLimit": []}"#).unwrap_err();
     let found: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
     let expected = [
-        "$.schema: expected a whole number from 1 to 1",
+        "$.schema: expected `1`",
         "$.name: must not be empty",
         "$.policy.x: unknown field",
         "$.rateLimit: expected an object, found a list",

@@ -110,18 +110,28 @@ impl Rows {
         };
         let next: Vec<(u32, usize)> = self.queue.iter().flat_map(metrics).take(room).collect();
         effects.patience = occasion.patience();
+        // Spelling out 25 labels is the dear part, and the series of one row share them.
+        let mut spelled: Vec<(u32, String)> = Vec::new();
         for (at, metric) in next {
             let (Some(row), Some((kind, name))) = (self.row(at), METRIC.get(metric)) else { continue };
-            let labels = match &row.labels {
-                Labels::Text(_, text) => text.clone(),
-                Labels::Of(key) => stat_name(&labelled(values(key, names.known, names.own, &Numbers::new(key))), ""),
+            let labels = match (&row.labels, spelled.iter().position(|(row, _)| *row == at)) {
+                (Labels::Text(_, text), _) => text.as_str(),
+                (Labels::Of(key), place) => {
+                    let place = place.unwrap_or_else(|| {
+                        let numbers = Numbers::new(key);
+                        let values = values(key, names.known, names.own, &numbers);
+                        spelled.push((at, stat_name(&labelled(values), "")));
+                        spelled.len() - 1
+                    });
+                    spelled.get(place).map_or("", |(_, text)| text)
+                }
             };
             let held = self.last.iter().flatten().find(|(last, _)| *last == at);
             let mut counts = held.and_then(|(_, held)| held.get(metric)).cloned().unwrap_or_default();
             let parked = self.parked.iter().filter(|parked| parked.row == at);
             counts.extend(parked.filter_map(|parked| *parked.values.get(metric)?));
             let series = row.series(metric);
-            effects.offer(series, *kind, [labels.as_str(), &self.prefix, name].concat(), counts);
+            effects.offer(series, *kind, [labels, &self.prefix, name].concat(), counts);
             self.offered.push((series, Offered::Row(at, metric)));
         }
     }
