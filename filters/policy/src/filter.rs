@@ -50,7 +50,7 @@ impl Policy {
         }
         let compiled = compile(&objects, &workload, &at)?;
         let inbound_only = workload.proxy == Some(Proxy::Sidecar) && compiled.applies != [false; 4];
-        let mut request = compiled.demand.clone();
+        let mut request = Demand::idle().union(&compiled.demand);
         if inbound_only {
             request.attributes.insert(Attribute::ListenerDirection);
         }

@@ -141,15 +141,11 @@ fn demands<P: Filter, R: Filter, T: Filter>(
     telemetry: &Option<T>,
 ) -> [Demand; 4] {
     Phase::ALL.map(|phase| {
-        let mut all = Demand::idle();
-        all = demanded(policy, phase).map_or(all.clone(), |demand| all.union(demand));
-        all = demanded(rate_limit, phase).map_or(all.clone(), |demand| all.union(demand));
-        all = demanded(telemetry, phase).map_or(all.clone(), |demand| all.union(demand));
-        if phase == Phase::End && policy.is_some() {
-            // A stream that policy answered ends unseen for the rate limit.
-            all = demanded(rate_limit, Phase::EndUnseen).map_or(all.clone(), |demand| all.union(demand));
-        }
-        all
+        // A stream that policy answered ends unseen for the rate limit.
+        let refused =
+            if phase == Phase::End && policy.is_some() { demanded(rate_limit, Phase::EndUnseen) } else { None };
+        let parts = [demanded(policy, phase), demanded(rate_limit, phase), demanded(telemetry, phase), refused];
+        parts.into_iter().flatten().fold(Demand::idle(), |all, demand| all.union(demand))
     })
 }
 

@@ -19,19 +19,22 @@ pub(crate) struct Demands {
 impl Demands {
     pub(crate) fn new(settings: &Settings) -> Self {
         if settings.mode == Mode::Off {
-            let idle = Demand::idle();
-            return Self { request: idle.clone(), response: idle.clone(), end: idle.clone(), end_unseen: idle };
+            let [request, response, end, end_unseen] = Phase::ALL.map(|_| Demand::idle());
+            return Self { request, response, end, end_unseen };
         }
-        let end = end(settings);
-        let mut peer = BTreeSet::new();
-        if settings.tells_peer(Side::Destination) {
-            peer.insert(PEER_HEADER);
-        }
+        let tells_peer = settings.tells_peer(Side::Destination);
+        let peer = || {
+            let mut headers = BTreeSet::new();
+            if tells_peer {
+                headers.insert(PEER_HEADER);
+            }
+            headers
+        };
         Self {
-            request: Demand { idle: peer.is_empty(), request_first: peer.clone(), ..Demand::default() },
+            request: Demand { idle: !tells_peer, request_first: peer(), ..Demand::default() },
             response: Demand::idle(),
-            end_unseen: Demand { request_first: peer, ..end.clone() },
-            end,
+            end_unseen: Demand { request_first: peer(), ..end(settings) },
+            end: end(settings),
         }
     }
 

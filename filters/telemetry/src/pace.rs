@@ -89,7 +89,8 @@ impl Pace {
             self.burst -= 1;
             return;
         }
-        let rest = spent.slowest.saturating_sub(UNNOTICED).saturating_mul(REST) / u64::from(self.per_tick);
+        let rest = spent.slowest.saturating_sub(UNNOTICED).saturating_mul(REST);
+        let rest = rest.checked_div(u64::from(self.per_tick)).unwrap_or(rest);
         self.owed = self.owed.saturating_add(rest);
     }
 

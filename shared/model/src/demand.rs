@@ -69,7 +69,9 @@ impl Demand {
     /// without.
     pub fn of_stream(&self, inbound: bool, with_body: bool) -> BTreeSet<Attribute> {
         let own = if inbound { &self.inbound } else { &self.outbound };
-        let mut all = self.attributes.clone();
+        // A set that is cloned is code with panics of its own; one that is filled is not.
+        let mut all = BTreeSet::new();
+        all.extend(self.attributes.iter().cloned());
         all.extend(own.iter().cloned());
         if with_body {
             all.extend(self.with_body.iter().cloned());
@@ -80,11 +82,13 @@ impl Demand {
     /// What both demands need; idle only if both are.
     pub fn union(&self, other: &Self) -> Self {
         let both = |own: &BTreeSet<Attribute>, others: &BTreeSet<Attribute>| {
-            let mut all = own.clone();
+            let mut all = BTreeSet::new();
+            all.extend(own.iter().cloned());
             all.extend(others.iter().cloned());
             all
         };
-        let mut request_first = self.request_first.clone();
+        let mut request_first = BTreeSet::new();
+        request_first.extend(&self.request_first);
         request_first.extend(&other.request_first);
         Self {
             idle: self.idle && other.idle,

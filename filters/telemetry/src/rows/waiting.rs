@@ -154,8 +154,9 @@ impl Rows {
             if let Some(row) = self.row_mut(at) {
                 row.defined(metric);
             }
-            for parked in self.parked.iter_mut().filter(|parked| parked.row == at) {
-                if let Some(value) = parked.values.get_mut(metric) {
+            for place in 0..self.parked.len() {
+                let parked = self.parked.get_mut(place).filter(|parked| parked.row == at);
+                if let Some(value) = parked.and_then(|parked| parked.values.get_mut(metric)) {
                     *value = None;
                 }
             }
@@ -165,7 +166,12 @@ impl Rows {
                 held.clear();
             }
         }
-        self.parked.retain(|parked| bits(&parked.values) != 0);
+        // The standard library's `retain` swaps by index.
+        for _ in 0..self.parked.len() {
+            if let Some(parked) = self.parked.pop_front().filter(|parked| bits(&parked.values) != 0) {
+                self.parked.push_back(parked);
+            }
+        }
         let Self { queue, rows, .. } = self;
         queue.trim(|at, bits| {
             usize::try_from(at).ok().and_then(|at| rows.get(at)).is_none_or(|row| row.missing(bits) == 0)
