@@ -111,7 +111,7 @@ fn labels(
     proxy.record().unwrap();
     let metrics = proxy.metrics().unwrap();
     let mut series = metrics.0.into_iter().filter(|sample| sample.name == "istio_requests_total");
-    let labels = series.next().expect("one series").labels;
+    let labels = series.next().unwrap().labels;
     proxy.stop().unwrap();
     (labels, seen)
 }
