@@ -1,7 +1,12 @@
 //! A bootstrap file with this run's ports, paths and configuration in place of its own. Everything else stays as it
 //! was written, so that what runs is the file the operator reads.
 
+use crate::documents::field;
+use crate::plugin::{Around, Plugin, Root};
+use crate::yaml;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Where a bootstrap listens and sends to, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +22,9 @@ pub(crate) struct Ports {
 pub(crate) struct Bootstrap(Value);
 
 impl Bootstrap {
-    /// Parses YAML or JSON.
+    /// Parses YAML or JSON, in which no key is given twice.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let tree: Value = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
-        let bootstrap = Self(tree);
+        let bootstrap = Self(yaml::one(text)?);
         bootstrap.ports().ok_or("it needs an admin address and a first listener, both with `port_value`")?;
         Ok(bootstrap)
     }
@@ -37,22 +41,41 @@ impl Bootstrap {
         self.set(ADMIN, json!(ports.admin));
     }
 
-    /// Sends everything that goes to a loopback endpoint of a cluster to `host:port` instead.
-    pub(crate) fn set_upstream(&mut self, host: &str, port: u16) {
-        let Some(clusters) = self.0.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut) else {
-            return;
-        };
-        let named = host.parse::<std::net::IpAddr>().is_err();
-        for cluster in clusters {
+    /// The name of the first listener, if it has one.
+    pub(crate) fn first_listener(&self) -> Option<&str> {
+        self.0.pointer(FIRST_LISTENER)?.get("name")?.as_str()
+    }
+
+    /// Puts `host:port` in the place of every cluster that a route of the first listener names and whose endpoints are all on
+    /// loopback. Returns the names of those clusters. What a filter calls, and what is elsewhere, stays as it is.
+    pub(crate) fn set_upstream(&mut self, host: &str, port: u16) -> Vec<String> {
+        let mut routed = BTreeSet::new();
+        if let Some(listener) = self.0.pointer(FIRST_LISTENER) {
+            routed_clusters(listener, &mut routed);
+        }
+        let is_name = host.parse::<IpAddr>().is_err();
+        let mut replaced = Vec::new();
+        let clusters = self.0.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
+        for cluster in clusters.into_iter().flatten() {
+            let name = cluster.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if !routed.contains(&name) || !is_local(cluster) {
+                continue;
+            }
             walk(cluster, &mut |key, value| {
-                if key == "socket_address" {
-                    *value = json!({"address": host, "port_value": port});
+                if key == "load_assignment" || key == "loadAssignment" {
+                    walk(value, &mut |key, value| {
+                        if key == "socket_address" || key == "socketAddress" {
+                            *value = json!({"address": host, "port_value": port});
+                        }
+                    });
                 }
             });
-            if let (true, Some(cluster)) = (named, cluster.as_object_mut()) {
+            if let (true, Some(cluster)) = (is_name, cluster.as_object_mut()) {
                 cluster.insert("type".to_owned(), json!("STRICT_DNS"));
             }
+            replaced.push(name);
         }
+        replaced
     }
 
     /// Replaces the file name of every module by what `place` gives for it.
@@ -71,16 +94,32 @@ impl Bootstrap {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Replaces the configuration of every Wasm plugin by `document`.
-    pub(crate) fn set_configuration(&mut self, document: &Value) {
+    /// Replaces the configuration of every plugin of Weir by `document`. Returns how many there are.
+    pub(crate) fn set_configuration(&mut self, document: &Value) -> usize {
+        let mut replaced = 0;
         walk(&mut self.0, &mut |key, value| {
-            let is_plugin = key == "config" && value.get("vm_config").is_some();
-            if let Some(plugin) = value.as_object_mut().filter(|_| is_plugin) {
-                let text = document.to_string();
-                let any = json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
-                plugin.insert("configuration".to_owned(), any);
+            if key != "config" || field(value, "vm_config").is_none() {
+                return;
+            }
+            let Some(fields) = value.as_object_mut() else { return };
+            let any =
+                json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": document.to_string()});
+            let own = fields.insert("configuration".to_owned(), any);
+            let is_foreign =
+                Plugin::of(value, "$", &Around::default()).is_none_or(|(found, _)| found.root == Root::Foreign);
+            match (is_foreign, own, value.as_object_mut()) {
+                (false, ..) => replaced += 1,
+                (true, Some(own), Some(fields)) => drop(fields.insert("configuration".to_owned(), own)),
+                (true, None, Some(fields)) => drop(fields.remove("configuration")),
+                (true, _, None) => {}
             }
         });
+        replaced
+    }
+
+    /// The tree.
+    pub(crate) fn tree(&self) -> &Value {
+        &self.0
     }
 
     /// The bootstrap as JSON, which Envoy reads as well as YAML.
@@ -95,8 +134,46 @@ impl Bootstrap {
     }
 }
 
+const FIRST_LISTENER: &str = "/static_resources/listeners/0";
 const LISTENER: &str = "/static_resources/listeners/0/address/socket_address/port_value";
 const ADMIN: &str = "/admin/address/socket_address/port_value";
+
+/// Adds the names of the clusters that routes in `tree` send to. Clusters that are mirrored to are not among them.
+fn routed_clusters(tree: &Value, names: &mut BTreeSet<String>) {
+    match tree {
+        Value::Object(fields) => {
+            let hosts = field(tree, "route_config").and_then(|routes| field(routes, "virtual_hosts"));
+            for route in list(hosts).iter().flat_map(|host| list(host.get("routes"))) {
+                let Some(action) = route.get("route") else { continue };
+                let weighted = field(action, "weighted_clusters").and_then(|weighted| weighted.get("clusters"));
+                let weighted = list(weighted).iter().filter_map(|cluster| cluster.get("name"));
+                let named = action.get("cluster").into_iter().chain(weighted);
+                names.extend(named.filter_map(Value::as_str).map(str::to_owned));
+            }
+            fields.values().for_each(|value| routed_clusters(value, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| routed_clusters(item, names)),
+        _ => {}
+    }
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether a cluster has endpoints, and all of them on loopback.
+fn is_local(cluster: &Value) -> bool {
+    let endpoints = field(cluster, "load_assignment").and_then(|assignment| assignment.get("endpoints"));
+    let endpoints = list(endpoints).iter().flat_map(|group| list(field(group, "lb_endpoints")));
+    let mut addresses = endpoints.map(|endpoint| {
+        let address = endpoint.pointer("/endpoint/address").and_then(|address| field(address, "socket_address"));
+        address.and_then(|address| address.get("address")?.as_str()).unwrap_or_default()
+    });
+    let is_loopback = |address: &str| {
+        address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    };
+    addresses.next().is_some_and(is_loopback) && addresses.all(is_loopback)
+}
 
 /// Calls `visit` for every field of every object below `tree`, parents first.
 fn walk(tree: &mut Value, visit: &mut impl FnMut(&str, &mut Value)) {

@@ -1,6 +1,6 @@
 //! `weir`: the command line, built on the same cores as the filters, so it cannot disagree with them.
 //!
-//! Exit status 0: fine; 1: the answer is no; 2: wrong use.
+//! Exit codes: 0 success, 1 problems found, 2 usage error.
 
 /// Prints a line to standard output; an error where nobody reads it any more, so that what was started is ended properly.
 macro_rules! say {
@@ -11,11 +11,16 @@ macro_rules! say {
 }
 
 mod bootstrap;
+mod check;
+mod compile;
 mod documents;
 mod modules;
+mod plugin;
 mod report;
+mod routes;
 mod run;
 mod validate;
+mod yaml;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -32,7 +37,7 @@ struct Cli {
 enum Command {
     /// Start a real Envoy with the filters on this machine; one line per request says what was decided and why
     Run(Run),
-    /// Every problem of every document, each with its JSON path
+    /// Every problem of every document, each with its JSON path, and warnings
     Validate(Validate),
 }
 
@@ -45,7 +50,8 @@ struct Run {
     /// A Weir document (YAML or JSON) that takes the place of the bootstrap's own
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where requests go [default: a built-in upstream that echoes what it received]
+    /// What stands in for the loopback clusters that the first listener routes to [default: a built-in upstream that echoes
+    /// what it received]
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Option<String>,
     /// Requests to send once Envoy is up [default: those that come with Weir, with the default bootstrap]
@@ -70,7 +76,7 @@ struct Validate {
     files: Vec<PathBuf>,
     /// Which module they are for [default: told from their fields]
     #[arg(long, value_enum)]
-    module: Option<validate::Module>,
+    module: Option<compile::Module>,
 }
 
 /// Why a command did not end well.

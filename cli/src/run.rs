@@ -1,8 +1,11 @@
 //! `weir run`: a real Envoy with a bootstrap of the operator's, in front of an upstream, and one line for each request.
 
 use crate::bootstrap::{Bootstrap, Ports};
+use crate::check;
+use crate::compile::Module;
+use crate::documents::{self, Contents};
 use crate::report::{self, Record, is_shown};
-use crate::{Failure, Run, modules, validate};
+use crate::{Failure, Run, modules, validate, yaml};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -38,7 +41,13 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
         None => Some(Upstream::start(0, weir_launch::echo).map_err(|error| needed(format!("no upstream: {error}")))?),
     };
     let (host, port) = target(options, upstream.as_ref())?;
-    bootstrap.set_upstream(&host, port);
+    let replaced = bootstrap.set_upstream(&host, port);
+    if let (true, Some(upstream)) = (replaced.is_empty(), &options.upstream) {
+        return Err(Failure::Use(format!(
+            "`--upstream {upstream}` has nothing to stand in for: no route of the first listener leads to a cluster whose \
+             endpoints are all on loopback"
+        )));
+    }
     let launch = Launch::new(&binary).map_err(needed)?;
     bootstrap.set_modules(|file| place_module(launch.dir(), file)).map_err(Failure::Use)?;
     let envoy = launch.log_level("warning").start(&bootstrap.to_json()).map_err(|error| {
@@ -50,9 +59,15 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
             false => format!("envoy stopped at start; the configuration is refused:\n{problems}"),
         })
     })?;
-    let listener = envoy.listeners().map_err(needed)?.into_values().next();
+    let mut listeners = envoy.listeners().map_err(needed)?;
+    let first = bootstrap.first_listener().and_then(|name| listeners.remove(name));
+    let listener = first.or_else(|| listeners.into_values().next());
     let listener = listener.ok_or_else(|| needed("the bootstrap has no listener"))?;
-    announce(&envoy, listener, &host, port)?;
+    let upstream = match replaced.as_slice() {
+        [] => "the bootstrap's own clusters".to_owned(),
+        clusters => format!("{host}:{port} for cluster {}", clusters.join(", ")),
+    };
+    announce(&envoy, listener, &upstream)?;
     let mut log = envoy.stdout();
     send(&planned, listener, &mut log)?;
     if !planned.is_empty() {
@@ -71,18 +86,16 @@ fn needed(error: impl ToString) -> Failure {
 fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
     let (name, text) = match &options.bootstrap {
         None => ("the built-in bootstrap".to_owned(), BOOTSTRAP.to_owned()),
-        Some(path) => {
-            let name = format!("`{}`", path.display());
-            let text =
-                fs::read_to_string(path).map_err(|error| Failure::Use(format!("{name} cannot be read: {error}")))?;
-            (name, text)
-        }
+        Some(path) => (path.display().to_string(), documents::read(path)?),
     };
-    let unusable = |error| Failure::No(format!("{name} is not a bootstrap that can be used: {error}"));
+    let unusable = |error| Failure::No(format!("`{name}` is not a bootstrap that can be used: {error}"));
     let mut bootstrap = Bootstrap::parse(&text).map_err(unusable)?;
-    if let Some(path) = &options.config {
-        bootstrap.set_configuration(&validate::read(path)?);
+    if let Some(path) = &options.config
+        && bootstrap.set_configuration(&validate::read(path)?) == 0
+    {
+        return Err(Failure::No(format!("`{name}` has no plugin of Weir to give `{}` to", path.display())));
     }
+    accept(&bootstrap, &name, options.config.as_deref())?;
     if let Some(written) = bootstrap.ports() {
         let ports = Ports {
             listener: options.port.unwrap_or(written.listener),
@@ -101,14 +114,43 @@ fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
     Ok(bootstrap)
 }
 
+/// Refuses what `weir validate` refuses, in the same words; warnings go to standard error.
+fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<(), Failure> {
+    let contents = Contents::of(bootstrap.tree()).map_err(|error| Failure::No(format!("`{name}`: {error}")))?;
+    let mut problems: Vec<String> = Vec::new();
+    for found in &contents.found {
+        let module = found.plugin.as_ref().and_then(|plugin| plugin.module);
+        let module = module.unwrap_or_else(|| Module::of(&found.document));
+        for remark in check::check(found, module, &contents, &[]) {
+            // What is in the document is where its own file has it.
+            let line = match (config, remark.path.strip_prefix(&found.path)) {
+                (Some(config), Some(inner)) => {
+                    let path = format!("${inner}");
+                    check::Remark { path, ..remark.clone() }.line(&config.display().to_string())
+                }
+                _ => remark.line(name),
+            };
+            if !remark.is_problem {
+                eprintln!("{line}");
+            } else if !problems.contains(&line) {
+                problems.push(line);
+            }
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::No(format!("the configuration is refused:\n{}", problems.join("\n")))),
+    }
+}
+
 fn planned(options: &Run) -> Result<Vec<Planned>, Failure> {
     let text = match (&options.requests, &options.bootstrap, &options.config) {
-        (Some(path), _, _) => fs::read_to_string(path)
-            .map_err(|error| Failure::Use(format!("`{}` cannot be read: {error}", path.display())))?,
+        (Some(path), _, _) => documents::read(path)?,
         (None, None, None) => REQUESTS.to_owned(),
         (None, _, _) => return Ok(Vec::new()),
     };
-    serde_yaml_ng::from_str(&text).map_err(|error| Failure::Use(format!("the requests cannot be used: {error}")))
+    let unusable = |error: String| Failure::Use(format!("the requests cannot be used: {error}"));
+    serde_json::from_value(yaml::one(&text).map_err(unusable)?).map_err(|error| unusable(error.to_string()))
 }
 
 /// Host and port that requests go to.
@@ -133,8 +175,8 @@ fn place_module(dir: &Path, file: &str) -> Result<String, String> {
     Ok(path.display().to_string())
 }
 
-fn announce(envoy: &Envoy, listener: SocketAddr, host: &str, port: u16) -> Result<(), Failure> {
-    say!("Envoy {} on http://{listener}, upstream {host}:{port}", version(envoy))?;
+fn announce(envoy: &Envoy, listener: SocketAddr, upstream: &str) -> Result<(), Failure> {
+    say!("Envoy {} on http://{listener}, upstream {upstream}", version(envoy))?;
     say!("admin http://{}", envoy.admin())?;
     say!("")
 }

@@ -55,6 +55,33 @@ fn every_plugin_document_compiles() {
     compiles(filter.unwrap());
 }
 
+/// As they stand, and with what their comments say to change: all of it, or the mode alone.
+#[test]
+fn validate_has_nothing_to_say_of_the_samples_until_mode_and_strategy_do_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let validate = |text: &str| {
+        let file = folder.path().join("sample.yaml");
+        fs::write(&file, text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_weir")).arg("validate").arg(&file).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stdout).matches("warning: ").count()
+    };
+    for (file, trial, warnings) in
+        [("envoy.yaml", false, 0), ("istio/wasmplugin.yaml", true, 1), ("istio/envoyfilter.yaml", true, 2)]
+    {
+        let text = fs::read_to_string(workspace().join("envoy-configs").join(file)).unwrap();
+        assert_eq!(validate(&text), 0, "{file}");
+        if trial {
+            let enforcing = text.replace("mode: shadow", "mode: enforce");
+            assert_eq!(validate(&enforcing), warnings, "{file}, enforcing");
+            let closed = text.replace("FAIL_OPEN", "FAIL_RELOAD");
+            assert_eq!(validate(&closed), 1, "{file}, closed");
+            let both = enforcing.replace("FAIL_OPEN", "FAIL_RELOAD").replace("default_config:", "was_default_config:");
+            assert_eq!(validate(&both), 0, "{file}, both");
+        }
+    }
+}
+
 /// The configuration that the README shows.
 #[test]
 fn the_first_configuration_of_the_readme_is_valid() {

@@ -1,6 +1,7 @@
 //! One Envoy process: started on a bootstrap, waited for, asked, and ended.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -26,6 +27,7 @@ pub struct Launch {
     concurrency: u32,
     log_level: String,
     component_log_level: Option<String>,
+    environment: Vec<(String, OsString)>,
     ready_within: Duration,
 }
 
@@ -98,6 +100,7 @@ impl Launch {
             concurrency: 1,
             log_level: "info".to_owned(),
             component_log_level: None,
+            environment: Vec::new(),
             ready_within: Duration::from_secs(30),
         })
     }
@@ -126,6 +129,13 @@ impl Launch {
     #[must_use]
     pub fn component_log_level(mut self, levels: &str) -> Self {
         self.component_log_level = Some(levels.to_owned());
+        self
+    }
+
+    /// Sets a variable of Envoy's environment, besides those of this process.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &OsStr) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -162,6 +172,7 @@ impl Launch {
         if let Some(levels) = &self.component_log_level {
             command.args(["--component-log-level", levels]);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let spawned = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).process_group(0).spawn();
         let child = match spawned {
             Ok(child) => child,

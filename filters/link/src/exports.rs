@@ -4,7 +4,8 @@ use walrus::Module;
 
 /// What every module needs: memory, the allocator, the ABI marker, start, configuration, and the life of contexts.
 /// `proxy_on_done` is not among them: Envoy takes its absence for yes, and no core has anything to finish.
-const ALWAYS: [&str; 8] = [
+/// A new connection comes only where the module is loaded as a network filter by mistake; the shell closes it.
+const ALWAYS: [&str; 9] = [
     "memory",
     "proxy_on_memory_allocate",
     "proxy_abi_version_0_2_1",
@@ -13,7 +14,12 @@ const ALWAYS: [&str; 8] = [
     "proxy_on_configure",
     "proxy_on_context_create",
     "proxy_on_delete",
+    NEW_CONNECTION,
 ];
+
+const NEW_CONNECTION: &str = "proxy_on_new_connection";
+/// What the shell exports begins with this; the rest is the name of the callback that it stands for.
+const OWN: &str = "weir_";
 
 const REQUEST: &str = "proxy_on_request_headers";
 const RESPONSE: &str = "proxy_on_response_headers";
@@ -29,11 +35,14 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
         "policy" => keep.push(REQUEST),
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
-        // Remembers what only the request shows, and counts at the end.
-        "telemetry" => keep.extend([REQUEST, END]),
-        "suite" => keep.extend([REQUEST, RESPONSE, END]),
+        // Remembers what only the request shows, counts at the end, and defines series while time passes.
+        "telemetry" => keep.extend([REQUEST, END, TICK]),
+        "suite" => keep.extend([REQUEST, RESPONSE, END, TICK]),
         // The yardstick of the benchmark: the SDK and nothing else.
-        "empty" => keep.push(REQUEST),
+        "empty" => {
+            keep.retain(|name| *name != NEW_CONNECTION);
+            keep.push(REQUEST);
+        }
         // The module that tries the shell's callouts.
         "shell-probe" => {
             keep.extend(CALLOUTS);
@@ -42,6 +51,22 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
         _ => return None,
     }
     Some(keep)
+}
+
+/// Exports the shell's own callbacks in place of the SDK's of the same name.
+pub(crate) fn replace(module: &mut Module) {
+    let own: Vec<_> = module
+        .exports
+        .iter()
+        .filter_map(|export| Some((export.id(), format!("proxy_{}", export.name.strip_prefix(OWN)?))))
+        .collect();
+    for (id, name) in own {
+        let sdk = module.exports.iter().find(|export| export.name == name).map(|export| export.id());
+        if let Some(sdk) = sdk {
+            module.exports.delete(sdk);
+        }
+        module.exports.get_mut(id).name = name;
+    }
 }
 
 /// Drops every export that is not kept.

@@ -53,6 +53,7 @@ fn read(path: &Path) -> Result<Module, String> {
 fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     let keep = exports::of(name).ok_or_else(|| format!("`{name}` is not a module of this workspace"))?;
     let mut module = read(from)?;
+    exports::replace(&mut module);
     exports::strip(&mut module, &keep)?;
     vtables::prune(&mut module);
     walrus::passes::gc::run(&mut module);

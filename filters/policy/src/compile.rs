@@ -57,10 +57,15 @@ pub(crate) struct Compiled {
     pub(crate) headers: Box<[Box<[u8]>]>,
     /// The fields that some test looks at.
     pub(crate) fields: Box<[Field]>,
+    /// Those of them without which a rule fails closed.
+    pub(crate) vital: Box<[Field]>,
     /// What deciding reads.
     pub(crate) demand: Demand,
     pub(crate) direct_address: Option<Attribute>,
     pub(crate) peer_uri_sans: Option<Attribute>,
+    pub(crate) ignore_path_parameters: bool,
+    /// Whether some test asks only that the peer has shown who it is.
+    pub(crate) asks_authenticated: bool,
 }
 
 fn section(object: &Object) -> Option<usize> {
@@ -117,7 +122,9 @@ pub(crate) fn compile(objects: &[Object], workload: &Workload, at: &At<'_>) -> O
     fields.dedup();
     let direct_address = workload.direct_address.clone().map(Attribute::FilterState);
     let peer_uri_sans = workload.peer_uri_sans.clone().map(Attribute::FilterState);
-    let demand = demand(&fields, direct_address.as_ref(), peer_uri_sans.as_ref());
+    let asks_authenticated =
+        tests.iter().any(|test| test.field == Field::PRINCIPAL && test.any_of.contains(&Pattern::Present));
+    let demand = demand(&fields, direct_address.as_ref(), peer_uri_sans.as_ref(), asks_authenticated);
     Some(Compiled {
         policies: objects
             .iter()
@@ -129,24 +136,33 @@ pub(crate) fn compile(objects: &[Object], workload: &Workload, at: &At<'_>) -> O
         tests: tests.into(),
         index,
         headers: headers.into(),
+        vital: fields.iter().copied().filter(|field| field.is_vital()).collect(),
         fields: fields.into(),
         demand,
         direct_address,
         peer_uri_sans,
+        ignore_path_parameters: workload.ignore_path_parameters,
+        asks_authenticated,
     })
 }
 
-fn demand(fields: &[Field], direct_address: Option<&Attribute>, peer_uri_sans: Option<&Attribute>) -> Demand {
+fn demand(
+    fields: &[Field],
+    direct_address: Option<&Attribute>,
+    peer_uri_sans: Option<&Attribute>,
+    asks_authenticated: bool,
+) -> Demand {
     let mut demand = Demand { request_headers: fields.iter().any(|field| field.is_in_headers()), ..Demand::default() };
     demand.attributes.extend(fields.iter().filter_map(|field| field.attribute()));
     if fields.contains(&Field::DIRECT_ADDRESS) {
         demand.attributes.extend(direct_address.cloned());
     }
-    if fields.contains(&Field::PRINCIPAL) {
-        // `*` holds for a peer with a certificate of any kind.
-        demand.attributes.insert(Attribute::ConnectionMtls);
+    if asks_authenticated {
+        // `*` holds for a certificate with a name of any kind.
+        demand.attributes.extend([Attribute::PeerDnsSan, Attribute::PeerSubject]);
     }
     if fields.iter().any(|field| field.is_identity()) {
+        demand.attributes.insert(Attribute::PeerPrincipal);
         demand.attributes.extend(peer_uri_sans.cloned());
     }
     demand

@@ -1,7 +1,7 @@
 //! What was decided, why, and by which rule.
 
 use crate::compile::{ALLOW, Compiled, DENY, SHADOW_ALLOW, SHADOW_DENY};
-use crate::evaluate::Found;
+use crate::evaluate::{Sections, Undecided};
 
 /// Why a decision is as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +12,8 @@ pub enum Reason {
     NoMatch,
     /// No policy applies.
     NoPolicy,
+    /// A rule may match, and what it asks for could not be read: the request is refused.
+    Unknown,
 }
 
 impl Reason {
@@ -21,6 +23,7 @@ impl Reason {
             Self::Matched => "matched",
             Self::NoMatch => "no_match",
             Self::NoPolicy => "no_policy",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -43,41 +46,70 @@ pub struct Decision<'p> {
     pub allow: bool,
     /// Why.
     pub reason: Reason,
-    /// The rule that matched, if one did: of several the one that Envoy's RBAC filter names.
+    /// The rule that matched, if one did: of several the one that Envoy's RBAC filter names. With [`Reason::Unknown`] the
+    /// rule that could not be judged.
     pub rule: Option<RuleName<'p>>,
+    /// With [`Reason::Unknown`]: what could not be read, such as `direct-address`.
+    pub unknown: Option<&'static str>,
     /// The number of that rule in the compiled policies.
     pub(crate) number: Option<u32>,
 }
 
 impl<'p> Decision<'p> {
-    fn of(compiled: &'p Compiled, found: &Found, deny: usize, allow: usize) -> Self {
-        let at = |section: usize| found.get(section).copied().flatten();
+    fn of(compiled: &'p Compiled, sections: &Sections, deny: usize, allow: usize) -> Self {
+        let at = |section: usize| sections.get(section).copied().unwrap_or_default();
         let applies = |section: usize| compiled.applies.get(section).copied().unwrap_or(false);
         let matched = |allow, number| Self {
             allow,
             reason: Reason::Matched,
             rule: compiled.rule_name(number),
+            unknown: None,
             number: Some(number),
         };
-        let unmatched = |allow, reason| Self { allow, reason, rule: None, number: None };
-        match (at(deny), at(allow)) {
-            (Some(number), _) => matched(false, number),
-            (None, Some(number)) => matched(true, number),
-            (None, None) if applies(allow) => unmatched(false, Reason::NoMatch),
-            (None, None) if applies(deny) => unmatched(true, Reason::NoMatch),
-            (None, None) => unmatched(true, Reason::NoPolicy),
+        let unmatched = |allow, reason| Self { allow, reason, rule: None, unknown: None, number: None };
+        let undecided = |Undecided { rule, field }: Undecided| Self {
+            allow: false,
+            reason: Reason::Unknown,
+            rule: compiled.rule_name(rule),
+            unknown: Some(field.source()),
+            number: Some(rule),
+        };
+        let (denied, allowed) = (at(deny), at(allow));
+        match (denied.matched, denied.undecided, allowed.matched, allowed.undecided) {
+            (Some(number), ..) => matched(false, number),
+            (None, Some(unknown), ..) => undecided(unknown),
+            (None, None, Some(number), _) => matched(true, number),
+            (None, None, None, Some(unknown)) => undecided(unknown),
+            (None, None, None, None) if applies(allow) => unmatched(false, Reason::NoMatch),
+            (None, None, None, None) if applies(deny) => unmatched(true, Reason::NoMatch),
+            (None, None, None, None) => unmatched(true, Reason::NoPolicy),
         }
     }
 
-    /// Envoy's response code details of a refusal.
+    /// Envoy's response code details of a refusal; where something could not be read, details of our own.
     pub fn details(&self) -> String {
         let Some(RuleName { namespace, policy, index }) = self.rule else {
             return "rbac_access_denied_matched_policy[none]".to_owned();
         };
-        // Details with white space would not be one field of an access log line; Kubernetes names have none.
-        let clean = |text: &str| text.replace(|found: char| found.is_whitespace() || found.is_control(), "_");
-        let (namespace, policy) = (clean(namespace), clean(policy));
-        format!("rbac_access_denied_matched_policy[ns[{namespace}]-policy[{policy}]-rule[{index}]]")
+        let mut text = String::new();
+        match self.unknown {
+            Some(source) => text.extend(["rbac_access_denied[", source, "-unknown]_needed_by[ns["]),
+            None => text.push_str("rbac_access_denied_matched_policy[ns["),
+        }
+        push_clean(&mut text, namespace);
+        text.push_str("]-policy[");
+        push_clean(&mut text, policy);
+        text.extend(["]-rule[", &index.to_string(), "]]"]);
+        text
+    }
+}
+
+/// Details with white space would not be one field of an access log line; Kubernetes names have none.
+fn push_clean(text: &mut String, name: &str) {
+    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        text.push_str(name);
+    } else {
+        text.extend(name.chars().map(|found| if found.is_whitespace() || found.is_control() { '_' } else { found }));
     }
 }
 
@@ -100,7 +132,7 @@ pub struct Decisions<'p> {
 }
 
 impl<'p> Decisions<'p> {
-    pub(crate) fn of(compiled: &'p Compiled, found: &Found) -> Self {
+    pub(crate) fn of(compiled: &'p Compiled, found: &Sections) -> Self {
         let shadow = Decision::of(compiled, found, SHADOW_DENY, SHADOW_ALLOW);
         Self {
             enforced: Decision::of(compiled, found, DENY, ALLOW),

@@ -21,9 +21,9 @@ impl Field {
     pub(crate) const DESTINATION_ADDRESS: Self = Self(11);
     pub(crate) const HEADERS: u16 = 12;
 
-    /// Fields without which a rule fails closed: DENY matches, ALLOW does not. Those of the peer's identity, which is
-    /// hardly ever unknown, are last.
-    pub(crate) const VITAL: [Self; 8] = [
+    /// Fields without which a rule fails closed: DENY refuses, ALLOW does not allow.
+    pub(crate) const VITAL: [Self; 9] = [
+        Self::SERVER_NAME,
         Self::PORT,
         Self::DIRECT_ADDRESS,
         Self::REMOTE_ADDRESS,
@@ -36,7 +36,7 @@ impl Field {
 
     /// Whether it is one of [`Self::VITAL`].
     pub(crate) fn is_vital(self) -> bool {
-        (Self::PORT.0..=Self::DESTINATION_ADDRESS.0).contains(&self.0)
+        (Self::SERVER_NAME.0..=Self::DESTINATION_ADDRESS.0).contains(&self.0)
     }
 
     /// Whether it is read from the request headers.
@@ -47,6 +47,18 @@ impl Field {
     /// Whether it is a part of the peer's identity.
     pub(crate) fn is_identity(self) -> bool {
         matches!(self, Self::PRINCIPAL | Self::NAMESPACE | Self::SERVICE_ACCOUNT | Self::TRUST_DOMAIN)
+    }
+
+    /// What is not known where it is unknown, as response details say it.
+    pub(crate) fn source(self) -> &'static str {
+        match self {
+            Self::SERVER_NAME => "server-name",
+            Self::PORT => "destination-port",
+            Self::DIRECT_ADDRESS => "direct-address",
+            Self::REMOTE_ADDRESS => "remote-address",
+            Self::DESTINATION_ADDRESS => "destination-address",
+            _ => "peer-identity",
+        }
     }
 
     /// The attribute it is read from, where that is always the same one.
@@ -73,6 +85,5 @@ mod tests {
             let field = Field(number);
             assert_eq!(field.is_vital(), Field::VITAL.contains(&field), "{field:?}");
         }
-        assert!(Field::VITAL.iter().skip(4).all(|field| field.is_identity()));
     }
 }

@@ -9,7 +9,7 @@ use crate::request::Scratch;
 use crate::workload::Proxy;
 use std::time::Duration;
 use weir_config::{At, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
-use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict};
+use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict, Warning};
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
 ///
@@ -25,6 +25,7 @@ pub struct Policy {
     said_inert: bool,
     report: Report,
     scratch: Scratch,
+    warnings: Vec<Warning>,
 }
 
 /// `xds.listener_direction` of an outbound listener.
@@ -57,7 +58,17 @@ impl Policy {
             request = Demand::idle();
         }
         let (report, scratch) = (Report::new(name), Scratch::default());
-        Some(Self { compiled, mode, request, idle: Demand::idle(), inbound_only, said_inert: false, report, scratch })
+        Some(Self {
+            compiled,
+            mode,
+            request,
+            idle: Demand::idle(),
+            inbound_only,
+            said_inert: false,
+            report,
+            scratch,
+            warnings: Vec::new(),
+        })
     }
 
     /// What the policies say about a request, without counting or replying. `facts` must hold what
@@ -94,8 +105,13 @@ impl Filter for Policy {
             let mut fields = at.object()?;
             document_header(&mut fields);
             let (name, mode) = name_and_mode(&mut fields);
-            Self::of(fields, name.as_deref().unwrap_or_default(), mode, node)
+            let policy = Self::of(fields, name.as_deref().unwrap_or_default(), mode, node)?;
+            Some(Self { warnings: at.take_warnings(), ..policy })
         })
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

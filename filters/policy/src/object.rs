@@ -81,3 +81,10 @@ pub(crate) enum Key {
     DestinationPort,
     ServerName,
 }
+
+impl Key {
+    /// Whether it is a part of the peer's identity.
+    pub(crate) fn is_identity(&self) -> bool {
+        matches!(self, Self::Principal | Self::Namespace | Self::ServiceAccount | Self::TrustDomain)
+    }
+}

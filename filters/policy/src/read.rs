@@ -4,7 +4,7 @@ mod object;
 mod rule;
 mod values;
 
-use crate::object::Object;
+use crate::object::{Action, Object};
 use crate::workload::Workload;
 use weir_config::{Fields, Mode};
 use weir_model::Node;
@@ -38,8 +38,24 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
         selection.read(&item);
     }
     let objects = selection.objects;
+    if workload.proxy.is_none() && workload.peer_uri_sans.is_none() && objects.iter().any(escapes_by_second_name) {
+        let message = "rules refuse peers by identity, and Envoy shows a Wasm filter the first URI SAN of a certificate only: \
+                       a peer is not refused for another one; give `workload.peerUriSans` if certificates can have several";
+        at.warning("one-uri-san", message);
+    }
     fields.finish();
     Some(Document { mode: mode?, workload, objects })
+}
+
+/// Whether a peer passes that a rule on a name behind its first one would refuse.
+fn escapes_by_second_name(object: &Object) -> bool {
+    let escapes = match object.action {
+        Action::Deny => false,
+        Action::Allow => true,
+        Action::Audit => return false,
+    };
+    let mut clauses = object.rules.iter().flat_map(|rule| &rule.groups).flatten().flatten();
+    !object.dry_run && clauses.any(|clause| clause.key.is_identity() && clause.negated == escapes)
 }
 
 #[cfg(test)]

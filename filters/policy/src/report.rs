@@ -35,8 +35,8 @@ pub(crate) struct Report {
     series: Series<Key>,
 }
 
-/// A series: the rule, or the decision without one.
-type Key = (Capacity, Result<u32, (bool, crate::Reason)>);
+/// A series: the rule, if there is one, and what came of it.
+type Key = (Capacity, Option<u32>, bool, crate::Reason);
 
 impl Report {
     pub(crate) fn new(plugin: &str) -> Self {
@@ -53,7 +53,7 @@ impl Report {
 
     /// Counts `decision`.
     pub(crate) fn count(&mut self, decision: &Decision<'_>, capacity: Capacity, effects: &mut Effects) {
-        let key: Key = (capacity, decision.number.ok_or((decision.allow, decision.reason)));
+        let key: Key = (capacity, decision.number, decision.allow, decision.reason);
         let plugin = &self.plugin;
         let id = self.series.get(effects, &key, MetricKind::Counter, || name(plugin, decision, capacity));
         effects.add(id, 1);
@@ -76,15 +76,22 @@ fn name(plugin: &str, decision: &Decision<'_>, capacity: Capacity) -> String {
     stat_name(&labels, METRIC)
 }
 
-/// The text for the access log, such as `deny ns/name[0]`; `None` if nothing was there to decide.
+/// The text for the access log, such as `deny ns/name[0]` or `deny ns/name[0] direct-address-unknown`; `None` if nothing was there to decide.
 pub(crate) fn text(decision: &Decision<'_>, capacity: Capacity) -> Option<Vec<u8>> {
-    let word = if decision.allow { "allow" } else { "deny" };
-    let mode = if capacity == Capacity::Enforced { "" } else { "shadow " };
+    let word = if decision.allow { "allow " } else { "deny " };
+    if decision.rule.is_none() && decision.allow {
+        return None;
+    }
+    let mut text = String::from(if capacity == Capacity::Enforced { "" } else { "shadow " });
+    text.push_str(word);
     match &decision.rule {
         Some(RuleName { namespace, policy, index }) => {
-            Some(format!("{mode}{word} {namespace}/{policy}[{index}]").into_bytes())
+            text.extend([namespace, "/", policy, "[", &index.to_string(), "]"]);
         }
-        None if decision.allow => None,
-        None => Some(format!("{mode}{word} -").into_bytes()),
+        None => text.push('-'),
     }
+    if let Some(source) = decision.unknown {
+        text.extend([" ", source, "-unknown"]);
+    }
+    Some(text.into_bytes())
 }

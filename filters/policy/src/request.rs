@@ -3,7 +3,7 @@
 use crate::compile::Compiled;
 use crate::field::Field;
 use std::net::IpAddr;
-use weir_matching::{Candidates, SPIFFE_ID_BYTES, service_accounts, socket_address, spiffe_id, without_query};
+use weir_matching::{Candidates, SPIFFE_ID_BYTES, service_accounts, socket_address, without_parameters, without_query};
 use weir_model::{Attribute, Facts};
 
 /// Memory kept between requests, so that a request allocates nothing.
@@ -11,6 +11,7 @@ use weir_model::{Attribute, Facts};
 pub(crate) struct Scratch {
     values: Vec<(Field, &'static [u8])>,
     host: Vec<u8>,
+    path: Vec<u8>,
     account: Vec<u8>,
     pub(crate) candidates: Candidates,
     pub(crate) memo: crate::evaluate::Memo,
@@ -24,15 +25,22 @@ impl Scratch {
         facts: &Facts<'_>,
         then: impl FnOnce(&Request<'_>, &mut Self) -> T,
     ) -> T {
-        let mut host = std::mem::take(&mut self.host);
+        let (mut host, mut path) = (std::mem::take(&mut self.host), std::mem::take(&mut self.path));
         lower_host(compiled, facts, &mut host);
+        plain_path(compiled, facts, &mut path);
         let values = recycle(std::mem::take(&mut self.values));
-        let mut request = Request { values, addresses: [None; 3], authenticated: false, stranger: false };
-        request.read_headers(compiled, facts, &host);
+        let mut request = Request {
+            values,
+            addresses: [None; 3],
+            authenticated: false,
+            unknown_peer: false,
+            unknown_server_name: false,
+        };
+        request.read_headers(compiled, facts, &host, &path);
         request.read_attributes(compiled, facts);
         let result = then(&request, self);
         self.values = recycle(request.values);
-        self.host = host;
+        (self.host, self.path) = (host, path);
         result
     }
 
@@ -42,34 +50,37 @@ impl Scratch {
         let index = &compiled.index;
         index.start(candidates);
         for (field, value) in &request.values {
-            index.probe(field.0, value, candidates);
-            if *field != Field::PRINCIPAL {
-                continue;
-            }
-            for namespace in weir_matching::namespaces(value) {
-                index.probe(Field::NAMESPACE.0, namespace, candidates);
-            }
-            let accounts = compiled.fields.contains(&Field::SERVICE_ACCOUNT).then(|| service_accounts(value));
-            for (namespace, name) in accounts.into_iter().flatten() {
-                account.clear();
-                account.extend_from_slice(namespace);
-                account.push(b'/');
-                account.extend_from_slice(name);
-                index.probe(Field::SERVICE_ACCOUNT.0, account, candidates);
-            }
-            if let Some(domain) = weir_matching::trust_domain(value) {
-                index.probe(Field::TRUST_DOMAIN.0, domain, candidates);
+            match *field {
+                Field::NAMESPACE => {
+                    for namespace in weir_matching::namespaces(value) {
+                        index.probe(Field::NAMESPACE.0, namespace, candidates);
+                    }
+                }
+                Field::PRINCIPAL => {
+                    index.probe(Field::PRINCIPAL.0, value, candidates);
+                    let accounts = compiled.fields.contains(&Field::SERVICE_ACCOUNT).then(|| service_accounts(value));
+                    for (namespace, name) in accounts.into_iter().flatten() {
+                        account.clear();
+                        account.extend_from_slice(namespace);
+                        account.push(b'/');
+                        account.extend_from_slice(name);
+                        index.probe(Field::SERVICE_ACCOUNT.0, account, candidates);
+                    }
+                    match weir_matching::trust_domain(value) {
+                        Some(domain) => index.probe(Field::TRUST_DOMAIN.0, domain, candidates),
+                        None => index.probe_present(Field::TRUST_DOMAIN.0, candidates),
+                    }
+                }
+                field => index.probe(field.0, value, candidates),
             }
         }
         if request.authenticated {
             index.probe_present(Field::PRINCIPAL.0, candidates);
         }
-        // The first four are the port and the addresses.
-        let vital = if request.stranger { Field::VITAL.len() } else { 4 };
-        for field in Field::VITAL.into_iter().take(vital) {
-            match request.address(field) {
+        for field in &compiled.vital {
+            match request.address(*field) {
                 Some(address) => index.probe_address(field.0, address, candidates),
-                None if request.is_unknown(field) => index.probe_unknown(field.0, candidates),
+                None if request.is_unknown(*field) => index.probe_unknown(field.0, candidates),
                 None => {}
             }
         }
@@ -92,15 +103,26 @@ fn lower_host(compiled: &Compiled, facts: &Facts<'_>, host: &mut Vec<u8>) {
     }
 }
 
+/// The path without its parameters, where those are ignored.
+fn plain_path(compiled: &Compiled, facts: &Facts<'_>, path: &mut Vec<u8>) {
+    if compiled.ignore_path_parameters
+        && compiled.fields.contains(&Field::PATH)
+        && let Some(found) = facts.request_headers.first(b":path")
+    {
+        without_parameters(without_query(found), path);
+    }
+}
+
 /// The values of one request. A field may have none (absent), one, or several.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) values: Vec<(Field, &'a [u8])>,
     addresses: [Option<IpAddr>; 3],
-    /// The peer presented a certificate.
+    /// The peer has shown a name of any kind.
     pub(crate) authenticated: bool,
-    /// The peer presented a certificate, and whose it is cannot be told.
-    stranger: bool,
+    /// Who the peer is cannot be read.
+    unknown_peer: bool,
+    unknown_server_name: bool,
 }
 
 impl<'a> Request<'a> {
@@ -114,12 +136,13 @@ impl<'a> Request<'a> {
     pub(crate) fn is_unknown(&self, field: Field) -> bool {
         match field {
             Field::PORT => !self.values.iter().any(|(known, _)| *known == Field::PORT),
-            field if field.is_identity() => self.stranger,
+            Field::SERVER_NAME => self.unknown_server_name,
+            field if field.is_identity() => self.unknown_peer,
             _ => self.address(field).is_none(),
         }
     }
 
-    fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'a>, host: &'a [u8]) {
+    fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'a>, host: &'a [u8], plain_path: &'a [u8]) {
         let wants = |field| compiled.fields.binary_search(&field).is_ok();
         let (path, method) = (wants(Field::PATH), wants(Field::METHOD));
         if !path && !method && compiled.headers.is_empty() && !wants(Field::HOST) {
@@ -128,7 +151,10 @@ impl<'a> Request<'a> {
         let mut has_host = false;
         for (name, value) in facts.request_headers.iter() {
             match name {
-                b":path" if path => self.values.push((Field::PATH, without_query(value))),
+                b":path" if path => {
+                    let compared = if compiled.ignore_path_parameters { plain_path } else { without_query(value) };
+                    self.values.push((Field::PATH, compared));
+                }
                 b":method" if method => self.values.push((Field::METHOD, value)),
                 b":authority" if !has_host && wants(Field::HOST) => {
                     has_host = true;
@@ -139,7 +165,7 @@ impl<'a> Request<'a> {
             if let Ok(place) = compiled.headers.binary_search_by(|known| (**known).cmp(name))
                 && let Ok(place) = u16::try_from(place)
             {
-                self.values.push((Field(Field::HEADERS.saturating_add(place)), value.trim_ascii()));
+                self.values.push((Field(Field::HEADERS.saturating_add(place)), value));
             }
         }
     }
@@ -149,6 +175,7 @@ impl<'a> Request<'a> {
         for field in &compiled.fields {
             match *field {
                 Field::SERVER_NAME => {
+                    self.unknown_server_name = attributes.is_unreadable(&Attribute::RequestedServerName);
                     let name = attributes.bytes(&Attribute::RequestedServerName);
                     self.values.extend(name.map(|name| (Field::SERVER_NAME, name)));
                 }
@@ -180,24 +207,54 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Reads who the peer is: what Istio has put into filter state on HBONE listeners and waypoints, else what the
+    /// certificate says.
     fn read_identities(&mut self, compiled: &Compiled, facts: &Facts<'a>) {
-        let first = facts.attributes.bytes(&Attribute::PeerUriSan).unwrap_or_default();
-        let state = compiled.peer_uri_sans.as_ref().map(|state| facts.attributes.bytes(state));
-        let all = state.flatten().unwrap_or_default();
-        let mtls = facts.attributes.bool(&Attribute::ConnectionMtls).unwrap_or(false);
-        self.authenticated = mtls || !first.is_empty();
+        let attributes = facts.attributes;
+        if attributes.is_unreadable(&Attribute::PeerPrincipal) {
+            self.unknown_peer = true;
+            return;
+        }
+        if let Some(principal) = attributes.bytes(&Attribute::PeerPrincipal) {
+            self.authenticated = !principal.is_empty();
+            self.name_peer(compiled, std::iter::once(principal));
+            return;
+        }
+        let first = attributes.bytes(&Attribute::PeerUriSan).unwrap_or_default();
+        let state = compiled.peer_uri_sans.as_ref();
+        let all = state.and_then(|state| attributes.bytes(state));
+        let named = |attribute| attributes.bytes(&attribute).is_some_and(|name| !name.is_empty());
+        self.authenticated = !first.is_empty()
+            || compiled.asks_authenticated && (named(Attribute::PeerDnsSan) || named(Attribute::PeerSubject));
+        // If not all names are there that should be, a rule may be about one of the rest.
+        self.unknown_peer = (state.is_some() && all.is_none() && !first.is_empty())
+            || state.is_some_and(|state| attributes.is_unreadable(state))
+            || attributes.is_unreadable(&Attribute::PeerUriSan)
+            || compiled.asks_authenticated
+                && (attributes.is_unreadable(&Attribute::PeerDnsSan)
+                    || attributes.is_unreadable(&Attribute::PeerSubject));
+        let all = all.unwrap_or_default();
         // The first is known, so what is a comma in it does not begin another.
         let after = all.strip_prefix(first).filter(|rest| rest.first().is_none_or(|byte| *byte == b','));
         let others = after.unwrap_or(all).split(|byte| *byte == b',');
-        let sans = std::iter::once(first).chain(others).filter(|san| spiffe_id(san).is_some());
-        // A name with a NUL byte may be another one to who issued it. If not all names are there that should be, a rule
-        // may be about one of the rest. And work on a name grows with the square of its length.
-        self.stranger = first.contains(&0)
-            || all.contains(&0)
-            || (state == Some(None) && !first.is_empty())
-            || sans.clone().any(|san| san.len() > SPIFFE_ID_BYTES);
-        if !self.stranger {
-            self.values.extend(sans.filter_map(|san| Some((Field::PRINCIPAL, spiffe_id(san)?))));
+        self.name_peer(compiled, std::iter::once(first).chain(others).filter(|san| !san.is_empty()));
+    }
+
+    /// Takes the peer's names, each a whole URI. A name is a guess if it holds what no URI does, such as a NUL byte, which
+    /// some certificate authorities read as its end, or is longer than a SPIFFE ID may be.
+    fn name_peer(&mut self, compiled: &Compiled, names: impl Iterator<Item = &'a [u8]> + Clone) {
+        let is_readable =
+            |name: &[u8]| name.len() <= SPIFFE_ID_BYTES && name.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        self.unknown_peer |= !names.clone().all(is_readable);
+        if self.unknown_peer {
+            return;
+        }
+        let by_namespace = compiled.fields.binary_search(&Field::NAMESPACE).is_ok();
+        for name in names {
+            if by_namespace {
+                self.values.push((Field::NAMESPACE, name));
+            }
+            self.values.extend(name.strip_prefix(b"spiffe://").map(|id| (Field::PRINCIPAL, id)));
         }
     }
 }

@@ -13,6 +13,14 @@ impl TrustDomains {
         Self(std::iter::once(own).chain(aliases.iter().copied()).map(str::to_owned).collect())
     }
 
+    /// The trust domains that a policy's `domain` stands for: all of them if it is exactly one of them, else itself.
+    /// `cluster.local` is nothing special here.
+    pub fn expand_domain<'d>(&'d self, domain: &'d str) -> impl Iterator<Item = &'d str> {
+        let known = self.0.iter().any(|known| known == domain);
+        let (all, itself) = if known { (self.0.as_slice(), None) } else { (&[][..], Some(domain)) };
+        all.iter().map(String::as_str).chain(itself)
+    }
+
     /// The principals that a policy's `principal` stands for. One that names a trust domain of these, or
     /// `cluster.local`, stands for the same account in each of them; any other for itself.
     pub fn expand(&self, principal: &str) -> Vec<String> {

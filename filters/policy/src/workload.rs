@@ -37,6 +37,8 @@ pub(crate) struct Workload {
     pub(crate) direct_address: Option<Box<str>>,
     /// Filter state that holds all URI SANs of the peer, comma-separated.
     pub(crate) peer_uri_sans: Option<Box<str>>,
+    /// Paths are compared without path parameters, as the route configuration's option of that name has it.
+    pub(crate) ignore_path_parameters: bool,
 }
 
 impl Workload {
@@ -57,6 +59,7 @@ impl Workload {
             proxy,
             direct_address: None,
             peer_uri_sans: None,
+            ignore_path_parameters: false,
         }
     }
 
@@ -81,6 +84,7 @@ impl Workload {
         }
         self.direct_address = fields.take("directAddress").and_then(|at| filter_state(&at));
         self.peer_uri_sans = fields.take("peerUriSans").and_then(|at| filter_state(&at));
+        self.ignore_path_parameters = fields.take("ignorePathParameters").and_then(|at| at.bool()).unwrap_or_default();
         fields.finish();
     }
 

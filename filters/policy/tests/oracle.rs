@@ -14,14 +14,14 @@ use requests::request;
 use serde_json::json;
 use std::collections::BTreeMap;
 use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};
-use weir_policy::{Decision, Policy};
+use weir_policy::{Decision, Policy, Reason};
 
 const POLICY_SETS: u64 = 600;
 const REQUESTS: u64 = 50;
 
 fn answer(decision: &Decision<'_>) -> Answer {
     let rule = decision.rule.map(|rule| format!("ns[{}]-policy[{}]-rule[{}]", rule.namespace, rule.policy, rule.index));
-    Answer { allow: decision.allow, rule }
+    Answer { allow: decision.allow, rule, unknown: decision.reason == Reason::Unknown }
 }
 
 fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
@@ -40,7 +40,6 @@ fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
     set(Attribute::DestinationAddress, &request.destination);
     set(Attribute::FilterState("direct".into()), &request.direct);
     set(Attribute::RequestedServerName, &request.server_name);
-    attributes.set_bool(&Attribute::ConnectionMtls, request.san.is_some());
     let (bytes, none) = (pairs.finish(), Headers::default());
     let facts = Facts {
         request_headers: Headers::new(&bytes),
@@ -54,7 +53,7 @@ fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
 
 #[test]
 fn indexed_equals_naive() {
-    let mut seen: BTreeMap<(bool, bool), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<(bool, bool, bool), usize> = BTreeMap::new();
     for seed in 0..POLICY_SETS {
         let mut random = Random::new(seed);
         let policies = generator::policies(&mut random);
@@ -69,11 +68,14 @@ fn indexed_equals_naive() {
             let expected = naive::decide(&policies, &request);
             let found = decide(&mut policy, &request);
             assert_eq!(found, expected, "seed {seed}, request {number}: {request:?}\n{document}");
-            *seen.entry((found.0.allow, found.0.rule.is_some())).or_default() += 1;
+            *seen.entry((found.0.allow, found.0.rule.is_some(), found.0.unknown)).or_default() += 1;
         }
     }
     // Each kind of decision was met often enough to mean something.
-    for kind in [(true, true), (false, true), (false, false), (true, false)] {
+    for (allow, rule, unknown) in
+        [(true, true, false), (false, true, false), (false, true, true), (false, false, false), (true, false, false)]
+    {
+        let kind = (allow, rule, unknown);
         assert!(seen.get(&kind).copied().unwrap_or(0) > 500, "{seen:?}");
     }
 }

@@ -3,14 +3,11 @@
 //! Both algorithms encode their state so that the greater number is the greater debt and zero is none; the table can
 //! then compare, merge and replace states without knowing which algorithm they belong to.
 //!
-//! *Fixed window*: the window's number since the epoch in the upper half, the hits in it in the lower half; wall time.
-//! After a step back of the clock the newest window stays. *GCRA*: the theoretical arrival time in monotonic
-//! nanoseconds; in any interval D at most `burst + rate * D` hits pass.
+//! *Fixed window*: the window's number since the epoch in the upper half, the hits in it in the lower half; by the agreed
+//! clock. A worker that read it before a window began goes on in the newest window. *GCRA*: the theoretical arrival time in
+//! monotonic nanoseconds; in any interval D at most `burst + rate * D` hits pass.
 
-use weir_model::Now;
-
-/// Nanoseconds of a second.
-pub(crate) const SECOND: u64 = 1_000_000_000;
+use crate::clock::{Moment, SECOND};
 
 /// The rule of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +51,8 @@ pub(crate) enum Step {
     },
     /// It does not fit; the state stays.
     Refused {
-        /// Nanoseconds until it would.
-        retry: u64,
+        /// Nanoseconds until it would; `None` if it never does.
+        retry: Option<u64>,
         /// How the key stands.
         standing: Standing,
     },
@@ -73,19 +70,27 @@ impl Algorithm {
     }
 
     /// Whether a key in this state is as good as new.
-    pub(crate) fn is_spent(&self, state: u64, now: Now) -> bool {
+    pub(crate) fn is_spent(&self, state: u64, now: Moment) -> bool {
         match self {
             Self::FixedWindow { seconds, .. } => split(state).0 < window(now, *seconds) || split(state).1 == 0,
             Self::Gcra { .. } => state <= now.mono_nanos,
         }
     }
 
+    /// Whether `hits` at once ever fit.
+    pub(crate) fn admits(&self, hits: u64) -> bool {
+        match *self {
+            Self::FixedWindow { limit, .. } => hits <= u64::from(limit),
+            Self::Gcra { interval, capacity } => hits.checked_mul(interval).is_some_and(|cost| cost <= capacity),
+        }
+    }
+
     /// Takes `hits` if they fit; zero hits only ask.
-    pub(crate) fn take(&self, state: u64, hits: u64, now: Now) -> Step {
+    pub(crate) fn take(&self, state: u64, hits: u64, now: Moment) -> Step {
         match *self {
             Self::FixedWindow { seconds, limit } => {
                 let (number, count) = current(state, now, seconds);
-                let reset = window_end(number, seconds).saturating_sub(now.wall_nanos);
+                let reset = window_end(number, seconds).saturating_sub(now.agreed_nanos);
                 let limit = u64::from(limit);
                 let after = u64::from(count).saturating_add(hits);
                 match u32::try_from(after) {
@@ -96,7 +101,10 @@ impl Algorithm {
                     },
                     _ => {
                         let remaining = limit.saturating_sub(u64::from(count));
-                        Step::Refused { retry: reset, standing: Standing { remaining, reset } }
+                        Step::Refused {
+                            retry: self.admits(hits).then_some(reset),
+                            standing: Standing { remaining, reset },
+                        }
                     }
                 }
             }
@@ -112,8 +120,8 @@ impl Algorithm {
                         standing: Standing { remaining: (left - cost) / interval.max(1), reset: debt + cost },
                     },
                     cost => {
-                        let cost = cost.unwrap_or(u64::MAX);
-                        let retry = debt.saturating_add(cost).saturating_sub(capacity);
+                        let cost = cost.filter(|_| self.admits(hits));
+                        let retry = cost.map(|cost| debt.saturating_add(cost).saturating_sub(capacity));
                         let standing = Standing { remaining: left / interval.max(1), reset: debt };
                         Step::Refused { retry, standing }
                     }
@@ -124,7 +132,7 @@ impl Algorithm {
 
     /// The state after `hits` that did not fit and count all the same. In a window they are hits like others; a debt under
     /// GCRA stays, so that a client which keeps asking is let in at its rate.
-    pub(crate) fn force(&self, state: u64, hits: u64, now: Now) -> u64 {
+    pub(crate) fn force(&self, state: u64, hits: u64, now: Moment) -> u64 {
         match *self {
             Self::FixedWindow { seconds, .. } => {
                 let (number, count) = current(state, now, seconds);
@@ -155,16 +163,16 @@ fn join(number: u32, count: u32) -> u64 {
     u64::from(number) << 32 | u64::from(count)
 }
 
-fn window(now: Now, seconds: u64) -> u32 {
-    u32::try_from(now.wall_nanos / SECOND / seconds.max(1)).unwrap_or(u32::MAX)
+fn window(now: Moment, seconds: u64) -> u32 {
+    u32::try_from(now.agreed_nanos / SECOND / seconds.max(1)).unwrap_or(u32::MAX)
 }
 
 fn window_end(number: u32, seconds: u64) -> u64 {
     (u64::from(number) + 1).saturating_mul(seconds).saturating_mul(SECOND)
 }
 
-/// The window that counts now and the hits in it: the newest one seen, also after the clock was set back.
-fn current(state: u64, now: Now, seconds: u64) -> (u32, u32) {
+/// The window that counts now and the hits in it: the newest one seen, also by a worker that is late.
+fn current(state: u64, now: Moment, seconds: u64) -> (u32, u32) {
     let (number, count) = split(state);
     let today = window(now, seconds);
     if number >= today { (number, count) } else { (today, 0) }

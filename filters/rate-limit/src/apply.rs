@@ -2,13 +2,31 @@
 //!
 //! Semantics: Istio's AuthorizationPolicy reference. Items of `to` are alternatives; within an operation every field
 //! given must hold; a `not` field holds where none of its values matches. Hosts ignore case and keep their port; paths
-//! are compared without query and fragment.
+//! are compared without query and fragment, and without path parameters where Envoy is told to compare them so.
 
 use crate::action::{self, Item};
 use crate::descriptor::Descriptors;
 use weir_config::{At, Fields};
-use weir_matching::{Pattern, Template};
+use weir_matching::{Pattern, Template, without_parameters, without_query};
 use weir_model::{Demand, Facts, Headers, Node};
+
+/// All of `apply`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Applies {
+    list: Vec<Apply>,
+    /// Whether paths are compared as under the route option `ignore_path_parameters_in_path_matching`.
+    ignore_parameters: bool,
+    /// Whether any operation asks for the host, and for the path.
+    asks_host: bool,
+    asks_path: bool,
+}
+
+/// Space that is kept from request to request.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    host: Vec<u8>,
+    path: Vec<u8>,
+}
 
 /// One item of `apply`.
 #[derive(Clone, Debug)]
@@ -49,24 +67,52 @@ impl Apply {
     }
 }
 
-/// The first of `all` that means the request. `spare` lends space.
-pub(crate) fn first<'a>(all: &'a [Apply], headers: &Headers<'_>, spare: &mut Vec<u8>) -> Option<&'a Apply> {
-    if all.iter().all(|apply| apply.to.is_empty()) {
-        return all.first();
+impl Applies {
+    /// Puts items in order.
+    pub(crate) fn new(list: Vec<Apply>, ignore_parameters: bool) -> Self {
+        let asks = |field: fn(&Operation) -> &Field| {
+            list.iter().flat_map(|apply| &apply.to).any(|operation| !field(operation).is_absent())
+        };
+        let (asks_host, asks_path) = (asks(|operation| &operation.hosts), asks(|operation| &operation.paths));
+        Self { list, ignore_parameters, asks_host, asks_path }
     }
-    let asked = all.iter().flat_map(|apply| &apply.to).any(|operation| !operation.hosts.is_absent());
-    let host = headers.first(b":authority").filter(|_| asked).map(|host| {
-        spare.clear();
-        spare.extend(host.iter().map(u8::to_ascii_lowercase));
-        spare.as_slice()
-    });
-    let path = headers.first(b":path");
-    let path = path.and_then(|path| path.split(|byte| matches!(byte, b'?' | b'#')).next());
-    let method = headers.first(b":method");
-    let meant = |Operation { hosts, methods, paths }: &Operation| {
-        methods.holds(method) && paths.holds(path) && hosts.holds(host)
-    };
-    all.iter().find(|apply| apply.to.is_empty() || apply.to.iter().any(meant))
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Adds what all items read to the demand of the request phase.
+    pub(crate) fn demand(&self, demand: &mut Demand) {
+        for apply in &self.list {
+            apply.demand(demand);
+        }
+    }
+
+    /// The first that means the request. `spare` lends space.
+    pub(crate) fn first(&self, headers: &Headers<'_>, spare: &mut Spare) -> Option<&Apply> {
+        if self.list.iter().all(|apply| apply.to.is_empty()) {
+            return self.list.first();
+        }
+        let Spare { host: lower, path: plain } = spare;
+        let host = headers.first(b":authority").filter(|_| self.asks_host).map(|host| {
+            lower.clear();
+            lower.extend(host.iter().map(u8::to_ascii_lowercase));
+            lower.as_slice()
+        });
+        let path = headers.first(b":path").filter(|_| self.asks_path).map(without_query).map(|path| {
+            if !self.ignore_parameters {
+                return path;
+            }
+            without_parameters(path, plain);
+            plain.as_slice()
+        });
+        let method = headers.first(b":method");
+        let meant = |Operation { hosts, methods, paths }: &Operation| {
+            methods.holds(method) && paths.holds(path) && hosts.holds(host)
+        };
+        self.list.iter().find(|apply| apply.to.is_empty() || apply.to.iter().any(meant))
+    }
 }
 
 impl Field {

@@ -1,5 +1,8 @@
 //! From descriptors to an answer: which limits apply, which key of each, and whether the hits fit all of them.
 
+use crate::algorithm::Algorithm;
+use crate::clock::Moment;
+use crate::decision::{Answer, Decision};
 use crate::descriptor::Descriptors;
 use crate::table::{Charge, Key, Outcome, Table, fingerprint};
 use crate::tree::{Limit, Tree};
@@ -14,56 +17,6 @@ pub(crate) enum Charging {
     AllOrNothing,
     /// Every limit counts every request, as envoyproxy/ratelimit does.
     Reference,
-}
-
-/// Why a limit said what it said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reason {
-    /// The hits fit.
-    Within,
-    /// The limit does not limit.
-    Unlimited,
-    /// The hits do not fit.
-    Exceeded,
-    /// Busy keys have the place of this one.
-    Full,
-    /// Other workers changed the state every time.
-    Contended,
-    /// The state cannot be reached.
-    Unavailable,
-}
-
-impl Reason {
-    /// The word in metrics.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Within => "within",
-            Self::Unlimited => "unlimited",
-            Self::Exceeded => "exceeded",
-            Self::Full => "full",
-            Self::Contended => "contended",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
-/// What one limit said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// Which limit.
-    pub(crate) limit: usize,
-    /// Whether the hits do not pass it.
-    pub(crate) over: bool,
-    /// Whether it can refuse.
-    pub(crate) shadow: bool,
-    /// Why.
-    pub(crate) reason: Reason,
-    /// Hits left.
-    pub(crate) remaining: u64,
-    /// Nanoseconds until all are back.
-    pub(crate) reset: u64,
-    /// Nanoseconds until the hits would fit.
-    pub(crate) retry: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +45,7 @@ impl Judge {
         Self { charging, deny_full, ..Self::default() }
     }
 
-    /// Charges the limits of all descriptors. Returns the place in `answers` of the limit that refuses.
+    /// Charges the limits of all descriptors.
     pub(crate) fn decide(
         &mut self,
         tree: &Tree,
@@ -100,7 +53,7 @@ impl Judge {
         table: &mut Table,
         cells: &mut dyn Cells,
         now: Now,
-    ) -> Option<usize> {
+    ) -> Decision {
         self.matches.clear();
         self.answers.clear();
         for descriptor in descriptors.iter() {
@@ -111,20 +64,22 @@ impl Judge {
             let values = pairs().map(|(_, value)| value);
             let found = key(limit, values, table, cells);
             let key = found.unwrap_or(Key { limit: limit.id, place: limit.place, fingerprint: 1 });
-            let reachable = found.is_some();
+            let windowed = matches!(limit.algorithm, Some(Algorithm::FixedWindow { .. }));
+            let reachable = found.is_some() && !(windowed && table.agree_clock(cells, now).is_err());
             self.matches.push(Match { limit: index, key, hits: descriptor.hits, receipt: None, reachable });
         }
         if tree.has_replacements() {
             self.replace(&tree.limits);
         }
-        let mut refused = self.charge(&tree.limits, false, table, cells, now);
-        if refused.is_none() || self.charging == Charging::Reference {
-            let _ = self.charge(&tree.limits, true, table, cells, now);
+        let now = table.moment(now);
+        self.charge(&tree.limits, false, table, cells, now);
+        let gives_back = self.charging == Charging::AllOrNothing && self.answers.iter().any(Answer::refuses);
+        if gives_back {
+            self.give_back(&tree.limits, table, cells);
+        } else {
+            self.charge(&tree.limits, true, table, cells, now);
         }
-        if self.charging == Charging::Reference {
-            refused = self.answers.iter().position(|answer| answer.over && !answer.shadow);
-        }
-        refused
+        Decision::of(&self.answers)
     }
 
     /// Drops limits that another limit of this request replaces.
@@ -139,46 +94,48 @@ impl Judge {
         std::mem::swap(&mut self.kept, &mut self.matches);
     }
 
-    /// Charges the limits that can refuse, or the others. Stops at the first refusal and gives back what was taken.
-    fn charge(
-        &mut self,
-        limits: &[Limit],
-        shadow: bool,
-        table: &mut Table,
-        cells: &mut dyn Cells,
-        now: Now,
-    ) -> Option<usize> {
+    /// Charges the limits that can refuse, or the others. Stops at the first refusal unless all limits count every request.
+    fn charge(&mut self, limits: &[Limit], shadow: bool, table: &mut Table, cells: &mut dyn Cells, now: Moment) {
         let charge = match self.charging {
             Charging::AllOrNothing => Charge::IfFits,
             Charging::Reference => Charge::Always,
         };
-        for found in &mut self.matches {
+        for index in 0..self.matches.len() {
+            let Some(found) = self.matches.get(index).copied() else { continue };
             let Some(limit) = limits.get(found.limit).filter(|limit| limit.shadow == shadow) else { continue };
             let outcome = match &limit.algorithm {
                 None => None,
                 Some(_) if !found.reachable => Some(Outcome::Unavailable),
-                Some(algorithm) => Some(table.charge(cells, &found.key, algorithm, found.hits, charge, now)),
+                Some(algorithm) => Some(match table.charge(cells, &found.key, algorithm, found.hits, charge, now) {
+                    taken @ Outcome::Taken { .. } => taken,
+                    refused if algorithm.admits(self.whole(&found.key)) => refused,
+                    refused => refused.forever(),
+                }),
             };
-            let answer = answered(found.limit, shadow, outcome, self.deny_full);
-            if let Some(Outcome::Taken { receipt, .. }) = outcome {
+            let answer = Answer::new(found.limit, shadow, outcome, self.deny_full);
+            if let (Some(Outcome::Taken { receipt, .. }), Some(found)) = (outcome, self.matches.get_mut(index)) {
                 found.receipt = Some(receipt);
             }
             self.answers.push(answer);
-            if answer.over && !shadow && self.charging == Charging::AllOrNothing {
+            if answer.refuses() && self.charging == Charging::AllOrNothing {
                 break;
             }
         }
-        let last = self.answers.len().checked_sub(1)?;
-        if shadow || !self.answers.last()?.over || self.charging == Charging::Reference {
-            return None;
-        }
+    }
+
+    /// All hits of this request on one key.
+    fn whole(&self, key: &Key) -> u64 {
+        self.matches.iter().filter(|found| found.key == *key).fold(0, |sum, found| sum.saturating_add(found.hits))
+    }
+
+    /// Gives back what the limits before the refusal took.
+    fn give_back(&mut self, limits: &[Limit], table: &mut Table, cells: &mut dyn Cells) {
         for found in &mut self.matches {
             let algorithm = limits.get(found.limit).and_then(|limit| limit.algorithm.as_ref());
             if let (Some(receipt), Some(algorithm)) = (found.receipt.take(), algorithm) {
                 table.give_back(cells, &found.key, algorithm, found.hits, receipt);
             }
         }
-        Some(last)
     }
 }
 
@@ -200,27 +157,6 @@ fn key<'v>(
         fingerprint_of_key = fingerprint(&hasher);
     }
     Some(Key { limit: limit.id, place: limit.place, fingerprint: fingerprint_of_key })
-}
-
-fn answered(limit: usize, shadow: bool, outcome: Option<Outcome>, deny_full: bool) -> Answer {
-    let answer = Answer { limit, over: false, shadow, reason: Reason::Unlimited, remaining: 0, reset: 0, retry: 0 };
-    match outcome {
-        None => answer,
-        Some(Outcome::Taken { standing, .. }) => {
-            Answer { reason: Reason::Within, remaining: standing.remaining, reset: standing.reset, ..answer }
-        }
-        Some(Outcome::Exceeded { standing, retry }) => {
-            Answer { over: true, reason: Reason::Exceeded, reset: standing.reset, retry, ..answer }
-        }
-        Some(Outcome::Full { retry, .. }) if deny_full => {
-            Answer { over: true, reason: Reason::Full, reset: retry, retry, ..answer }
-        }
-        Some(Outcome::Full { standing, .. }) => {
-            Answer { reason: Reason::Full, remaining: standing.remaining, reset: standing.reset, ..answer }
-        }
-        Some(Outcome::Contended) => Answer { over: true, reason: Reason::Contended, ..answer },
-        Some(Outcome::Unavailable) => Answer { over: true, reason: Reason::Unavailable, ..answer },
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! The filter: one request through actions, limits and table, and what the client is told.
 
 use crate::action::Item;
-use crate::apply::{self, Apply};
-use crate::decide::{Answer, Judge, Reason};
+use crate::apply::{Applies, Spare};
+use crate::decide::Judge;
+use crate::decision::Decision;
 use crate::descriptor::Descriptors;
 use crate::meter::Meter;
-use crate::quota::{Quota, QuotaHeaders, seconds};
+use crate::quota::QuotaHeaders;
 use crate::table::Table;
+use crate::told::{self, Told};
 use crate::tree::Tree;
 use std::time::Duration;
 use weir_config::{At, Mode, document_header, name_and_mode, read_document};
-use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Reply, Verdict};
+use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Verdict, Warning};
 
 mod settings;
 #[cfg(test)]
@@ -23,7 +25,7 @@ mod tests;
 pub struct RateLimit {
     mode: Mode,
     items: Vec<Item>,
-    apply: Vec<Apply>,
+    apply: Applies,
     tree: Tree,
     told: Told,
     judge: Judge,
@@ -31,18 +33,10 @@ pub struct RateLimit {
     meter: Meter,
     descriptors: Descriptors,
     spare: Vec<u8>,
+    apply_spare: Spare,
     request: Demand,
     response: Demand,
     idle: Demand,
-}
-
-/// What a refused or limited client is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Told {
-    status: u16,
-    grpc_status: Option<u32>,
-    quota: bool,
-    retry: bool,
 }
 
 /// What is remembered about one stream: the headers its response will carry.
@@ -61,73 +55,6 @@ impl RateLimit {
         let filter = settings::read(fields, name, mode.unwrap_or_default(), node);
         mode.and(filter)
     }
-
-    fn quota(&self) -> Option<QuotaHeaders> {
-        let limits = &self.tree.limits;
-        QuotaHeaders::new(self.judge.answers.iter().filter_map(|answer| {
-            let limit = limits.get(answer.limit).filter(|limit| limit.algorithm.is_some())?;
-            Some(Quota {
-                requests: limit.requests,
-                seconds: Some(limit.seconds),
-                name: limit.name.as_deref().unwrap_or_default(),
-                remaining: answer.remaining,
-                reset: seconds(answer.reset),
-            })
-        }))
-    }
-
-    fn label(&self, answer: &Answer) -> &str {
-        self.tree.limits.get(answer.limit).map_or("", |limit| &limit.label)
-    }
-
-    /// One line for the access log: the limit that refuses, or the one nearest to it.
-    fn remark(&self, refused: Option<&Answer>) -> Option<Vec<u8>> {
-        let limited = |answer: &&Answer| answer.reason != Reason::Unlimited;
-        let nearest = || self.judge.answers.iter().filter(limited).min_by_key(|answer| answer.remaining);
-        let told = refused.or_else(nearest).or_else(|| self.judge.answers.first())?;
-        let mut line = String::with_capacity(96);
-        line.push_str(if refused.is_some() { "over_limit" } else { "ok" });
-        line.push_str(" limit=");
-        push_word(&mut line, self.label(told));
-        let mut field = |name: &str, number: u64| {
-            line.push_str(name);
-            line.push_str(itoa::Buffer::new().format(number));
-        };
-        if refused.is_some() {
-            field(" retry=", seconds(told.retry).max(1));
-        } else if told.reason == Reason::Unlimited {
-            line.push_str(" unlimited");
-        } else {
-            field(" remaining=", told.remaining);
-            field(" reset=", seconds(told.reset));
-        }
-        Some(line.into_bytes())
-    }
-
-    fn reply(&self, refused: &Answer) -> Reply {
-        let mut details = String::from("local_rate_limited[");
-        push_word(&mut details, self.label(refused));
-        details.push(']');
-        let mut headers = vec![(b"x-envoy-ratelimited".to_vec(), b"true".to_vec())];
-        if self.told.retry {
-            headers.push((b"retry-after".to_vec(), seconds(refused.retry).max(1).to_string().into_bytes()));
-        }
-        if let Some(quota) = self.told.quota.then(|| self.quota()).flatten() {
-            headers.extend(quota.into_pairs().map(|(name, value)| (name.to_vec(), value)));
-        }
-        Reply {
-            status: self.told.status,
-            details,
-            body: b"local_rate_limited".to_vec(),
-            headers,
-            grpc_status: self.told.grpc_status,
-        }
-    }
-}
-
-/// Appends a name without white space, as response code details and log lines need it.
-fn push_word(line: &mut String, name: &str) {
-    line.extend(name.chars().map(|letter| if letter.is_whitespace() { '_' } else { letter }));
 }
 
 impl Filter for RateLimit {
@@ -140,6 +67,10 @@ impl Filter for RateLimit {
             let (name, mode) = name_and_mode(&mut fields);
             settings::read(fields, name.as_deref().unwrap_or_default(), mode.unwrap_or_default(), node)
         })
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &[]
     }
 
     fn demand(&self, phase: Phase) -> &Demand {
@@ -162,33 +93,35 @@ impl Filter for RateLimit {
         for item in &self.items {
             item.describe(facts, &mut self.descriptors, &mut self.spare);
         }
-        if let Some(apply) = apply::first(&self.apply, &facts.request_headers, &mut self.spare) {
+        if let Some(apply) = self.apply.first(&facts.request_headers, &mut self.apply_spare) {
             apply.describe(facts, &mut self.descriptors, &mut self.spare);
         }
         self.table.face(facts.attributes.int(&Attribute::ListenerDirection));
-        let refused = self.judge.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);
-        let refused = refused.and_then(|index| self.judge.answers.get(index)).copied();
+        let decision = self.judge.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);
 
-        self.meter.request(io.effects, refused.is_some());
+        self.meter.request(io.effects, decision.refuses());
         for answer in &self.judge.answers {
             let label = self.tree.limits.get(answer.limit).map_or("", |limit| &limit.label);
             self.meter.answer(io.effects, answer, label);
         }
         self.meter.tally(io.effects, self.table.tally());
         if self.mode != Mode::Observe
-            && let Some(remark) = self.remark(refused.as_ref())
+            && let Some(remark) = told::remark(&decision, &self.tree)
         {
             io.effects.filter_state.push(("weir.rate_limit", remark));
         }
-        match refused {
-            _ if self.mode != Mode::Enforce => Verdict::Continue,
-            Some(refused) => Verdict::Reply(Box::new(self.reply(&refused))),
-            None => {
-                if self.told.quota {
-                    stream.quota = self.quota();
-                }
+        if self.mode != Mode::Enforce {
+            return Verdict::Continue;
+        }
+        match decision {
+            Decision::Refused(answer, wait) => {
+                Verdict::Reply(Box::new(self.told.reply(&answer, wait, &self.judge.answers, &self.tree)))
+            }
+            Decision::Passes(answer) => {
+                stream.quota = self.told.quota(&answer, &self.judge.answers, &self.tree);
                 Verdict::Continue
             }
+            Decision::Unasked => Verdict::Continue,
         }
     }
 

@@ -8,11 +8,14 @@
 
 mod action;
 mod address;
+mod agree;
 mod algorithm;
 mod apply;
 #[cfg(test)]
 mod cases;
+mod clock;
 mod decide;
+mod decision;
 mod descriptor;
 mod filter;
 mod line;
@@ -23,6 +26,7 @@ mod quota;
 mod read;
 mod status;
 mod table;
+mod told;
 mod tree;
 
 pub use filter::{RateLimit, Stream};

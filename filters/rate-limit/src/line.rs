@@ -5,7 +5,7 @@
 //! started anew.
 
 use crate::algorithm::Algorithm;
-use weir_model::Now;
+use crate::clock::Moment;
 
 /// Ways of a line.
 pub(crate) const WAYS: usize = 8;
@@ -108,7 +108,7 @@ impl Line {
 
     /// The key's own way, or the way with the least debt. A newcomer starts with the greatest debt that left this line
     /// and has not passed, so that nobody gains by being evicted.
-    pub(crate) fn seat(&self, fingerprint: u64, algorithm: &Algorithm, now: Now) -> Seat {
+    pub(crate) fn seat(&self, fingerprint: u64, algorithm: &Algorithm, now: Moment) -> Seat {
         if let Some((index, way)) = self.find(fingerprint) {
             return Seat { index, start: way.state, evicts: false, newcomer: false };
         }

@@ -1,6 +1,6 @@
 //! The filter's own metrics.
 
-use crate::decide::{Answer, Reason};
+use crate::decision::{Answer, Reason};
 use crate::table::Tally;
 use weir_metrics::{Series, SeriesIds, stat_name};
 use weir_model::{Effects, MetricKind};
@@ -49,13 +49,13 @@ impl Meter {
     /// One limit consulted.
     pub(crate) fn answer(&mut self, effects: &mut Effects, answer: &Answer, limit: &str) {
         let mode = if answer.shadow { "shadow" } else { self.mode };
-        let key = (answer.limit, answer.over, answer.shadow, answer.reason);
+        let key = (answer.limit, answer.over(), answer.shadow, answer.reason);
         let plugin = self.plugin.as_str();
         let series = self.decisions.get(effects, &key, MetricKind::Counter, || {
             let labels = [
                 ("weir_plugin", plugin),
                 ("limit", limit),
-                ("decision", decision(answer.over)),
+                ("decision", decision(answer.over())),
                 ("mode", mode),
                 ("reason", answer.reason.word()),
             ];

@@ -1,11 +1,11 @@
 //! The `x-ratelimit-*` headers of draft 03 of "RateLimit Header Fields for HTTP", as Envoy's rate limit filter writes
-//! them: the limit with the fewest hits left speaks, all of them are listed.
+//! them: one limit speaks, all of them are listed.
 
-use crate::algorithm::SECOND;
+use crate::clock::SECOND;
 use std::fmt::Write as _;
 
-/// What one consulted limit says.
-#[derive(Clone, Debug)]
+/// One consulted limit.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Quota<'a> {
     /// Hits in a unit.
     pub(crate) requests: u32,
@@ -13,10 +13,6 @@ pub(crate) struct Quota<'a> {
     pub(crate) seconds: Option<u64>,
     /// The limit's name, if it has one.
     pub(crate) name: &'a str,
-    /// Hits left.
-    pub(crate) remaining: u64,
-    /// Seconds until they are all back.
-    pub(crate) reset: u64,
 }
 
 /// Values of the three headers.
@@ -28,10 +24,10 @@ pub(crate) struct QuotaHeaders {
 }
 
 impl QuotaHeaders {
-    /// Nothing if no limit was consulted.
-    pub(crate) fn new<'a>(quotas: impl Iterator<Item = Quota<'a>> + Clone) -> Option<Self> {
-        let least = quotas.clone().min_by_key(|quota| quota.remaining)?;
-        let mut limit = least.requests.to_string();
+    /// `requests` in a unit, the hits left of them and the seconds until they are all back, of the limit that speaks; and all
+    /// limits in order.
+    pub(crate) fn new<'a>(requests: u32, remaining: u64, reset: u64, quotas: impl Iterator<Item = Quota<'a>>) -> Self {
+        let mut limit = requests.to_string();
         for quota in quotas {
             let Some(seconds) = quota.seconds else { continue };
             // Writing to a String cannot fail.
@@ -47,7 +43,7 @@ impl QuotaHeaders {
                 limit.push('"');
             }
         }
-        Some(Self { limit, remaining: least.remaining.to_string(), reset: least.reset.to_string() })
+        Self { limit, remaining: remaining.to_string(), reset: reset.to_string() }
     }
 
     /// The headers by name.

@@ -10,14 +10,13 @@
 //!
 //! Nothing is ever admitted because a cell could not be changed: after eight retries the hit is refused.
 
+use crate::agree::{RETRIES, agree};
 use crate::algorithm::{Algorithm, Standing, Step};
+use crate::clock::{Clock, Moment};
 use crate::line::{Line, WAYS};
 use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use weir_model::{CellError, Cells, Expect, Now};
-
-/// How often a cell is tried again after another worker was faster.
-const RETRIES: u32 = 8;
 
 /// Which lines a limit has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(crate) enum Place {
 }
 
 /// One key of one limit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     /// Who the limit is, the same in every configuration that has it.
     pub(crate) limit: u64,
@@ -67,20 +66,31 @@ pub(crate) enum Outcome {
     Exceeded {
         /// How the key stands.
         standing: Standing,
-        /// Nanoseconds until they would.
-        retry: u64,
+        /// Nanoseconds until they would; `None` if they never do.
+        retry: Option<u64>,
     },
     /// They would fit a key of their own, but busy keys have its place.
     Full {
         /// How a new key stands.
         standing: Standing,
         /// Nanoseconds until there may be room.
-        retry: u64,
+        retry: Option<u64>,
     },
     /// Other workers were faster every time.
     Contended,
     /// The host refused.
     Unavailable,
+}
+
+impl Outcome {
+    /// The same, where the hits are not all that must fit together and those never do.
+    pub(crate) fn forever(self) -> Self {
+        match self {
+            Self::Exceeded { standing, .. } => Self::Exceeded { standing, retry: None },
+            Self::Full { standing, .. } => Self::Full { standing, retry: None },
+            other => other,
+        }
+    }
 }
 
 /// What the table counts.
@@ -99,6 +109,7 @@ pub(crate) struct Table {
     direction: usize,
     seed_name: String,
     seed: Option<[u64; 2]>,
+    clock: Clock,
     name: String,
     loaded: Vec<u8>,
     tally: Tally,
@@ -112,6 +123,7 @@ impl Table {
             direction: 0,
             seed_name: format!("w1/{plugin}/seed"),
             seed: None,
+            clock: Clock::default(),
             name: String::new(),
             loaded: Vec::new(),
             tally: Tally::default(),
@@ -136,32 +148,26 @@ impl Table {
     pub(crate) fn hasher(&mut self, cells: &mut dyn Cells) -> Result<SipHasher13, CellError> {
         let [first, second] = match self.seed {
             Some(seed) => seed,
-            None => self.agree(cells)?,
+            None => {
+                // The standard library's hasher is keyed from the host's random source.
+                let random = || {
+                    let random = RandomState::new();
+                    [random.hash_one(1u8), random.hash_one(2u8)]
+                };
+                *self.seed.insert(agree(cells, &self.seed_name, &mut self.loaded, |_| true, random)?)
+            }
         };
         Ok(SipHasher13::new_with_keys(first, second))
     }
 
-    /// The seed all workers use: the first one stored.
-    fn agree(&mut self, cells: &mut dyn Cells) -> Result<[u64; 2], CellError> {
-        for _ in 0..=RETRIES {
-            let found = cells.load(&self.seed_name, &mut self.loaded)?;
-            if let (Some(_), Ok(words)) = (found, <[u8; 16]>::try_from(self.loaded.as_slice())) {
-                let words = u128::from_le_bytes(words).to_le_bytes();
-                let (first, second) = words.split_at(8);
-                let word = |half: &[u8]| half.try_into().map_or(0, u64::from_le_bytes);
-                let seed = [word(first), word(second)];
-                self.seed = Some(seed);
-                return Ok(seed);
-            }
-            // The standard library's hasher is keyed from the host's random source.
-            let random = RandomState::new();
-            let words = [random.hash_one(1u8), random.hash_one(2u8)].map(u64::to_le_bytes);
-            match cells.store(&self.seed_name, words.as_flattened(), found.map_or(Expect::Absent, Expect::Version)) {
-                Ok(()) | Err(CellError::Conflict) => {}
-                Err(CellError::Unavailable) => return Err(CellError::Unavailable),
-            }
-        }
-        Err(CellError::Conflict)
+    /// Makes sure that windows have a clock, the same in every worker.
+    pub(crate) fn agree_clock(&mut self, cells: &mut dyn Cells, now: Now) -> Result<(), CellError> {
+        self.clock.agree(cells, now, &mut self.loaded)
+    }
+
+    /// The present.
+    pub(crate) fn moment(&self, now: Now) -> Moment {
+        self.clock.moment(now)
     }
 
     /// Charges `hits` to a key. Zero hits only ask.
@@ -172,7 +178,7 @@ impl Table {
         algorithm: &Algorithm,
         hits: u64,
         charge: Charge,
-        now: Now,
+        now: Moment,
     ) -> Outcome {
         self.locate(key);
         for _ in 0..=RETRIES {

@@ -8,7 +8,7 @@ use crate::Section;
 use std::time::Duration;
 use weir_config::{document_header, name_and_mode, read_document};
 use weir_model::{
-    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase, Problems, Verdict,
+    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, Now, PairsBuilder, Phase, Problems, Verdict, Warning,
 };
 
 /// Owners of metrics, by part.
@@ -23,7 +23,7 @@ pub struct Composed<P, R, T> {
     rate_limit: Option<R>,
     telemetry: Option<T>,
     demands: [Demand; 4],
-    period: Option<Duration>,
+    warnings: Vec<Warning>,
     /// When each part's next tick is due, on the monotonic clock.
     due: [u64; 3],
 }
@@ -90,13 +90,7 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
     /// Composes the parts that are there.
     pub fn new(policy: Option<P>, rate_limit: Option<R>, telemetry: Option<T>) -> Self {
         let demands = demands(&policy, &rate_limit, &telemetry);
-        let periods = [
-            policy.as_ref().and_then(Filter::tick_period),
-            rate_limit.as_ref().and_then(Filter::tick_period),
-            telemetry.as_ref().and_then(Filter::tick_period),
-        ];
-        let period = periods.into_iter().flatten().min();
-        Self { policy, rate_limit, telemetry, demands, period, due: [0; 3] }
+        Self { policy, rate_limit, telemetry, demands, warnings: Vec::new(), due: [0; 3] }
     }
 
     /// The policy part.
@@ -182,8 +176,13 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
             let rate_limit = fields.take("rateLimit").map(|at| R::read(at, &name, mode, node));
             let telemetry = fields.take("telemetry").map(|at| T::read(at, &name, mode, node));
             fields.finish();
-            Some(Self::new(sound(policy)?, sound(rate_limit)?, sound(telemetry)?))
+            let composed = Self::new(sound(policy)?, sound(rate_limit)?, sound(telemetry)?);
+            Some(Self { warnings: at.take_warnings(), ..composed })
         })
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     fn demand(&self, phase: Phase) -> &Demand {
@@ -196,8 +195,12 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         }
     }
 
+    /// The shortest of the parts' periods. A part may change its own at any time.
     fn tick_period(&self) -> Option<Duration> {
-        self.period
+        let policy = self.policy.as_ref().and_then(Filter::tick_period);
+        let rate_limit = self.rate_limit.as_ref().and_then(Filter::tick_period);
+        let telemetry = self.telemetry.as_ref().and_then(Filter::tick_period);
+        [policy, rate_limit, telemetry].into_iter().flatten().min()
     }
 
     fn request(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
@@ -273,7 +276,7 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
     }
 
     fn tick(&mut self, io: &mut Io<'_>) {
-        let slack = self.period.unwrap_or_default() / 2;
+        let slack = self.tick_period().unwrap_or_default() / 2;
         let [policy, rate_limit, telemetry] = &mut self.due;
         tick(self.policy.as_mut(), POLICY, policy, slack, io);
         tick(self.rate_limit.as_mut(), RATE_LIMIT, rate_limit, slack, io);
@@ -289,11 +292,11 @@ fn sound<F>(section: Option<Option<F>>) -> Option<Option<F>> {
     }
 }
 
-/// Ticks a part if its own period has passed; a timer may fire a little early.
+/// Ticks a part if its own period has passed; a timer may fire a little early. The last tick is for all.
 fn tick<F: Filter>(part: Option<&mut F>, owner: u8, due: &mut u64, slack: Duration, io: &mut Io<'_>) {
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     if let Some(part) = part
-        && let Some(period) = part.tick_period()
+        && let Some(period) = part.tick_period().or((io.now == Now::END).then_some(Duration::ZERO))
         && io.now.mono_nanos.saturating_add(nanos(slack)) >= *due
     {
         *due = io.now.mono_nanos.saturating_add(nanos(period));

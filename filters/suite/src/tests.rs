@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{
-    Attribute, Attributes, Demand, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricOp, Node, Now, PairsBuilder,
-    Phase, Struct, StructValue, Verdict,
+    Attribute, Attributes, Demand, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now,
+    Offer, PairsBuilder, Phase, Struct, StructValue, Verdict,
 };
 
 const DOCUMENT: &str = r#"{
@@ -46,6 +46,7 @@ struct Proxy {
     cells: MemoryCells,
     names: BTreeMap<(u8, u32), String>,
     counters: BTreeMap<(u8, String), u64>,
+    effects: Effects,
 }
 
 impl Proxy {
@@ -55,6 +56,7 @@ impl Proxy {
             cells: MemoryCells::default(),
             names: BTreeMap::new(),
             counters: BTreeMap::new(),
+            effects: Effects::default(),
         }
     }
 
@@ -63,7 +65,7 @@ impl Proxy {
         let mut known = Attributes::default();
         known.set(&Attribute::SourceAddress, b"10.0.0.1:4711");
         known.set_int(&Attribute::ListenerDirection, 1);
-        let mut effects = Effects::default();
+        let mut effects = std::mem::take(&mut self.effects);
         let mut stream = Default::default();
         let sent: [(&str, &str); 4] = [(":method", "GET"), (":path", path), (":authority", "cart"), ("x-user", user)];
         let mut verdict = Verdict::Continue;
@@ -104,24 +106,35 @@ impl Proxy {
                 Phase::End | Phase::EndUnseen => self.suite.end(&mut stream, phase, &facts, &mut io),
             }
         }
-        self.drain(&effects);
+        self.drain(&mut effects);
+        self.effects = effects;
         verdict
     }
 
-    fn drain(&mut self, effects: &Effects) {
-        for op in &effects.metrics {
+    fn drain(&mut self, effects: &mut Effects) {
+        for op in effects.metrics.drain(..) {
             match op {
-                MetricOp::Define { owner, series, name, .. } => {
-                    let twice = self.names.insert((*owner, *series), name.clone());
-                    assert_eq!(twice, None, "a series is defined once");
-                }
-                MetricOp::Add { owner, series, by } => {
-                    let name = self.names[&(*owner, *series)].clone();
-                    *self.counters.entry((*owner, name)).or_default() += by;
-                }
-                MetricOp::Record { owner, series, .. } => assert!(self.names.contains_key(&(*owner, *series))),
+                MetricOp::Define { owner, series, name, .. } => self.define(owner, series, name),
+                MetricOp::Add { owner, series, by } => self.add(owner, series, by),
+                MetricOp::Record { owner, series, .. } => assert!(self.names.contains_key(&(owner, series))),
             }
         }
+        for Offer { owner, series, kind, name, values } in effects.offers.drain(..) {
+            self.define(owner, series, name);
+            effects.defined.push((owner, series));
+            for value in values.into_iter().filter(|_| kind == MetricKind::Counter) {
+                self.add(owner, series, value);
+            }
+        }
+    }
+
+    fn define(&mut self, owner: u8, series: u32, name: String) {
+        assert_eq!(self.names.insert((owner, series), name), None, "a series is defined once");
+    }
+
+    fn add(&mut self, owner: u8, series: u32, by: u64) {
+        let name = self.names[&(owner, series)].clone();
+        *self.counters.entry((owner, name)).or_default() += by;
     }
 
     /// Total of `metric` over the series whose names hold all of `parts`.

@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) prefix: String,
     /// Series per metric and VM.
     pub(crate) series: usize,
+    /// How many stats that Envoy is slow to create a VM may define per tick.
+    pub(crate) new_stats_per_tick: u32,
     /// Which labels an overflow series keeps.
     pub(crate) keep: Vec<&'static str>,
     /// Distinct values per label.
@@ -69,7 +71,7 @@ impl Settings {
         };
         let cardinality = match fields.take("cardinality") {
             Some(at) => cardinality(&at),
-            None => Some((SERIES, KEEP.to_vec(), BTreeMap::new())),
+            None => Some((SERIES, NEW_STATS_PER_TICK, KEEP.to_vec(), BTreeMap::new())),
         };
         let trust = match fields.take("peerMetadata") {
             Some(at) => peer_metadata(&at),
@@ -87,13 +89,14 @@ impl Settings {
         if fields.at().problems() > before {
             return None;
         }
-        let (series, keep, fold) = cardinality?;
+        let (series, new_stats_per_tick, keep, fold) = cardinality?;
         Some(Self {
             name: name.to_owned(),
             mode: mode?,
             reporter,
             prefix: prefix?,
             series,
+            new_stats_per_tick,
             keep,
             fold,
             trust: trust?,
@@ -123,16 +126,22 @@ impl Settings {
 
 /// Series per metric unless configured.
 const SERIES: usize = 5000;
+/// Slow definitions per tick unless configured.
+const NEW_STATS_PER_TICK: u32 = 1;
 /// Labels that overflow series keep unless configured: neither comes from a client.
 const KEEP: [&str; 2] = ["reporter", "response_code"];
 
-type Cardinality = (usize, Vec<&'static str>, BTreeMap<&'static str, usize>);
+type Cardinality = (usize, u32, Vec<&'static str>, BTreeMap<&'static str, usize>);
 
 fn cardinality(at: &At<'_>) -> Option<Cardinality> {
     let mut fields = at.object()?;
     let series = match fields.take("series") {
         Some(at) => at.integer(1, 100_000).and_then(|series| usize::try_from(series).ok()),
         None => Some(SERIES),
+    };
+    let new_stats_per_tick = match fields.take("newStatsPerTick") {
+        Some(at) => at.integer(1, 1000).and_then(|stats| u32::try_from(stats).ok()),
+        None => Some(NEW_STATS_PER_TICK),
     };
     let keep = match fields.take("keep") {
         Some(at) => at.each(|item| {
@@ -156,7 +165,7 @@ fn cardinality(at: &At<'_>) -> Option<Cardinality> {
         }
     }
     fields.finish();
-    Some((series?, keep, fold))
+    Some((series?, new_stats_per_tick?, keep, fold))
 }
 
 fn peer_metadata(at: &At<'_>) -> Option<Trust> {

@@ -1,7 +1,7 @@
 //! One stream's labels as a few integers: equal keys have equal labels, and comparing them is cheap.
 
 use crate::config::Side;
-use crate::intern::OTHER_ID;
+use crate::intern::{OTHER_ID, UNKNOWN};
 
 /// What distinguishes one set of label values from another within a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,54 @@ pub(crate) struct Key {
     pub(crate) sure_service: u32,
 }
 
+/// Which of several rows is made first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// The row that counts what has no other.
+    Overflow,
+    /// A certificate vouches for the peer, and no client chose a label.
+    Vouched,
+    /// No client chose a label.
+    Plain,
+    /// A client may have made up a label.
+    Invented,
+}
+
+impl Rank {
+    /// How many ranks there are.
+    pub(crate) const COUNT: usize = 4;
+
+    /// The rank's place, from 0.
+    pub(crate) fn number(self) -> usize {
+        match self {
+            Self::Overflow => 0,
+            Self::Vouched => 1,
+            Self::Plain => 2,
+            Self::Invented => 3,
+        }
+    }
+}
+
 impl Key {
+    /// Whether a client may have made up what distinguishes this row.
+    pub(crate) fn is_invented(&self) -> bool {
+        (self.client_peer && self.peer != OTHER_ID) || self.service != self.sure_service
+    }
+
+    /// Whether a certificate vouches for this row.
+    pub(crate) fn is_vouched(&self) -> bool {
+        self.peer_principal != UNKNOWN && !self.is_invented()
+    }
+
+    /// When its row is made, compared with others.
+    pub(crate) fn rank(&self) -> Rank {
+        match (self.is_invented(), self.is_vouched()) {
+            (true, _) => Rank::Invented,
+            (false, true) => Rank::Vouched,
+            (false, false) => Rank::Plain,
+        }
+    }
+
     /// The same with `other` in place of everything that a client can make up.
     pub(crate) fn folded(mut self) -> Self {
         if self.client_peer {

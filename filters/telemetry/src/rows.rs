@@ -1,136 +1,248 @@
-//! The series: one row of four for each set of labels, within the budget; beyond it, rows that keep few labels.
+//! The rows: one for each set of labels, within the budget; beyond it, rows that keep few labels.
 //!
 //! Admission has three steps. Below half of the budget every key gets its row. From there on, whatever a client can make
 //! up is folded to `other`. At the budget, a stream is counted in a row that keeps only the configured labels, a tenth of
-//! the budget more at most, and at last in one row per reporter. Every stream is counted in exactly one row, so totals
-//! are exact.
+//! the budget more at most, and at last in one row per reporter.
+//!
+//! A row that is admitted has no series yet: Envoy needs time for each, so they are offered at a [`Pace`], in the order of
+//! the [`Queue`]. What a stream counts meanwhile waits in the VM for a moment and goes to an overflow row if that is too
+//! long. Every stream is counted in exactly one row per metric, so totals are exact.
+
+mod waiting;
 
 use crate::config::{Settings, Side};
-use crate::key::Key;
-use crate::known::{Known, Own};
+use crate::key::{Key, Rank};
+use crate::known::{Known, Own, foldable};
 use crate::label::{COUNT, LABELS, Numbers, values};
-use std::collections::BTreeMap;
+use crate::pace::{Occasion, Pace, TICK};
+use crate::queue::{LANES, Queue};
+use crate::row::{Labels, Lost, METRICS, Row, Values};
+use crate::tally::Tallies;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 use weir_metrics::{OTHER, SeriesIds, stat_name};
-use weir_model::{Effects, MetricKind, SeriesId};
+use weir_model::{Effects, Now, SeriesId};
 
-/// The series of one set of labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) requests: SeriesId,
-    pub(crate) duration: SeriesId,
-    pub(crate) request_bytes: SeriesId,
-    pub(crate) response_bytes: SeriesId,
+/// What is known of the world when labels are spelled out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) known: &'a Known,
+    pub(crate) own: &'a Own,
+}
+
+/// What a stream still has to count in a row that waits.
+#[derive(Clone, Debug)]
+struct Parked {
+    row: u32,
+    values: Values,
+    /// The tick after which it came.
+    since: u32,
+}
+
+/// What was offered.
+#[derive(Clone, Copy, Debug)]
+enum Offered {
+    Row(u32, usize),
+    Tally,
 }
 
 /// All rows of one VM.
 #[derive(Debug)]
 pub(crate) struct Rows {
     ids: SeriesIds,
-    own: BTreeMap<Key, Row>,
+    rows: Vec<Row>,
+    own: BTreeMap<Key, u32>,
     /// Keys that are counted in an overflow row; forgotten when there are too many.
-    astray: BTreeMap<Key, Row>,
-    kept: BTreeMap<String, Row>,
+    astray: BTreeMap<Key, u32>,
+    kept: BTreeMap<String, u32>,
+    /// The last row of each side, with what it could not yet count.
+    last: [Option<(u32, [Vec<u64>; METRICS])>; 2],
+    queue: Queue,
+    parked: VecDeque<Parked>,
+    tallies: Tallies,
+    offered: Vec<(SeriesId, Offered)>,
+    pace: Pace,
+    ticks: u32,
     budget: usize,
     prefix: String,
     keep: [bool; COUNT],
-    overflow_name: String,
-    overflow: Option<SeriesId>,
 }
 
 impl Rows {
     /// The most keys remembered as counted in an overflow row.
     const ASTRAY: usize = 2048;
+    /// The most streams that wait for a series of their row.
+    const PARKED: usize = 512;
+    /// So many of them have an overflow row made, for the time when there are too many.
+    const MANY: usize = 32;
+    /// For how many ticks a stream waits: two seconds.
+    const PATIENCE: u32 = 40;
+    /// The most values of a histogram that wait for the last row.
+    const HELD: usize = 4096;
 
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             ids: SeriesIds::default(),
+            rows: Vec::new(),
             own: BTreeMap::new(),
             astray: BTreeMap::new(),
             kept: BTreeMap::new(),
+            last: [None, None],
+            queue: Queue::default(),
+            parked: VecDeque::new(),
+            tallies: Tallies::new(&settings.name),
+            offered: Vec::new(),
+            pace: Pace::new(settings.new_stats_per_tick),
+            ticks: 0,
             budget: settings.series,
             prefix: settings.prefix.clone(),
             keep: LABELS.map(|label| settings.keep.contains(&label)),
-            overflow_name: stat_name(&[("weir_plugin", &settings.name)], "weir_series_overflow_total"),
-            overflow: None,
         }
+    }
+
+    /// Counts a stream with `key`.
+    pub(crate) fn count(&mut self, effects: &mut Effects, key: &Key, names: Names<'_>, values: Values) {
+        self.settle(effects);
+        let at = self.find(key, names);
+        let Some(row) = self.row(at) else { return };
+        match row.lost {
+            Lost::Nothing => {}
+            Lost::Label(label) => self.tallies.count(effects, &self.ids, Some(label)),
+            Lost::Row => self.tallies.count(effects, &self.ids, None),
+        }
+        let Some(row) = self.row(at) else { return };
+        let left = row.emit(effects, &values);
+        if left != 0 {
+            self.park(effects, at, left, values, names);
+            self.offer(effects, names, Occasion::Use);
+        }
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, effects: &mut Effects, names: Names<'_>, now: Now) {
+        self.settle(effects);
+        if now == Now::END {
+            return self.finish(effects, names);
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        self.pace.tick(now.mono_nanos);
+        while let Some(oldest) = self.parked.front()
+            && self.ticks.wrapping_sub(oldest.since) >= Self::PATIENCE
+        {
+            self.spill(effects, names);
+        }
+        self.offer(effects, names, Occasion::Tick);
+    }
+
+    /// How often [`Rows::tick`] is wanted: only while something waits.
+    pub(crate) fn tick_period(&self) -> Option<Duration> {
+        let calm = self.queue.is_empty() && self.parked.is_empty() && self.pace.rested() && self.tallies.is_settled();
+        if calm { None } else { Some(TICK) }
+    }
+
+    fn row(&self, at: u32) -> Option<&Row> {
+        self.rows.get(usize::try_from(at).ok()?)
+    }
+
+    fn row_mut(&mut self, at: u32) -> Option<&mut Row> {
+        self.rows.get_mut(usize::try_from(at).ok()?)
+    }
+
+    /// A new row without any series.
+    fn add(&mut self, rank: Rank, lost: Lost, labels: Labels) -> u32 {
+        let at = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let base = self.ids.allot();
+        for _ in 1..METRICS {
+            self.ids.allot();
+        }
+        self.rows.push(Row::new(base, rank, lost, labels));
+        at
     }
 
     /// The row that counts a stream with `key`.
-    pub(crate) fn row(&mut self, effects: &mut Effects, key: &Key, known: &Known, own: &Own) -> Row {
-        if let Some(row) = self.own.get(key) {
-            return *row;
+    fn find(&mut self, key: &Key, names: Names<'_>) -> u32 {
+        if let Some(at) = self.own.get(key) {
+            return *at;
         }
-        let crowded = self.own.len() >= self.budget.div_ceil(2);
+        let crowded = self.own.len() >= self.budget.div_ceil(2) || !self.queue.has_room(key.rank());
         let key = if crowded { key.folded() } else { *key };
-        if let Some(row) = self.own.get(&key) {
-            return *row;
+        if let Some(at) = self.own.get(&key) {
+            return *at;
         }
-        if self.own.len() < self.budget {
+        if self.own.len() < self.budget && self.queue.has_room(key.rank()) {
             let numbers = Numbers::new(&key);
-            let row = self.define(effects, &stat_name(&labelled(values(&key, known, own, &numbers)), ""));
-            self.own.insert(key, row);
-            return row;
+            let labels = labelled(values(&key, names.known, names.own, &numbers));
+            let folded =
+                labels.iter().find(|(label, value)| *value == OTHER.as_bytes() && foldable().any(|of| of == *label));
+            let lost = folded.map_or(Lost::Nothing, |(label, _)| Lost::Label(label));
+            let at = self.add(key.rank(), lost, Labels::Of(key));
+            self.own.insert(key, at);
+            return at;
         }
-        let overflow = match self.overflow {
-            Some(series) => series,
-            None => {
-                let series = self.ids.allot();
-                effects.define(series, MetricKind::Counter, self.overflow_name.clone());
-                self.overflow = Some(series);
-                series
-            }
-        };
-        effects.add(overflow, 1);
-        if let Some(row) = self.astray.get(&key) {
-            return *row;
+        self.overflow_row(&key, names)
+    }
+
+    /// The row for streams with `key` that have none of their own.
+    fn overflow_row(&mut self, key: &Key, names: Names<'_>) -> u32 {
+        if let Some(at) = self.astray.get(key) {
+            return *at;
         }
-        let row = self.overflow_row(effects, &key, known, own);
+        let at = self.kept_row(key, names);
         if self.astray.len() >= Self::ASTRAY {
             self.astray.clear();
         }
-        self.astray.insert(key, row);
-        row
+        self.astray.insert(*key, at);
+        at
     }
 
-    fn overflow_row(&mut self, effects: &mut Effects, key: &Key, known: &Known, own: &Own) -> Row {
+    fn kept_row(&mut self, key: &Key, names: Names<'_>) -> u32 {
         let numbers = Numbers::new(key);
-        let mut labels = labelled(values(key, known, own, &numbers));
+        let mut labels = labelled(values(key, names.known, names.own, &numbers));
         for ((_, value), keep) in labels.iter_mut().zip(self.keep) {
             if !keep {
                 *value = OTHER.as_bytes();
             }
         }
-        let mut name = stat_name(&labels, "");
-        if let Some(row) = self.kept.get(&name) {
-            return *row;
+        let name = stat_name(&labels, "");
+        if let Some(at) = self.kept.get(&name) {
+            return *at;
         }
-        if self.kept.len() >= (self.budget / 10).max(8) {
-            let reporter = match key.side {
-                Side::Source => "source",
-                Side::Destination => "destination",
-            };
-            name = stat_name(&LABELS.map(|label| (label, if label == "reporter" { reporter } else { OTHER })), "");
-            if let Some(row) = self.kept.get(&name) {
-                return *row;
-            }
+        let rank = key.rank().max(Rank::Plain);
+        if self.kept.len() >= (self.budget / 10).max(8) || !self.queue.has_room(rank) {
+            return self.last_row(key.side);
         }
-        let row = self.define(effects, &name);
-        self.kept.insert(name, row);
-        row
+        let at = self.add(rank, Lost::Row, Labels::Text(key.side, name.clone()));
+        self.kept.insert(name, at);
+        at
     }
 
-    /// Defines the four series of `labels`, the encoded labels with nothing behind them.
-    fn define(&self, effects: &mut Effects, labels: &str) -> Row {
-        let series = |effects: &mut Effects, kind, metric: &str| {
-            let series = self.ids.allot();
-            effects.define(series, kind, [labels, &self.prefix, metric].concat());
-            series
+    /// The row that counts what no other row does.
+    fn last_row(&mut self, side: Side) -> u32 {
+        let (place, reporter) = match side {
+            Side::Source => (0, "source"),
+            Side::Destination => (1, "destination"),
         };
-        Row {
-            requests: series(effects, MetricKind::Counter, "requests_total"),
-            duration: series(effects, MetricKind::Histogram, "request_duration_milliseconds"),
-            request_bytes: series(effects, MetricKind::Histogram, "request_bytes"),
-            response_bytes: series(effects, MetricKind::Histogram, "response_bytes"),
+        if let Some(Some((at, _))) = self.last.get(place) {
+            return *at;
+        }
+        let name = stat_name(&LABELS.map(|label| (label, if label == "reporter" { reporter } else { OTHER })), "");
+        let at = self.add(Rank::Overflow, Lost::Row, Labels::Text(side, name));
+        if let Some(last) = self.last.get_mut(place) {
+            *last = Some((at, Default::default()));
+        }
+        at
+    }
+
+    /// Has a row stand in the queue for metrics, as bits, that it was not used for before.
+    fn enqueue(&mut self, at: u32, bits: u8) {
+        let Some(row) = self.row_mut(at) else { return };
+        let stood = LANES.map(|lane| row.missing(lane) != 0);
+        let new = row.want(bits);
+        let rank = row.rank;
+        for (lane, (bits, stood)) in LANES.into_iter().zip(stood).enumerate() {
+            if new & bits != 0 && !stood {
+                self.queue.push(rank, lane, at);
+            }
         }
     }
 }

@@ -4,10 +4,10 @@ use crate::capture::Stream;
 use crate::config::{Settings, Side};
 use crate::demand::Demands;
 use crate::known::{Known, Own};
-use crate::rows::Rows;
+use crate::rows::{Names, Rows};
 use std::time::Duration;
 use weir_config::{At, Mode, document_header, name_and_mode, read_document, section_mode};
-use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Node, Phase, Problems, Verdict};
+use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Node, Phase, Problems, Verdict, Warning};
 
 /// Istio's standard HTTP metrics. It never refuses a request and never edits one.
 #[derive(Debug)]
@@ -55,12 +55,16 @@ impl Filter for Telemetry {
         })
     }
 
+    fn warnings(&self) -> &[Warning] {
+        &[]
+    }
+
     fn demand(&self, phase: Phase) -> &Demand {
         self.demands.of(phase)
     }
 
     fn tick_period(&self) -> Option<Duration> {
-        None
+        self.rows.tick_period()
     }
 
     fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, _io: &mut Io<'_>) -> Verdict {
@@ -84,21 +88,19 @@ impl Filter for Telemetry {
             stream.capture(&facts.request_headers);
         }
         let key = self.known.key(&self.settings, stream, facts);
-        let row = self.rows.row(io.effects, &key, &self.known, &self.own);
         let number = |attribute| facts.attributes.int(attribute).and_then(|value| u64::try_from(value).ok());
-        io.effects.add(row.requests, 1);
-        if let Some(nanos) = number(&Attribute::RequestDuration) {
-            io.effects.record(row.duration, nanos / 1_000_000);
-        }
-        if let Some(bytes) = number(&Attribute::RequestTotalSize) {
-            io.effects.record(row.request_bytes, bytes);
-        }
-        if let Some(bytes) = number(&Attribute::ResponseTotalSize) {
-            io.effects.record(row.response_bytes, bytes);
-        }
+        let values = [
+            Some(1),
+            number(&Attribute::RequestDuration).map(|nanos| nanos / 1_000_000),
+            number(&Attribute::RequestTotalSize),
+            number(&Attribute::ResponseTotalSize),
+        ];
+        self.rows.count(io.effects, &key, Names { known: &self.known, own: &self.own }, values);
     }
 
-    fn tick(&mut self, _io: &mut Io<'_>) {}
+    fn tick(&mut self, io: &mut Io<'_>) {
+        self.rows.tick(io.effects, Names { known: &self.known, own: &self.own }, io.now);
+    }
 }
 
 #[cfg(test)]

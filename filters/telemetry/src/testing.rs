@@ -5,7 +5,7 @@ use prost::Message;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use weir_model::{
-    Attribute, Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now,
+    Attribute, Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now, Offer,
     PairsBuilder, Phase, Struct, StructValue,
 };
 use weir_proto::{ListValue, MetadataMessage, StructMessage, Value, value::Kind};
@@ -14,30 +14,62 @@ use weir_proto::{ListValue, MetadataMessage, StructMessage, Value, value::Kind};
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     kinds: BTreeMap<u32, (MetricKind, String)>,
+    effects: Effects,
+    /// What Envoy takes for a definition, in nanoseconds.
+    slow: u64,
+    /// Definitions of each callback, where there were any.
+    pub(crate) defined: Vec<usize>,
     pub(crate) counters: BTreeMap<String, u64>,
     pub(crate) histograms: BTreeMap<String, Vec<u64>>,
 }
 
 impl Held {
-    pub(crate) fn drain(&mut self, effects: &mut Effects) {
+    fn drain(&mut self, effects: &mut Effects) {
+        let mut count = 0;
+        let mut define = |kinds: &mut BTreeMap<_, _>, spent: &mut weir_model::Spent, series, kind, name| {
+            count += 1;
+            spent.add(self.slow);
+            assert!(kinds.insert(series, (kind, name)).is_none(), "a series is defined once");
+        };
         for op in effects.metrics.drain(..) {
             match op {
                 MetricOp::Define { series, kind, name, .. } => {
-                    assert_eq!(self.kinds.len(), series as usize, "series are numbered densely");
-                    self.kinds.insert(series, (kind, name));
+                    define(&mut self.kinds, &mut effects.spent, series, kind, name);
                 }
-                MetricOp::Add { series, by, .. } => {
-                    let (kind, name) = &self.kinds[&series];
-                    assert_eq!(*kind, MetricKind::Counter, "{name}");
-                    *self.counters.entry(name.clone()).or_default() += by;
-                }
-                MetricOp::Record { series, value, .. } => {
-                    let (kind, name) = &self.kinds[&series];
-                    assert_eq!(*kind, MetricKind::Histogram, "{name}");
-                    self.histograms.entry(name.clone()).or_default().push(value);
+                MetricOp::Add { series, by, .. } => count_in(&self.kinds, &mut self.counters, series, by),
+                MetricOp::Record { series, value, .. } => record_in(&self.kinds, &mut self.histograms, series, value),
+            }
+        }
+        let begun = effects.spent.total;
+        for Offer { owner, series, kind, name, values } in effects.offers.drain(..) {
+            if effects.spent.total - begun > effects.patience {
+                break;
+            }
+            define(&mut self.kinds, &mut effects.spent, series, kind, name);
+            effects.defined.push((owner, series));
+            for value in values {
+                match kind {
+                    MetricKind::Counter => count_in(&self.kinds, &mut self.counters, series, value),
+                    _ => record_in(&self.kinds, &mut self.histograms, series, value),
                 }
             }
         }
+        if count > 0 {
+            self.defined.push(count);
+        }
+    }
+
+    /// An Envoy that takes so many nanoseconds for each definition.
+    pub(crate) fn slow(slow: u64) -> Self {
+        Self { slow, ..Self::default() }
+    }
+
+    /// Lets the timer fire.
+    pub(crate) fn tick(&mut self, filter: &mut Telemetry, now: Now) {
+        let mut effects = std::mem::take(&mut self.effects);
+        filter.tick(&mut Io { now, cells: &mut MemoryCells::default(), effects: &mut effects });
+        self.drain(&mut effects);
+        self.effects = effects;
     }
 
     /// Labels of each counter named `metric`, with its total.
@@ -53,6 +85,20 @@ impl Held {
     pub(crate) fn total(&self, metric: &str) -> u64 {
         self.series(metric).iter().map(|(_, total)| total).sum()
     }
+}
+
+type Kinds = BTreeMap<u32, (MetricKind, String)>;
+
+fn count_in(kinds: &Kinds, counters: &mut BTreeMap<String, u64>, series: u32, by: u64) {
+    let (kind, name) = &kinds[&series];
+    assert_eq!(*kind, MetricKind::Counter, "{name}");
+    *counters.entry(name.clone()).or_default() += by;
+}
+
+fn record_in(kinds: &Kinds, histograms: &mut BTreeMap<String, Vec<u64>>, series: u32, value: u64) {
+    let (kind, name) = &kinds[&series];
+    assert_eq!(*kind, MetricKind::Histogram, "{name}");
+    histograms.entry(name.clone()).or_default().push(value);
 }
 
 /// A stream, as facts.
@@ -87,7 +133,7 @@ impl Streamed {
     /// Runs the stream with no more facts than the filter demands.
     pub(crate) fn run(&self, filter: &mut Telemetry, held: &mut Held) {
         let mut stream = Default::default();
-        let (mut effects, mut cells) = (Effects::default(), MemoryCells::default());
+        let (mut effects, mut cells) = (std::mem::take(&mut held.effects), MemoryCells::default());
         let phases: &[Phase] =
             if self.unseen { &[Phase::EndUnseen] } else { &[Phase::Request, Phase::Response, Phase::End] };
         for phase in phases {
@@ -126,6 +172,7 @@ impl Streamed {
             }
         }
         held.drain(&mut effects);
+        held.effects = effects;
     }
 }
 

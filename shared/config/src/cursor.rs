@@ -1,15 +1,18 @@
 //! A place in a document: the value, its path, and where problems go.
 
 use crate::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
-use weir_model::Problem;
+use weir_model::{Problem, Warning};
 
 /// Collects problems while a document is read.
 #[derive(Debug, Default)]
 pub struct Sink {
     problems: RefCell<Vec<Problem>>,
+    /// How many problems there were, those that are not kept included.
+    met: Cell<usize>,
+    warnings: RefCell<Vec<Warning>>,
 }
 
 impl Sink {
@@ -17,15 +20,16 @@ impl Sink {
     pub const KEPT: usize = 1000;
 
     fn push(&self, problem: Problem) {
+        self.met.set(self.met.get().saturating_add(1));
         let mut problems = self.problems.borrow_mut();
         if problems.len() < Self::KEPT {
             problems.push(problem);
         }
     }
 
-    /// How many problems there are so far.
+    /// How many problems there are so far, those that are not kept included.
     pub fn len(&self) -> usize {
-        self.problems.borrow().len()
+        self.met.get()
     }
 
     /// Whether there is none so far.
@@ -98,6 +102,19 @@ impl<'v> At<'v> {
     pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
         self.sink.push(Problem { path: self.path(), message: message.into() });
         None
+    }
+
+    /// Records a warning here: what is written is accepted, and does not do what its author means.
+    pub fn warning(&self, id: &'static str, message: impl Into<String>) {
+        let mut warnings = self.sink.warnings.borrow_mut();
+        if warnings.len() < Sink::KEPT {
+            warnings.push(Warning { id, path: self.path(), message: message.into() });
+        }
+    }
+
+    /// Takes all warnings of the document.
+    pub fn take_warnings(&self) -> Vec<Warning> {
+        self.sink.warnings.take()
     }
 
     fn child(&self, value: &'v Value, step: Step<'v>) -> Self {
@@ -181,6 +198,7 @@ impl<'v> At<'v> {
         };
         match found {
             Some(value) if (low..=high).contains(&value) => Some(value),
+            _ if low == high => self.problem(format!("expected `{low}`")),
             _ => self.problem(format!("expected a whole number from {low} to {high}")),
         }
     }

@@ -66,6 +66,7 @@ imports! { "env":
     fn proxy_increment_metric(id: u32, by: i64);
     fn proxy_record_metric(id: u32, value: u64);
     fn proxy_continue_stream(kind: u32);
+    fn proxy_close_stream(kind: u32);
     fn proxy_call_foreign_function(name: *const u8, name_len: usize, args: *const u8, args_len: usize, out: *mut *mut u8, len: *mut usize);
     fn proxy_send_local_response(status: u32, details: *const u8, details_len: usize, body: *const u8, body_len: usize, headers: *const u8, headers_len: usize, grpc_status: i32);
 }
@@ -193,6 +194,11 @@ pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
 /// Lets a held request go on.
 pub(crate) fn continue_request() -> Result<(), Status> {
     check(call!(proxy_continue_stream(0)))
+}
+
+/// Closes the connection of a network filter to the client.
+pub(crate) fn close_downstream() -> Result<(), Status> {
+    check(call!(proxy_close_stream(2)))
 }
 
 pub(crate) fn foreign_function(name: &str, arguments: &[u8]) -> Result<Box<[u8]>, Status> {

@@ -4,10 +4,11 @@ use crate::abi;
 use crate::cells::SharedCells;
 use crate::drain::{MetricIds, drain};
 use crate::fetch::{Blocks, Plan};
+use std::time::Duration;
 use weir_model::{Answer, Attributes, Demand, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
 
 /// The core of one plugin configuration. Streams keep the one they began with until they end.
-pub(crate) struct Core<F> {
+pub(crate) struct Core<F: Filter> {
     filter: F,
     plans: [Plan; 4],
     attributes: Attributes,
@@ -15,8 +16,10 @@ pub(crate) struct Core<F> {
     effects: Effects,
     ids: MetricIds,
     cells: SharedCells,
-    /// A stream has come: from now on this VM ticks.
+    /// A stream has come: from now on this VM ticks where its core wants it.
     awake: bool,
+    /// How often the timer fires.
+    period: Option<Duration>,
 }
 
 /// The demanded facts could not be fetched.
@@ -35,6 +38,7 @@ impl<F: Filter> Core<F> {
             ids: MetricIds::default(),
             cells: SharedCells,
             awake: false,
+            period: None,
         }
     }
 
@@ -56,11 +60,20 @@ impl<F: Filter> Core<F> {
         }
         self.awake = true;
         self.plans = Phase::ALL.map(|phase| Plan::new(self.filter.demand(phase)));
-        if let Some(period) = self.filter.tick_period() {
-            let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
-            if abi::set_tick_period(millis).is_err() {
-                abi::log(3, "weir: the host gave no timer");
-            }
+        self.arm();
+    }
+
+    /// Sets the timer as the core wants it now.
+    fn arm(&mut self) {
+        let period = self.filter.tick_period();
+        if period == self.period {
+            return;
+        }
+        self.period = period;
+        // No period stops the timer.
+        let millis = |period: Duration| u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
+        if abi::set_tick_period(period.map_or(0, millis)).is_err() {
+            abi::log(3, "weir: the host gave no timer");
         }
     }
 
@@ -124,6 +137,18 @@ impl<F: Filter> Core<F> {
     /// Does what the core left to be done.
     pub(crate) fn drain(&mut self) {
         drain(&mut self.effects, &mut self.ids);
+        self.arm();
+    }
+}
+
+/// What a core still holds back, it lets go of in a last tick.
+impl<F: Filter> Drop for Core<F> {
+    fn drop(&mut self) {
+        if self.awake {
+            let mut io = Io { now: Now::END, cells: &mut self.cells, effects: &mut self.effects };
+            self.filter.tick(&mut io);
+            drain(&mut self.effects, &mut self.ids);
+        }
     }
 }
 

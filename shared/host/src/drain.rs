@@ -1,7 +1,7 @@
 //! Effects become hostcalls: the last act of every callback.
 
 use crate::abi::{self, Map};
-use weir_model::{Effects, HeaderEdit, Level, MetricKind, MetricOp};
+use weir_model::{Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer};
 
 /// Envoy's metric ids of the series that cores have defined, by owner and series.
 #[derive(Debug, Default)]
@@ -25,6 +25,30 @@ impl MetricIds {
         }
     }
 
+    /// Has Envoy make a series, and says how long that took, in nanoseconds.
+    fn define(&mut self, owner: u8, series: u32, kind: MetricKind, name: &str) -> u64 {
+        let kind = match kind {
+            MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
+            MetricKind::Histogram => 2,
+        };
+        let begun = abi::mono_nanos();
+        self.set(owner, series, abi::define_metric(kind, name).ok());
+        abi::mono_nanos().saturating_sub(begun)
+    }
+
+    fn add(&self, owner: u8, series: u32, by: u64) {
+        if let (Some(id), Ok(by)) = (self.get(owner, series), i64::try_from(by)) {
+            let _ = abi::increment_metric(id, by);
+        }
+    }
+
+    fn record(&self, owner: u8, series: u32, value: u64) {
+        if let Some(id) = self.get(owner, series) {
+            let _ = abi::record_metric(id, value);
+        }
+    }
+
     fn get(&self, owner: u8, series: u32) -> Option<u32> {
         *self.owners.get(usize::from(owner))?.get(usize::try_from(series).ok()?)?
     }
@@ -35,25 +59,26 @@ pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
     if effects.is_empty() {
         return;
     }
+    let before = effects.spent.total;
     for operation in effects.metrics.drain(..) {
         match operation {
             MetricOp::Define { owner, series, kind, name } => {
-                let kind = match kind {
-                    MetricKind::Counter => 0,
-                    MetricKind::Gauge => 1,
-                    MetricKind::Histogram => 2,
-                };
-                ids.set(owner, series, abi::define_metric(kind, &name).ok());
+                effects.spent.add(ids.define(owner, series, kind, &name));
             }
-            MetricOp::Add { owner, series, by } => {
-                if let (Some(id), Ok(by)) = (ids.get(owner, series), i64::try_from(by)) {
-                    let _ = abi::increment_metric(id, by);
-                }
-            }
-            MetricOp::Record { owner, series, value } => {
-                if let Some(id) = ids.get(owner, series) {
-                    let _ = abi::record_metric(id, value);
-                }
+            MetricOp::Add { owner, series, by } => ids.add(owner, series, by),
+            MetricOp::Record { owner, series, value } => ids.record(owner, series, value),
+        }
+    }
+    for Offer { owner, series, kind, name, values } in effects.offers.drain(..) {
+        if effects.spent.total.saturating_sub(before) > effects.patience {
+            break;
+        }
+        effects.spent.add(ids.define(owner, series, kind, &name));
+        effects.defined.push((owner, series));
+        for value in values {
+            match kind {
+                MetricKind::Counter => ids.add(owner, series, value),
+                MetricKind::Gauge | MetricKind::Histogram => ids.record(owner, series, value),
             }
         }
     }
@@ -86,6 +111,32 @@ fn edit(map: Map, edits: &mut Vec<HeaderEdit>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Outside a host every hostcall fails and no time passes.
+    #[test]
+    fn offers_are_answered_and_forgotten() {
+        let mut effects = Effects { owner: 2, ..Effects::default() };
+        for series in 0..3 {
+            effects.offer(series, MetricKind::Histogram, String::new(), vec![1, 2]);
+        }
+        drain(&mut effects, &mut MetricIds::default());
+        assert_eq!((effects.is_empty(), effects.take_spent()), (true, weir_model::Spent::default()));
+        effects.owner = 1;
+        assert_eq!(effects.take_defined(), []);
+        effects.owner = 2;
+        assert_eq!(effects.take_defined(), [0, 1, 2]);
+        assert_eq!(effects.take_defined(), []);
+    }
+
+    #[test]
+    fn nothing_is_defined_when_the_time_is_used_up() {
+        let mut effects = Effects::default();
+        effects.offer(0, MetricKind::Counter, String::new(), Vec::new());
+        let mut ids = MetricIds::default();
+        effects.spent.add(5);
+        drain(&mut effects, &mut ids);
+        assert_eq!(effects.take_defined(), [0], "what was spent before is not this callback's");
+    }
 
     #[test]
     fn ids_are_kept_by_owner_and_a_failed_definition_has_none() {

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) idle: bool,
     wall_clock: bool,
     monotonic_clock: bool,
+    /// By how much the wall clock was ahead of the monotonic one when this was prepared.
+    ahead: Option<u64>,
     request_headers: bool,
     request_first: Vec<&'static [u8]>,
     response_headers: bool,
@@ -66,7 +68,8 @@ impl Plan {
         Self {
             idle: demand.idle,
             wall_clock: demand.wall_clock,
-            monotonic_clock: demand.monotonic_clock,
+            monotonic_clock: demand.monotonic_clock || demand.steady_wall_clock,
+            ahead: demand.steady_wall_clock.then(|| abi::wall_nanos().wrapping_sub(abi::mono_nanos())),
             request_headers: demand.request_headers,
             request_first: demand.request_first.iter().copied().filter(|_| !demand.request_headers).collect(),
             response_headers: demand.response_headers,
@@ -79,10 +82,13 @@ impl Plan {
 
     /// The clocks that are demanded.
     pub(crate) fn now(&self) -> Now {
-        Now {
-            wall_nanos: if self.wall_clock { abi::wall_nanos() } else { 0 },
-            mono_nanos: if self.monotonic_clock { abi::mono_nanos() } else { 0 },
-        }
+        let mono_nanos = if self.monotonic_clock { abi::mono_nanos() } else { 0 };
+        let wall_nanos = match self.ahead {
+            _ if self.wall_clock => abi::wall_nanos(),
+            Some(ahead) => mono_nanos.wrapping_add(ahead),
+            None => 0,
+        };
+        Now { wall_nanos, mono_nanos }
     }
 
     /// Fetches everything.

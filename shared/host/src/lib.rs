@@ -15,6 +15,7 @@ mod document;
 mod drain;
 mod fetch;
 mod list;
+pub mod network;
 mod root;
 mod stream;
 

@@ -10,11 +10,11 @@ use std::rc::Rc;
 use weir_model::{Filter, Problems};
 
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
-pub(crate) struct Root<F> {
+pub(crate) struct Root<F: Filter> {
     core: Option<Rc<RefCell<Core<F>>>>,
 }
 
-impl<F> Default for Root<F> {
+impl<F: Filter> Default for Root<F> {
     fn default() -> Self {
         Self { core: None }
     }
@@ -45,6 +45,9 @@ impl<F: Filter + 'static> RootContext for Root<F> {
     fn on_configure(&mut self, _: usize) -> bool {
         match Self::compile() {
             Ok(filter) => {
+                for warning in filter.warnings() {
+                    log::warn!("weir: {warning}");
+                }
                 self.core = Some(Rc::new(RefCell::new(Core::new(filter))));
                 true
             }

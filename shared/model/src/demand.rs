@@ -30,6 +30,10 @@ pub struct Demand {
     pub wall_clock: bool,
     /// The monotonic clock of [`crate::Io::now`]; zero unless demanded.
     pub monotonic_clock: bool,
+    /// The wall clock of [`crate::Io::now`] as it was at this VM's first stream, carried on by the monotonic clock, which
+    /// comes with it: no change of the wall clock shows. The wall clock is read once, so a callback pays for one clock.
+    /// Where `wall_clock` is demanded too, that comes instead.
+    pub steady_wall_clock: bool,
     /// All request headers, every value alone. Not readable in [`Phase::Response`].
     pub request_headers: bool,
     /// The first value of each of these request headers. With `request_headers` they come anyway, and nothing else does
@@ -86,6 +90,7 @@ impl Demand {
             idle: self.idle && other.idle,
             wall_clock: self.wall_clock || other.wall_clock,
             monotonic_clock: self.monotonic_clock || other.monotonic_clock,
+            steady_wall_clock: self.steady_wall_clock || other.steady_wall_clock,
             request_headers: self.request_headers || other.request_headers,
             request_first,
             response_headers: self.response_headers || other.response_headers,

@@ -48,6 +48,39 @@ pub enum MetricOp {
     },
 }
 
+/// A definition that may wait. Creating a stat costs Envoy up to several milliseconds of the worker's time, so the shell
+/// makes the definitions of one callback in order until they have cost too much, and declines the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Whose series.
+    pub owner: u8,
+    /// Which series.
+    pub series: SeriesId,
+    /// Its kind.
+    pub kind: MetricKind,
+    /// Its stat name, labels encoded.
+    pub name: String,
+    /// What it counts as soon as it is defined: added to a counter, recorded into a histogram.
+    pub values: Vec<u64>,
+}
+
+/// What definitions have cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// All of them together, in nanoseconds.
+    pub total: u64,
+    /// The slowest, in nanoseconds.
+    pub slowest: u64,
+}
+
+impl Spent {
+    /// Adds one that took so many nanoseconds.
+    pub fn add(&mut self, nanos: u64) {
+        self.total = self.total.saturating_add(nanos);
+        self.slowest = self.slowest.max(nanos);
+    }
+}
+
 /// A change of a header map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderEdit {
@@ -79,6 +112,15 @@ pub struct Effects {
     pub owner: u8,
     /// Metric operations in order.
     pub metrics: Vec<MetricOp>,
+    /// Definitions that may wait, in the order of their importance.
+    pub offers: Vec<Offer>,
+    /// How long the definitions of one callback may take before the shell declines the rest of the offers, in
+    /// nanoseconds. One that is begun is finished.
+    pub patience: u64,
+    /// The shell's answer to the latest offers: owner and series of those it defined.
+    pub defined: Vec<(u8, SeriesId)>,
+    /// What definitions have cost since [`Effects::take_spent`].
+    pub spent: Spent,
     /// Filter state to set: `wasm.NAME` for each name.
     pub filter_state: Vec<(&'static str, Vec<u8>)>,
     /// Request header edits. They make Envoy choose the route again.
@@ -94,6 +136,10 @@ impl Effects {
     pub fn clear(&mut self) {
         self.owner = 0;
         self.metrics.clear();
+        self.offers.clear();
+        self.patience = 0;
+        self.defined.clear();
+        self.spent = Spent::default();
         self.filter_state.clear();
         self.request_headers.clear();
         self.response_headers.clear();
@@ -102,8 +148,20 @@ impl Effects {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self { owner: _, metrics, filter_state, request_headers, response_headers, logs } = self;
+        let Self {
+            owner: _,
+            metrics,
+            offers,
+            patience: _,
+            defined: _,
+            spent: _,
+            filter_state,
+            request_headers,
+            response_headers,
+            logs,
+        } = self;
         metrics.is_empty()
+            && offers.is_empty()
             && filter_state.is_empty()
             && request_headers.is_empty()
             && response_headers.is_empty()
@@ -113,6 +171,25 @@ impl Effects {
     /// Defines a series of the current owner.
     pub fn define(&mut self, series: SeriesId, kind: MetricKind, name: String) {
         self.metrics.push(MetricOp::Define { owner: self.owner, series, kind, name });
+    }
+
+    /// Offers a series of the current owner to be defined if that is quick enough, with what it is to count then. Ask
+    /// [`Effects::take_defined`] in the next callback.
+    pub fn offer(&mut self, series: SeriesId, kind: MetricKind, name: String, values: Vec<u64>) {
+        self.offers.push(Offer { owner: self.owner, series, kind, name, values });
+    }
+
+    /// The current owner's series that were offered and are now defined.
+    pub fn take_defined(&mut self) -> Vec<SeriesId> {
+        let owner = self.owner;
+        let mine = self.defined.iter().filter(|(of, _)| *of == owner).map(|(_, series)| *series).collect();
+        self.defined.retain(|(of, _)| *of != owner);
+        mine
+    }
+
+    /// What definitions, whoever asked for them, have cost since this was last asked.
+    pub fn take_spent(&mut self) -> Spent {
+        std::mem::take(&mut self.spent)
     }
 
     /// Adds to a counter of the current owner; zero is nothing.

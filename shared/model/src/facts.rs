@@ -130,6 +130,9 @@ impl PairsBuilder {
 const BITS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
 const SMALL: u32 = 1 << 31;
 
+/// Where a named value lies that could not be handed over: beyond every buffer.
+const UNREADABLE: u32 = u32::MAX;
+
 /// Every slot has a bit.
 const _: () = assert!(BUILTIN_ATTRIBUTES <= 64);
 
@@ -142,20 +145,12 @@ pub struct Attributes {
     known: u64,
     /// The bits of those that the host could not hand over.
     unreadable: u64,
-    unreadable_named: Vec<Box<str>>,
     named: Vec<(Box<str>, u32, u32)>,
 }
 
 impl Default for Attributes {
     fn default() -> Self {
-        Self {
-            buffer: Vec::new(),
-            builtin: [(0, 0); BUILTIN_ATTRIBUTES],
-            known: 0,
-            unreadable: 0,
-            unreadable_named: Vec::new(),
-            named: Vec::new(),
-        }
+        Self { buffer: Vec::new(), builtin: [(0, 0); BUILTIN_ATTRIBUTES], known: 0, unreadable: 0, named: Vec::new() }
     }
 }
 
@@ -166,16 +161,14 @@ impl Attributes {
         self.known = 0;
         self.named.clear();
         self.unreadable = 0;
-        self.unreadable_named.clear();
     }
 
     /// Says that the host has a value and could not hand it over. It then reads as absent everywhere but in
     /// [`Attributes::is_unreadable`].
     pub fn set_unreadable(&mut self, attribute: &Attribute) {
-        match (attribute.slot(), attribute) {
-            (Some(slot), _) => self.unreadable |= 1 << slot,
-            (None, Attribute::FilterState(name)) => self.unreadable_named.push(name.clone()),
-            (None, _) => {}
+        match attribute.slot() {
+            Some(slot) => self.unreadable |= 1 << slot,
+            None => self.put_named(attribute, UNREADABLE, 0),
         }
     }
 
@@ -183,7 +176,9 @@ impl Attributes {
     pub fn is_unreadable(&self, attribute: &Attribute) -> bool {
         match (attribute.slot(), attribute) {
             (Some(slot), _) => self.unreadable & (1 << slot) != 0,
-            (None, Attribute::FilterState(name)) => self.unreadable_named.contains(name),
+            (None, Attribute::FilterState(name)) => {
+                self.named.iter().any(|(known, start, _)| known == name && *start == UNREADABLE)
+            }
             (None, _) => false,
         }
     }

@@ -1,6 +1,6 @@
 //! The one trait. It has no default bodies: a composition that forgets to forward a method does not compile.
 
-use crate::{Answer, Cells, Demand, Effects, Facts, Node, Now, Phase, Problems, Verdict};
+use crate::{Answer, Cells, Demand, Effects, Facts, Node, Now, Phase, Problems, Verdict, Warning};
 use std::time::Duration;
 
 /// What a core may reach besides its arguments: the time, the shared cells, and the effects it leaves.
@@ -29,10 +29,14 @@ pub trait Filter: Sized {
     /// All problems at once, each with its JSON path.
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems>;
 
+    /// What the configuration asks for and this proxy cannot do as its author means, each with its JSON path. The shell logs
+    /// them when the configuration is loaded.
+    fn warnings(&self) -> &[Warning];
+
     /// What a phase reads. Constant for a compiled configuration, which may serve listeners of both directions.
     fn demand(&self, phase: Phase) -> &Demand;
 
-    /// How often [`Filter::tick`] is wanted; `None` for never.
+    /// How often [`Filter::tick`] is wanted now; `None` for not at all. It is asked again after every callback that counts.
     fn tick_period(&self) -> Option<Duration>;
 
     /// Decides on request headers.
@@ -47,6 +51,7 @@ pub trait Filter: Sized {
     /// Sees the end of the stream. `phase` is [`Phase::End`] or [`Phase::EndUnseen`].
     fn end(&mut self, stream: &mut Self::Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>);
 
-    /// Time has passed. Called only in a VM that has seen a stream.
+    /// Time has passed. Called only in a VM that has seen a stream; for the last time, with [`Now::END`], when the last
+    /// stream of the configuration is gone.
     fn tick(&mut self, io: &mut Io<'_>);
 }

@@ -15,6 +15,23 @@ pub struct Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+/// What a configuration asks for and a proxy cannot do as its author means. It is accepted all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Which kind of warning this is: lower case words joined by `-`.
+    pub id: &'static str,
+    /// JSON path of the place.
+    pub path: String,
+    /// What will not happen as meant, and how to mend it: lower case, no full stop.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} [{}]", self.path, self.message, self.id)
+    }
+}
+
 impl Problems {
     /// How many problems `Display` lists before it only counts the rest.
     pub const SHOWN: usize = 50;

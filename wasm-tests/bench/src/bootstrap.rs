@@ -14,8 +14,17 @@ fn address(port: u16) -> Value {
     json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
 }
 
-/// A bootstrap with `filters` before the router.
-pub(crate) fn bootstrap(ports: Ports, filters: &[Value]) -> Value {
+/// A bootstrap with `filters` before the router, of a plain Envoy or of an Istio sidecar.
+pub(crate) fn bootstrap(ports: Ports, filters: &[Value], sidecar: bool) -> Value {
+    let mut metadata = json!({
+        "NAMESPACE": "shop",
+        "WORKLOAD_NAME": "cart",
+        "LABELS": {"app": "cart", "version": "v1"},
+    });
+    if let (true, Some(fields)) = (sidecar, metadata.as_object_mut()) {
+        fields.insert("ISTIO_VERSION".to_owned(), json!("1.31.0"));
+    }
+    let id = if sidecar { "sidecar~10.0.0.1~cart.shop~shop.svc.cluster.local" } else { "bench-1" };
     let mut http_filters = filters.to_vec();
     http_filters.push(json!({
         "name": "envoy.filters.http.router",
@@ -36,15 +45,7 @@ pub(crate) fn bootstrap(ports: Ports, filters: &[Value]) -> Value {
     });
     json!({
         "admin": {"address": address(ports.admin)},
-        "node": {
-            "id": "bench-1",
-            "cluster": "bench",
-            "metadata": {
-                "NAMESPACE": "shop",
-                "WORKLOAD_NAME": "cart",
-                "LABELS": {"app": "cart", "version": "v1"},
-            },
-        },
+        "node": {"id": id, "cluster": "bench", "metadata": metadata},
         "static_resources": {"listeners": [{
             "name": "bench",
             "traffic_direction": "INBOUND",

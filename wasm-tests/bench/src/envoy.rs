@@ -35,7 +35,8 @@ impl Binary {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let ports = Ports { listener: free_port()?, admin: free_port()? };
         let config = folder.path().join("envoy.json");
-        fs::write(&config, bootstrap(ports, &variant.filters).to_string()).map_err(|error| error.to_string())?;
+        fs::write(&config, bootstrap(ports, &variant.filters, variant.sidecar).to_string())
+            .map_err(|error| error.to_string())?;
         let log = fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
         let mut command = if callgrind {
             let mut command = Command::new("valgrind");

@@ -43,6 +43,20 @@ pub(crate) fn authorization_policy(count: usize) -> Value {
     })
 }
 
+/// One ALLOW policy with `count` rules, each for peers of a name but the last, which is for those without one.
+pub(crate) fn by_principal(count: usize) -> Value {
+    let named =
+        |index: usize| json!({"from": [{"source": {"principals": [format!("cluster.local/ns/shop/sa/{index}")]}}]});
+    let mut rules: Vec<Value> = (1..count).map(named).collect();
+    rules.push(json!({"from": [{"source": {"notPrincipals": ["*"]}}]}));
+    json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "bench", "namespace": "shop"},
+        "spec": {"action": "ALLOW", "rules": rules},
+    })
+}
+
 /// The same as the `rules` of Envoy's RBAC filter, ids as Istio writes them.
 pub(crate) fn rbac(count: usize) -> Value {
     let mut policies = Map::new();

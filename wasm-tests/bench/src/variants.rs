@@ -16,6 +16,8 @@ pub(crate) struct Variant {
     pub(crate) filters: Vec<Value>,
     /// Whether its memory is measured too.
     pub(crate) memory: bool,
+    /// Whether the proxy's node is an Istio sidecar's.
+    pub(crate) sidecar: bool,
 }
 
 fn policy(rules: usize) -> Value {
@@ -112,6 +114,10 @@ pub(crate) fn all(dist: &Path) -> Result<Vec<Variant>, String> {
     let [policy_module, limit_module] = [module("policy")?, module("rate-limit")?];
     let [telemetry_module, suite_module] = [module("telemetry")?, module("suite")?];
     let one_policy = |rules| wasm("policy", &policy_module, &standalone(policy(rules)));
+    let by_principal = |rules| {
+        let document = json!({"policies": [rules::by_principal(rules)]});
+        wasm("policy", &policy_module, &standalone(document))
+    };
     let one_limit = wasm("rate-limit", &limit_module, &standalone(rate_limit()));
     let one_telemetry = wasm("telemetry", &telemetry_module, &standalone(json!({})));
     let suite = |rules| {
@@ -120,7 +126,13 @@ pub(crate) fn all(dist: &Path) -> Result<Vec<Variant>, String> {
     };
     let empties = |count: usize| (0..count).map(|n| wasm(&format!("empty-{n}"), &empty, &json!({}))).collect();
     let chained = |rules| vec![one_policy(rules), one_limit.clone(), one_telemetry.clone()];
-    let row = |name: &str, filters: Vec<Value>| Variant { name: name.to_owned(), filters, memory: false };
+    let row =
+        |name: &str, filters: Vec<Value>| Variant { name: name.to_owned(), filters, memory: false, sidecar: false };
+    let in_sidecar = |mut variant: Variant| {
+        variant.name.push_str(", in a sidecar");
+        variant.sidecar = true;
+        variant
+    };
     let with_memory = |mut variant: Variant| {
         variant.memory = true;
         variant
@@ -137,6 +149,11 @@ pub(crate) fn all(dist: &Path) -> Result<Vec<Variant>, String> {
         row("weir suite, 10 rules", vec![suite(10)]),
         with_memory(row("weir suite, 10,000 rules", vec![suite(10_000)])),
         with_memory(row("weir three modules chained, 10,000 rules", chained(10_000))),
+        in_sidecar(row("weir policy, 10 rules", vec![one_policy(10)])),
+        in_sidecar(row("weir rate limit, one key", vec![one_limit.clone()])),
+        in_sidecar(row("weir telemetry", vec![one_telemetry.clone()])),
+        in_sidecar(row("weir suite, 10 rules", vec![suite(10)])),
+        row("weir policy, 10 rules on principals", vec![by_principal(10)]),
         row("Envoy RBAC, 1 policy", vec![rbac(1)]),
         row("Envoy RBAC, 10 policies", vec![rbac(10)]),
         row("Envoy RBAC, 100 policies", vec![rbac(100)]),

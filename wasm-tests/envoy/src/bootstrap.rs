@@ -71,7 +71,13 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
     let plain = || {
         let state = &setup.proxy.connection_filter_state;
         let before = (!state.is_empty()).then(|| connection_filter_state(state));
-        json!({"filters": before.into_iter().chain([connection_manager(setup, dir)]).collect::<Vec<_>>()})
+        let network = setup.network.iter().map(|plugin| {
+            let mut config = wasm(plugin);
+            merge(&mut config, json!({"@type": WASM.replace(".http.", ".network.")}));
+            json!({"name": "envoy.filters.network.wasm", "typed_config": config})
+        });
+        let filters = before.into_iter().chain(network).chain([connection_manager(setup, dir)]);
+        json!({"filters": filters.collect::<Vec<_>>()})
     };
     let secure = |tls: &ServerTls| {
         let mut chain = plain();

@@ -45,6 +45,8 @@ impl Plugin {
 pub struct Setup {
     /// The filter chain before the router.
     pub plugins: Vec<Plugin>,
+    /// Plugins loaded as network filters, before the connection manager: what none of ours is made for.
+    pub network: Vec<Plugin>,
     /// Filters of Envoy's own before the plugins, as its configuration has them.
     pub native_first: Vec<Value>,
     /// Filters of Envoy's own after the plugins, likewise.
@@ -57,6 +59,8 @@ pub struct Setup {
     pub discovery: Discovery,
     /// Envoy's `--component-log-level`, such as `wasm:debug`.
     pub component_log_level: Option<String>,
+    /// Whether the proxy's wall clock can be set; it is this machine's otherwise.
+    pub own_wall_clock: bool,
     /// Where it runs.
     pub site: Site,
 }
@@ -89,12 +93,14 @@ impl Setup {
         let changes = scenario.steps.iter().any(|step| matches!(step, Step::Configure(_)));
         Ok(Self {
             plugins: Plugin::all(&scenario.filters)?,
+            network: Vec::new(),
             native_first: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),
             discovery: if changes { Discovery::Filters } else { Discovery::None },
             component_log_level: None,
+            own_wall_clock: scenario.steps.iter().any(|step| matches!(step, Step::WallClock(_))),
             site: Site::default(),
         })
     }

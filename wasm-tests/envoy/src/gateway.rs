@@ -1,14 +1,15 @@
-//! Scenarios in real Envoy: one proxy per scenario, with a clock that nobody can set.
+//! Scenarios in real Envoy: one proxy per scenario. Its clock goes on by itself; the wall clock alone can be set off.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use weir_scenario::{
-    Change, Failure, FilterSpec, Gateway, LogLine, Metrics, Record, Request, Response, Scenario, Session, Started,
-    World,
+    Change, Failure, FilterSpec, Gateway, LogLine, Metrics, Offset, Record, Request, Response, Scenario, Session,
+    Started, World,
 };
 
 use crate::filters::{Plugin, Setup};
 use crate::proxy::{Booted, Proxy};
+use crate::wall_clock::WallClock;
 
 /// Starts a real Envoy for every scenario.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,9 +46,17 @@ impl Session for Proxy {
         Ok(())
     }
 
+    fn set_wall_clock(&mut self, off: Offset) -> Result<(), Failure> {
+        let none = || Failure("the proxy was started with this machine's wall clock".to_owned());
+        self.wall_clock.as_mut().ok_or_else(none)?.set_off(off.millis)
+    }
+
     fn now(&self) -> Duration {
         #[expect(clippy::disallowed_methods, reason = "the wall clock of this machine is the proxy's, too")]
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+        let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let off = self.wall_clock.as_ref().map_or(0, WallClock::off_millis);
+        let millis = u64::try_from(here.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(millis.saturating_add_signed(off))
     }
 
     fn metrics(&mut self) -> Result<Metrics, Failure> {

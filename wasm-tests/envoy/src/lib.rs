@@ -15,6 +15,7 @@ mod side_by_side;
 mod slot;
 mod stats;
 mod swap;
+mod wall_clock;
 mod wire;
 
 pub use bootstrap::Discovery;

@@ -13,6 +13,7 @@ use crate::certificates::Authority;
 use crate::filters::Setup;
 use crate::slot::Slot;
 use crate::stats::{self, VmStats};
+use crate::wall_clock::WallClock;
 use crate::wire::{ClientTls, Dialer};
 use crate::{access, discovery, place};
 
@@ -22,6 +23,7 @@ pub struct Proxy {
     pub(crate) envoy: Envoy,
     pub(crate) setup: Setup,
     pub(crate) tls: Option<ProxyTls>,
+    pub(crate) wall_clock: Option<WallClock>,
     upstreams: Upstreams,
     address: SocketAddr,
     access: LogTail,
@@ -68,7 +70,11 @@ impl Proxy {
         let server = tls.as_ref().map(|tls| &tls.server);
         discovery::write_all(&setup, server, launch.dir())?;
         let tree = bootstrap::bootstrap(&setup, &|cluster| upstreams.address(cluster), server, launch.dir())?;
+        let wall_clock = if setup.own_wall_clock { Some(WallClock::new(launch.dir())?) } else { None };
         let mut launch = launch.concurrency(setup.proxy.workers);
+        if let Some(wall_clock) = &wall_clock {
+            launch = wall_clock.own(launch);
+        }
         if let Some(levels) = &setup.component_log_level {
             launch = launch.component_log_level(levels);
         }
@@ -80,7 +86,8 @@ impl Proxy {
         let (access, log) = (LogTail::new(&envoy.dir().join(ACCESS_LOG)), envoy.log());
         let address = envoy.admin();
         let lines = Vec::new();
-        let mut proxy = Self { envoy, setup, tls, upstreams, address, access, log, lines, port: 0, _slot: slot };
+        let mut proxy =
+            Self { envoy, setup, tls, wall_clock, upstreams, address, access, log, lines, port: 0, _slot: slot };
         if proxy.refused_at_start()? {
             return Ok(Booted::Refused(proxy.complaints(0)?));
         }

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use weir_scenario::{
-    Abort, Change, Failure, FilterSpec, Gateway, LogLine, Metrics, Module, Protocol, Record, Request, Response, Sample,
-    Scenario, Session, Started, Tls, Value, World,
+    Abort, Change, Failure, FilterSpec, Gateway, LogLine, Metrics, Module, Offset, Protocol, Record, Request, Response,
+    Sample, Scenario, Session, Started, Tls, Value, World,
 };
 
 /// How long a client waits where the request says nothing.
@@ -299,6 +299,11 @@ impl Session for Running {
 
     fn advance(&mut self, by: Duration) -> Result<(), Failure> {
         self.proxy.advance(by).map_err(machinery)
+    }
+
+    fn set_wall_clock(&mut self, off: Offset) -> Result<(), Failure> {
+        self.proxy.clock().set_off(off.millis.saturating_mul(1_000_000));
+        Ok(())
     }
 
     fn now(&self) -> Duration {

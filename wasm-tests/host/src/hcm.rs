@@ -21,8 +21,8 @@ pub(crate) fn admit(process: &Process, incoming: &Incoming) -> (HeaderMap, Optio
     let settings = &process.settings;
     let mut headers = HeaderMap::default();
     for (name, value) in incoming.headers.iter() {
-        // Codecs drop white space around values.
-        headers.add(name, value.trim_ascii());
+        // The codec of HTTP/1 drops white space around values; in HTTP/2 it is a part of them.
+        headers.add(name, if incoming.http == Http::V2 { value } else { value.trim_ascii() });
     }
     let refuse = |code, details| Some(Refusal { code, details, flags: &["DPE"] });
     let limit = usize::try_from(settings.proxy.max_request_headers_kb.unwrap_or(60)).unwrap_or(60) * 1024;

@@ -4,7 +4,7 @@
 //! scenario is a sequence, and an implementer that is asynchronous inside blocks at this border. Failures of the
 //! machinery are values ([`Failure`]), apart from what a scenario expects, so that a broken world is never a passed test.
 
-use crate::{Bytes, Fields, FilterSpec, Metrics, Request, Scenario};
+use crate::{Bytes, Fields, FilterSpec, Metrics, Offset, Request, Scenario};
 use std::fmt;
 use std::time::Duration;
 
@@ -101,6 +101,12 @@ pub trait Session {
     /// # Errors
     /// When the machinery fails.
     fn advance(&mut self, by: Duration) -> Result<(), Failure>;
+
+    /// Sets the proxy's wall clock off from the true time; its monotonic clock does not notice.
+    ///
+    /// # Errors
+    /// When the machinery fails.
+    fn set_wall_clock(&mut self, off: Offset) -> Result<(), Failure>;
 
     /// The proxy's wall clock, as the time since the Unix epoch.
     fn now(&self) -> Duration;

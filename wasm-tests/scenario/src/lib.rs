@@ -30,5 +30,5 @@ pub use run::{run_all, run_dir, run_one};
 pub use scenario::{
     Configure, CounterCheck, Exchange, HistogramCheck, LogCheck, Outcome, Scenario, Step, Window, WorldSkips,
 };
-pub use span::Span;
+pub use span::{Offset, Span};
 pub use world::{Answer, Behaviour, Cluster, Route, Surroundings, Target};

@@ -132,6 +132,7 @@ fn run_step(
             }
             session.advance(span.0)?;
         }
+        Step::WallClock(offset) => session.set_wall_clock(*offset)?,
         Step::Configure(configure) => {
             let Configure { filters, expect, during, expect_during } = configure;
             let Change { refused, during: responses } = session.configure(filters, during.as_ref())?;
@@ -200,6 +201,7 @@ fn headline(step: &Step) -> String {
     match step {
         Step::Exchange(exchange) => exchange.request.line(),
         Step::Advance(span) => format!("advance {:?}", span.0),
+        Step::WallClock(offset) => format!("wall clock off by {} ms", offset.millis),
         Step::Configure(configure) => {
             let modules: Vec<&str> = configure.filters.iter().map(|filter| filter.module.stem()).collect();
             format!("configure {}", modules.join(", "))

@@ -1,6 +1,6 @@
 //! A scenario: filters, a proxy, a world, and steps in order.
 
-use crate::{Expect, FilterSpec, Proxy, Request, Span, Surroundings, Text};
+use crate::{Expect, FilterSpec, Offset, Proxy, Request, Span, Surroundings, Text};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -104,6 +104,8 @@ pub enum Step {
     Exchange(Exchange),
     /// Time passes.
     Advance(Span),
+    /// The wall clock is set off from the true time, and the monotonic clock does not notice.
+    WallClock(Offset),
     /// The filters' configuration is swapped.
     Configure(Configure),
     /// Counters and gauges hold these values, since the proxy started.
@@ -194,6 +196,7 @@ struct StepAsWritten {
     repeat: Option<u32>,
     expect: Option<Expect>,
     advance: Option<Span>,
+    wall_clock: Option<Offset>,
     configure: Option<Configure>,
     counters: Option<Vec<CounterCheck>>,
     histograms: Option<Vec<HistogramCheck>>,
@@ -204,10 +207,12 @@ impl TryFrom<StepAsWritten> for Step {
     type Error = String;
 
     fn try_from(written: StepAsWritten) -> Result<Self, String> {
-        let StepAsWritten { request, repeat, expect, advance, configure, counters, histograms, logs } = written;
+        let StepAsWritten { request, repeat, expect, advance, wall_clock, configure, counters, histograms, logs } =
+            written;
         let has_request = request.is_some();
         let mut steps = Vec::new();
         steps.extend(advance.map(Step::Advance));
+        steps.extend(wall_clock.map(Step::WallClock));
         steps.extend(configure.map(Step::Configure));
         steps.extend(counters.map(Step::Counters));
         steps.extend(histograms.map(Step::Histograms));
@@ -225,10 +230,10 @@ impl TryFrom<StepAsWritten> for Step {
         }
         match (steps.pop(), steps.is_empty()) {
             (Some(step), true) => step.checked(),
-            _ => {
-                Err("a step is one of `request`, `advance`, `configure`, `counters`, `histograms` and `logs`"
-                    .to_owned())
-            }
+            _ => Err(
+                "a step is one of `request`, `advance`, `wallClock`, `configure`, `counters`, `histograms` and `logs`"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -237,7 +242,7 @@ impl Step {
     /// Refuses a step that checks nothing: it could not fail.
     fn checked(self) -> Result<Step, String> {
         let empty = match &self {
-            Step::Exchange(_) | Step::Advance(_) | Step::Configure(_) => false,
+            Step::Exchange(_) | Step::Advance(_) | Step::WallClock(_) | Step::Configure(_) => false,
             Step::Counters(checks) => {
                 checks.is_empty()
                     || checks.iter().any(|c| {

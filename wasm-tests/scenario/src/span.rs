@@ -1,4 +1,4 @@
-//! Lengths of time as a scenario writes them: `250ms`, `2s`, `1m`, `1h`.
+//! Lengths of time as a scenario writes them: `250ms`, `2s`, `1m`, `1h`; and with a sign, `+1h` or `-24h`.
 
 use serde::Deserialize;
 use std::time::Duration;
@@ -20,5 +20,28 @@ impl TryFrom<String> for Span {
         let millis =
             number.ok_or_else(|| format!("`{text}` is no length of time such as `250ms`, `2s`, `1m` or `1h`"))?;
         Ok(Span(Duration::from_millis(millis)))
+    }
+}
+
+/// By how much a clock is off, forward or back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Offset {
+    /// In milliseconds; below zero it is behind.
+    pub millis: i64,
+}
+
+impl TryFrom<String> for Offset {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (sign, length) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+            (Some(length), _) => (1, length),
+            (_, Some(length)) => (-1, length),
+            _ => return Err(format!("`{text}` is no offset such as `+1h`, `-24h` or `+0s`")),
+        };
+        let Span(length) = Span::try_from(length.to_owned())?;
+        let millis = i64::try_from(length.as_millis()).map_err(|_| format!("`{text}` is too much"))?;
+        Ok(Offset { millis: sign * millis })
     }
 }

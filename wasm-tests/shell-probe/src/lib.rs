@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use weir_model::{
     Answer, Attribute, CellError, Demand, Expect, Facts, Filter, HeaderEdit, Io, Level, MetricKind, Node, Phase,
-    Problem, Problems, Verdict,
+    Problem, Problems, Verdict, Warning,
 };
 
 weir_host::module!(Probe);
@@ -104,6 +104,10 @@ impl Filter for Probe {
             end: Demand { request_headers: true, response_headers: true, response_trailers: true, ..all },
             defined: false,
         })
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &[]
     }
 
     fn demand(&self, phase: Phase) -> &Demand {

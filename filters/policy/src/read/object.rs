@@ -4,6 +4,7 @@
 //! policies of others say is no concern of this proxy.
 
 use super::rule;
+use super::values::Context;
 use crate::object::{Action, Object, Rule, Scope, Target};
 use crate::workload::{Workload, text_map};
 use std::collections::BTreeSet;
@@ -11,6 +12,22 @@ use weir_config::{At, Fields, Value};
 
 /// Istio's annotation for policies on trial.
 const DRY_RUN: &str = "istio.io/dry-run";
+
+/// The words that Istio reads as a boolean (Go's `strconv.ParseBool`).
+const BOOLEANS: [(&str, bool); 12] = [
+    ("true", true),
+    ("false", false),
+    ("True", true),
+    ("False", false),
+    ("TRUE", true),
+    ("FALSE", false),
+    ("t", true),
+    ("f", false),
+    ("T", true),
+    ("F", false),
+    ("1", true),
+    ("0", false),
+];
 
 /// The objects of a document that are for a workload.
 pub(super) struct Selection<'w, 'v> {
@@ -79,9 +96,9 @@ impl<'w, 'v> Selection<'w, 'v> {
             return None;
         }
         let dry_run = metadata.and_then(|known| known.dry_run);
-        let dry_run = dry_run.and_then(|at| at.word(&[("true", true), ("false", false)])).unwrap_or(false);
+        let dry_run = dry_run.and_then(|at| at.word(&BOOLEANS)).unwrap_or(false);
         let (action, rules) = match spec {
-            Some(fields) => self.spec(fields, namespace.unwrap_or_default(), dry_run)?,
+            Some(fields) => self.spec(fields, namespace.unwrap_or_default(), name.unwrap_or_default(), dry_run)?,
             None => (Action::Allow, Vec::new()),
         };
         selected?;
@@ -89,32 +106,42 @@ impl<'w, 'v> Selection<'w, 'v> {
     }
 
     /// Reads what is left of a spec after its scope.
-    fn spec(&self, mut fields: Fields<'v>, namespace: &str, dry_run: bool) -> Option<(Action, Vec<Rule>)> {
-        let action = match fields.take("action") {
-            Some(at) => at
-                .word(&[
-                    ("ALLOW", Some(Action::Allow)),
-                    ("DENY", Some(Action::Deny)),
-                    ("AUDIT", Some(Action::Audit)),
-                    ("CUSTOM", None),
-                ])
-                .and_then(|action| match action {
-                    Some(Action::Audit) if dry_run => at.problem("an AUDIT policy cannot be under dry run"),
-                    Some(action) => Some(action),
-                    None => at.problem("action `CUSTOM` is not supported; use Envoy's own ext_authz filter"),
-                }),
-            None => Some(Action::Allow),
+    fn spec(&self, mut fields: Fields<'v>, namespace: &str, name: &str, dry_run: bool) -> Option<(Action, Vec<Rule>)> {
+        let words = [
+            ("ALLOW", Some(Action::Allow)),
+            ("DENY", Some(Action::Deny)),
+            ("AUDIT", Some(Action::Audit)),
+            ("CUSTOM", None),
+        ];
+        let place = fields.take("action");
+        let word = match &place {
+            Some(at) => at.word(&words),
+            None => Some(Some(Action::Allow)),
         };
-        if let Some(provider) = fields.take("provider") {
-            provider.problem::<()>("a provider is for action `CUSTOM` only");
-        }
+        let provider = fields.take("provider");
+        let action = match (word, place) {
+            (Some(Some(Action::Audit)), Some(at)) if dry_run => at.problem("an AUDIT policy cannot be under dry run"),
+            (Some(None), Some(at)) => at.problem("action `CUSTOM` is not supported; use Envoy's own ext_authz filter"),
+            (word, _) => {
+                if let (Some(provider), Some(_)) = (provider, word) {
+                    provider.problem::<()>("a provider is for action `CUSTOM` only");
+                }
+                word.flatten()
+            }
+        };
         let rules = fields.take("rules");
         let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
         if is_empty && action == Some(Action::Deny) {
             fields.at().problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
         }
-        let trust = &self.workload.trust;
-        let rules = rules.map(|at| at.each(|item| rule::rule(&item, namespace, trust))).unwrap_or_default();
+        let policy = format!("{namespace}/{name}");
+        let context = Context {
+            namespace,
+            trust: &self.workload.trust,
+            policy: &policy,
+            direct_address: self.workload.direct_address.is_some(),
+        };
+        let rules = rules.map(|at| at.each(|item| rule::rule(&item, &context))).unwrap_or_default();
         fields.finish();
         Some((action?, rules))
     }

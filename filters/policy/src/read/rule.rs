@@ -1,9 +1,8 @@
 //! One rule: `from`, `to` and `when`, each field a clause.
 
 use super::values;
-use crate::TrustDomains;
 use crate::object::{Alternative, Clause, Group, Key, Rule};
-use weir_config::{At, Fields};
+use weir_config::{At, Fields, Value};
 
 /// Fields of `source`, each with its negation.
 const SOURCE: [(&str, &str, Key); 6] = [
@@ -26,26 +25,25 @@ const OPERATION: [(&str, &str, Key); 4] = [
 /// What needs the claims of a JWT, which this build does not read.
 const NO_CLAIMS: &str = "JWT claims are not supported; a rule without them would match other requests";
 
-/// Reads a rule of a policy in `namespace`.
-pub(super) fn rule(at: &At<'_>, namespace: &str, trust: &TrustDomains) -> Option<Rule> {
-    let context = values::Context { namespace, trust };
+/// Reads a rule.
+pub(super) fn rule(at: &At<'_>, context: &values::Context<'_>) -> Option<Rule> {
     let mut fields = at.object()?;
     let mut groups = Vec::new();
     if let Some(from) = fields.take("from") {
-        groups.push(group(&from, "source", |fields| source(fields, &context)));
+        groups.push(group(&from, "source", |fields| source(fields, context)));
     }
     if let Some(to) = fields.take("to") {
-        groups.push(group(&to, "operation", |fields| clauses(fields, &OPERATION, &context)));
+        groups.push(group(&to, "operation", |fields| clauses(fields, &OPERATION, context)));
     }
     if let Some(when) = fields.take("when") {
-        groups.extend(when.each(|item| condition(&item, &context)).into_iter().map(|clauses| vec![clauses]));
+        groups.extend(when.each(|item| condition(&item, context)).into_iter().map(|clauses| vec![clauses]));
     }
     fields.finish();
     Some(Rule { groups })
 }
 
 fn group(at: &At<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<'_>) -> Alternative) -> Group {
-    if at.value() == &weir_config::Value::Array(Vec::new()) {
+    if is_empty(at) {
         at.problem::<()>("must not be empty; leave it out to match everything");
     }
     at.each(|item| {
@@ -72,8 +70,8 @@ fn clauses(
     let mut clauses = Vec::new();
     for (positive, negative, key) in known {
         for (name, negated) in [(*positive, false), (*negative, true)] {
-            if let Some(at) = fields.take(name) {
-                clauses.push(Clause { key: key.clone(), negated, values: values::read(&at, key, context) });
+            if let Some(values) = fields.take(name).and_then(|at| values::read(&at, key, context)) {
+                clauses.push(Clause { key: key.clone(), negated, values });
             }
         }
     }
@@ -82,7 +80,7 @@ fn clauses(
 
 fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Alternative {
     for name in ["requestPrincipals", "notRequestPrincipals"] {
-        if let Some(at) = fields.take(name) {
+        if let Some(at) = fields.take(name).filter(|at| !is_empty(at)) {
             at.problem::<()>(NO_CLAIMS);
         }
     }
@@ -101,16 +99,23 @@ fn condition(at: &At<'_>, context: &values::Context<'_>) -> Option<Alternative> 
     let mut given = false;
     for (name, negated) in [("values", false), ("notValues", true)] {
         let Some(at) = fields.take(name) else { continue };
-        given = true;
-        if let Some(key) = &key {
-            clauses.push(Clause { key: key.clone(), negated, values: values::read(&at, key, context) });
+        given |= !is_empty(&at);
+        if let Some(key) = &key
+            && let Some(values) = values::read(&at, key, context)
+        {
+            clauses.push(Clause { key: key.clone(), negated, values });
         }
     }
     if !given {
-        at.problem::<()>("`values` or `notValues` is missing");
+        at.problem::<()>("`values` or `notValues` must have at least one value");
     }
     fields.finish();
     key.map(|_| clauses)
+}
+
+/// Whether a list is there and has nothing in it.
+fn is_empty(at: &At<'_>) -> bool {
+    at.value() == &Value::Array(Vec::new())
 }
 
 fn key(at: &At<'_>) -> Option<Key> {

@@ -11,22 +11,34 @@ pub(super) struct Context<'a> {
     pub(super) namespace: &'a str,
     /// The trust domains that principals are expanded to.
     pub(super) trust: &'a TrustDomains,
+    /// Namespace and name of the policy, for messages.
+    pub(super) policy: &'a str,
+    /// Whether the address of the direct peer is to be had.
+    pub(super) direct_address: bool,
 }
 
 /// The most service accounts in one list, and the most bytes of each (Istio's validation).
 const SERVICE_ACCOUNTS: usize = 16;
 const SERVICE_ACCOUNT_BYTES: usize = 320;
 
-/// Reads a list of values; an empty one is a problem.
-pub(super) fn read(at: &At<'_>, key: &Key, context: &Context<'_>) -> Vec<Pattern> {
-    let Some(items) = at.list() else { return Vec::new() };
+/// Reads a list of values. An empty one asks nothing, as if the field were not there (Istio's validation).
+pub(super) fn read(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
+    let items = at.list()?;
     if items.is_empty() {
-        at.problem::<()>("must not be empty");
+        return None;
     }
     if *key == Key::ServiceAccount && items.len() > SERVICE_ACCOUNTS {
         at.problem::<()>(format!("at most {SERVICE_ACCOUNTS} service accounts can be listed"));
     }
-    items.iter().filter_map(|item| value(item, key, context)).flatten().collect()
+    if *key == Key::DirectAddress && !context.direct_address {
+        let policy = context.policy;
+        let message = format!(
+            "policy `{policy}` asks for the address of the direct peer, which Envoy shows no Wasm filter: in a DENY policy \
+             this holds for every request, in an ALLOW policy for none; give `workload.directAddress`"
+        );
+        at.warning("direct-address-unknown", message);
+    }
+    Some(items.iter().filter_map(|item| value(item, key, context)).flatten().collect())
 }
 
 /// The patterns of one value; a principal may be several.
@@ -43,14 +55,19 @@ fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> 
         Key::Namespace if text.contains(['*', '/']) => Pattern::Glob(Glob::parse(&format!("*/ns/{text}/*"))),
         Key::Namespace => Pattern::Exact(text.as_bytes().into()),
         Key::ServiceAccount => service_account(at, text, context.namespace)?,
-        Key::TrustDomain => trust_domain(at, text)?,
+        Key::TrustDomain => {
+            let domain = trust_domain(at, text)?;
+            return Some(
+                context.trust.expand_domain(domain).map(|domain| Pattern::parse(domain).even_empty()).collect(),
+            );
+        }
         Key::DirectAddress | Key::RemoteAddress | Key::DestinationAddress => match Cidr::parse(text) {
             Some(cidr) => Pattern::Cidr(cidr),
             None => return at.problem(format!("`{text}` is not an address or a range such as `10.0.0.0/8`")),
         },
         Key::DestinationPort => match text.parse::<u16>() {
-            Ok(port) => Pattern::Exact(port.to_string().into_bytes().into()),
-            Err(_) => return at.problem(format!("`{text}` is not a port from 0 to 65535")),
+            Ok(port) if !text.starts_with('+') => Pattern::Exact(port.to_string().into_bytes().into()),
+            _ => return at.problem(format!("`{text}` is not a port from 0 to 65535")),
         },
     };
     Some(vec![one])
@@ -80,10 +97,11 @@ fn service_account(at: &At<'_>, text: &str, namespace: &str) -> Option<Pattern> 
     Some(Pattern::Exact(format!("{namespace}/{account}").into_bytes().into()))
 }
 
-fn trust_domain(at: &At<'_>, text: &str) -> Option<Pattern> {
+/// Checks a trust domain or the pattern of one.
+fn trust_domain<'v>(at: &At<'_>, text: &'v str) -> Option<&'v str> {
     let inner = text.strip_prefix('*').or_else(|| text.strip_suffix('*')).unwrap_or(text);
     if inner.contains(['*', '/']) {
         return at.problem(format!("`{text}` is not a trust domain; one `*` may begin or end it"));
     }
-    Some(Pattern::parse(text).even_empty())
+    Some(text)
 }

@@ -14,11 +14,12 @@ pub(crate) struct Request {
     pub(crate) server_name: Option<Vec<u8>>,
 }
 
-/// A decision, and the Envoy id of the rule that made it.
+/// A decision, the Envoy id of the rule that made it, and whether that rule only may match.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) allow: bool,
     pub(crate) rule: Option<String>,
+    pub(crate) unknown: bool,
 }
 
 /// The decision of the enforced policies, and of those under dry run if there are any.
@@ -31,20 +32,27 @@ pub(crate) fn decide(policies: &[Value], request: &Request) -> (Answer, Option<A
 }
 
 fn answer(policies: &[&Value], request: &Request) -> Answer {
-    if let Some(rule) = first(policies, "DENY", request) {
-        return Answer { allow: false, rule: Some(rule) };
+    let lowest = |action: &str, outcome: Option<bool>| first(policies, action, request, outcome);
+    if let Some(rule) = lowest("DENY", Some(true)) {
+        return Answer { allow: false, rule: Some(rule), unknown: false };
     }
-    let rule = first(policies, "ALLOW", request);
+    if let Some(rule) = lowest("DENY", None) {
+        return Answer { allow: false, rule: Some(rule), unknown: true };
+    }
+    if let Some(rule) = lowest("ALLOW", Some(true)) {
+        return Answer { allow: true, rule: Some(rule), unknown: false };
+    }
+    let rule = lowest("ALLOW", None);
     let default = !policies.iter().any(|policy| policy["spec"]["action"] == "ALLOW");
-    Answer { allow: rule.is_some() || default, rule }
+    Answer { allow: default, unknown: rule.is_some(), rule }
 }
 
-/// The lowest id of a matching rule.
-fn first(policies: &[&Value], action: &str, request: &Request) -> Option<String> {
+/// The lowest id of a rule with that outcome.
+fn first(policies: &[&Value], action: &str, request: &Request, outcome: Option<bool>) -> Option<String> {
     let mut ids = Vec::new();
     for policy in policies.iter().filter(|policy| policy["spec"]["action"] == action) {
         for (index, rule) in policy["spec"]["rules"].as_array().unwrap().iter().enumerate() {
-            if rule_matches(rule, request, action == "DENY") {
+            if rule_matches(rule, request) == outcome {
                 ids.push(format!("ns[ns]-policy[{}]-rule[{index}]", policy["metadata"]["name"].as_str().unwrap()));
             }
         }
@@ -52,28 +60,41 @@ fn first(policies: &[&Value], action: &str, request: &Request) -> Option<String>
     ids.into_iter().min()
 }
 
-fn rule_matches(rule: &Value, request: &Request, denies: bool) -> bool {
+/// The conjunction of what is known, `None` if it hangs on what is not.
+fn all(outcomes: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let outcomes: Vec<_> = outcomes.into_iter().collect();
+    match outcomes.contains(&Some(false)) {
+        true => Some(false),
+        false => (!outcomes.contains(&None)).then_some(true),
+    }
+}
+
+fn any(outcomes: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    all(outcomes.into_iter().map(|outcome| outcome.map(|holds| !holds))).map(|none| !none)
+}
+
+fn rule_matches(rule: &Value, request: &Request) -> Option<bool> {
     let part = |part: &Value| {
-        part.as_object().unwrap().iter().all(|(name, values)| match name.strip_prefix("not") {
-            Some(name) => test(&name.replacen(&name[..1], &name[..1].to_lowercase(), 1), values, request)
-                .map_or(denies, |found| !found),
-            None => test(name, values, request).unwrap_or(denies),
-        })
+        all(part.as_object().unwrap().iter().map(|(name, values)| match name.strip_prefix("not") {
+            Some(name) => {
+                test(&name.replacen(&name[..1], &name[..1].to_lowercase(), 1), values, request).map(|found| !found)
+            }
+            None => test(name, values, request),
+        }))
     };
-    let any = |list: &str, inner: &str| {
-        rule[list].as_array().is_none_or(|parts| parts.iter().any(|outer| part(&outer[inner])))
+    let parts = |list: &str, inner: &str| match rule[list].as_array() {
+        None => Some(true),
+        Some(parts) => any(parts.iter().map(|outer| part(&outer[inner]))),
     };
-    let when = rule["when"].as_array().is_none_or(|conditions| {
-        conditions.iter().all(|condition| {
-            let key = condition["key"].as_str().unwrap();
-            let holds = |values: &str, negated: bool| match &condition[values] {
-                Value::Null => true,
-                list => test(key, list, request).map_or(denies, |found| found != negated),
-            };
-            holds("values", false) && holds("notValues", true)
-        })
+    let when = rule["when"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|condition| {
+        let key = condition["key"].as_str().unwrap();
+        let holds = |values: &str, negated: bool| match &condition[values] {
+            Value::Null => Some(true),
+            list => test(key, list, request).map(|found| found != negated),
+        };
+        all([holds("values", false), holds("notValues", true)])
     });
-    any("from", "source") && any("to", "operation") && when
+    all([parts("from", "source"), parts("to", "operation"), all(when)])
 }
 
 /// Whether one of the values matches; `None` if an address, port or identity cannot be known.
@@ -85,7 +106,7 @@ fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
     };
     let identities = ["principal", "namespace", "serviceAccount", "trustDomain"];
     let is_damaged =
-        request.san.as_ref().is_some_and(|san| san.contains(&0) || san.len() > 2048 && san.starts_with(b"spiffe:"));
+        request.san.as_ref().is_some_and(|san| san.len() > 2048 || san.iter().any(|b| *b < 32 || *b > 126));
     if is_damaged && identities.iter().any(|identity| name.trim_start_matches("source.").starts_with(identity)) {
         return None;
     }
@@ -102,14 +123,14 @@ fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
         "methods" => header(":method").iter().any(|method| any(&|value| simple(value, method, true))),
         "connection.sni" => request.server_name.iter().any(|name| any(&|value| simple(value, name, false))),
         "principals" | "source.principal" => any(&|value| match value {
-            "*" => request.san.is_some(),
+            "*" => request.san.as_ref().is_some_and(|san| !san.is_empty()),
             value => id.is_some_and(|id| simple(value, id, false)),
         }),
-        "namespaces" => id.is_some_and(|id| any(&|value| namespace(value, id))),
+        "namespaces" => request.san.as_ref().is_some_and(|san| any(&|value| namespace(value, san))),
         "source.serviceAccount" => id_text().is_some_and(|id| any(&|value| account(value, &id))),
         "trustDomains" => id.is_some_and(|id| {
             let end = id.iter().position(|byte| *byte == b'/');
-            end.is_some_and(|end| any(&|value| simple(value, &id[..end], true)))
+            any(&|value| value == "*" || end.is_some_and(|end| simple(value, &id[..end], true)))
         }),
         "ipBlocks" | "source.ip" => blocks(&values, request.direct.as_deref())?,
         "remoteIpBlocks" | "remote.ip" => blocks(&values, request.remote.as_deref())?,
@@ -122,7 +143,7 @@ fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
         }
         key => {
             let name = key.strip_prefix("request.headers[").unwrap().strip_suffix(']').unwrap().to_lowercase();
-            header(&name).iter().any(|found| any(&|value| simple(value, found.trim_ascii(), true)))
+            header(&name).iter().any(|found| any(&|value| simple(value, found, true)))
         }
     })
 }

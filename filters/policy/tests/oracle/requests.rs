@@ -48,6 +48,8 @@ pub(crate) fn request(random: &mut Random) -> Request {
         "spiffe://td/ns/n1/sa/a\0",
         "spiffe:///ns/n1/sa/a",
         "spiffe://td/ns/n1/x/sa/a/b",
+        "spiffe://ns/n1/sa/a",
+        "",
     ];
     let addresses = ["10.1.2.3:5", "10.9.9.9:80", "[fd00::1]:8080", "192.168.0.9:0", "[::1]:80", "1.1.1.1:80"];
     Request {

@@ -1,17 +1,17 @@
 use super::{Algorithm, SECOND, Standing, Step};
 use crate::cases;
+use crate::clock::Moment;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_model::Now;
 
 const MINUTE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 2 };
 
-fn wall(seconds: u64) -> Now {
-    Now { wall_nanos: seconds * SECOND, mono_nanos: 0 }
+fn agreed(seconds: u64) -> Moment {
+    Moment { agreed_nanos: seconds * SECOND, mono_nanos: 0 }
 }
 
-fn mono(nanos: u64) -> Now {
-    Now { wall_nanos: 0, mono_nanos: nanos }
+fn mono(nanos: u64) -> Moment {
+    Moment { agreed_nanos: 0, mono_nanos: nanos }
 }
 
 fn taken(step: Step) -> Option<u64> {
@@ -40,8 +40,8 @@ fn counters_are_the_services() {
         let number = |name: &str| row[name].as_u64().unwrap();
         let limit = u32::try_from(number("limit")).unwrap();
         let rule = Algorithm::FixedWindow { seconds: 1, limit };
-        let before = rule.force(0, number("before"), wall(1234));
-        match rule.take(before, number("addend"), wall(1234)) {
+        let before = rule.force(0, number("before"), agreed(1234));
+        match rule.take(before, number("addend"), agreed(1234)) {
             Step::Taken { standing, .. } => {
                 assert_eq!(("OK", standing.remaining), (row["code"].as_str().unwrap(), number("remaining")));
             }
@@ -52,30 +52,30 @@ fn counters_are_the_services() {
 
 #[test]
 fn windows_begin_at_multiples_since_the_epoch() {
-    let first = taken(MINUTE.take(0, 1, wall(119))).unwrap();
-    let second = taken(MINUTE.take(first, 1, wall(119))).unwrap();
-    let refused = MINUTE.take(second, 1, wall(119));
-    assert_eq!(refused, Step::Refused { retry: SECOND, standing: Standing { remaining: 0, reset: SECOND } });
-    let next = MINUTE.take(second, 1, wall(120));
+    let first = taken(MINUTE.take(0, 1, agreed(119))).unwrap();
+    let second = taken(MINUTE.take(first, 1, agreed(119))).unwrap();
+    let refused = MINUTE.take(second, 1, agreed(119));
+    assert_eq!(refused, Step::Refused { retry: Some(SECOND), standing: Standing { remaining: 0, reset: SECOND } });
+    let next = MINUTE.take(second, 1, agreed(120));
     assert!(matches!(next, Step::Taken { standing: Standing { remaining: 1, .. }, anew: true, .. }));
-    assert!(MINUTE.is_spent(second, wall(120)) && !MINUTE.is_spent(second, wall(119)));
+    assert!(MINUTE.is_spent(second, agreed(120)) && !MINUTE.is_spent(second, agreed(119)));
 }
 
 #[test]
-fn a_step_back_keeps_the_newest_window() {
-    let state = MINUTE.force(0, 2, wall(600));
-    assert_eq!(taken(MINUTE.take(state, 1, wall(540))), None);
-    assert_eq!(taken(MINUTE.take(state, 1, wall(0))), None);
-    assert!(!MINUTE.is_spent(state, wall(0)));
-    let Step::Refused { retry, .. } = MINUTE.take(state, 1, wall(540)) else { panic!() };
-    assert_eq!(retry, 120 * SECOND);
+fn a_late_worker_goes_on_in_the_newest_window() {
+    let state = MINUTE.force(0, 2, agreed(600));
+    assert_eq!(taken(MINUTE.take(state, 1, agreed(540))), None);
+    assert_eq!(taken(MINUTE.take(state, 1, agreed(0))), None);
+    assert!(!MINUTE.is_spent(state, agreed(0)));
+    let Step::Refused { retry, .. } = MINUTE.take(state, 1, agreed(540)) else { panic!() };
+    assert_eq!(retry, Some(120 * SECOND));
 }
 
 #[test]
 fn asking_costs_nothing() {
     for rule in [MINUTE, Algorithm::gcra(60, 60, 2).unwrap()] {
-        let state = taken(rule.take(0, 2, wall(0))).unwrap();
-        assert_eq!(taken(rule.take(state, 0, wall(0))), Some(state));
+        let state = taken(rule.take(0, 2, agreed(0))).unwrap();
+        assert_eq!(taken(rule.take(state, 0, agreed(0))), Some(state));
     }
 }
 
@@ -88,7 +88,7 @@ fn extremes_refuse_instead_of_wrapping() {
         Algorithm::gcra(u32::MAX, 31_536_000, u32::MAX).unwrap(),
     ];
     for rule in never {
-        for now in [Now::default(), Now { wall_nanos: u64::MAX, mono_nanos: u64::MAX / 2 }] {
+        for now in [Moment::default(), Moment { agreed_nanos: u64::MAX, mono_nanos: u64::MAX / 2 }] {
             assert_eq!(taken(rule.take(0, u64::MAX, now)), None, "{rule:?}");
             let full = rule.force(rule.force(0, u64::MAX, now), u64::MAX, now);
             match rule {
@@ -97,7 +97,7 @@ fn extremes_refuse_instead_of_wrapping() {
             }
         }
     }
-    assert_eq!(taken(never[0].take(0, 1, wall(5))), None);
+    assert_eq!(taken(never[0].take(0, 1, agreed(5))), None);
     assert_eq!(taken(never[1].take(0, 1, mono(5))), None);
     assert_eq!(Algorithm::gcra(1, 31_536_000, u32::MAX), None);
 }
@@ -141,15 +141,44 @@ fn gcra_says_when_to_come_back() {
         state = after;
     }
     let Step::Refused { retry, .. } = rule.take(state, 1, mono(0)) else { panic!() };
-    assert_eq!(retry, SECOND / 10);
+    assert_eq!(retry, Some(SECOND / 10));
+    let retry = retry.unwrap();
     assert!(taken(rule.take(state, 1, mono(retry))).is_some());
     assert!(taken(rule.take(state, 1, mono(retry - 1))).is_none());
 }
 
 #[test]
+fn no_wait_is_told_that_would_not_end() {
+    // Limit or burst, hits, and whether they ever fit.
+    for (limit, hits, ever) in
+        [(2, 1, true), (2, 2, true), (2, 3, false), (0, 1, false), (0, 0, true), (2, u64::MAX, false)]
+    {
+        for rule in [
+            Algorithm::FixedWindow { seconds: 60, limit },
+            Algorithm::gcra(if limit == 0 { 0 } else { 6 }, 60, limit.max(1)).unwrap(),
+        ] {
+            let now = Moment { agreed_nanos: 630 * SECOND, mono_nanos: 10 * SECOND };
+            let Step::Taken { state, .. } = rule.take(0, u64::from(limit), now) else { panic!("{rule:?}") };
+            assert_eq!(rule.admits(hits), ever, "{rule:?} {hits}");
+            match rule.take(state, hits, now) {
+                Step::Taken { .. } => assert_eq!(hits, 0),
+                Step::Refused { retry: None, .. } => assert!(!ever, "{rule:?} {hits}"),
+                Step::Refused { retry: Some(retry), .. } => {
+                    assert!(ever && retry > 0, "{rule:?} {hits}");
+                    let then =
+                        |span| Moment { agreed_nanos: now.agreed_nanos + span, mono_nanos: now.mono_nanos + span };
+                    assert!(taken(rule.take(state, hits, then(retry))).is_some(), "{rule:?} {hits}: it is kept");
+                    assert!(taken(rule.take(state, hits, then(retry - 1))).is_none(), "{rule:?} {hits}: it is exact");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn giving_back_undoes_and_never_underflows() {
     for rule in [MINUTE, Algorithm::gcra(60, 60, 2).unwrap()] {
-        let now = Now { wall_nanos: 600 * SECOND, mono_nanos: 600 * SECOND };
+        let now = Moment { agreed_nanos: 600 * SECOND, mono_nanos: 600 * SECOND };
         let one = rule.force(0, 1, now);
         let two = rule.force(one, 1, now);
         assert_eq!(rule.give_back(two, 1), one);

@@ -1,12 +1,12 @@
-use super::{Apply, first, read};
+use super::{Applies, Spare, read};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
 use weir_model::{Headers, Node, PairsBuilder, Problems};
 
-fn compile(to: &str) -> Result<Vec<Apply>, Problems> {
+fn compile(to: &str, ignore_parameters: bool) -> Result<Applies, Problems> {
     let text = format!(r#"[{{"to":{to},"rate_limits":[{{"actions":[{{"remote_address":{{}}}}]}}]}}]"#);
-    read_document(text.as_bytes(), |at| Some(read(&at, &Node::default())))
+    read_document(text.as_bytes(), |at| Some(Applies::new(read(&at, &Node::default()), ignore_parameters)))
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn operations_are_istios() {
         (r#"[{"operation":{"paths":["/v1/*"],"methods":["POST"]}}]"#, get, false),
     ];
     for (to, (method, host, path), expected) in rows {
-        let apply = compile(to).unwrap_or_else(|problems| panic!("{to}: {problems}"));
+        let apply = compile(to, false).unwrap_or_else(|problems| panic!("{to}: {problems}"));
         let mut pairs = PairsBuilder::default();
         for (name, value) in [(":method", method), (":authority", host), (":path", path)] {
             if !value.is_empty() {
@@ -42,7 +42,35 @@ fn operations_are_istios() {
                 pairs.push(name.as_bytes(), value.trim_matches('-').as_bytes());
             }
         }
-        assert_eq!(first(&apply, &Headers::new(&pairs.finish()), &mut Vec::new()).is_some(), expected, "{to}");
+        assert_eq!(apply.first(&Headers::new(&pairs.finish()), &mut Spare::default()).is_some(), expected, "{to}");
+    }
+}
+
+#[test]
+fn path_parameters_are_ignored_where_envoy_is_told_to() {
+    let exact = r#"[{"operation":{"paths":["/admin/action"]}}]"#;
+    let not = r#"[{"operation":{"notPaths":["/admin/*"]}}]"#;
+    let template = r#"[{"operation":{"paths":["/{*}/action"]}}]"#;
+    // The operation, the path, and whether it is meant without and with the option.
+    let rows = [
+        (exact, "/admin/action", true, true),
+        (exact, "/admin;x=y/action", false, true),
+        (exact, "/admin/action;foo=bar?q", false, true),
+        (exact, "/admin/action?q;x", true, true),
+        (exact, "/admin/action2;a", false, false),
+        (exact, "/admin;/action/", false, false),
+        (not, "/admin;x/a", true, false),
+        (template, "/a;b/action;c", false, true),
+        (r#"[{"operation":{"methods":["GET"]}}]"#, "/;", true, true),
+    ];
+    let mut spare = Spare::default();
+    for (to, path, without, with) in rows {
+        let pairs = PairsBuilder::default().push(b":method", b"GET").push(b":path", path.as_bytes()).finish();
+        for (option, expected) in [(false, without), (true, with)] {
+            let apply = compile(to, option).unwrap_or_else(|problems| panic!("{to}: {problems}"));
+            let found = apply.first(&Headers::new(&pairs), &mut spare).is_some();
+            assert_eq!(found, expected, "{to} {path} {option}");
+        }
     }
 }
 
@@ -60,7 +88,7 @@ fn what_says_nothing_is_refused() {
         (r#"[{"operation":{"path":["/x"]}}]"#, "did you mean `paths`?"),
     ];
     for (to, expected) in rows {
-        let problems = compile(to).unwrap_err().to_string();
+        let problems = compile(to, false).unwrap_err().to_string();
         assert!(problems.contains(expected), "{to}: {problems}");
     }
 }

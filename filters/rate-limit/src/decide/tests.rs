@@ -1,7 +1,9 @@
-use super::{Charging, Judge, Reason};
-use crate::algorithm::SECOND;
+use super::{Charging, Judge};
+use crate::algorithm::Algorithm;
+use crate::clock::SECOND;
+use crate::decision::{Answer, Decision, Reason, Wait};
 use crate::descriptor::Descriptors;
-use crate::table::Table;
+use crate::table::{Charge, Key, Outcome, Place, Table};
 use crate::tree::{self, Tree};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -15,6 +17,8 @@ struct World {
     table: Table,
     cells: MemoryCells,
     judge: Judge,
+    /// How long the last refusal is to last.
+    wait: Option<Wait>,
 }
 
 /// Limits called after their keys.
@@ -25,7 +29,8 @@ fn world(limits: &str, charging: Charging) -> World {
     });
     let config = format!(r#"{{"domain":"d","descriptors":[{}]}}"#, items.collect::<Vec<_>>().join(","));
     let tree = read_document(config.as_bytes(), |at| tree::read(&at, &mut Vec::new(), 64)).unwrap();
-    World { tree, table: Table::new("edge"), cells: MemoryCells::default(), judge: Judge::new(charging, true) }
+    let judge = Judge::new(charging, true);
+    World { tree, table: Table::new("edge"), cells: MemoryCells::default(), judge, wait: None }
 }
 
 impl World {
@@ -41,13 +46,18 @@ impl World {
             });
             list.keep(mark, parts[2].parse().unwrap());
         }
-        let refused = self.judge.decide(&self.tree, &list, &mut self.table, &mut self.cells, NOW)?;
-        Some(self.tree.limits[self.judge.answers[refused].limit].label.clone())
+        match self.judge.decide(&self.tree, &list, &mut self.table, &mut self.cells, NOW) {
+            Decision::Refused(answer, wait) => {
+                self.wait = Some(wait);
+                Some(self.tree.limits[answer.limit].label.clone())
+            }
+            Decision::Passes(_) | Decision::Unasked => None,
+        }
     }
 
     fn left(&mut self, descriptor: &str) -> u64 {
         assert_eq!(self.ask(&format!("{descriptor}:0")), None);
-        self.judge.answers[0].remaining
+        self.judge.answers[0].standing.unwrap().remaining
     }
 }
 
@@ -105,7 +115,7 @@ fn shadow_limits_count_and_never_refuse() {
     for over in [false, true, true] {
         assert_eq!(world.ask("s:x:1 a:y:1"), None);
         let shadow = world.judge.answers.iter().find(|answer| answer.shadow).unwrap();
-        assert_eq!(shadow.over, over);
+        assert_eq!(shadow.over(), over);
     }
     assert_eq!(world.ask("s:x:1 a:y:1").as_deref(), Some("a"));
 }
@@ -139,29 +149,95 @@ fn a_limit_without_client_values_has_one_cell() {
     assert_eq!(world.ask("a:v:1").as_deref(), Some("a_v"));
     assert_eq!(world.ask("w:p1:1"), None);
     assert_eq!(world.ask("w:p2:1").as_deref(), Some("w_p*"));
-    let names: Vec<&str> = world.cells.keys().collect();
+    let names: Vec<&str> = world.cells.keys().filter(|name| *name != "w1/clock").collect();
     let number =
         |name: &&str| name.strip_prefix("w1/edge/unspecified/s").is_some_and(|slot| slot.parse::<u32>().is_ok());
     assert!(names.len() == 2 && names.iter().all(number), "{names:?}");
 }
 
-#[test]
-fn without_a_seed_keyed_limits_refuse() {
-    struct NoSeed(MemoryCells);
-    impl Cells for NoSeed {
-        fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, weir_model::CellError> {
-            if key.ends_with("seed") { Err(weir_model::CellError::Unavailable) } else { self.0.load(key, out) }
-        }
-        fn store(&mut self, key: &str, value: &[u8], expect: Expect) -> Result<(), weir_model::CellError> {
-            self.0.store(key, value, expect)
-        }
+/// Shared data in which one cell cannot be reached.
+struct Without(&'static str, MemoryCells);
+
+impl Cells for Without {
+    fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, weir_model::CellError> {
+        if key.ends_with(self.0) { Err(weir_model::CellError::Unavailable) } else { self.1.load(key, out) }
     }
-    let World { tree, mut table, cells, mut judge } = world(TWO, Charging::AllOrNothing);
-    let mut list = Descriptors::default();
-    list.entry(b"a", |_| true);
-    list.keep(0, 1);
-    let refused = judge.decide(&tree, &list, &mut table, &mut NoSeed(cells), NOW);
-    assert_eq!(refused.map(|index| judge.answers[index].reason), Some(Reason::Unavailable));
+
+    fn store(&mut self, key: &str, value: &[u8], expect: Expect) -> Result<(), weir_model::CellError> {
+        self.1.store(key, value, expect)
+    }
+}
+
+#[test]
+fn without_seed_or_clock_limits_that_need_it_refuse() {
+    let limits = r#"u="rate_limit":{"unit":"minute","requests_per_unit":5}
+                    s="value":"x","rate_limit":{"unit":"minute","requests_per_unit":5}
+                    n="rate_limit":{"unlimited":true}"#;
+    // The cell that is missing, the key, and why its limit said what.
+    let rows = [
+        ("seed", "u", Reason::Unavailable),
+        ("seed", "s", Reason::Within),
+        ("seed", "n", Reason::Unlimited),
+        ("clock", "u", Reason::Unavailable),
+        ("clock", "s", Reason::Unavailable),
+        ("clock", "n", Reason::Unlimited),
+        ("none", "u", Reason::Within),
+    ];
+    for (missing, key, reason) in rows {
+        let World { tree, mut table, cells, mut judge, .. } = world(limits, Charging::AllOrNothing);
+        let mut cells = Without(missing, cells);
+        let mut list = Descriptors::default();
+        list.entry(key.as_bytes(), |bytes| {
+            bytes.push(b'x');
+            true
+        });
+        list.keep(0, 1);
+        let decision = judge.decide(&tree, &list, &mut table, &mut cells, NOW);
+        let found = judge.answers.first().map(|answer: &Answer| answer.reason);
+        assert_eq!(found, Some(reason), "{missing} {key}");
+        assert_eq!(decision.refuses(), reason == Reason::Unavailable, "{missing} {key}");
+        cells.0 = "none";
+        assert!(!judge.decide(&tree, &list, &mut table, &mut cells, NOW).refuses(), "{missing} {key}: it heals");
+    }
+}
+
+#[test]
+fn without_a_clock_gcra_goes_on() {
+    let mut table = Table::new("edge");
+    let mut cells = Without("clock", MemoryCells::default());
+    assert!(table.agree_clock(&mut cells, NOW).is_err());
+    let rule = Algorithm::gcra(5, 60, 2).unwrap();
+    let key = Key { limit: 1, place: Place::Slot(0), fingerprint: 1 };
+    let moment = table.moment(NOW);
+    assert!(matches!(table.charge(&mut cells, &key, &rule, 1, Charge::IfFits, moment), Outcome::Taken { .. }));
+}
+
+#[test]
+fn the_longest_wait_is_told_and_none_that_would_not_end() {
+    let limits = r#"m="rate_limit":{"unit":"minute","requests_per_unit":1}
+                    h="rate_limit":{"unit":"hour","requests_per_unit":1}
+                    z="rate_limit":{"unit":"minute","requests_per_unit":0}"#;
+    let (minute, hour) = (Some(Wait::Nanos(60 * SECOND)), Some(Wait::Nanos(1_200 * SECOND)));
+    // How limits are charged, the request that is refused after one like it, by which limit, and the wait.
+    let rows = [
+        (Charging::Reference, "m:x:1 h:x:1", "h", hour),
+        (Charging::Reference, "h:x:1 m:x:1", "h", hour),
+        (Charging::Reference, "m:x:1 h:x:2", "h", Some(Wait::Forever)),
+        (Charging::Reference, "h:x:1 z:x:1 m:x:1", "z", Some(Wait::Forever)),
+        (Charging::AllOrNothing, "m:x:1 h:x:1", "m", minute),
+        (Charging::AllOrNothing, "h:x:1 m:x:1", "h", hour),
+        (Charging::AllOrNothing, "m:x:2", "m", Some(Wait::Forever)),
+        (Charging::AllOrNothing, "z:x:1", "z", Some(Wait::Forever)),
+        // Together they are two of one.
+        (Charging::AllOrNothing, "m:x:1 h:x:1 m:x:1", "m", Some(Wait::Forever)),
+        (Charging::AllOrNothing, "m:x:1 m:y:1", "m", minute),
+    ];
+    for (charging, request, limit, wait) in rows {
+        let mut world = world(limits, charging);
+        world.ask(request);
+        assert_eq!(world.ask(request).as_deref(), Some(limit), "{charging:?} {request}");
+        assert_eq!(world.wait, wait, "{charging:?} {request}");
+    }
 }
 
 /// Between a load and its store, another worker may run a whole request: that is every interleaving that
@@ -197,7 +273,7 @@ impl Crowd<'_> {
             list.keep(mark, 1);
         }
         let tree = self.tree;
-        if judge.decide(tree, &list, &mut table, self, NOW).is_none() {
+        if !judge.decide(tree, &list, &mut table, self, NOW).refuses() {
             self.passed.push(which);
         }
         self.others.push((table, judge));

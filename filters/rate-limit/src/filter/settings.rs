@@ -1,15 +1,16 @@
 //! Reading the filter's own document.
 
-use super::{RateLimit, Told};
+use super::RateLimit;
 use crate::action;
 use crate::algorithm::Algorithm;
-use crate::apply;
+use crate::apply::{self, Applies, Spare};
 use crate::decide::{Charging, Judge};
 use crate::descriptor::Descriptors;
 use crate::meter::Meter;
 use crate::read::{flag, refuse};
 use crate::status;
 use crate::table::Table;
+use crate::told::Told;
 use crate::tree::{self, Algorithms, Tree};
 use weir_config::{At, Fields, Mode};
 use weir_model::{Attribute, Demand, Node};
@@ -31,6 +32,7 @@ pub(super) fn mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
 pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) -> Option<RateLimit> {
     let items = fields.take("rate_limits").map_or_else(Vec::new, |at| action::items(&at, node));
     let apply = fields.take("apply").map_or_else(Vec::new, |at| apply::read(&at, node));
+    let apply = Applies::new(apply, flag(fields.take("ignorePathParameters"), false));
     for (field, why) in [
         ("virtual_hosts", "limits by route are not supported yet; use `rate_limits`"),
         ("global", "a limit service is not supported yet; use `local`"),
@@ -55,7 +57,8 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
         request = Demand::default();
         for algorithm in tree.limits.iter().filter_map(|limit| limit.algorithm) {
             match algorithm {
-                Algorithm::FixedWindow { .. } => request.wall_clock = true,
+                // Windows are numbered by the monotonic clock; the other one is needed once, to begin where it says.
+                Algorithm::FixedWindow { .. } => request.steady_wall_clock = true,
                 Algorithm::Gcra { .. } => request.monotonic_clock = true,
             }
         }
@@ -66,9 +69,7 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
         for item in &items {
             item.demand(&mut request);
         }
-        for apply in &apply {
-            apply.demand(&mut request);
-        }
+        apply.demand(&mut request);
         response.idle = !(told.quota && mode == Mode::Enforce);
     }
     Some(RateLimit {
@@ -82,6 +83,7 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
         meter: Meter::new(name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
         descriptors: Descriptors::default(),
         spare: Vec::new(),
+        apply_spare: Spare::default(),
         request,
         response,
         idle: Demand::idle(),

@@ -94,7 +94,7 @@ fn the_third_of_two_is_refused_and_told_everything() {
     assert_eq!((reply.status, reply.grpc_status), (429, Some(8)));
     assert_eq!(reply.details, "local_rate_limited[per_user]");
     assert_eq!(reply.body, b"local_rate_limited");
-    assert_eq!(third.remark().as_deref(), Some("over_limit limit=per_user retry=60"));
+    assert_eq!(third.remark().as_deref(), Some("over_limit limit=per_user reason=exceeded retry=60"));
     assert!(ask(&mut filter, &mut cells, "bob", at(0)).passed());
     assert!(ask(&mut filter, &mut cells, "ann", at(60 * SECOND)).passed());
 }
@@ -238,15 +238,70 @@ fn reloads_keep_the_counts_and_add_no_cell() {
 }
 
 #[test]
-fn a_clock_set_back_forgives_nobody() {
-    let mut filter = filter(PER_USER);
+fn a_wall_clock_that_moves_neither_forgives_nor_locks_out() {
     let mut cells = MemoryCells::default();
-    for _ in 0..2 {
-        assert!(ask(&mut filter, &mut cells, "ann", at(60 * SECOND)).passed());
+    // Seconds since the start, by how much the wall clock is off, and whether one of two a minute passes.
+    let rows = [
+        (0, 0, true),
+        (1, 3_600, true),
+        (2, -3_600, false),
+        (3, 86_400, false),
+        (59, -86_400, false),
+        (60, 86_400, true),
+        (61, 0, true),
+        (62, 3_600, false),
+        (120, 0, true),
+    ];
+    let mut filter = filter(PER_USER);
+    for (seconds, off, passes) in rows {
+        if seconds % 2 == 1 {
+            // Another worker, or another configuration.
+            filter = self::filter(PER_USER);
+        }
+        let mono_nanos = seconds * SECOND;
+        let wall_nanos = (1_767_261_600 * SECOND + mono_nanos).checked_add_signed(off * 1_000_000_000).unwrap();
+        let seen = ask(&mut filter, &mut cells, "ann", Now { wall_nanos, mono_nanos });
+        assert_eq!(seen.passed(), passes, "second {seconds}");
+        if !passes {
+            let left = (60 - seconds % 60).to_string();
+            for name in ["retry-after", "x-ratelimit-reset"] {
+                assert_eq!(value(seen.reply(), name), Some(left.as_str()), "second {seconds}: {name}");
+            }
+        }
     }
-    assert!(!ask(&mut filter, &mut cells, "ann", at(0)).passed());
-    assert!(!ask(&mut filter, &mut cells, "ann", at(60 * SECOND)).passed());
-    assert!(ask(&mut filter, &mut cells, "ann", at(120 * SECOND)).passed());
+}
+
+fn value<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
+    let (_, value) = reply.headers.iter().find(|(known, _)| known == name.as_bytes())?;
+    std::str::from_utf8(value).ok()
+}
+
+#[test]
+fn path_parameters_are_left_out_where_the_document_says_so() {
+    let document = r#"{"schema": 1, "name": "edge",
+      "apply": [{"to": [{"operation": {"paths": ["/"]}}], "rate_limits": [{"actions": [{"generic_key": {"descriptor_value": "a"}}]}]}],
+      "local": {"config": {"domain": "d", "descriptors": [
+        {"key": "generic_key", "rate_limit": {"unit": "day", "requests_per_unit": 0}}]}}}"#;
+    for (field, path, limited) in [
+        ("", "/", true),
+        ("", "/;a=b", false),
+        (r#""ignorePathParameters": false,"#, "/;a=b", false),
+        (r#""ignorePathParameters": true,"#, "/;a=b?c", true),
+    ] {
+        let mut filter = filter(&document.replacen('{', &format!("{{{field}"), 1));
+        let bytes = PairsBuilder::default().push(b":path", path.as_bytes()).finish();
+        let attributes = Attributes::default();
+        let facts = Facts {
+            request_headers: Headers::new(&bytes),
+            response_headers: Headers::default(),
+            response_trailers: Headers::default(),
+            attributes: &attributes,
+        };
+        let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
+        let mut io = Io { now: at(0), cells: &mut cells, effects: &mut effects };
+        let verdict = filter.request(&mut Stream::default(), &facts, &mut io);
+        assert_eq!(verdict != Verdict::Continue, limited, "{field} {path}");
+    }
 }
 
 #[test]

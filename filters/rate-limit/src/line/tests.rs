@@ -1,11 +1,11 @@
 use super::{Line, WAYS};
-use crate::algorithm::{Algorithm, SECOND};
+use crate::algorithm::Algorithm;
+use crate::clock::{Moment, SECOND};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_model::Now;
 
 const RULE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 100 };
-const NOW: Now = Now { wall_nanos: 6_000 * SECOND, mono_nanos: 0 };
+const NOW: Moment = Moment { agreed_nanos: 6_000 * SECOND, mono_nanos: 0 };
 
 fn put(line: &mut Line, fingerprint: u64, hits: u64) -> bool {
     let seat = line.seat(fingerprint, &RULE, NOW);
@@ -68,7 +68,7 @@ fn what_has_passed_is_taken_first_and_owes_nothing() {
         put(&mut line, fingerprint, 50);
     }
     put(&mut line, 9, 1);
-    let later = Now { wall_nanos: NOW.wall_nanos + 60 * SECOND, mono_nanos: 0 };
+    let later = Moment { agreed_nanos: NOW.agreed_nanos + 60 * SECOND, mono_nanos: 0 };
     let seat = line.seat(10, &RULE, later);
     assert_eq!((seat.start, seat.evicts, seat.newcomer), (0, false, true));
 }

@@ -1,13 +1,14 @@
 use super::{Charge, Key, Outcome, Place, Table, fingerprint};
-use crate::algorithm::{Algorithm, SECOND};
+use crate::algorithm::Algorithm;
+use crate::clock::{Moment, SECOND};
 use crate::line::Line;
 use std::hash::Hasher as _;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_model::{CellError, Cells, Expect, MemoryCells, Now};
+use weir_model::{CellError, Cells, Expect, MemoryCells};
 
 const MINUTE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 10 };
-const NOW: Now = Now { wall_nanos: 6_000 * SECOND, mono_nanos: 6_000 * SECOND };
+const NOW: Moment = Moment { agreed_nanos: 6_000 * SECOND, mono_nanos: 6_000 * SECOND };
 const SLOT: Key = Key { limit: 7, place: Place::Slot(0), fingerprint: 7 };
 
 /// A small generator, so that a failure can be repeated.
@@ -38,7 +39,7 @@ struct Job {
     key: Key,
     rule: Algorithm,
     hits: u64,
-    now: Now,
+    now: Moment,
 }
 
 impl Cells for Crowd<'_> {
@@ -270,7 +271,7 @@ fn hits_are_given_back_in_their_window_only() {
     };
     table.give_back(&mut cells, &SLOT, &MINUTE, 4, receipt);
     assert_eq!(remaining(&mut table, &mut cells, NOW), 10);
-    let later = Now { wall_nanos: NOW.wall_nanos + 60 * SECOND, ..NOW };
+    let later = Moment { agreed_nanos: NOW.agreed_nanos + 60 * SECOND, ..NOW };
     table.charge(&mut cells, &SLOT, &MINUTE, 4, Charge::IfFits, later);
     table.give_back(&mut cells, &SLOT, &MINUTE, 4, receipt);
     assert_eq!(remaining(&mut table, &mut cells, later), 6);
@@ -284,7 +285,7 @@ fn gcra_gives_back_only_what_the_debt_still_holds() {
     let Outcome::Taken { receipt, .. } = table.charge(&mut cells, &SLOT, &rule, 1, Charge::IfFits, NOW) else {
         panic!()
     };
-    let later = Now { mono_nanos: NOW.mono_nanos + 2 * SECOND, ..NOW };
+    let later = Moment { mono_nanos: NOW.mono_nanos + 2 * SECOND, ..NOW };
     table.charge(&mut cells, &SLOT, &rule, 5, Charge::IfFits, later);
     table.give_back(&mut cells, &SLOT, &rule, 1, receipt);
     let outcome = table.charge(&mut cells, &SLOT, &rule, 1, Charge::IfFits, later);
@@ -331,7 +332,7 @@ fn under_gcra_a_client_that_keeps_asking_is_let_in_at_its_rate() {
         let mut cells = MemoryCells::default();
         let mut table = Table::new("edge");
         let passed = (0..400).filter(|step| {
-            let now = Now { mono_nanos: NOW.mono_nanos + step * SECOND / 20, ..NOW };
+            let now = Moment { mono_nanos: NOW.mono_nanos + step * SECOND / 20, ..NOW };
             matches!(table.charge(&mut cells, &SLOT, &rule, 1, charge, now), Outcome::Taken { .. })
         });
         assert_eq!(passed.count(), 5 + 19, "burst and rate, {charge:?}");

@@ -4,7 +4,7 @@ use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{At, Mode};
-use weir_model::{Attribute, Callout, CalloutTarget, Effects, Level, MemoryCells, MetricOp, Now, Reply};
+use weir_model::{Attribute, Callout, CalloutTarget, Effects, Level, MemoryCells, MetricOp, Now, Reply, Warning};
 
 /// A part that logs its calls and counts one on series 0. `verdicts` holds its answers to the request and to callouts:
 /// `c`ontinue, `r`eply, `a`wait.
@@ -47,6 +47,10 @@ impl Filter for Toy {
     fn compile(_document: &[u8], _node: &Node) -> Result<Self, Problems> {
         Ok(Self::new("c"))
     }
+    fn warnings(&self) -> &[Warning] {
+        &[]
+    }
+
     fn demand(&self, phase: Phase) -> &Demand {
         &self.demands[Phase::ALL.iter().position(|known| *known == phase).unwrap()]
     }

@@ -2,7 +2,7 @@ use crate::label::LABELS;
 use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes, telemetry};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_model::{Attribute, Node};
+use weir_model::{Attribute, Node, Now};
 
 const TOTAL: &str = "istio_requests_total";
 
@@ -108,4 +108,120 @@ fn a_series_seen_before_is_not_defined_again() {
         outbound("a.example").run(&mut filter, &mut held);
     }
     assert_eq!(held.counters.values().copied().collect::<Vec<_>>(), [1000]);
+}
+
+/// Ticks until nothing is wanted, from the time `from` in milliseconds, and returns the time then.
+fn ticked(filter: &mut crate::Telemetry, held: &mut Held, from: u64, until: u64) -> u64 {
+    use weir_model::Filter;
+    let mut millis = from;
+    while filter.tick_period().is_some() && millis < until {
+        millis += 50;
+        held.tick(filter, Now { wall_nanos: 0, mono_nanos: millis * 1_000_000 });
+    }
+    millis
+}
+
+fn sums(held: &Held) -> (u64, [(usize, u64); 3]) {
+    let metrics = ["istio_request_duration_milliseconds", "istio_request_bytes", "istio_response_bytes"];
+    let sums = metrics.map(|metric| {
+        let of = held.histograms.iter().filter(|(name, _)| name.ends_with(metric));
+        of.fold((0, 0), |(count, sum), (_, values)| (count + values.len(), sum + values.iter().sum::<u64>()))
+    });
+    (held.total(TOTAL), sums)
+}
+
+fn measured(streamed: Streamed, bytes: i64) -> Streamed {
+    let streamed = streamed.int(Attribute::RequestDuration, 3_000_000);
+    streamed.int(Attribute::RequestTotalSize, bytes).int(Attribute::ResponseTotalSize, 7)
+}
+
+#[test]
+fn where_definitions_are_slow_each_callback_makes_one_and_totals_stay_exact() {
+    for slow in [300_000, 2_800_000, 18_000_000] {
+        let mut filter = telemetry(r#", "reporter": "source""#, &Node::default());
+        let mut held = Held::slow(slow);
+        let mut bytes = 0;
+        for host in 0..6000 {
+            bytes += host;
+            measured(outbound(&format!("h{host}.example")), host).run(&mut filter, &mut held);
+            if host % 60 == 0 {
+                let now = Now { wall_nanos: 0, mono_nanos: host.unsigned_abs() / 60 * 50_000_000 };
+                held.tick(&mut filter, now);
+            }
+        }
+        assert!(held.defined.iter().all(|count| *count == 1), "{slow}: {:?}", held.defined);
+        assert!(held.defined.len() <= 102, "{slow}: no more than one for each tick");
+        ticked(&mut filter, &mut held, 5000, 60_000);
+        held.tick(&mut filter, Now::END);
+        let expected = [(6000, 18_000), (6000, bytes.unsigned_abs()), (6000, 42_000)];
+        assert_eq!(sums(&held), (6000, expected), "{slow}");
+        let told = held.total("weir_series_overflow_total") + held.total("weir_folded_total");
+        let named = held.series(TOTAL).into_iter().filter(|(labels, _)| labels["destination_service"].starts_with('h'));
+        let named: u64 = named.map(|(_, count)| count).sum();
+        assert!(told >= 6000 - named, "{slow}: {told} told, {named} named");
+    }
+}
+
+#[test]
+fn a_rare_row_is_named_although_definitions_are_slow() {
+    let mut filter = telemetry(r#", "reporter": "source""#, &Node::default());
+    let mut held = Held::slow(2_800_000);
+    measured(outbound("a.example"), 5).run(&mut filter, &mut held);
+    measured(outbound("b.example").int(Attribute::ResponseCode, 500), 6).run(&mut filter, &mut held);
+    ticked(&mut filter, &mut held, 0, 60_000);
+    assert_eq!(sums(&held), (2, [(2, 6), (2, 11), (2, 14)]));
+    assert!(held.series(TOTAL).iter().all(|(labels, _)| labels["destination_service"].ends_with(".example")));
+    assert_eq!((held.series("weir_series_overflow_total").len(), held.series("weir_folded_total").len()), (0, 0));
+}
+
+#[test]
+fn rows_that_a_certificate_vouches_for_go_ahead_of_invented_ones() {
+    let settings =
+        r#", "reporter": "destination", "peerMetadata": {"trust": "always"}, "cardinality": {"series": 3000}"#;
+    let mut filter = telemetry(settings, &Node::default());
+    let mut held = Held::slow(40_000);
+    let peer = |name: String| base64(&struct_bytes(&json_struct(&format!(r#"{{"WORKLOAD_NAME": "{name}"}}"#))));
+    let mut millis = 0;
+    for round in 0..1000 {
+        for flood in 0..4 {
+            let invented = peer(format!("invented-{round}-{flood}"));
+            measured(Streamed::default().header("x-envoy-peer-metadata", invented), 1).run(&mut filter, &mut held);
+        }
+        let san = format!("spiffe://td/ns/shop/sa/w{round}");
+        let vouched = Streamed::default()
+            .header("x-envoy-peer-metadata", peer(format!("w{round}")))
+            .bool(Attribute::ConnectionMtls, true)
+            .bytes(Attribute::PeerUriSan, &san)
+            .bytes(Attribute::LocalUriSan, "spiffe://td/ns/shop/sa/me");
+        measured(vouched, 1).run(&mut filter, &mut held);
+        if round % 10 == 0 {
+            millis += 50;
+            held.tick(&mut filter, Now { wall_nanos: 0, mono_nanos: millis * 1_000_000 });
+        }
+    }
+    let vouched = |held: &Held| {
+        let rows = held.series(TOTAL).into_iter();
+        rows.filter(|(labels, _)| labels["source_principal"].starts_with("spiffe://td/ns/shop/sa/w")).count()
+    };
+    while vouched(&held) < 1000 && millis < 10_000 {
+        millis += 50;
+        held.tick(&mut filter, Now { wall_nanos: 0, mono_nanos: millis * 1_000_000 });
+    }
+    assert_eq!(vouched(&held), 1000, "within ten seconds");
+    held.tick(&mut filter, Now::END);
+    assert_eq!(sums(&held), (5000, [(5000, 15_000), (5000, 5000), (5000, 35_000)]));
+    assert!(held.total("weir_folded_total") + held.total("weir_series_overflow_total") > 0);
+}
+
+#[test]
+fn folding_is_counted_by_label() {
+    let settings = r#", "reporter": "source", "cardinality": {"fold": {"destination_service": 2}}"#;
+    let mut filter = telemetry(settings, &Node::default());
+    let mut held = Held::default();
+    for host in ["a.example", "b.example", "c.example", "d.example", "a.example"] {
+        outbound(host).run(&mut filter, &mut held);
+    }
+    held.tick(&mut filter, Now::END);
+    let told: Vec<_> = held.series("weir_folded_total").into_iter().map(|(l, n)| (l["reason"].clone(), n)).collect();
+    assert_eq!(told, [("destination_service".to_owned(), 2)]);
 }

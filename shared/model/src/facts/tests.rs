@@ -52,3 +52,18 @@ fn slots_agree_with_the_table_and_a_value_replaces_the_earlier_one() {
     assert_eq!(attributes.bytes(&state), None);
     assert_eq!(attributes.int(&Attribute::ResponseCode), None);
 }
+
+#[test]
+fn what_cannot_be_read_is_neither_absent_nor_a_value() {
+    let named = Attribute::FilterState("a".into());
+    let mut attributes = Attributes::default();
+    for attribute in [&Attribute::UpstreamPeer, &named] {
+        assert!(!attributes.is_unreadable(attribute), "{attribute:?}");
+        attributes.set_unreadable(attribute);
+        assert!(attributes.is_unreadable(attribute), "{attribute:?}");
+        assert_eq!(attributes.bytes(attribute), None, "{attribute:?}");
+    }
+    assert!(!attributes.is_unreadable(&Attribute::FilterState("b".into())));
+    attributes.clear();
+    assert!(!attributes.is_unreadable(&Attribute::UpstreamPeer) && !attributes.is_unreadable(&named));
+}

@@ -4,8 +4,8 @@
 
 use super::{run_all, run_one};
 use crate::{
-    Bytes, Change, Failure, Fields, FilterSpec, Gateway, LogLine, Metrics, Record, Request, Response, Sample, Scenario,
-    Seen, Session, Started, Value, Verdict, World, load_text,
+    Bytes, Change, Failure, Fields, FilterSpec, Gateway, LogLine, Metrics, Offset, Record, Request, Response, Sample,
+    Scenario, Seen, Session, Started, Value, Verdict, World, load_text,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -25,6 +25,8 @@ struct State {
     shown: u32,
     failures: u64,
     now: Duration,
+    /// What the wall clock was set off by.
+    off: Vec<i64>,
     stopped: bool,
     last: Record,
 }
@@ -95,6 +97,11 @@ impl Session for Running {
 
     fn advance(&mut self, by: Duration) -> Result<(), Failure> {
         self.state.borrow_mut().now += by;
+        Ok(())
+    }
+
+    fn set_wall_clock(&mut self, off: Offset) -> Result<(), Failure> {
+        self.state.borrow_mut().off.push(off.millis);
         Ok(())
     }
 
@@ -240,6 +247,14 @@ fn a_window_gets_its_room() {
         assert_eq!(run_one(&mut fake, &scenario(&text(room))), Verdict::Passed);
         assert_eq!(fake.state.borrow().now, Duration::from_millis(now), "{room}");
     }
+}
+
+#[test]
+fn the_wall_clock_is_set_off_and_put_right() {
+    let mut fake = Fake::default();
+    let case = steps("- wallClock: +1h\n- wallClock: -24h\n- wallClock: +0s\n- logs: {contain: [$.name]}");
+    assert_eq!(run_one(&mut fake, &case), Verdict::Passed);
+    assert_eq!(fake.state.borrow().off, [3_600_000, -86_400_000, 0]);
 }
 
 #[test]

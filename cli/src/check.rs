@@ -1,0 +1,196 @@
+//! What is wrong with a document, or doubtful, where it stands: what the cores say of it, and what the plugin and the routes
+//! around it make of it.
+
+use crate::compile::{Module, Part};
+use crate::documents::{Contents, Found};
+use crate::plugin::{Plugin, Root, Strategy};
+use crate::routes::PathOption;
+use serde_json::Value;
+
+/// Something about a document that its author should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remark {
+    /// Whether the document cannot be used as it stands.
+    pub(crate) is_problem: bool,
+    /// JSON path in the file.
+    pub(crate) path: String,
+    pub(crate) message: String,
+}
+
+impl Remark {
+    /// The line for it.
+    pub(crate) fn line(&self, file: &str) -> String {
+        let Self { is_problem, path, message } = self;
+        format!("{file}: {}{path}: {message}", if *is_problem { "" } else { "warning: " })
+    }
+}
+
+/// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
+const MISFIRES: [&str; 1] = ["direct-address-unknown"];
+
+/// A route option that is on in another file.
+#[derive(Clone, Debug)]
+pub(crate) struct Elsewhere {
+    pub(crate) file: String,
+    pub(crate) option: PathOption,
+}
+
+/// Remarks on one document, in the order in which they are found.
+struct Remarks(Vec<Remark>);
+
+impl Remarks {
+    fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Remark { is_problem: true, path: path.into(), message: message.into() });
+    }
+
+    fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Remark { is_problem: false, path: path.into(), message: message.into() });
+    }
+}
+
+/// All remarks on `found`, which is in `file`, read as a document of `module`.
+pub(crate) fn check(found: &Found, module: Module, file: &Contents, elsewhere: &[Elsewhere]) -> Vec<Remark> {
+    let mut remarks = Remarks(Vec::new());
+    let place = |path: &str| format!("{}{}", found.path, path.strip_prefix(found.part).unwrap_or(path));
+    let compiled = module.compile(&found.document);
+    for problem in compiled.problems {
+        remarks.problem(place(&problem.path), problem.message);
+    }
+    for warning in compiled.warnings {
+        let (path, message) = (place(&warning.path), format!("{} [{}]", warning.message, warning.id));
+        // What a policy of its own lacks may be in the document that it is going to stand in.
+        match MISFIRES.contains(&warning.id) && found.is_whole() {
+            true => remarks.problem(path, message),
+            false => remarks.warning(path, message),
+        }
+    }
+    let parts = module.parts(&found.document);
+    if module == Module::Suite && parts.is_empty() && found.document.is_object() {
+        let message = "nothing is decided, limited or counted: there is no `policy`, no `rateLimit` and no `telemetry`";
+        remarks.warning(found.path.as_str(), message);
+    }
+    if let Some(plugin) = &found.plugin {
+        loading(plugin, &mut remarks);
+        strategy(plugin, &parts, file, &mut remarks);
+    }
+    path_parameters(found, &parts, file, elsewhere, &mut remarks);
+    remarks.0
+}
+
+/// Whether Envoy runs the module at all.
+fn loading(plugin: &Plugin, remarks: &mut Remarks) {
+    if let Some((path, kind)) = &plugin.not_http {
+        let message = format!("the modules are HTTP filters, and {kind} is none: nothing would be decided");
+        remarks.problem(path.as_str(), message);
+    }
+    if let Root::Unknown(id) = &plugin.root {
+        remarks.problem(plugin.path.as_str(), format!("root id `{id}` is unknown: leave it out, or write `weir`"));
+    }
+}
+
+/// Whether what happens on failure is what the mode asks for.
+fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut Remarks) {
+    let written = &plugin.strategy;
+    let [open, closed, reload] = written.words;
+    if plugin.two_strategies {
+        remarks.problem(written.path.as_str(), "Envoy refuses `fail_open` beside it: leave `fail_open` out");
+        return;
+    }
+    let Some(strategy) = written.strategy else {
+        let value = written.value.as_deref().unwrap_or_default();
+        remarks.problem(written.path.as_str(), format!("`{value}` is not one of `{open}`, `{closed}`, `{reload}`"));
+        return;
+    };
+    let modes = ["enforce", "shadow", "observe", "off"];
+    if parts.is_empty() || parts.iter().any(|part| !modes.contains(&part.mode)) {
+        return;
+    }
+    let policy = parts.iter().any(|part| part.module == Module::Policy && part.refuses());
+    let shown = written.shown();
+    if !parts.iter().any(Part::refuses) && strategy != Strategy::Open {
+        let message = format!(
+            "{shown} refuses requests when a VM dies or the module cannot be loaded, and the document refuses none: write \
+             `{open}` as long as it does not"
+        );
+        remarks.warning(written.path.as_str(), message);
+    }
+    if policy && strategy == Strategy::Open {
+        let message = format!(
+            "{shown} lets every request past the policy when a VM dies or the module cannot be loaded: write `{reload}` \
+             with `mode: enforce`"
+        );
+        remarks.warning(written.path.as_str(), message);
+    }
+    let until = file.discoveries.iter().find(|discovery| Some(&discovery.name) == plugin.name.as_ref());
+    if let Some(discovery) = until.filter(|_| policy) {
+        let message = "requests pass it, and no policy, until the module is loaded and its configuration accepted: leave it \
+                       out with `mode: enforce`";
+        remarks.warning(discovery.path.as_str(), message);
+    }
+}
+
+/// Whether paths are compared as the routes compare them.
+fn path_parameters(found: &Found, parts: &[Part<'_>], file: &Contents, elsewhere: &[Elsewhere], remarks: &mut Remarks) {
+    let concerned = || file.path_options.iter().filter(|option| option.concerns(found.plugin.as_ref()));
+    let on = concerned().find(|option| option.on);
+    let off = concerned().find(|option| !option.on);
+    let other = elsewhere.iter().find(|one| one.option.concerns(None));
+    for part in parts.iter().filter(|part| part.mode != "off") {
+        let Some(field) = PathField::of(part) else { continue };
+        let place = if found.is_whole() {
+            format!("{}{}", found.path, field.path.strip_prefix('$').unwrap_or(&field.path))
+        } else {
+            found.path.clone()
+        };
+        let says = "leaves path parameters such as `;a=b` out of paths, and paths of this document keep them: write \
+                    `ignorePathParameters: true`, or `/admin;a=b` is another path than `/admin`";
+        match (field.value, on, off, other) {
+            (Some(true), None, Some(option), _) => remarks.warning(
+                place,
+                format!("paths lose their parameters (`;a=b`) here and not in the routes at {}", option.path),
+            ),
+            (Some(true), ..) => {}
+            (_, Some(option), ..) if found.is_whole() => remarks.problem(place, format!("{} {says}", option.path)),
+            (_, Some(option), ..) => remarks.warning(place, format!("{} {says}", option.path)),
+            (_, None, _, Some(Elsewhere { file, option })) => {
+                remarks.warning(place, format!("{} of `{file}` {says}", option.path));
+            }
+            (_, None, _, None) => {}
+        }
+    }
+}
+
+/// `ignorePathParameters` of a part that compares paths.
+struct PathField {
+    /// Where it is or should be.
+    path: String,
+    value: Option<bool>,
+}
+
+impl PathField {
+    fn of(part: &Part<'_>) -> Option<Self> {
+        let (holder, rules) = match part.module {
+            Module::Policy => (".workload", part.value.get("policies")),
+            Module::RateLimit => ("", part.value.get("apply")),
+            Module::Telemetry | Module::Suite => return None,
+        };
+        let value = part.value.pointer(&format!("{}/ignorePathParameters", holder.replace('.', "/")));
+        let path = format!("{}{holder}.ignorePathParameters", part.path);
+        rules.is_some_and(compares_paths).then(|| Self { path, value: value.and_then(Value::as_bool) })
+    }
+}
+
+/// Whether there is a list of paths anywhere in `rules`.
+fn compares_paths(rules: &Value) -> bool {
+    match rules {
+        Value::Object(fields) => fields.iter().any(|(name, value)| match name.as_str() {
+            "paths" | "notPaths" => value.is_array(),
+            _ => compares_paths(value),
+        }),
+        Value::Array(items) => items.iter().any(compares_paths),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+use super::{Elsewhere, Remark, check};
+use crate::compile::Module;
+use crate::documents::Contents;
+use serde_json::{Value, json};
+
+const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// All remarks on all documents of a tree.
+fn remarks(tree: &Value, elsewhere: &[Elsewhere]) -> Vec<Remark> {
+    let contents = Contents::of(tree).unwrap();
+    let check = |found| check(found, Module::of(&contents.found[0].document), &contents, elsewhere);
+    contents.found.iter().flat_map(check).collect()
+}
+
+/// Fails with every row whose remarks are not the ones that it names by the beginning of their lines.
+fn expect(rows: &[(&str, Value, &[&str])]) {
+    let mut wrong = Vec::new();
+    for (name, tree, expected) in rows {
+        let lines: Vec<String> = remarks(tree, &[]).iter().map(|remark| remark.line("f")).collect();
+        let fits = lines.len() == expected.len()
+            && lines.iter().zip(*expected).all(|(line, start)| line.starts_with(&format!("f: {start}")));
+        if !fits {
+            wrong.push(format!("{name}: expected {expected:?}, found {lines:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn suite(more: Value) -> Value {
+    let mut document = json!({"schema": 1, "name": "cart"});
+    document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    document
+}
+
+fn policy(mode: &str) -> Value {
+    suite(json!({"policy": {"mode": mode}}))
+}
+
+/// A WasmPlugin with `more` in its spec.
+fn wasm_plugin(document: Value, more: Value) -> Value {
+    let mut spec = json!({"pluginName": "weir", "pluginConfig": document});
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"kind": "WasmPlugin", "spec": spec})
+}
+
+/// A filter of Envoy's with that type and `more` in its plugin.
+fn filter(kind: &str, document: Value, more: Value) -> Value {
+    let mut config = json!({"vm_config": {}, "configuration": {"value": document}});
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"name": "shop.weir", "typed_config": {"@type": kind, "config": config}})
+}
+
+#[test]
+fn a_module_is_an_http_filter() {
+    let document = suite(json!({"telemetry": {}}));
+    let open = json!({"failure_policy": "FAIL_OPEN"});
+    let of =
+        |kind: &str| filter(&format!("type.googleapis.com/envoy.extensions.{kind}"), document.clone(), open.clone());
+    let mut structure = of("filters.network.wasm.v3.Wasm");
+    structure["typed_config"] = json!({
+        "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+        "type_url": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
+        "value": {"config": structure["typed_config"]["config"]},
+    });
+    let inner = "$.typed_config.config: the modules are HTTP filters, and `envoy.extensions";
+    let traffic = json!({"kind": "TrafficExtension", "spec": {"wasm": {
+        "type": "NETWORK", "failStrategy": "FAIL_OPEN", "pluginConfig": document,
+    }}});
+    expect(&[
+        ("http", of("filters.http.wasm.v3.Wasm"), &[]),
+        ("network", of("filters.network.wasm.v3.Wasm"), &[inner]),
+        ("network, TypedStruct", structure, &["$.typed_config.value.config: the modules are HTTP filters"]),
+        ("access log", of("access_loggers.wasm.v3.WasmAccessLog"), &[inner]),
+        ("service", of("wasm.v3.WasmService"), &[inner]),
+        (
+            "WasmPlugin",
+            wasm_plugin(document.clone(), json!({"type": "NETWORK", "failStrategy": "FAIL_OPEN"})),
+            &["$.spec.type: the modules are HTTP filters, and `type: NETWORK` is none"],
+        ),
+        ("TrafficExtension", traffic, &["$.spec.wasm.type: the modules are HTTP filters"]),
+        ("HTTP", wasm_plugin(document.clone(), json!({"type": "HTTP", "failStrategy": "FAIL_OPEN"})), &[]),
+        (
+            "root id",
+            wasm_plugin(document, json!({"pluginName": "weir.tcp", "failStrategy": "FAIL_OPEN"})),
+            &["$.spec: root id `weir.tcp` is unknown"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_strategy_fits_the_mode() {
+    let istio = |document: Value, strategy: &str| wasm_plugin(document, json!({"failStrategy": strategy}));
+    let envoy = |document: Value, more: Value| filter(HTTP, document, more);
+    let limits = json!({"local": {"config": {"domain": "d", "descriptors": []}}});
+    let limited = |mode: &str| suite(json!({"mode": mode, "rateLimit": limits}));
+    let trial = "warning: $.spec.failStrategy: `failStrategy: ";
+    let door = "warning: $.spec.failStrategy: `failStrategy: FAIL_OPEN` lets every request past the policy";
+    expect(&[
+        ("shadow, open", istio(policy("shadow"), "FAIL_OPEN"), &[]),
+        ("shadow, closed", istio(policy("shadow"), "FAIL_CLOSE"), &[trial]),
+        ("shadow, reload", istio(policy("shadow"), "FAIL_RELOAD"), &[trial]),
+        ("off, reload", istio(policy("off"), "FAIL_RELOAD"), &[trial]),
+        ("observe, reload", istio(limited("observe"), "FAIL_RELOAD"), &[trial]),
+        ("telemetry, closed", istio(suite(json!({"telemetry": {}})), "FAIL_CLOSE"), &[trial]),
+        (
+            "shadow, default",
+            wasm_plugin(policy("shadow"), json!({})),
+            &["warning: $.spec: no `failStrategy`, which means `FAIL_CLOSE`, refuses"],
+        ),
+        ("enforce, default", wasm_plugin(policy("enforce"), json!({})), &[]),
+        ("enforce, reload", istio(policy("enforce"), "FAIL_RELOAD"), &[]),
+        ("enforce, open", istio(policy("enforce"), "FAIL_OPEN"), &[door]),
+        ("no mode, open", istio(suite(json!({"policy": {}})), "FAIL_OPEN"), &[door]),
+        ("limits, open", istio(limited("enforce"), "FAIL_OPEN"), &[]),
+        ("limits, reload", istio(limited("enforce"), "FAIL_RELOAD"), &[]),
+        ("no strategy", istio(policy("enforce"), "FAIL_CLOSED"), &["$.spec.failStrategy: `FAIL_CLOSED` is not one of"]),
+        (
+            "a mode that is none is one problem",
+            istio(policy("shadwo"), "FAIL_CLOSE"),
+            &["$.spec.pluginConfig.policy.mode"],
+        ),
+        ("envoy: shadow, open", envoy(policy("shadow"), json!({"failure_policy": "FAIL_OPEN"})), &[]),
+        (
+            "envoy: shadow, camel case",
+            envoy(policy("shadow"), json!({"failurePolicy": "FAIL_CLOSED"})),
+            &["warning: $.typed_config.config.failurePolicy: `failurePolicy: FAIL_CLOSED` refuses"],
+        ),
+        (
+            "envoy: shadow, default",
+            envoy(policy("shadow"), json!({})),
+            &["warning: $.typed_config.config: no `failure_policy`, which means `FAIL_CLOSED`, refuses"],
+        ),
+        ("envoy: shadow, old field", envoy(policy("shadow"), json!({"fail_open": true})), &[]),
+        (
+            "envoy: enforce, old field",
+            envoy(policy("enforce"), json!({"fail_open": true})),
+            &["warning: $.typed_config.config.fail_open: `fail_open: true` lets every request past the policy"],
+        ),
+        (
+            "envoy: both fields",
+            envoy(policy("enforce"), json!({"fail_open": true, "failure_policy": "FAIL_RELOAD"})),
+            &["$.typed_config.config.failure_policy: Envoy refuses `fail_open` beside it"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_filter_that_lets_pass_until_there_is_a_policy_is_told() {
+    let discovery = |default: Value| json!({"name": "shop.weir", "config_discovery": {"default_config": default}});
+    let rbac = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"});
+    let both = |mode: &str, strategy: &str, default: &Value| {
+        json!({"kind": "EnvoyFilter", "spec": [
+            filter(HTTP, policy(mode), json!({"failure_policy": strategy})),
+            discovery(default.clone()),
+        ]})
+    };
+    expect(&[
+        (
+            "enforce",
+            both("enforce", "FAIL_RELOAD", &rbac),
+            &["warning: $.spec[1].config_discovery.default_config: requests pass it, and no policy"],
+        ),
+        ("shadow", both("shadow", "FAIL_OPEN", &rbac), &[]),
+        ("the filter's own", both("enforce", "FAIL_RELOAD", &json!({"@type": HTTP})), &[]),
+    ]);
+}
+
+#[test]
+fn a_suite_without_a_section_has_nothing_to_do() {
+    let nothing = "warning: $: nothing is decided, limited or counted";
+    expect(&[
+        ("no section", suite(json!({})), &[nothing]),
+        ("a section", suite(json!({"telemetry": {}})), &[]),
+        (
+            "in a plugin",
+            wasm_plugin(suite(json!({})), json!({})),
+            &["warning: $.spec.pluginConfig: nothing is decided, limited or counted"],
+        ),
+        ("no document", json!([]), &["$: "]),
+    ]);
+}
+
+fn with_paths(field: &str) -> Value {
+    let policies = json!([{
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "a", "namespace": "shop"},
+        "spec": {"action": "DENY", "rules": [{"to": [{"operation": {field: ["/admin"]}}]}]},
+    }]);
+    suite(json!({"policy": {"policies": policies}}))
+}
+
+/// A listener with the plugin, and routes with `option`.
+fn manager(document: Value, option: Option<bool>) -> Value {
+    let mut routes = json!({"virtual_hosts": []});
+    if let Some(on) = option {
+        routes["ignore_path_parameters_in_path_matching"] = json!(on);
+    }
+    let filter = filter(HTTP, document, json!({"failure_policy": "FAIL_RELOAD"}));
+    json!({"typed_config": {"route_config": routes, "http_filters": [filter]}})
+}
+
+#[test]
+fn paths_are_compared_as_the_routes_compare_them() {
+    let inner = "$.listeners[0].typed_config.http_filters[0].typed_config.config.configuration.value";
+    let missing = format!(
+        "{inner}.policy.workload.ignorePathParameters: $.listeners[0].typed_config.route_config.\
+         ignore_path_parameters_in_path_matching leaves path parameters"
+    );
+    let listeners = |list: Value| json!({"listeners": list});
+    let apply = suite(json!({"rateLimit": {
+        "apply": [{"to": [{"operation": {"paths": ["/admin"]}}], "rate_limits": []}],
+        "local": {"config": {"domain": "d", "descriptors": []}},
+    }}));
+    let limits_missing = format!("{inner}.rateLimit.ignorePathParameters: ");
+    let no_paths = || with_paths("methods");
+    let patch = json!({"ignorePathParametersInPathMatching": true});
+    let plugin = filter(HTTP, with_paths("paths"), json!({"failure_policy": "FAIL_RELOAD"}));
+    expect(&[
+        ("on", listeners(json!([manager(with_paths("paths"), Some(true))])), &[&missing]),
+        ("on, notPaths", listeners(json!([manager(with_paths("notPaths"), Some(true))])), &[&missing]),
+        ("on, limits", listeners(json!([manager(apply, Some(true))])), &[&limits_missing]),
+        ("off", listeners(json!([manager(with_paths("paths"), Some(false))])), &[]),
+        ("absent", listeners(json!([manager(with_paths("paths"), None)])), &[]),
+        ("no paths", listeners(json!([manager(no_paths(), Some(true))])), &[]),
+        (
+            "on in another listener",
+            listeners(json!([manager(with_paths("paths"), None), manager(no_paths(), Some(true))])),
+            &[],
+        ),
+        (
+            "on in a patch",
+            json!({"kind": "EnvoyFilter", "spec": {"configPatches": [plugin, patch]}}),
+            &["$.spec.configPatches[0].typed_config.config.configuration.value.policy.workload.ignorePathParameters: \
+               $.spec.configPatches[1].ignorePathParametersInPathMatching leaves"],
+        ),
+    ]);
+}
+
+#[test]
+fn paths_that_lose_parameters_here_alone_are_told() {
+    let mut document = with_paths("paths");
+    document["policy"]["workload"] = json!({"ignorePathParameters": true});
+    let about = |option: Option<bool>| -> Vec<String> {
+        let lines = remarks(&json!({"listeners": [manager(document.clone(), option)]}), &[]);
+        lines.iter().map(|remark| remark.line("f")).filter(|line| line.contains("lose their parameters")).collect()
+    };
+    assert!(about(Some(true)).is_empty());
+    assert!(about(None)[0].ends_with("$.listeners[0].typed_config.route_config"), "{:?}", about(None));
+    assert!(about(Some(false))[0].contains("warning: "), "{:?}", about(Some(false)));
+}
+
+#[test]
+fn an_option_of_another_file_is_a_warning() {
+    let routes = Contents::of(&json!({"ignore_path_parameters_in_path_matching": true})).unwrap();
+    let elsewhere =
+        vec![Elsewhere { file: "routes.yaml".to_owned(), option: routes.path_options.first().unwrap().clone() }];
+    let found = remarks(&with_paths("paths"), &elsewhere);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(!found[0].is_problem && found[0].message.contains("of `routes.yaml` leaves"), "{found:?}");
+    assert!(found[0].path.ends_with("$.policy.workload.ignorePathParameters"), "{found:?}");
+    // A policy of its own is going to stand in a document that is not here.
+    let alone = with_paths("paths")["policy"]["policies"][0].clone();
+    let found = remarks(&alone, &elsewhere);
+    assert_eq!((found.len(), found[0].is_problem, found[0].path.as_str()), (1, false, "$"), "{found:?}");
+}
+
+#[test]
+fn what_must_misfire_is_a_problem() {
+    let policy = json!({
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "blocks", "namespace": "shop"},
+        "spec": {"action": "DENY", "rules": [{"from": [{"source": {"ipBlocks": ["192.0.2.0/24"]}}]}]},
+    });
+    let document = |workload: Value| suite(json!({"policy": {"workload": workload, "policies": [policy]}}));
+    let unknown = document(json!({}));
+    expect(&[
+        ("no direct address", unknown.clone(), &["$.policy.policies[0].spec.rules[0]"]),
+        ("direct address", document(json!({"directAddress": {"filterState": "weir.direct_address"}})), &[]),
+        ("the policy alone", policy.clone(), &["warning: $.spec.rules[0]"]),
+    ]);
+    let message = &remarks(&unknown, &[])[0].message;
+    assert!(message.ends_with("[direct-address-unknown]") && message.contains("`shop/blocks`"), "{message}");
+}

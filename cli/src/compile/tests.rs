@@ -1,0 +1,76 @@
+use super::{Module, Workload, workloads};
+use serde_json::{Value, json};
+
+fn policy(namespace: &str, spec: Value) -> Value {
+    json!({"kind": "AuthorizationPolicy", "metadata": {"namespace": namespace, "name": "p"}, "spec": spec})
+}
+
+#[test]
+fn every_policy_is_read_for_a_workload_that_it_selects() {
+    let bad = json!([{"to": [{"operation": {"paths": ["/{x"]}}]}]);
+    for spec in [
+        json!({"rules": bad}),
+        json!({"selector": {"matchLabels": {"app": "cart"}}, "rules": bad}),
+        json!({
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}],
+            "rules": bad,
+        }),
+    ] {
+        let policies = json!([policy("ok", json!({"rules": [{}]})), {"kind": "List", "items": [policy("shop", spec)]}]);
+        let document = json!({"schema": 1, "name": "mesh", "policies": policies});
+        let problems = Module::Policy.compile(&document).problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].path.ends_with("operation.paths[0]"), "{problems:?}");
+        let suite = json!({"schema": 1, "name": "mesh", "policy": {"policies": policies}});
+        assert_eq!(Module::Suite.compile(&suite).problems.len(), 1);
+    }
+}
+
+#[test]
+fn policies_of_a_whole_mesh_are_no_problem() {
+    let rules = json!([{}]);
+    let target =
+        |group: &str, kind: &str| json!({"targetRefs": [{"group": group, "kind": kind, "name": "x"}], "rules": rules});
+    let policies = json!([
+        policy("a", json!({"rules": rules})),
+        policy("b", json!({"selector": {"matchLabels": {"app": "cart"}}, "rules": rules})),
+        policy("c", target("gateway.networking.k8s.io", "Gateway")),
+        policy("d", target("", "Service")),
+    ]);
+    let problems = Module::Policy.compile(&json!({"schema": 1, "name": "mesh", "policies": policies})).problems;
+    assert!(problems.is_empty(), "{problems:?}");
+}
+
+#[test]
+fn a_document_without_policies_is_read_once() {
+    for document in [json!({}), json!({"policies": 7}), json!({"policy": {"policies": [7, {"metadata": []}]}})] {
+        let found: Vec<Workload> = workloads(&document).into_iter().collect();
+        assert_eq!((found.len(), found[0].namespace.as_str()), (1, "default"));
+    }
+}
+
+#[test]
+fn a_module_is_known_by_its_file_or_image() {
+    for (place, module) in [
+        ("dist/suite.wasm", Some(Module::Suite)),
+        ("oci://registry.example.com:5000/weir/rate-limit:0.1.0", Some(Module::RateLimit)),
+        ("registry.example.com/weir/policy@sha256:0f4c", Some(Module::Policy)),
+        ("telemetry", Some(Module::Telemetry)),
+        ("/var/lib/istio/data/3f79.wasm", None),
+        ("", None),
+    ] {
+        assert_eq!(Module::named(place), module, "{place}");
+    }
+}
+
+#[test]
+fn each_part_has_its_mode() {
+    let document = json!({"mode": "shadow", "policy": {}, "rateLimit": {"mode": "enforce"}, "telemetry": {}});
+    let parts: Vec<_> =
+        Module::Suite.parts(&document).iter().map(|part| (part.path, part.mode, part.refuses())).collect();
+    let expected = [("$.policy", "shadow", false), ("$.rateLimit", "enforce", true), ("$.telemetry", "shadow", false)];
+    assert_eq!(parts, expected);
+    let alone = json!({});
+    let parts: Vec<_> = [Module::Policy, Module::Telemetry].map(|module| module.parts(&alone)[0].refuses()).into();
+    assert_eq!(parts, [true, false]);
+}

@@ -1,0 +1,211 @@
+//! A Wasm plugin as Envoy or Istio has it, but for its configuration: which module, as which kind of filter, and what
+//! happens when it fails.
+
+use crate::compile::Module;
+use crate::documents::{field, spelling};
+use serde_json::Value;
+
+/// What is known of a place in a file from the objects that it is in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Around {
+    /// The type of the Wasm extension.
+    extension: Option<String>,
+    /// The name of the extension.
+    name: Option<String>,
+    /// Path of the HTTP connection manager.
+    pub(crate) manager: Option<String>,
+}
+
+impl Around {
+    /// The same for what is in the object `value`.
+    pub(crate) fn inside(&self, value: &Value, path: &str) -> Self {
+        let mut inner = self.clone();
+        let text = |name| value.get(name).and_then(Value::as_str);
+        // In a TypedStruct the type of the extension is its `type_url`.
+        let types = [text("@type"), field(value, "type_url").and_then(Value::as_str)];
+        for name in types.into_iter().flatten() {
+            let name = name.rsplit('/').next().unwrap_or(name);
+            if name.contains(".wasm.") {
+                inner.extension = Some(name.to_owned());
+            }
+        }
+        if field(value, "typed_config").is_some() {
+            inner.name = text("name").map(str::to_owned);
+        }
+        if field(value, "http_filters").is_some() {
+            inner.manager = Some(path.to_owned());
+        }
+        inner
+    }
+}
+
+/// Whose plugin it is, by its root id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// Ours: empty or `weir`.
+    Http,
+    /// Begins with `weir.`, and no module of this version takes it.
+    Unknown(String),
+    /// Somebody else's.
+    Foreign,
+}
+
+impl Root {
+    fn of(id: &str) -> Self {
+        match id {
+            "" | "weir" => Self::Http,
+            _ if id.starts_with("weir.") => Self::Unknown(id.to_owned()),
+            _ => Self::Foreign,
+        }
+    }
+}
+
+/// What happens when a VM dies, or the module cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    /// Requests pass.
+    Open,
+    /// Requests are refused.
+    Closed,
+    /// Requests are refused until there is a new VM.
+    Reload,
+}
+
+/// How the strategy is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The strategy, if what is written is one.
+    pub(crate) strategy: Option<Strategy>,
+    /// Path of the field, or of the object that lacks it.
+    pub(crate) path: String,
+    /// The field that is or should be there.
+    pub(crate) field: String,
+    /// Its value; `None` for the default.
+    pub(crate) value: Option<String>,
+    /// The values it may have: open, closed, reload.
+    pub(crate) words: [&'static str; 3],
+}
+
+impl Written {
+    /// The strategy as a reader of the file knows it.
+    pub(crate) fn shown(&self) -> String {
+        let [_, closed, _] = self.words;
+        match &self.value {
+            Some(value) => format!("`{}: {value}`", self.field),
+            None => format!("no `{}`, which means `{closed}`,", self.field),
+        }
+    }
+}
+
+/// One plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plugin {
+    /// JSON path of the object with its fields.
+    pub(crate) path: String,
+    pub(crate) root: Root,
+    /// The module, where its file or image is called so.
+    pub(crate) module: Option<Module>,
+    /// The kind of extension it is loaded as, if that is none for HTTP, and the path of where that is said.
+    pub(crate) not_http: Option<(String, String)>,
+    pub(crate) strategy: Written,
+    /// Both fields that say what happens on failure.
+    pub(crate) two_strategies: bool,
+    /// The name of its extension configuration.
+    pub(crate) name: Option<String>,
+    /// Path of the HTTP connection manager it is in.
+    pub(crate) manager: Option<String>,
+}
+
+impl Plugin {
+    /// The plugin that `value` is, and where its configuration is in it, with dots.
+    pub(crate) fn of(value: &Value, path: &str, around: &Around) -> Option<(Self, &'static str)> {
+        if value.get("pluginConfig").is_some() {
+            return Some((Self::istio(value, path), "pluginConfig"));
+        }
+        let is_envoys = value.get("configuration").is_some() && field(value, "vm_config").is_some();
+        is_envoys.then(|| (Self::envoy(value, path, around), "configuration.value"))
+    }
+
+    /// `WasmPluginSpec`, or the `wasm` of a TrafficExtension.
+    fn istio(value: &Value, path: &str) -> Self {
+        let text = |name| value.get(name).and_then(Value::as_str);
+        let network = text("type") == Some("NETWORK");
+        Self {
+            path: path.to_owned(),
+            root: Root::of(text("pluginName").unwrap_or_default()),
+            module: text("url").and_then(Module::named),
+            not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
+            strategy: written(value, path, "failStrategy", ["FAIL_OPEN", "FAIL_CLOSE", "FAIL_RELOAD"]),
+            two_strategies: false,
+            name: None,
+            manager: None,
+        }
+    }
+
+    /// `envoy.extensions.wasm.v3.PluginConfig`.
+    fn envoy(value: &Value, path: &str, around: &Around) -> Self {
+        let text = |name| field(value, name).and_then(Value::as_str);
+        let code = field(value, "vm_config").and_then(|vm| vm.get("code"));
+        let local = code.and_then(|code| code.pointer("/local/filename"));
+        let remote = code.and_then(|code| field(code.get("remote")?, "http_uri")?.get("uri"));
+        let extension = around.extension.as_ref().filter(|name| !name.contains(".filters.http."));
+        let mut strategy = written(value, path, "failure_policy", ["FAIL_OPEN", "FAIL_CLOSED", "FAIL_RELOAD"]);
+        let old = spelling(value, "fail_open");
+        let two_strategies = old.is_some() && strategy.value.is_some();
+        if let (Some(name), None) = (old, &strategy.value)
+            && let Some(open) = value.get(&name).and_then(Value::as_bool)
+        {
+            strategy.strategy = Some(if open { Strategy::Open } else { Strategy::Closed });
+            strategy.path = format!("{path}.{name}");
+            strategy.field = name;
+            strategy.value = Some(open.to_string());
+        }
+        Self {
+            path: path.to_owned(),
+            root: Root::of(text("root_id").unwrap_or_default()),
+            module: local.or(remote).and_then(Value::as_str).and_then(Module::named),
+            not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
+            strategy,
+            two_strategies,
+            name: around.name.clone(),
+            manager: around.manager.clone(),
+        }
+    }
+}
+
+fn written(value: &Value, path: &str, name: &str, words: [&'static str; 3]) -> Written {
+    let found = spelling(value, name);
+    let text = found.as_ref().and_then(|name| value.get(name));
+    let text = text.map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned));
+    let [open, closed, reload] = words;
+    let strategy = match text.as_deref() {
+        None | Some("UNSPECIFIED") => Some(Strategy::Closed),
+        Some(word) if word == open => Some(Strategy::Open),
+        Some(word) if word == closed => Some(Strategy::Closed),
+        Some(word) if word == reload => Some(Strategy::Reload),
+        Some(_) => None,
+    };
+    let path = found.as_ref().map_or_else(|| path.to_owned(), |name| format!("{path}.{name}"));
+    Written { strategy, path, field: found.unwrap_or_else(|| name.to_owned()), value: text, words }
+}
+
+/// A filter whose configuration is discovered, and which has one of another kind until then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Discovery {
+    /// The name of the filter, and of its extension configuration.
+    pub(crate) name: String,
+    /// Path of the configuration until then.
+    pub(crate) path: String,
+}
+
+impl Discovery {
+    /// The one that `value` is, if its configuration until then is not the Wasm filter's own.
+    pub(crate) fn of(value: &Value, path: &str) -> Option<Self> {
+        let discovery = spelling(value, "config_discovery")?;
+        let inner = value.get(&discovery)?;
+        let default = spelling(inner, "default_config")?;
+        let kind = inner.get(&default)?.get("@type").and_then(Value::as_str).unwrap_or_default();
+        let name = value.get("name").and_then(Value::as_str)?.to_owned();
+        (!kind.contains(".wasm.")).then(|| Self { name, path: format!("{path}.{discovery}.{default}") })
+    }
+}

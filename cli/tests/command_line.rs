@@ -1,0 +1,212 @@
+//! `weir validate` and `weir run` as an operator calls them: exit codes and lines. Needs `make build`.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where it fails")]
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use weir_launch::{Reply, Upstream};
+
+const DOCUMENT: &str = "schema: 1\nname: cart\ntelemetry: {}\n";
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// A folder of its own for each test.
+fn folder(name: &str) -> tempfile::TempDir {
+    tempfile::Builder::new().prefix(&format!("weir-{name}-")).tempdir().unwrap()
+}
+
+fn weir(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_weir")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn lines(output: &Output) -> (Option<i32>, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+fn bootstrap() -> Value {
+    let text = fs::read_to_string(workspace().join("envoy-configs/envoy.yaml")).unwrap();
+    Value::deserialize(serde_yaml_ng::Deserializer::from_str(&text)).unwrap()
+}
+
+/// The bootstrap's only listener's connection manager.
+fn manager(bootstrap: &mut Value) -> &mut Value {
+    &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+}
+
+#[test]
+fn validate_tells_problems_from_warnings() {
+    let plugin = |strategy: &str, kind: &str, document: &str| {
+        let spec = format!("spec:\n  failStrategy: {strategy}\n  type: {kind}\n  pluginName: weir\n");
+        let document = document.lines().map(|line| format!("    {line}\n")).collect::<String>();
+        format!("kind: WasmPlugin\n{spec}  pluginConfig:\n{document}")
+    };
+    let policy = "kind: AuthorizationPolicy\nmetadata: {name: a, namespace: shop}\n";
+    let blocks =
+        format!("{policy}spec: {{action: DENY, rules: [{{from: [{{source: {{ipBlocks: [192.0.2.1]}}}}]}}]}}\n");
+    let inside = blocks.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let whole = format!("schema: 1\nname: cart\npolicies:\n  -\n{inside}");
+    let rows: [(&str, String, i32, &[&str]); 11] = [
+        ("valid", DOCUMENT.to_owned(), 0, &["f.yaml: a valid suite document"]),
+        (
+            "no section",
+            "schema: 1\nname: cart\n".to_owned(),
+            0,
+            &["f.yaml: warning: $: nothing is decided", "f.yaml: a valid suite document"],
+        ),
+        ("a key given twice", format!("{DOCUMENT}name: web\n"), 1, &["`f.yaml`: not YAML: ", "duplicate"]),
+        (
+            "a rate limit document",
+            "schema: 1\nname: cart\nlocal: {}\n".to_owned(),
+            1,
+            &["f.yaml: read as a rate limit document; --module says another"],
+        ),
+        (
+            "a trial that can refuse",
+            plugin("FAIL_CLOSE", "HTTP", DOCUMENT),
+            0,
+            &["f.yaml: warning: $.spec.failStrategy: ", "f.yaml: a valid suite document at $.spec.pluginConfig"],
+        ),
+        ("a trial that cannot", plugin("FAIL_OPEN", "HTTP", DOCUMENT), 0, &["f.yaml: a valid suite document at "]),
+        (
+            "a network filter",
+            plugin("FAIL_OPEN", "NETWORK", DOCUMENT),
+            1,
+            &["f.yaml: $.spec.type: the modules are HTTP filters"],
+        ),
+        ("ipBlocks in a policy", blocks, 0, &["f.yaml: warning: $.spec.rules[0]", "f.yaml: a valid policy document"]),
+        ("ipBlocks in a document", whole, 1, &["f.yaml: $.policies[0].spec.rules[0]"]),
+        ("nothing", "kind: Deployment\n".to_owned(), 1, &["f.yaml: holds no document of Weir"]),
+        (
+            "routes alone",
+            "name: r\nvirtual_hosts: []\nignore_path_parameters_in_path_matching: true\n".to_owned(),
+            0,
+            &["f.yaml: holds no document of Weir; its routes are compared with the other files"],
+        ),
+    ];
+    let folder = folder("validate");
+    let mut wrong = Vec::new();
+    for (name, text, code, expected) in rows {
+        fs::write(folder.path().join("f.yaml"), text).unwrap();
+        let (found, output) = lines(&weir(folder.path(), &["validate", "f.yaml"]));
+        if found != Some(code) || !expected.iter().all(|line| output.contains(line)) {
+            wrong.push(format!("{name}: {found:?}\n{output}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A document that the module takes, with a policy on paths.
+const PATHS: &str = "schema: 1
+name: cart
+policy:
+  workload: {}
+  policies:
+  - kind: AuthorizationPolicy
+    metadata: {name: no-admin, namespace: shop}
+    spec: {action: DENY, rules: [{to: [{operation: {paths: [/admin]}}]}]}
+";
+
+#[test]
+fn path_parameters_that_routes_leave_out_and_policies_keep_are_told() {
+    let folder = folder("paths");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("routes.yaml", "name: r\nvirtual_hosts: []\nignorePathParametersInPathMatching: true\n");
+    write("without.yaml", PATHS);
+    write("with.yaml", &PATHS.replace("workload: {}", "workload: {ignorePathParameters: true}"));
+    let mut bootstrap = bootstrap();
+    manager(&mut bootstrap)["route_config"]["ignore_path_parameters_in_path_matching"] = json!(true);
+    write("envoy.yaml", &bootstrap.to_string());
+    let text = |files: &[&str]| {
+        let arguments: Vec<&str> = ["validate"].into_iter().chain(files.iter().copied()).collect();
+        lines(&weir(folder.path(), &arguments))
+    };
+    let (code, output) = text(&["without.yaml", "routes.yaml"]);
+    assert_eq!(code, Some(0), "{output}");
+    let place = "without.yaml: warning: $.policy.workload.ignorePathParameters: \
+                 $.ignorePathParametersInPathMatching of `routes.yaml` leaves path parameters";
+    assert!(output.contains(place), "{output}");
+    assert!(!text(&["with.yaml", "routes.yaml"]).1.contains("warning"));
+    assert!(!text(&["without.yaml"]).1.contains("warning"));
+    let (code, output) = text(&["envoy.yaml"]);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(
+        output.contains(".configuration.value.policy.workload.ignorePathParameters: $.static_resources"),
+        "{output}"
+    );
+}
+
+#[test]
+fn run_refuses_what_validate_refuses_before_envoy_starts() {
+    let folder = folder("run");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("unknown.yaml", &format!("{DOCUMENT}policy: {{polices: []}}\n"));
+    write("twice.yaml", "schema: 1\nname: cart\npolicy: {mode: enforce, mode: off}\n");
+    write("requests.yaml", "- {say: a, method: GET, path: /, headers: {x-a: b, x-a: c}}\n");
+    write("twice-bootstrap.yaml", "admin: {}\nadmin: {}\n");
+    let mut network = bootstrap();
+    manager(&mut network)["http_filters"][1]["typed_config"]["@type"] =
+        json!("type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm");
+    write("network.yaml", &network.to_string());
+    let mut far = bootstrap();
+    let cluster = &mut far["static_resources"]["clusters"][0];
+    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["address"] =
+        json!("192.0.2.1");
+    write("far.yaml", &far.to_string());
+    let rows: [(&[&str], i32, &str); 6] = [
+        (&["--config", "unknown.yaml"], 1, "unknown.yaml: $.policy.polices: unknown field; did you mean `policies`?"),
+        (&["--config", "twice.yaml"], 1, "`twice.yaml`: not YAML: policy: duplicate entry with key \"mode\""),
+        (&["--requests", "requests.yaml"], 2, "duplicate entry with key \"x-a\""),
+        (&["--bootstrap", "twice-bootstrap.yaml"], 1, "duplicate entry with key \"admin\""),
+        (&["--bootstrap", "network.yaml"], 1, "the modules are HTTP filters"),
+        (&["--bootstrap", "far.yaml", "--upstream", "127.0.0.1:9"], 2, "has nothing to stand in for"),
+    ];
+    let mut wrong = Vec::new();
+    for (arguments, code, expected) in rows {
+        let all: Vec<&str> =
+            ["run", "--exit", "--port", "0", "--admin-port", "0"].iter().chain(arguments).copied().collect();
+        let (found, output) = lines(&weir(folder.path(), &all));
+        if found != Some(code) || !output.contains(expected) || output.contains("envoy stopped") {
+            wrong.push(format!("{arguments:?}: {found:?}\n{output}"));
+        }
+    }
+    let (_, validated) = lines(&weir(folder.path(), &["validate", "unknown.yaml"]));
+    assert!(validated.contains(rows[0].2), "{validated}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An authorization service on loopback and a limit service elsewhere keep their addresses: the first still decides.
+#[test]
+fn run_leaves_clusters_of_filters_alone() {
+    let service = Upstream::start(0, |_| Reply { status: 403, ..Reply::default() }).unwrap();
+    let cluster = |name: &str, address: &str, port: u16| {
+        let address = json!({"socket_address": {"address": address, "port_value": port}});
+        json!({"name": name, "connect_timeout": "1s", "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": address}}]},
+        ]}})
+    };
+    let mut bootstrap = bootstrap();
+    let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().unwrap();
+    clusters.push(cluster("authz", "127.0.0.1", service.address().port()));
+    clusters.push(cluster("limits", "192.0.2.1", 8081));
+    let uri = json!({"uri": "http://authz", "cluster": "authz", "timeout": "5s"});
+    let filter = json!({"name": "authz", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+        "http_service": {"server_uri": uri},
+    }});
+    manager(&mut bootstrap)["http_filters"].as_array_mut().unwrap().insert(0, filter);
+    let folder = folder("clusters");
+    fs::write(folder.path().join("envoy.yaml"), bootstrap.to_string()).unwrap();
+    fs::write(folder.path().join("requests.yaml"), "- {say: asked, method: GET, path: /items/1}\n").unwrap();
+    let arguments = ["run", "--exit", "--port", "0", "--admin-port", "0", "--bootstrap", "envoy.yaml", "--requests"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["requests.yaml"]).collect();
+    let (code, output) = lines(&weir(folder.path(), &arguments));
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains(" for cluster app\n"), "{output}");
+    assert!(output.contains(" 403 ") && output.contains("ext_authz_denied"), "{output}");
+    assert_eq!(service.received().len(), 1);
+}

@@ -1,0 +1,162 @@
+//! What Istio and Envoy take, compare and cannot know.
+
+use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn header_values_are_compared_as_they_are() {
+    let spec = |field: &str| {
+        format!(
+            r#"{{"action":"ALLOW","rules":[{{"when":[{{"key":"request.headers[x-role]","{field}":["admin"]}}]}}]}}"#
+        )
+    };
+    for (value, equal) in [("admin", true), ("admin ", false), (" admin", false), ("\tadmin", false)] {
+        let headers = [GET[0], GET[1], GET[2], ("x-role", value)];
+        for (field, allowed) in [("values", equal), ("notValues", !equal)] {
+            let mut policy = policy("", &[("p", "", &spec(field))]).unwrap();
+            let (verdict, ..) = run(&mut policy, &headers, &Attributes::default());
+            assert_eq!(verdict == Verdict::Continue, allowed, "{field} {value:?}");
+        }
+    }
+}
+
+#[test]
+fn path_parameters_are_left_out_where_the_route_leaves_them_out() {
+    let spec = r#"{"action":"DENY","rules":[{"to":[{"operation":{"paths":["/admin/action","/t/{*}/end"]}}]}]}"#;
+    for (path, denied_without, denied_with) in [
+        ("/admin/action", true, true),
+        ("/admin;x=y/action", false, true),
+        ("/admin/action;foo=bar", false, true),
+        ("/admin/action;foo?;x", false, true),
+        ("/admin/action2;a", false, false),
+        ("/admin/action/;a", false, false),
+        ("/t/1;a/end;b", false, true),
+        ("/t/;a/end", true, false),
+    ] {
+        for (extra, denied) in [("", denied_without), (r#","workload":{"ignorePathParameters":true}"#, denied_with)] {
+            let mut policy = policy(extra, &[("p", "", spec)]).unwrap();
+            let headers = [GET[0], (":path", path), GET[2]];
+            let (verdict, ..) = run(&mut policy, &headers, &Attributes::default());
+            assert_eq!(verdict != Verdict::Continue, denied, "{path} {extra}");
+        }
+    }
+}
+
+#[test]
+fn empty_lists_ask_nothing_beside_full_ones() {
+    let rule = |rule: &str| format!(r#"{{"action":"DENY","rules":[{rule}]}}"#);
+    for (text, sound) in [
+        (r#"{"from":[{"source":{"principals":[],"namespaces":["dev"]}}]}"#, true),
+        (r#"{"from":[{"source":{"requestPrincipals":[],"principals":["a"]}}]}"#, true),
+        (r#"{"from":[{"source":{"serviceAccounts":[],"namespaces":["dev"]}}]}"#, true),
+        (r#"{"to":[{"operation":{"paths":[],"methods":["GET"]}}]}"#, true),
+        (r#"{"when":[{"key":"source.ip","values":[],"notValues":["10.0.0.0/8"]}]}"#, true),
+        (r#"{"from":[{"source":{"principals":[]}}]}"#, false),
+        (r#"{"to":[{"operation":{"paths":[]}}]}"#, false),
+        (r#"{"when":[{"key":"source.ip","values":[]}]}"#, false),
+        (r#"{"when":[{"key":"source.ip","values":[],"notValues":[]}]}"#, false),
+    ] {
+        let read = policy("", &[("p", "", &rule(text))]);
+        assert_eq!(read.is_ok(), sound, "{text}: {read:?}");
+        if let Err(problems) = read {
+            assert_eq!(problems.lines().count(), 1, "{text}: {problems}");
+        }
+    }
+    // The empty list is no clause: the rule matches what the other one matches.
+    let text = rule(r#"{"to":[{"operation":{"paths":[],"methods":["GET"]}}]}"#);
+    let mut policy = policy("", &[("p", "", &text)]).unwrap();
+    assert_ne!(run(&mut policy, &GET, &Attributes::default()).0, Verdict::Continue);
+}
+
+#[test]
+fn dry_run_is_written_as_istio_reads_it() {
+    let spec = r#"{"action":"DENY","rules":[{}]}"#;
+    for (word, enforced) in [("true", false), ("True", false), ("1", false), ("t", false), ("false", true), ("0", true)]
+    {
+        let metadata = format!(r#","annotations":{{"istio.io/dry-run":"{word}"}}"#);
+        let mut policy = policy("", &[("p", &metadata, spec)]).unwrap();
+        let (verdict, ..) = run(&mut policy, &GET, &Attributes::default());
+        assert_eq!(verdict != Verdict::Continue, enforced, "{word}");
+    }
+    assert!(policy("", &[("p", r#","annotations":{"istio.io/dry-run":"yes"}"#, spec)]).is_err());
+}
+
+#[test]
+fn one_mistake_is_one_problem() {
+    for (spec, problem) in [
+        (r#"{"action":"CUSTOM","provider":{"name":"p"},"rules":[{}]}"#, "spec.action: action `CUSTOM`"),
+        (r#"{"action":"DENY","provider":{"name":"p"},"rules":[{}]}"#, "spec.provider: a provider"),
+        (r#"{"action":"DENNY","provider":{"name":"p"},"rules":[{}]}"#, "spec.action: `DENNY`"),
+        (r#"{"action":"DENY","rules":[{"to":[{"operation":{}}]}]}"#, "operation: must not be empty"),
+        (r#"{"action":"DENY","rules":[{"to":[{}]}]}"#, "to[0]: `operation` is missing"),
+    ] {
+        let problems = policy("", &[("p", "", spec)]).unwrap_err();
+        assert!(problems.contains(problem) && problems.lines().count() == 1, "{spec}: {problems}");
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_see_what_it_needs_says_so() {
+    let blocks = r#"{"action":"DENY","rules":[{"from":[{"source":{"ipBlocks":["10.0.0.0/8"]}}]}]}"#;
+    let when = r#"{"action":"ALLOW","rules":[{"when":[{"key":"source.ip","notValues":["10.0.0.0/8"]}]}]}"#;
+    for (spec, path) in [
+        (blocks, "$.policies[0].spec.rules[0].from[0].source.ipBlocks"),
+        (when, "$.policies[0].spec.rules[0].when[0].notValues"),
+    ] {
+        let read = policy("", &[("p", "", spec)]).unwrap();
+        let [warning] = read.warnings() else { panic!("{spec}: {:?}", read.warnings()) };
+        assert_eq!((warning.id, warning.path.as_str()), ("direct-address-unknown", path));
+        assert!(warning.message.contains("`shop/p`"), "{warning}");
+        let extra = r#","workload":{"directAddress":{"filterState":"direct"}}"#;
+        assert_eq!(policy(extra, &[("p", "", spec)]).unwrap().warnings(), [], "{spec}");
+    }
+    let (verdict, counted, _) = run(&mut policy("", &[("p", "", blocks)]).unwrap(), &GET, &Attributes::default());
+    let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(reply.details, "rbac_access_denied[direct-address-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]");
+    assert!(counted.iter().all(|name| name.contains("reason=unknown authz_policy=shop/p authz_rule=0")), "{counted:?}");
+    let (verdict, ..) = run(&mut policy("", &[("p", "", when)]).unwrap(), &GET, &Attributes::default());
+    let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(reply.details, "rbac_access_denied[direct-address-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]");
+}
+
+#[test]
+fn refusing_by_identity_with_one_name_in_sight_is_warned_of() {
+    for (action, field, extra, warned) in [
+        ("DENY", "principals", "", true),
+        ("ALLOW", "notNamespaces", "", true),
+        ("DENY", "notPrincipals", "", false),
+        ("ALLOW", "principals", "", false),
+        ("DENY", "remoteIpBlocks", "", false),
+        ("DENY", "principals", r#","workload":{"peerUriSans":{"filterState":"sans"}}"#, false),
+        // Certificates of Istio's have one name.
+        ("DENY", "principals", r#","workload":{"proxy":"sidecar"}"#, false),
+    ] {
+        let spec = format!(r#"{{"action":"{action}","rules":[{{"from":[{{"source":{{"{field}":["10.0.0.1"]}}}}]}}]}}"#);
+        let read = policy(extra, &[("p", "", &spec)]).unwrap();
+        let ids: Vec<&str> = read.warnings().iter().map(|warning| warning.id).collect();
+        assert_eq!(ids, if warned { vec!["one-uri-san"] } else { vec![] }, "{action} {field} {extra}");
+    }
+}
+
+#[test]
+fn a_rule_that_matches_is_named_before_one_that_may() {
+    let unknown = r#"{"from":[{"source":{"ipBlocks":["10.0.0.0/8"]}}]}"#;
+    let plain = r#"{"to":[{"operation":{"methods":["GET"]}}]}"#;
+    let never = r#"{"from":[{"source":{"ipBlocks":["10.0.0.0/8"]}}],"to":[{"operation":{"methods":["PUT"]}}]}"#;
+    for (action, rules, details) in [
+        ("DENY", [unknown, plain], Some("rbac_access_denied_matched_policy[ns[shop]-policy[p]-rule[1]]")),
+        ("DENY", [never, plain], Some("rbac_access_denied_matched_policy[ns[shop]-policy[p]-rule[1]]")),
+        ("DENY", [never, never], None),
+        ("ALLOW", [unknown, plain], None),
+        ("ALLOW", [never, never], Some("rbac_access_denied_matched_policy[none]")),
+    ] {
+        let spec = format!(r#"{{"action":"{action}","rules":[{}]}}"#, rules.join(","));
+        let (verdict, ..) = run(&mut policy("", &[("p", "", &spec)]).unwrap(), &GET, &Attributes::default());
+        let found = match verdict {
+            Verdict::Reply(reply) => Some(reply.details),
+            _ => None,
+        };
+        assert_eq!(found.as_deref(), details, "{action} {rules:?}");
+    }
+}

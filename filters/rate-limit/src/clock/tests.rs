@@ -1,0 +1,211 @@
+use super::{CELL, CYCLE, Clock, Moment, SECOND};
+use crate::algorithm::Algorithm;
+use crate::table::{Charge, Key, Outcome, Place, Table};
+use std::collections::BTreeMap;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_model::{CellError, Cells, Expect, MemoryCells, Now};
+
+const HOUR: u64 = 3_600 * SECOND;
+const DAY: u64 = 24 * HOUR;
+/// Some morning of 2026.
+const WALL: u64 = 1_767_261_600 * SECOND;
+
+fn now(wall_nanos: u64, mono_nanos: u64) -> Now {
+    Now { wall_nanos, mono_nanos }
+}
+
+fn agreed(cells: &mut MemoryCells, now: Now) -> Moment {
+    let mut clock = Clock::default();
+    assert_eq!(clock.agree(cells, now, &mut Vec::new()), Ok(()));
+    clock.moment(now)
+}
+
+fn stored(cells: &mut MemoryCells) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    cells.load(CELL, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn the_first_wall_clock_holds_for_every_worker_and_later_configuration() {
+    let mut cells = MemoryCells::default();
+    assert_eq!(agreed(&mut cells, now(WALL, 5)).agreed_nanos, WALL);
+    for wall in [WALL - DAY, WALL - HOUR, WALL + HOUR, WALL + DAY, 0, u64::MAX] {
+        let later = agreed(&mut cells, now(wall, 5 + 7 * SECOND));
+        assert_eq!(later, Moment { agreed_nanos: WALL + 7 * SECOND, mono_nanos: 5 + 7 * SECOND }, "{wall}");
+    }
+    assert_eq!(cells.keys().collect::<Vec<_>>(), [CELL]);
+}
+
+#[test]
+fn one_worker_does_not_look_twice() {
+    let mut cells = MemoryCells::default();
+    let mut clock = Clock::default();
+    clock.agree(&mut cells, now(WALL, 0), &mut Vec::new()).unwrap();
+    cells.store(CELL, b"gone", Expect::Version(1)).unwrap();
+    clock.agree(&mut cells, now(0, 9), &mut Vec::new()).unwrap();
+    assert_eq!(clock.moment(now(0, 9)).agreed_nanos, WALL + 9);
+}
+
+#[test]
+fn any_wall_clock_begins_windows_where_it_says_and_leaves_room() {
+    let units = [1, 60, 3_600, 86_400, 604_800, 2_592_000, 31_536_000];
+    for wall in [0, 5, 600 * SECOND, WALL, 4_102_444_800 * SECOND, u64::MAX - 1] {
+        for mono in [0, 3 * SECOND, 400 * DAY, u64::MAX] {
+            let found = agreed(&mut MemoryCells::default(), now(wall, mono)).agreed_nanos;
+            assert!((CYCLE..2 * CYCLE).contains(&found), "{wall} {mono}: {found}");
+            for unit in units {
+                assert_eq!(found % (unit * SECOND), wall % (unit * SECOND), "{wall} {mono} {unit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_cell_is_replaced() {
+    for damage in [b"".as_slice(), b"hello", &[0; 16], &[0xff; 16], &[7; 15], &[7; 17], &[7; 16]] {
+        let mut cells = MemoryCells::default();
+        cells.store(CELL, damage, Expect::Absent).unwrap();
+        assert_eq!(agreed(&mut cells, now(WALL, 5)).agreed_nanos, WALL, "{damage:?}");
+        assert_eq!(agreed(&mut cells, now(0, 6)).agreed_nanos, WALL + 1, "{damage:?}: and then it holds");
+        assert_eq!(stored(&mut cells).len(), 16);
+    }
+}
+
+/// Cells that cannot be reached, or that another worker writes first.
+struct Bad {
+    inner: MemoryCells,
+    load: bool,
+    store: Result<(), CellError>,
+}
+
+impl Cells for Bad {
+    fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, CellError> {
+        if self.load { self.inner.load(key, out) } else { Err(CellError::Unavailable) }
+    }
+
+    fn store(&mut self, key: &str, _: &[u8], expect: Expect) -> Result<(), CellError> {
+        if self.store == Ok(()) {
+            // Another worker has an hour more.
+            let offset = WALL + HOUR;
+            let bytes = [offset, !offset].map(u64::to_le_bytes);
+            self.inner.store(key, bytes.as_flattened(), expect)?;
+            return Err(CellError::Conflict);
+        }
+        self.store
+    }
+}
+
+#[test]
+fn who_comes_second_takes_what_is_there() {
+    let mut cells = Bad { inner: MemoryCells::default(), load: true, store: Ok(()) };
+    let mut clock = Clock::default();
+    clock.agree(&mut cells, now(WALL, 0), &mut Vec::new()).unwrap();
+    assert_eq!(clock.moment(now(0, 5)).agreed_nanos, WALL + HOUR + 5);
+}
+
+#[test]
+fn without_shared_data_there_is_no_clock_and_it_is_asked_for_again() {
+    use CellError::{Conflict, Unavailable};
+    let rows = [(false, Ok(()), Unavailable), (true, Err(Unavailable), Unavailable), (true, Err(Conflict), Conflict)];
+    for (load, store, expected) in rows {
+        let mut cells = Bad { inner: MemoryCells::default(), load, store };
+        let mut clock = Clock::default();
+        assert_eq!(clock.agree(&mut cells, now(WALL, 0), &mut Vec::new()), Err(expected));
+        assert_eq!(clock.agree(&mut cells.inner, now(WALL, 3), &mut Vec::new()), Ok(()));
+        assert_eq!(clock.moment(now(0, 3)).agreed_nanos, WALL);
+    }
+}
+
+/// A small generator, so that a failure can be repeated.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Workers of one process, each of them replaced now and then, under a wall clock that goes where it likes.
+fn run(rule: &Algorithm, step: u64, lines: bool, seed: u64) -> Vec<(u64, u64)> {
+    let mut numbers = Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut cells = MemoryCells::default();
+    let mut workers: Vec<Table> = (0..3).map(|_| Table::new("edge")).collect();
+    let place = if lines { Place::Lines { base: 0, lines: 1 } } else { Place::Slot(0) };
+    let excursions = [0, 0, HOUR, DAY, 0u64.wrapping_sub(HOUR), 0u64.wrapping_sub(DAY), 40 * DAY];
+    let mut passed = Vec::new();
+    let (mut mono, mut ahead) = (1_000 * SECOND, 0);
+    for turn in 0..600 {
+        mono += numbers.below(step);
+        // Whoever comes first says what time it is; from then on nobody is believed.
+        if turn > 0 && numbers.below(4) == 0 {
+            ahead = excursions[usize::try_from(numbers.below(7)).unwrap()];
+        }
+        let now = now((WALL + mono).wrapping_add(ahead), mono);
+        let who = usize::try_from(numbers.below(3)).unwrap();
+        if numbers.below(20) == 0 {
+            workers[who] = Table::new("edge");
+        }
+        let table = &mut workers[who];
+        table.agree_clock(&mut cells, now).unwrap();
+        let moment = table.moment(now);
+        assert_eq!(moment.agreed_nanos, WALL + mono, "seed {seed}: the agreed clock never steps");
+        // Eight others make sure that the line is full, so that keys come and go.
+        let fingerprint = if lines && numbers.below(2) == 0 { 2 + numbers.below(12) } else { 1 };
+        let key = Key { limit: 7, place, fingerprint };
+        let outcome = table.charge(&mut cells, &key, rule, 1, Charge::IfFits, moment);
+        match outcome {
+            Outcome::Taken { .. } if fingerprint == 1 => passed.push((mono, moment.agreed_nanos)),
+            Outcome::Exceeded { retry: Some(retry), .. } | Outcome::Full { retry: Some(retry), .. } => {
+                if let Algorithm::FixedWindow { seconds, .. } = rule {
+                    let left = seconds * SECOND - moment.agreed_nanos % (seconds * SECOND);
+                    assert_eq!(retry, left, "seed {seed}: out until this window ends and no longer");
+                    let then = Moment { agreed_nanos: moment.agreed_nanos + retry, mono_nanos: mono + retry };
+                    let again = table.charge(&mut cells.clone(), &key, rule, 1, Charge::IfFits, then);
+                    assert!(matches!(again, Outcome::Taken { .. }), "seed {seed}: {again:?}");
+                }
+            }
+            Outcome::Taken { .. } => {}
+            other => panic!("seed {seed}: {other:?}"),
+        }
+    }
+    passed
+}
+
+#[test]
+fn no_excursion_of_the_wall_clock_lets_over_or_locks_out() {
+    for seconds in [1, 60, 3_600, 86_400] {
+        for (lines, seed) in [false, true].into_iter().flat_map(|lines| (1..=40).map(move |seed| (lines, seed))) {
+            let rule = Algorithm::FixedWindow { seconds, limit: 5 };
+            let passed = run(&rule, seconds * SECOND / 10, lines, seed);
+            let mut windows = BTreeMap::<u64, u32>::new();
+            for (_, agreed) in &passed {
+                *windows.entry(agreed / (seconds * SECOND)).or_default() += 1;
+            }
+            assert!(windows.values().all(|count| *count <= 5), "{seconds} s, seed {seed}: {windows:?}");
+            assert!(windows.len() > 15, "{seconds} s, seed {seed}: windows are passed, not waited for");
+        }
+    }
+}
+
+#[test]
+fn gcra_does_not_know_the_wall_clock() {
+    let (rate, burst) = (10, 3);
+    let rule = Algorithm::gcra(rate, 1, burst).unwrap();
+    for seed in 1..=40 {
+        let passed = run(&rule, SECOND / 10, false, seed);
+        for (start, (from, _)) in passed.iter().enumerate() {
+            for (count, (to, _)) in (1u64..).zip(&passed[start..]) {
+                let allowed = u64::from(burst) * SECOND + u64::from(rate) * (to - from);
+                assert!(count * SECOND <= allowed, "seed {seed}: {count} in {}", to - from);
+            }
+        }
+        let (first, last) = (passed[0].0, passed[passed.len() - 1].0);
+        let fewest = u64::from(rate) * (last - first) / SECOND / 2;
+        assert!(u64::try_from(passed.len()).unwrap() > fewest, "seed {seed}: nobody is locked out");
+    }
+}

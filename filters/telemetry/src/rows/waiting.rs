@@ -1,0 +1,189 @@
+//! What happens to counts until Envoy has the series for them: they are parked with their row, and spilled to an overflow
+//! row if that takes too long or too many wait.
+
+use super::{Names, Offered, Parked, Rows, labelled};
+use crate::key::Rank;
+use crate::label::{Numbers, values};
+use crate::pace::Occasion;
+use crate::row::{Labels, Lost, METRIC, METRICS, Values};
+use weir_metrics::stat_name;
+use weir_model::Effects;
+
+impl Rows {
+    /// Keeps what a stream could not count until its row has the series.
+    pub(super) fn park(&mut self, effects: &mut Effects, at: u32, left: u8, values: Values, names: Names<'_>) {
+        self.enqueue(at, left);
+        let values = only(left, values);
+        let Some(row) = self.row(at) else { return };
+        if row.rank == Rank::Overflow {
+            return self.hold(effects, at, values);
+        }
+        let side = row.side();
+        if self.parked.len() >= Self::MANY {
+            let last = self.last_row(side);
+            self.enqueue(last, left);
+        }
+        if self.parked.len() >= Self::PARKED {
+            self.spill(effects, names);
+        }
+        self.parked.push_back(Parked { row: at, values, since: self.ticks });
+    }
+
+    /// Counts the stream that has waited longest in an overflow row.
+    pub(super) fn spill(&mut self, effects: &mut Effects, names: Names<'_>) {
+        let Some(Parked { row: at, values, .. }) = self.parked.pop_front() else { return };
+        let Some(row) = self.row(at) else { return };
+        let (side, mut left) = (row.side(), bits(&values));
+        if row.lost != Lost::Row {
+            self.tallies.count(effects, &self.ids, None);
+        }
+        if let Labels::Of(key) = self.row(at).map_or(Labels::Text(side, String::new()), |row| row.labels.clone()) {
+            let kept = self.overflow_row(&key, names);
+            if let Some(row) = self.row(kept).filter(|row| row.rank != Rank::Overflow) {
+                left = row.emit(effects, &values);
+                self.enqueue(kept, left);
+            }
+        }
+        if left != 0 {
+            let last = self.last_row(side);
+            let values = only(left, values);
+            let left = self.row(last).map_or(0, |row| row.emit(effects, &values));
+            self.enqueue(last, left);
+            self.hold(effects, last, only(left, values));
+        }
+    }
+
+    /// Keeps what the last row of a side cannot count yet.
+    fn hold(&mut self, effects: &mut Effects, at: u32, values: Values) {
+        let Some((_, held)) = self.last.iter_mut().flatten().find(|(last, _)| *last == at) else { return };
+        let mut full = false;
+        for (metric, (held, value)) in held.iter_mut().zip(values).enumerate() {
+            match (value, held.first_mut()) {
+                (Some(value), Some(sum)) if metric == 0 => *sum = sum.saturating_add(value),
+                (Some(value), _) => held.push(value),
+                (None, _) => {}
+            }
+            full |= held.len() >= Self::HELD;
+        }
+        if full {
+            self.release(effects);
+        }
+    }
+
+    /// Defines what holds values that cannot wait, whatever it costs.
+    fn release(&mut self, effects: &mut Effects) {
+        for place in 0..self.last.len() {
+            let Some(Some((at, held))) = self.last.get_mut(place) else { continue };
+            let (at, held) = (*at, std::mem::take(held));
+            for (metric, (values, (kind, name))) in held.into_iter().zip(METRIC).enumerate() {
+                let Some(row) = self.row(at).filter(|_| !values.is_empty()) else { continue };
+                let Labels::Text(_, labels) = &row.labels else { continue };
+                let series = row.series(metric);
+                effects.define(series, kind, [labels.as_str(), &self.prefix, name].concat());
+                if let Some(row) = self.row_mut(at) {
+                    row.defined(metric);
+                }
+                for value in values {
+                    match metric {
+                        0 => effects.add(series, value),
+                        _ => effects.record(series, value),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offers the next series, as many as the pace allows.
+    pub(super) fn offer(&mut self, effects: &mut Effects, names: Names<'_>, occasion: Occasion) {
+        let room = self.pace.room();
+        if room == 0 {
+            return;
+        }
+        // Their own counters come first: they tell that something is missing.
+        let first = self.offered.len();
+        let Self { tallies, offered, .. } = self;
+        tallies.offer(effects, room, |series| offered.push((series, Offered::Tally)));
+        let room = room.saturating_sub(self.offered.len() - first);
+        let metrics = |(at, bits): (u32, u8)| {
+            let missing = self.row(at).map_or(0, |row| row.missing(bits));
+            (0..METRICS).filter(move |metric| missing >> metric & 1 == 1).map(move |metric| (at, metric))
+        };
+        let next: Vec<(u32, usize)> = self.queue.iter().flat_map(metrics).take(room).collect();
+        effects.patience = occasion.patience();
+        for (at, metric) in next {
+            let (Some(row), Some((kind, name))) = (self.row(at), METRIC.get(metric)) else { continue };
+            let labels = match &row.labels {
+                Labels::Text(_, text) => text.clone(),
+                Labels::Of(key) => stat_name(&labelled(values(key, names.known, names.own, &Numbers::new(key))), ""),
+            };
+            let held = self.last.iter().flatten().find(|(last, _)| *last == at);
+            let mut counts = held.and_then(|(_, held)| held.get(metric)).cloned().unwrap_or_default();
+            let parked = self.parked.iter().filter(|parked| parked.row == at);
+            counts.extend(parked.filter_map(|parked| *parked.values.get(metric)?));
+            let series = row.series(metric);
+            effects.offer(series, *kind, [labels.as_str(), &self.prefix, name].concat(), counts);
+            self.offered.push((series, Offered::Row(at, metric)));
+        }
+    }
+
+    /// Takes note of what the shell made of the latest offers. What they were to count is counted.
+    pub(super) fn settle(&mut self, effects: &mut Effects) {
+        if self.offered.is_empty() && effects.spent.total == 0 {
+            return;
+        }
+        self.pace.spent(effects.take_spent());
+        let defined = effects.take_defined();
+        for (series, offered) in std::mem::take(&mut self.offered) {
+            if !defined.contains(&series) {
+                continue;
+            }
+            let Offered::Row(at, metric) = offered else {
+                self.tallies.defined(series);
+                continue;
+            };
+            if let Some(row) = self.row_mut(at) {
+                row.defined(metric);
+            }
+            for parked in self.parked.iter_mut().filter(|parked| parked.row == at) {
+                if let Some(value) = parked.values.get_mut(metric) {
+                    *value = None;
+                }
+            }
+            if let Some((_, held)) = self.last.iter_mut().flatten().find(|(last, _)| *last == at)
+                && let Some(held) = held.get_mut(metric)
+            {
+                held.clear();
+            }
+        }
+        self.parked.retain(|parked| bits(&parked.values) != 0);
+        let Self { queue, rows, .. } = self;
+        queue.trim(|at, bits| {
+            usize::try_from(at).ok().and_then(|at| rows.get(at)).is_none_or(|row| row.missing(bits) == 0)
+        });
+    }
+
+    /// Counts everything that waits: the VM ends.
+    pub(super) fn finish(&mut self, effects: &mut Effects, names: Names<'_>) {
+        while !self.parked.is_empty() {
+            self.spill(effects, names);
+        }
+        self.release(effects);
+        self.tallies.finish(effects);
+    }
+}
+
+/// The values of the metrics of `bits`.
+fn only(bits: u8, mut values: Values) -> Values {
+    for (metric, value) in values.iter_mut().enumerate() {
+        if bits >> metric & 1 == 0 {
+            *value = None;
+        }
+    }
+    values
+}
+
+/// The metrics that have a value, as bits.
+fn bits(values: &Values) -> u8 {
+    let set = |(metric, value): (usize, &Option<u64>)| if value.is_some() { 1 << metric } else { 0 };
+    values.iter().enumerate().map(set).sum()
+}

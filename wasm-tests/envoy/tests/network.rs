@@ -1,0 +1,38 @@
+//! A module loaded as a network filter decides nothing there, so it lets no connection pass and says why.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use serde_json::json;
+use weir_scenario::{Proxy as Listener, Request, Session};
+use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
+
+#[test]
+fn a_module_loaded_as_a_network_filter_closes_connections_and_says_so_once() {
+    for name in ["policy", "rate-limit", "telemetry", "suite"] {
+        let configuration = match name {
+            "policy" => json!({"schema": 1, "name": "t", "workload": {"namespace": "a"}}),
+            "rate-limit" => json!({"schema": 1, "name": "t", "local": {"config": {"domain": "d", "descriptors": []}}}),
+            "telemetry" => json!({"schema": 1, "name": "t"}),
+            _ => json!({"schema": 1, "name": "t", "telemetry": {}}),
+        };
+        let plugin = Plugin {
+            name: name.to_owned(),
+            root_id: String::new(),
+            module: module(name).unwrap(),
+            configuration: configuration.to_string(),
+        };
+        let setup = Setup { network: vec![plugin], proxy: Listener::default(), ..Setup::default() };
+        let mut proxy = match Proxy::start(setup).unwrap() {
+            Booted::Ready(proxy) => proxy,
+            Booted::Refused(log) => panic!("{name}: {log}"),
+        };
+        for _ in 0..3 {
+            let response = proxy.send(&Request::default()).unwrap();
+            assert_eq!((response.status, response.seen), (None, None), "{name}");
+        }
+        let said = proxy.logs().unwrap().iter().filter(|line| line.text.contains("loaded as a network filter")).count();
+        assert_eq!(said, 1, "{name}");
+        assert_eq!(proxy.vm_failures().unwrap(), 0, "{name}");
+        proxy.stop().unwrap();
+    }
+}
