@@ -9,7 +9,7 @@ pub struct Stream {
     /// The `x-envoy-peer-metadata` of the request.
     pub(crate) peer: Vec<u8>,
     /// The `x-envoy-peer-metadata` of the response, where it is read before the end.
-    pub(crate) upstream_peer: Vec<u8>,
+    pub(crate) upstream_peer: Box<[u8]>,
 }
 
 impl Stream {
@@ -22,10 +22,7 @@ impl Stream {
 
     /// Keeps what the response says of its sender; nothing if it is too long. The last response counts.
     pub(crate) fn capture_response(&mut self, value: Option<&[u8]>) {
-        self.upstream_peer.clear();
-        if let Some(value) = value.filter(|value| value.len() <= PEER_HEADER_BYTES) {
-            self.upstream_peer.extend_from_slice(value);
-        }
+        self.upstream_peer = value.filter(|value| value.len() <= PEER_HEADER_BYTES).unwrap_or_default().into();
     }
 }
 
@@ -70,7 +67,7 @@ mod tests {
             ("a response without the header", None, b""),
         ] {
             stream.capture_response(value);
-            assert!(stream.upstream_peer == kept, "{name}");
+            assert!(*stream.upstream_peer == *kept, "{name}");
         }
     }
 }

@@ -185,6 +185,8 @@ fn cardinality(at: &At<'_>) -> Option<Cardinality> {
     Some((series?, new_stats_per_tick?, keep, fold))
 }
 
+// Alone, so that its checks do not make its caller one more function that can reach a panic.
+#[inline(never)]
 fn peer_metadata(at: &At<'_>) -> Option<(Trust, ReadAt)> {
     let mut fields = at.object()?;
     let trust = match fields.take("trust") {

@@ -139,7 +139,7 @@ impl Known {
         let (state, header, at) = match side {
             Side::Source => {
                 let header = match settings.reads_response() {
-                    true => stream.upstream_peer.as_slice(),
+                    true => &stream.upstream_peer,
                     false => attributes.bytes(&Attribute::UpstreamPeerMetadata).unwrap_or_default(),
                 };
                 (Attribute::UpstreamPeer, header, 0)
