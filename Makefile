@@ -13,6 +13,8 @@ TARGET := $(CURDIR)/target
 TOOLS := $(CURDIR)/.tools
 WASM := $(TARGET)/wasm32-wasip1/wasm
 MODULES := policy rate-limit telemetry suite
+# The same build with more callbacks: NAME-VARIANT.
+VARIANTS := telemetry-response
 # Crates that name no host: their unit tests also run on wasm32, where `usize` has 32 bits.
 PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
   filters/policy filters/rate-limit filters/telemetry filters/suite
@@ -48,15 +50,17 @@ doctor: ## which tools the doors need, which are there, how to get the rest
 
 .PHONY: modules
 modules: toolchain
-	$(call step,modules for Envoy: $(MODULES))
+	$(call step,modules for Envoy: $(MODULES) $(VARIANTS))
 	@cargo build --locked --profile wasm --target wasm32-wasip1 $(MODULES:%=-p weir-%-module)
 	@cargo build --locked --release -p weir-link
 	@mkdir -p dist
 	@for module in $(MODULES); do \
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$module.wasm --for $$module; done
+	@for variant in $(VARIANTS); do module=$${variant%-response}; \
+	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$variant.wasm --for $$variant; done
 
 .PHONY: build
-build: modules ## dist/{policy,rate-limit,telemetry,suite}.wasm and dist/weir
+build: modules ## dist/{policy,rate-limit,telemetry,telemetry-response,suite}.wasm and dist/weir
 	$(call step,the weir command line)
 	@cargo build --locked --release -p weir
 	@install -m 755 $(TARGET)/release/weir dist/weir

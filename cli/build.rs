@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-const MODULES: [&str; 4] = ["policy", "rate-limit", "telemetry", "suite"];
+const MODULES: [&str; 5] = ["policy", "rate-limit", "telemetry", "telemetry-response", "suite"];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=WEIR_DIST");

@@ -72,6 +72,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, elsewhere: &
     if let Some(plugin) = &found.plugin {
         loading(plugin, &mut remarks);
         strategy(plugin, &parts, file, &mut remarks);
+        responses(found, plugin, &parts, &mut remarks);
     }
     path_parameters(found, &parts, file, elsewhere, &mut remarks);
     remarks.0
@@ -126,6 +127,21 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut 
         let message = "requests pass it, and no policy, until the module is loaded and its configuration accepted: leave it \
                        out with `mode: enforce`";
         remarks.warning(discovery.path.as_str(), message);
+    }
+}
+
+/// Whether the module sees the responses that the document reads.
+fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], remarks: &mut Remarks) {
+    let reads = |part: &&Part<'_>| {
+        let at = part.value.pointer("/peerMetadata/readAt").and_then(Value::as_str);
+        part.module == Module::Telemetry && part.mode != "off" && at == Some("response")
+    };
+    if let Some(part) = parts.iter().find(reads).filter(|_| plugin.misses_responses) {
+        let within = part.path.strip_prefix('$').unwrap_or(part.path);
+        remarks.warning(
+            format!("{}{within}.peerMetadata.readAt", found.path),
+            "this module is not called for responses, so peers stay unknown: load `telemetry-response.wasm` or `suite.wasm`",
+        );
     }
 }
 

@@ -58,15 +58,18 @@ impl Module {
 
     /// The module of that file or image: `dist/suite.wasm`, `oci://registry.example.com/weir/suite:0.1.0`.
     pub(crate) fn named(place: &str) -> Option<Self> {
-        let file = place.rsplit('/').next()?;
-        let name = file.split(['@', ':']).next()?;
-        match name.strip_suffix(".wasm").unwrap_or(name) {
+        match stem(place) {
             "policy" => Some(Self::Policy),
             "rate-limit" => Some(Self::RateLimit),
-            "telemetry" => Some(Self::Telemetry),
+            "telemetry" | "telemetry-response" => Some(Self::Telemetry),
             "suite" => Some(Self::Suite),
             _ => None,
         }
+    }
+
+    /// Whether the module of that file or image is known to have no callback for response headers.
+    pub(crate) fn misses_responses(place: &str) -> bool {
+        matches!(stem(place), "policy" | "telemetry")
     }
 
     /// The parts that `document` has, with the mode of each; one that is no mode is kept as written.
@@ -121,6 +124,13 @@ impl fmt::Display for Module {
             Self::Suite => "suite",
         })
     }
+}
+
+/// The name of a file or image without what is around it.
+fn stem(place: &str) -> &str {
+    let file = place.rsplit('/').next().unwrap_or(place);
+    let name = file.split(['@', ':']).next().unwrap_or(file);
+    name.strip_suffix(".wasm").unwrap_or(name)
 }
 
 fn warnings_of<F: Filter>(document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {

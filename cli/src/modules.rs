@@ -1,10 +1,11 @@
 //! The modules inside this binary.
 
 /// Name of a module file and its bytes; empty bytes mean that the binary was built before the module.
-const MODULES: [(&str, &[u8]); 4] = [
+const MODULES: [(&str, &[u8]); 5] = [
     ("policy.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/policy.wasm"))),
     ("rate-limit.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/rate-limit.wasm"))),
     ("telemetry.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/telemetry.wasm"))),
+    ("telemetry-response.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/telemetry-response.wasm"))),
     ("suite.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/suite.wasm"))),
 ];
 

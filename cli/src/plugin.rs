@@ -105,6 +105,8 @@ pub(crate) struct Plugin {
     pub(crate) root: Root,
     /// The module, where its file or image is called so.
     pub(crate) module: Option<Module>,
+    /// Its name is that of a module that is not called for response headers.
+    pub(crate) misses_responses: bool,
     /// The kind of extension it is loaded as, if that is none for HTTP, and the path of where that is said.
     pub(crate) not_http: Option<(String, String)>,
     pub(crate) strategy: Written,
@@ -134,6 +136,7 @@ impl Plugin {
             path: path.to_owned(),
             root: Root::of(text("pluginName").unwrap_or_default()),
             module: text("url").and_then(Module::named),
+            misses_responses: text("url").is_some_and(Module::misses_responses),
             not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
             strategy: written(value, path, "failStrategy", ["FAIL_OPEN", "FAIL_CLOSE", "FAIL_RELOAD"]),
             two_strategies: false,
@@ -148,6 +151,7 @@ impl Plugin {
         let code = field(value, "vm_config").and_then(|vm| vm.get("code"));
         let local = code.and_then(|code| code.pointer("/local/filename"));
         let remote = code.and_then(|code| field(code.get("remote")?, "http_uri")?.get("uri"));
+        let file = local.or(remote).and_then(Value::as_str);
         let extension = around.extension.as_ref().filter(|name| !name.contains(".filters.http."));
         let mut strategy = written(value, path, "failure_policy", ["FAIL_OPEN", "FAIL_CLOSED", "FAIL_RELOAD"]);
         let old = spelling(value, "fail_open");
@@ -163,7 +167,8 @@ impl Plugin {
         Self {
             path: path.to_owned(),
             root: Root::of(text("root_id").unwrap_or_default()),
-            module: local.or(remote).and_then(Value::as_str).and_then(Module::named),
+            module: file.and_then(Module::named),
+            misses_responses: file.is_some_and(Module::misses_responses),
             not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
             strategy,
             two_strategies,

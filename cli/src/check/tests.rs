@@ -281,3 +281,23 @@ fn what_must_misfire_is_a_problem() {
     let message = &remarks(&unknown, &[])[0].message;
     assert!(message.ends_with("[direct-address-unknown]") && message.contains("`shop/blocks`"), "{message}");
 }
+
+#[test]
+fn a_document_that_reads_responses_needs_a_module_that_sees_them() {
+    let document = |at: &str, mode: &str| json!({"schema": 1, "name": "cart", "mode": mode, "metricPrefix": "x_", "peerMetadata": {"readAt": at}});
+    let istio = |url: &str, document: Value| wasm_plugin(document, json!({"url": url, "failStrategy": "FAIL_OPEN"}));
+    let envoy = |file: &str, document: Value| {
+        let more = json!({"vm_config": {"code": {"local": {"filename": file}}}, "failure_policy": "FAIL_OPEN"});
+        filter(HTTP, document, more)
+    };
+    let told: &[&str] = &["warning: $.spec.pluginConfig.peerMetadata.readAt: this module is not called for responses"];
+    let own: &[&str] = &["warning: $.typed_config.config.configuration.value.peerMetadata.readAt: this module is not"];
+    expect(&[
+        ("an image", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "enforce")), told),
+        ("a file", envoy("dist/telemetry.wasm", document("response", "shadow")), own),
+        ("the variant", istio("oci://r.example/weir/telemetry-response:0.1.0", document("response", "enforce")), &[]),
+        ("a module of unknown name", istio("oci://r.example/own:1", document("response", "enforce")), &[]),
+        ("read at the end", istio("oci://r.example/weir/telemetry:0.1.0", document("end", "enforce")), &[]),
+        ("switched off", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "off")), &[]),
+    ]);
+}

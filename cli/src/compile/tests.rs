@@ -56,6 +56,7 @@ fn a_module_is_known_by_its_file_or_image() {
         ("oci://registry.example.com:5000/weir/rate-limit:0.1.0", Some(Module::RateLimit)),
         ("registry.example.com/weir/policy@sha256:0f4c", Some(Module::Policy)),
         ("telemetry", Some(Module::Telemetry)),
+        ("dist/telemetry-response.wasm", Some(Module::Telemetry)),
         ("/var/lib/istio/data/3f79.wasm", None),
         ("", None),
     ] {

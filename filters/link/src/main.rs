@@ -5,6 +5,8 @@
 //! and with them the code that only they reached; so are the SDK's methods that nobody calls, and all but one of
 //! functions whose code is the same. The `name` section stays, shortened: Envoy's backtraces need it.
 //!
+//! One build can become several modules that differ in their exports; each is told which it has.
+//!
 //! What cannot ship is refused here: an import that Envoy does not offer on every supported line, a missing part of the
 //! ABI, a module above [`SIZE_LIMIT`]. `weir-link --panics FILE.wasm` counts the functions, reachable from an export,
 //! that call into `core::panicking`.
@@ -55,6 +57,7 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     let mut module = read(from)?;
     exports::replace(&mut module);
     exports::strip(&mut module, &keep)?;
+    exports::tell(&mut module, &keep)?;
     vtables::prune(&mut module);
     walrus::passes::gc::run(&mut module);
     let mut module = merge::identical(module)?;

@@ -1,4 +1,4 @@
-//! What is kept of the request headers until the stream ends: routes and later filters remove peer metadata.
+//! What is kept of the headers until the stream ends: routes and other filters remove peer metadata.
 
 use crate::peer::{PEER_HEADER, PEER_HEADER_BYTES};
 use weir_model::Headers;
@@ -8,6 +8,8 @@ use weir_model::Headers;
 pub struct Stream {
     /// The `x-envoy-peer-metadata` of the request.
     pub(crate) peer: Vec<u8>,
+    /// The `x-envoy-peer-metadata` of the response, where it is read before the end.
+    pub(crate) upstream_peer: Box<[u8]>,
 }
 
 impl Stream {
@@ -16,6 +18,11 @@ impl Stream {
         if let Some(value) = headers.first(PEER_HEADER).filter(|value| value.len() <= PEER_HEADER_BYTES) {
             self.peer.extend_from_slice(value);
         }
+    }
+
+    /// Keeps what the response says of its sender; nothing if it is too long. The last response counts.
+    pub(crate) fn capture_response(&mut self, value: Option<&[u8]>) {
+        self.upstream_peer = value.filter(|value| value.len() <= PEER_HEADER_BYTES).unwrap_or_default().into();
     }
 }
 
@@ -44,6 +51,23 @@ mod tests {
             let mut stream = Stream::default();
             stream.capture(&Headers::new(&bytes));
             assert_eq!(stream.peer, kept);
+        }
+    }
+
+    #[test]
+    fn the_last_response_counts_and_is_never_kept_if_it_is_too_long() {
+        let (longest, long) = (vec![b'h'; PEER_HEADER_BYTES], vec![b'h'; PEER_HEADER_BYTES + 1]);
+        let mut stream = Stream::default();
+        for (name, value, kept) in [
+            ("the first response", Some(b"peer".as_slice()), b"peer".as_slice()),
+            ("a later one", Some(b"other"), b"other"),
+            ("the longest value", Some(&longest), &longest),
+            ("a value that is too long", Some(&long), b""),
+            ("a value again", Some(b"peer"), b"peer"),
+            ("a response without the header", None, b""),
+        ] {
+            stream.capture_response(value);
+            assert!(*stream.upstream_peer == *kept, "{name}");
         }
     }
 }

@@ -33,6 +33,15 @@ pub(crate) enum Trust {
     Never,
 }
 
+/// When the header is read in which the peer of an outbound stream describes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadAt {
+    /// When the stream ends, from the headers as the client got them.
+    End,
+    /// When the response headers pass this filter, before the filters ahead of it can remove any.
+    Response,
+}
+
 /// A checked configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -50,6 +59,7 @@ pub(crate) struct Settings {
     /// Distinct values per label.
     pub(crate) fold: BTreeMap<&'static str, usize>,
     pub(crate) trust: Trust,
+    read_at: ReadAt,
     /// Istio configured this proxy, so its own route and cluster names mean something.
     pub(crate) istio: bool,
     /// The proxy is an Istio gateway.
@@ -73,9 +83,9 @@ impl Settings {
             Some(at) => cardinality(&at),
             None => Some((SERIES, NEW_STATS_PER_TICK, KEEP.to_vec(), BTreeMap::new())),
         };
-        let trust = match fields.take("peerMetadata") {
+        let peer_metadata = match fields.take("peerMetadata") {
             Some(at) => peer_metadata(&at),
-            None => Some(Trust::Mtls),
+            None => Some((Trust::Mtls, ReadAt::End)),
         };
         let host_fallback = match fields.take("hostFallback") {
             Some(at) => at.word(&[("auto", true), ("off", false)]),
@@ -90,6 +100,7 @@ impl Settings {
             return None;
         }
         let (series, new_stats_per_tick, keep, fold) = cardinality?;
+        let (trust, read_at) = peer_metadata?;
         Some(Self {
             name: name.to_owned(),
             mode: mode?,
@@ -99,7 +110,8 @@ impl Settings {
             new_stats_per_tick,
             keep,
             fold,
-            trust: trust?,
+            trust,
+            read_at,
             istio: node.text("ISTIO_VERSION").is_some(),
             gateway: node.id.starts_with("router~"),
             host_fallback: host_fallback?,
@@ -115,6 +127,11 @@ impl Settings {
     /// Whether a header is read in which the peer of that side's streams describes itself.
     pub(crate) fn tells_peer(&self, side: Side) -> bool {
         self.trust != Trust::Never && self.reporter.is_none_or(|reporter| reporter == side)
+    }
+
+    /// Whether the header of the upstream peer is read while the response passes, rather than at the end.
+    pub(crate) fn reads_response(&self) -> bool {
+        self.mode != Mode::Off && self.read_at == ReadAt::Response && self.tells_peer(Side::Source)
     }
 
     /// Whether the filter state is read in which Istio's metadata exchange keeps the peer of that side's streams. Elsewhere
@@ -168,14 +185,20 @@ fn cardinality(at: &At<'_>) -> Option<Cardinality> {
     Some((series?, new_stats_per_tick?, keep, fold))
 }
 
-fn peer_metadata(at: &At<'_>) -> Option<Trust> {
+// Alone, so that its checks do not make its caller one more function that can reach a panic.
+#[inline(never)]
+fn peer_metadata(at: &At<'_>) -> Option<(Trust, ReadAt)> {
     let mut fields = at.object()?;
     let trust = match fields.take("trust") {
         Some(at) => at.word(&[("mtls", Trust::Mtls), ("always", Trust::Always), ("never", Trust::Never)]),
         None => Some(Trust::Mtls),
     };
+    let read_at = match fields.take("readAt") {
+        Some(at) => at.word(&[("end", ReadAt::End), ("response", ReadAt::Response)]),
+        None => Some(ReadAt::End),
+    };
     fields.finish();
-    trust
+    Some((trust?, read_at?))
 }
 
 fn metric_prefix(at: &At<'_>) -> Option<String> {

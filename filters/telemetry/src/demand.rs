@@ -32,7 +32,7 @@ impl Demands {
         };
         Self {
             request: Demand { idle: !tells_peer, request_first: peer(), ..Demand::default() },
-            response: Demand::idle(),
+            response: response(settings),
             end_unseen: Demand { request_first: peer(), ..end(settings) },
             end: end(settings),
         }
@@ -46,6 +46,14 @@ impl Demands {
             Phase::EndUnseen => &self.end_unseen,
         }
     }
+}
+
+/// The header is read on every listener: to ask for the direction first would cost as much as the header does.
+fn response(settings: &Settings) -> Demand {
+    if !settings.reads_response() {
+        return Demand::idle();
+    }
+    Demand { attributes: BTreeSet::from([Attribute::UpstreamPeerMetadata]), ..Demand::default() }
 }
 
 fn end(settings: &Settings) -> Demand {
@@ -76,7 +84,7 @@ fn end(settings: &Settings) -> Demand {
         // The routes that mean something are those of outbound listeners.
         outbound.push(Attribute::RouteName);
     }
-    if settings.tells_peer(Side::Source) {
+    if settings.tells_peer(Side::Source) && !settings.reads_response() {
         outbound.push(Attribute::UpstreamPeerMetadata);
     }
     if settings.exchanges(Side::Source) {

@@ -138,7 +138,10 @@ impl Known {
         let attributes = facts.attributes;
         let (state, header, at) = match side {
             Side::Source => {
-                let header = attributes.bytes(&Attribute::UpstreamPeerMetadata).unwrap_or_default();
+                let header = match settings.reads_response() {
+                    true => &stream.upstream_peer,
+                    false => attributes.bytes(&Attribute::UpstreamPeerMetadata).unwrap_or_default(),
+                };
                 (Attribute::UpstreamPeer, header, 0)
             }
             Side::Destination => (Attribute::DownstreamPeer, stream.peer.as_slice(), 1),

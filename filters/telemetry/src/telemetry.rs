@@ -78,7 +78,11 @@ impl Filter for Telemetry {
         Verdict::Continue
     }
 
-    fn response(&mut self, _stream: &mut Stream, _facts: &Facts<'_>, _io: &mut Io<'_>) {}
+    fn response(&mut self, stream: &mut Stream, facts: &Facts<'_>, _io: &mut Io<'_>) {
+        if self.settings.reads_response() {
+            stream.capture_response(facts.attributes.bytes(&Attribute::UpstreamPeerMetadata));
+        }
+    }
 
     fn end(&mut self, stream: &mut Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
         if self.settings.mode == Mode::Off {

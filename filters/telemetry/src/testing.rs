@@ -106,6 +106,8 @@ fn record_in(kinds: &Kinds, histograms: &mut BTreeMap<String, Vec<u64>>, series:
 pub(crate) struct Streamed {
     pub(crate) request: Vec<(&'static str, Vec<u8>)>,
     pub(crate) attributes: Attributes,
+    /// What only the passing response shows.
+    pub(crate) response: Attributes,
     pub(crate) unseen: bool,
 }
 
@@ -130,6 +132,11 @@ impl Streamed {
         self
     }
 
+    pub(crate) fn on_response(mut self, attribute: Attribute, value: impl AsRef<[u8]>) -> Self {
+        self.response.set(&attribute, value.as_ref());
+        self
+    }
+
     /// Runs the stream with no more facts than the filter demands.
     pub(crate) fn run(&self, filter: &mut Telemetry, held: &mut Held) {
         let mut stream = Default::default();
@@ -151,7 +158,8 @@ impl Streamed {
                 attributes.set_int(&Attribute::ListenerDirection, i64::from(inbound));
             }
             for attribute in demand.of_stream(inbound, true) {
-                if let Some(value) = self.attributes.bytes(&attribute) {
+                let shown = self.response.bytes(&attribute).filter(|_| *phase == Phase::Response);
+                if let Some(value) = shown.or_else(|| self.attributes.bytes(&attribute)) {
                     attributes.set(&attribute, value);
                 }
             }

@@ -75,6 +75,10 @@ imports! { "wasi_snapshot_preview1":
     fn clock_time_get(clock: u32, precision: u64, time: *mut u64);
 }
 
+imports! { "weir":
+    fn sees_responses();
+}
+
 fn check(status: u32) -> Result<(), Status> {
     if status == 0 { Ok(()) } else { Err(Status(status)) }
 }
@@ -223,4 +227,11 @@ pub(crate) fn local_reply(
         headers.len(),
         grpc_status
     )))
+}
+
+/// Whether this module has a callback for response headers. One build is linked with it and without: the link step puts
+/// the answer in the place of this import.
+pub(crate) fn module_sees_responses() -> bool {
+    // SAFETY: it takes nothing and gives a number.
+    unsafe { sees_responses() != 0 }
 }

@@ -7,7 +7,11 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use std::cell::RefCell;
 use std::rc::Rc;
-use weir_model::{Filter, Problems};
+use weir_model::{Filter, Phase, Problems};
+
+/// What a configuration is told that reads response headers in a module without the callback for them.
+const BLIND: &str = "this configuration reads response headers, and this module is not called for them, so what they say \
+                     stays unknown: load `telemetry-response.wasm` or `suite.wasm` instead";
 
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
 pub(crate) struct Root<F: Filter> {
@@ -47,6 +51,9 @@ impl<F: Filter + 'static> RootContext for Root<F> {
             Ok(filter) => {
                 for warning in filter.warnings() {
                     log::warn!("weir: {warning}");
+                }
+                if !filter.demand(Phase::Response).idle && !abi::module_sees_responses() {
+                    log::warn!("weir: {BLIND}");
                 }
                 self.core = Some(Rc::new(RefCell::new(Core::new(filter))));
                 true

@@ -6,11 +6,11 @@ use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
 
 #[test]
 fn a_module_loaded_as_a_network_filter_closes_connections_and_says_so_once() {
-    for name in ["policy", "rate-limit", "telemetry", "suite"] {
+    for name in ["policy", "rate-limit", "telemetry", "telemetry-response", "suite"] {
         let configuration = match name {
             "policy" => json!({"schema": 1, "name": "t", "workload": {"namespace": "a"}}),
             "rate-limit" => json!({"schema": 1, "name": "t", "local": {"config": {"domain": "d", "descriptors": []}}}),
-            "telemetry" => json!({"schema": 1, "name": "t"}),
+            "telemetry" | "telemetry-response" => json!({"schema": 1, "name": "t"}),
             _ => json!({"schema": 1, "name": "t", "telemetry": {}}),
         };
         let plugin = Plugin {

@@ -14,6 +14,8 @@ pub enum Module {
     RateLimit,
     /// `telemetry.wasm`
     Telemetry,
+    /// `telemetry-response.wasm`, which sees responses pass
+    TelemetryResponse,
     /// `suite.wasm`
     Suite,
     /// `probe.wasm`, which does not ship: it tries every hostcall and logs what came of it.
@@ -30,6 +32,7 @@ impl Module {
             Module::Policy => "policy",
             Module::RateLimit => "rate-limit",
             Module::Telemetry => "telemetry",
+            Module::TelemetryResponse => "telemetry-response",
             Module::Suite => "suite",
             Module::Probe => "probe",
             Module::ShellProbe => "shell-probe",

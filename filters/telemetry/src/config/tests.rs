@@ -20,6 +20,8 @@ fn documents_that_are_fine() {
         r#", "hostFallback": "auto""#,
         r#", "hostFallback": "off""#,
         r#", "cardinality": {"newStatsPerTick": 1000}"#,
+        r#", "peerMetadata": {"readAt": "end"}"#,
+        r#", "peerMetadata": {"trust": "always", "readAt": "response"}"#,
         r#", "peerMetadata": {"trust": "always"}, "telemetry": [], "classify": [], "definitions": [], "accessLog": {}"#,
     ] {
         assert_eq!(problems(rest), Vec::<String>::new(), "{rest}");
@@ -28,7 +30,7 @@ fn documents_that_are_fine() {
 
 #[test]
 fn every_problem_has_its_place() {
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 9] = [
         (r#", "hostFallback": "on""#, &["$.hostFallback: `on` is not one of `auto`, `off`"]),
         (r#", "reporter": "waypoint""#, &["$.reporter: `waypoint` is not one of `source`, `destination`"]),
         (r#", "metricPrefix": """#, &["$.metricPrefix: must not be empty"]),
@@ -39,6 +41,13 @@ fn every_problem_has_its_place() {
         (
             r#", "peerMetadata": {"trust": "maybe"}"#,
             &["$.peerMetadata.trust: `maybe` is not one of `mtls`, `always`, `never`"],
+        ),
+        (
+            r#", "peerMetadata": {"trust": 1, "readAt": "request"}"#,
+            &[
+                "$.peerMetadata.trust: expected a string, found a number",
+                "$.peerMetadata.readAt: `request` is not one of `end`, `response`",
+            ],
         ),
         (
             r#", "cardinality": {"series": 0, "keep": ["colour"]}, "peerMetadata": {"trust": "mtls"}, "metricPrefix": """#,

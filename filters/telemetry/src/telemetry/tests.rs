@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod exchange;
 mod istio;
+mod response;
 
 const TOTAL: &str = "istio_requests_total";
 

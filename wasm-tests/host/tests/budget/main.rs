@@ -12,7 +12,7 @@ use weir_scenario::run_dir;
 use weir_test_host::InProcess;
 
 /// The modules that ship, whose panic paths are counted.
-const MODULES: [&str; 4] = ["policy", "rate-limit", "telemetry", "suite"];
+const MODULES: [&str; 5] = ["policy", "rate-limit", "telemetry", "telemetry-response", "suite"];
 
 #[test]
 fn budget() -> Result<(), String> {
