@@ -34,7 +34,8 @@ pub(super) fn read(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<
         let policy = context.policy;
         let message = format!(
             "policy `{policy}` asks for the address of the direct peer, which Envoy shows no Wasm filter: in a DENY policy \
-             this holds for every request, in an ALLOW policy for none; give `workload.directAddress`"
+             this holds for every request, in an ALLOW policy for none; give `workload.directAddress`, and let a \
+             set_filter_state filter before this one write it"
         );
         at.warning("direct-address-unknown", message);
     }
