@@ -94,9 +94,10 @@ impl Judge {
         std::mem::swap(&mut self.kept, &mut self.matches);
     }
 
-    /// Charges the limits that can refuse, or the others. Stops at the first refusal unless all limits count every request.
+    /// Charges the limits that can refuse, or the others. After the first refusal nothing more is charged, unless all limits
+    /// count every request; the other limits are only asked, since one of them may refuse for longer.
     fn charge(&mut self, limits: &[Limit], shadow: bool, table: &mut Table, cells: &mut dyn Cells, now: Moment) {
-        let charge = match self.charging {
+        let mut charge = match self.charging {
             Charging::AllOrNothing => Charge::IfFits,
             Charging::Reference => Charge::Always,
         };
@@ -113,12 +114,16 @@ impl Judge {
                 }),
             };
             let answer = Answer::new(found.limit, shadow, outcome, self.deny_full);
+            if charge == Charge::Never {
+                self.answers.extend(Some(answer).filter(Answer::refuses));
+                continue;
+            }
             if let (Some(Outcome::Taken { receipt, .. }), Some(found)) = (outcome, self.matches.get_mut(index)) {
                 found.receipt = Some(receipt);
             }
             self.answers.push(answer);
             if answer.refuses() && self.charging == Charging::AllOrNothing {
-                break;
+                charge = Charge::Never;
             }
         }
     }

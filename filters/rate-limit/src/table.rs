@@ -50,6 +50,8 @@ pub(crate) enum Charge {
     IfFits,
     /// They count in any case.
     Always,
+    /// They do not count: it is only asked whether they would fit.
+    Never,
 }
 
 /// What happened to hits.
@@ -196,13 +198,13 @@ impl Table {
                         return Outcome::Full { standing, retry };
                     }
                     let refused = Outcome::Exceeded { standing, retry };
-                    if charge == Charge::IfFits {
+                    if charge != Charge::Always {
                         return refused;
                     }
                     (algorithm.force(seat.start, hits, now), false, refused)
                 }
             };
-            if hits == 0 {
+            if hits == 0 || charge == Charge::Never {
                 return outcome;
             }
             let way = line.settle(&seat, key.fingerprint, state, anew);

@@ -71,6 +71,12 @@ impl Key {
         self.peer_principal != UNKNOWN && !self.is_invented()
     }
 
+    /// The same as a key whose peer nobody vouches for.
+    pub(crate) fn disowned(mut self) -> Self {
+        self.client_peer = true;
+        self.folded()
+    }
+
     /// When its row is made, compared with others.
     pub(crate) fn rank(&self) -> Rank {
         match (self.is_invented(), self.is_vouched()) {

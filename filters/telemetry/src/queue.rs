@@ -62,6 +62,11 @@ impl Queue {
         }
     }
 
+    /// Whether a last row waits.
+    pub(crate) fn overflow_waits(&self) -> bool {
+        self.waiting.get(Rank::Overflow.number()).is_some_and(|waiting| *waiting > 0)
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.iter().all(|waiting| *waiting == 0)

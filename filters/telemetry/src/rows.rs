@@ -11,6 +11,7 @@
 mod waiting;
 
 use crate::config::{Settings, Side};
+use crate::intern::{OTHER_ID, UNKNOWN};
 use crate::key::{Key, Rank};
 use crate::known::{Known, Own, foldable};
 use crate::label::{COUNT, LABELS, Numbers, values};
@@ -52,6 +53,8 @@ pub(crate) struct Rows {
     ids: SeriesIds,
     rows: Vec<Row>,
     own: BTreeMap<Key, u32>,
+    /// How many of these rows each principal of a peer has, by its number.
+    of_principal: Vec<usize>,
     /// Keys that are counted in an overflow row; forgotten when there are too many.
     astray: BTreeMap<Key, u32>,
     kept: BTreeMap<Vec<u8>, u32>,
@@ -85,6 +88,7 @@ impl Rows {
             ids: SeriesIds::default(),
             rows: Vec::new(),
             own: BTreeMap::new(),
+            of_principal: Vec::new(),
             astray: BTreeMap::new(),
             kept: BTreeMap::new(),
             last: [None, None],
@@ -164,12 +168,21 @@ impl Rows {
         if let Some(at) = self.own.get(key) {
             return *at;
         }
+        // A certificate vouches for who the peer is, not for the number of its rows: beyond a quarter of the budget its
+        // description is `other`, beyond half of it its streams are counted in overflow rows.
+        let own = self.rows_of(key);
         let crowded = self.own.len() >= self.budget.div_ceil(2) || !self.queue.has_room(key.rank());
-        let key = if crowded { key.folded() } else { *key };
+        let key = match (own >= self.budget.div_ceil(4), crowded) {
+            (true, _) => key.disowned(),
+            (false, true) => key.folded(),
+            (false, false) => *key,
+        };
         if let Some(at) = self.own.get(&key) {
             return *at;
         }
-        if self.own.len() < self.budget && self.queue.has_room(key.rank()) {
+        let greedy = own >= self.budget.div_ceil(2);
+        if self.own.len() < self.budget && !greedy && self.queue.has_room(key.rank()) {
+            self.count_row_of(&key);
             let numbers = Numbers::new(&key);
             let labels = labelled(values(&key, names.known, names.own, &numbers));
             let folded =
@@ -180,6 +193,23 @@ impl Rows {
             return at;
         }
         self.overflow_row(&key, names)
+    }
+
+    /// How many rows the peer of a stream with `key` has; none that is not known counts.
+    fn rows_of(&self, key: &Key) -> usize {
+        let place =
+            usize::try_from(key.peer_principal).ok().filter(|_| ![UNKNOWN, OTHER_ID].contains(&key.peer_principal));
+        place.and_then(|place| self.of_principal.get(place)).copied().unwrap_or_default()
+    }
+
+    fn count_row_of(&mut self, key: &Key) {
+        let Ok(place) = usize::try_from(key.peer_principal) else { return };
+        if self.of_principal.len() <= place {
+            self.of_principal.resize(place + 1, 0);
+        }
+        if let Some(count) = self.of_principal.get_mut(place) {
+            *count += 1;
+        }
     }
 
     /// The row for streams with `key` that have none of their own.

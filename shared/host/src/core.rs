@@ -20,6 +20,8 @@ pub(crate) struct Core<F: Filter> {
     awake: bool,
     /// How often the timer fires.
     period: Option<Duration>,
+    /// Its root context is gone, or has another core: the timer is not this core's any more.
+    retired: bool,
 }
 
 /// The demanded facts could not be fetched.
@@ -39,6 +41,7 @@ impl<F: Filter> Core<F> {
             cells: SharedCells,
             awake: false,
             period: None,
+            retired: false,
         }
     }
 
@@ -63,9 +66,15 @@ impl<F: Filter> Core<F> {
         self.arm();
     }
 
+    /// Stops the timer for good: Envoy would go on firing it after the root context is gone.
+    pub(crate) fn retire(&mut self) {
+        self.retired = true;
+        self.arm();
+    }
+
     /// Sets the timer as the core wants it now.
     fn arm(&mut self) {
-        let period = self.filter.tick_period();
+        let period = if self.retired { None } else { self.filter.tick_period() };
         if period == self.period {
             return;
         }

@@ -24,7 +24,20 @@ impl<F: Filter> Default for Root<F> {
     }
 }
 
+impl<F: Filter> Drop for Root<F> {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
 impl<F: Filter> Root<F> {
+    /// Stops the timer of the core that is in force until now.
+    fn retire(&self) {
+        if let Some(Ok(mut core)) = self.core.as_ref().map(|core| core.try_borrow_mut()) {
+            core.retire();
+        }
+    }
+
     fn compile() -> Result<F, Problems> {
         let root_id = abi::property(b"plugin_root_id").unwrap_or_default();
         if !matches!(&*root_id, b"" | b"weir") {
@@ -55,6 +68,7 @@ impl<F: Filter + 'static> RootContext for Root<F> {
                 if !filter.demand(Phase::Response).idle && !abi::module_sees_responses() {
                     log::warn!("weir: {BLIND}");
                 }
+                self.retire();
                 self.core = Some(Rc::new(RefCell::new(Core::new(filter))));
                 true
             }
@@ -79,7 +93,7 @@ impl<F: Filter + 'static> RootContext for Root<F> {
         Some(ContextType::HttpContext)
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::<F>::new(self.core.clone())))
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::<F>::new(context, self.core.clone())))
     }
 }

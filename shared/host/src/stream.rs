@@ -5,6 +5,7 @@
 
 use crate::abi::{self, Buffer, Map};
 use crate::core::Core;
+use crate::network;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -20,6 +21,7 @@ const FAILED_STARTS: usize = 8;
 
 /// What a stream remembers.
 pub(crate) struct Stream<F: Filter> {
+    context: u32,
     core: Option<Rc<RefCell<Core<F>>>>,
     state: F::Stream,
     /// Request headers came here.
@@ -32,8 +34,8 @@ pub(crate) struct Stream<F: Filter> {
 }
 
 impl<F: Filter> Stream<F> {
-    pub(crate) fn new(core: Option<Rc<RefCell<Core<F>>>>) -> Self {
-        Self { core, state: F::Stream::default(), seen: false, bodyless: false, awaited: None, ended: false }
+    pub(crate) fn new(context: u32, core: Option<Rc<RefCell<Core<F>>>>) -> Self {
+        Self { context, core, state: F::Stream::default(), seen: false, bodyless: false, awaited: None, ended: false }
     }
 
     /// Runs `act` with the core. `None` where there is no configured core, which the host should have prevented.
@@ -95,6 +97,12 @@ impl<F: Filter> Stream<F> {
     }
 }
 
+impl<F: Filter> Drop for Stream<F> {
+    fn drop(&mut self) {
+        network::forget(self.context);
+    }
+}
+
 impl<F: Filter> Context for Stream<F> {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
         if headers == 0 {
@@ -150,7 +158,8 @@ impl<F: Filter> HttpContext for Stream<F> {
     }
 
     fn on_log(&mut self) {
-        if self.ended {
+        // The end of a connection is not a stream's.
+        if self.ended || network::forget(self.context) {
             return;
         }
         self.ended = true;

@@ -28,8 +28,13 @@ fn a_module_loaded_as_a_network_filter_closes_connections_and_says_so_once() {
             let response = proxy.send(&Request::default()).unwrap();
             assert_eq!((response.status, response.seen), (None, None), "{name}");
         }
-        let said = proxy.logs().unwrap().iter().filter(|line| line.text.contains("loaded as a network filter")).count();
-        assert_eq!(said, 1, "{name}");
+        let logs = proxy.logs().unwrap();
+        let said: Vec<&str> =
+            logs.iter().map(|line| line.text.as_str()).filter(|text| text.contains("weir:")).collect();
+        assert_eq!(said.len(), 1, "{name}: {said:?}");
+        assert!(said.iter().all(|text| text.contains("loaded as a network filter")), "{name}: {said:?}");
+        let counted = proxy.metrics().unwrap().0;
+        assert!(!counted.iter().any(|sample| sample.name == "istio_requests_total"), "{name}: {counted:?}");
         assert_eq!(proxy.vm_failures().unwrap(), 0, "{name}");
         proxy.stop().unwrap();
     }

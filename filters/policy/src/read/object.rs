@@ -139,7 +139,11 @@ impl<'w, 'v> Selection<'w, 'v> {
             namespace,
             trust: &self.workload.trust,
             policy: &policy,
-            direct_address: self.workload.direct_address.is_some(),
+            direct_address_unknown: match (&self.workload.direct_address, action, dry_run) {
+                (Some(_), ..) | (None, Some(Action::Audit), _) => None,
+                (None, _, true) => Some("dry-run-direct-address-unknown"),
+                (None, _, false) => Some("direct-address-unknown"),
+            },
         };
         let rules = rules.map(|at| at.each(|item| rule::rule(&item, &context))).unwrap_or_default();
         fields.finish();

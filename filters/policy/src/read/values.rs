@@ -13,8 +13,8 @@ pub(super) struct Context<'a> {
     pub(super) trust: &'a TrustDomains,
     /// Namespace and name of the policy, for messages.
     pub(super) policy: &'a str,
-    /// Whether the address of the direct peer is to be had.
-    pub(super) direct_address: bool,
+    /// Which warning a clause on the direct peer's address deserves, if it cannot be had.
+    pub(super) direct_address_unknown: Option<&'static str>,
 }
 
 /// The most service accounts in one list, and the most bytes of each (Istio's validation).
@@ -30,14 +30,16 @@ pub(super) fn read(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<
     if *key == Key::ServiceAccount && items.len() > SERVICE_ACCOUNTS {
         at.problem::<()>(format!("at most {SERVICE_ACCOUNTS} service accounts can be listed"));
     }
-    if *key == Key::DirectAddress && !context.direct_address {
+    if *key == Key::DirectAddress
+        && let Some(id) = context.direct_address_unknown
+    {
         let policy = context.policy;
         let message = format!(
             "policy `{policy}` asks for the address of the direct peer, which Envoy shows no Wasm filter: in a DENY policy \
              this holds for every request, in an ALLOW policy for none; give `workload.directAddress`, and let a \
              set_filter_state filter before this one write it"
         );
-        at.warning("direct-address-unknown", message);
+        at.warning(id, message);
     }
     Some(items.iter().filter_map(|item| value(item, key, context)).flatten().collect())
 }

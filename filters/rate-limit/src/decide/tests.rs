@@ -224,7 +224,7 @@ fn the_longest_wait_is_told_and_none_that_would_not_end() {
         (Charging::Reference, "h:x:1 m:x:1", "h", hour),
         (Charging::Reference, "m:x:1 h:x:2", "h", Some(Wait::Forever)),
         (Charging::Reference, "h:x:1 z:x:1 m:x:1", "z", Some(Wait::Forever)),
-        (Charging::AllOrNothing, "m:x:1 h:x:1", "m", minute),
+        (Charging::AllOrNothing, "m:x:1 h:x:1", "h", hour),
         (Charging::AllOrNothing, "h:x:1 m:x:1", "h", hour),
         (Charging::AllOrNothing, "m:x:2", "m", Some(Wait::Forever)),
         (Charging::AllOrNothing, "z:x:1", "z", Some(Wait::Forever)),

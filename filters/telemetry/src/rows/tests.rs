@@ -225,3 +225,33 @@ fn folding_is_counted_by_label() {
     let told: Vec<_> = held.series("weir_folded_total").into_iter().map(|(l, n)| (l["reason"].clone(), n)).collect();
     assert_eq!(told, [("destination_service".to_owned(), 2)]);
 }
+
+#[test]
+fn one_principal_does_not_take_the_rows_of_others() {
+    let mut filter = telemetry(r#", "reporter": "destination", "cardinality": {"series": 100}"#, &Node::default());
+    let mut held = Held::default();
+    let stream = |principal: &str, workload: &str, code: i64| {
+        let peer = json_struct(&format!(r#"{{"WORKLOAD_NAME": "{workload}", "NAMESPACE": "shop"}}"#));
+        Streamed::default()
+            .header("x-envoy-peer-metadata", base64(&struct_bytes(&peer)))
+            .bytes(Attribute::PeerUriSan, format!("spiffe://td/ns/shop/sa/{principal}"))
+            .bool(Attribute::ConnectionMtls, true)
+            .int(Attribute::ListenerDirection, 1)
+            .int(Attribute::ResponseCode, code)
+    };
+    for workload in 0..25 {
+        for code in 200..240 {
+            stream("greedy", &format!("w{workload}"), code).run(&mut filter, &mut held);
+        }
+    }
+    let rows_of = |held: &Held, principal: &str| {
+        let all = held.series(TOTAL).into_iter();
+        all.filter(|(labels, _)| labels["source_principal"].ends_with(principal)).count()
+    };
+    assert_eq!(rows_of(&held, "greedy"), 50, "half of the budget at most");
+    for code in 200..220 {
+        stream("other", "w", code).run(&mut filter, &mut held);
+    }
+    assert_eq!(rows_of(&held, "/other"), 20);
+    assert_eq!(held.total(TOTAL), 1020);
+}

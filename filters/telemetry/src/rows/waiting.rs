@@ -56,54 +56,60 @@ impl Rows {
     /// Keeps what the last row of a side cannot count yet.
     fn hold(&mut self, effects: &mut Effects, at: u32, values: Values) {
         let Some((_, held)) = self.last.iter_mut().flatten().find(|(last, _)| *last == at) else { return };
-        let mut full = false;
+        let mut full = None;
         for (metric, (held, value)) in held.iter_mut().zip(values).enumerate() {
             match (value, held.first_mut()) {
                 (Some(value), Some(sum)) if metric == 0 => *sum = sum.saturating_add(value),
                 (Some(value), _) => held.push(value),
                 (None, _) => {}
             }
-            full |= held.len() >= Self::HELD;
+            if held.len() >= Self::HELD {
+                full = Some(metric);
+            }
         }
-        if full {
-            self.release(effects);
+        // One definition at most: the next metric that is full comes with the next stream.
+        if let Some(metric) = full {
+            self.release(effects, at, metric);
         }
     }
 
-    /// Defines what holds values that cannot wait, whatever it costs.
-    fn release(&mut self, effects: &mut Effects) {
-        for place in 0..self.last.len() {
-            let Some(Some((at, held))) = self.last.get_mut(place) else { continue };
-            let (at, held) = (*at, std::mem::take(held));
-            for (metric, (values, (kind, name))) in held.into_iter().zip(METRIC).enumerate() {
-                let Some(row) = self.row(at).filter(|_| !values.is_empty()) else { continue };
-                let Labels::Text(_, labels) = &row.labels else { continue };
-                let series = row.series(metric);
-                effects.define(series, kind, [labels.as_str(), &self.prefix, name].concat());
-                if let Some(row) = self.row_mut(at) {
-                    row.defined(metric);
-                }
-                for value in values {
-                    match metric {
-                        0 => effects.add(series, value),
-                        _ => effects.record(series, value),
-                    }
-                }
+    /// Defines a series that holds too many values to wait, whatever that costs.
+    fn release(&mut self, effects: &mut Effects, at: u32, metric: usize) {
+        let held = self.last.iter_mut().flatten().find(|(last, _)| *last == at);
+        let values = held.and_then(|(_, held)| held.get_mut(metric)).map(std::mem::take).unwrap_or_default();
+        let (Some(row), Some((kind, name))) = (self.row(at).filter(|_| !values.is_empty()), METRIC.get(metric)) else {
+            return;
+        };
+        let Labels::Text(_, labels) = &row.labels else { return };
+        let series = row.series(metric);
+        effects.define(series, *kind, [labels.as_str(), &self.prefix, name].concat());
+        if let Some(row) = self.row_mut(at) {
+            row.defined(metric);
+        }
+        for value in values {
+            match metric {
+                0 => effects.add(series, value),
+                _ => effects.record(series, value),
             }
         }
     }
 
     /// Offers the next series, as many as the pace allows.
     pub(super) fn offer(&mut self, effects: &mut Effects, names: Names<'_>, occasion: Occasion) {
-        let room = self.pace.room();
+        let mut room = self.pace.room();
         if room == 0 {
-            return;
+            // The last rows do not wait for a rest: what they hold is bounded.
+            if occasion == Occasion::Use || !self.queue.overflow_waits() {
+                return;
+            }
+            room = 1;
+        } else {
+            // Their own counters come first: they tell that something is missing.
+            let first = self.offered.len();
+            let Self { tallies, offered, .. } = self;
+            tallies.offer(effects, room, |series| offered.push((series, Offered::Tally)));
+            room = room.saturating_sub(self.offered.len() - first);
         }
-        // Their own counters come first: they tell that something is missing.
-        let first = self.offered.len();
-        let Self { tallies, offered, .. } = self;
-        tallies.offer(effects, room, |series| offered.push((series, Offered::Tally)));
-        let room = room.saturating_sub(self.offered.len() - first);
         let metrics = |(at, bits): (u32, u8)| {
             let missing = self.row(at).map_or(0, |row| row.missing(bits));
             (0..METRICS).filter(move |metric| missing >> metric & 1 == 1).map(move |metric| (at, metric))
@@ -183,7 +189,10 @@ impl Rows {
         while !self.parked.is_empty() {
             self.spill(effects, names);
         }
-        self.release(effects);
+        let last: Vec<u32> = self.last.iter().flatten().map(|(at, _)| *at).collect();
+        for at in last {
+            (0..METRICS).for_each(|metric| self.release(effects, at, metric));
+        }
         self.tallies.finish(effects);
     }
 }
