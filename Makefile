@@ -132,7 +132,7 @@ test-docker: test-modules ## the scenarios with Envoy and its upstream in contai
 
 .PHONY: soak
 soak: test-modules ## what a victim waits while others make up labels; minutes, on a quiet machine
-	@cargo test --locked -p weir-test-envoy --test labels -- --ignored --nocapture
+	@cargo test --locked $(TESTED) --test labels -- --ignored --nocapture
 
 .PHONY: conformance
 CASES ?= ../shared/cases
