@@ -52,7 +52,7 @@ impl Remarks {
 pub(crate) fn check(found: &Found, module: Module, file: &Contents, elsewhere: &[Elsewhere]) -> Vec<Remark> {
     let mut remarks = Remarks(Vec::new());
     let place = |path: &str| format!("{}{}", found.path, path.strip_prefix(found.part).unwrap_or(path));
-    let compiled = module.compile(&found.document);
+    let compiled = module.compile(&found.document, found.node.as_ref());
     for problem in compiled.problems {
         remarks.problem(place(&problem.path), problem.message);
     }
@@ -85,7 +85,7 @@ fn loading(plugin: &Plugin, remarks: &mut Remarks) {
         remarks.problem(path.as_str(), message);
     }
     if let Root::Unknown(id) = &plugin.root {
-        remarks.problem(plugin.path.as_str(), format!("root id `{id}` is unknown: leave it out, or write `weir`"));
+        remarks.problem(plugin.root_path.as_str(), format!("root id `{id}` is unknown: leave it out, or write `weir`"));
     }
 }
 

@@ -6,6 +6,7 @@ use crate::routes::{self, PathOption};
 use crate::{Failure, yaml};
 use serde_json::{Value, json};
 use std::path::Path;
+use weir_model::Node;
 
 /// A Weir document, and the JSON path of it in its file.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +17,8 @@ pub(crate) struct Found {
     pub(crate) part: &'static str,
     /// The plugin that it configures.
     pub(crate) plugin: Option<Plugin>,
+    /// The node of the bootstrap that it is in.
+    pub(crate) node: Option<Node>,
 }
 
 /// What a file holds.
@@ -30,13 +33,13 @@ pub(crate) struct Contents {
 
 impl Found {
     fn new(path: &str, document: Value) -> Self {
-        Self { path: path.to_owned(), document, part: WHOLE, plugin: None }
+        Self { path: path.to_owned(), document, part: WHOLE, plugin: None, node: None }
     }
 
     /// A policy, or a list of them.
     fn policies(path: &str, object: &Value) -> Self {
         let document = json!({"schema": 1, "name": "validate", "policies": [object]});
-        Self { path: path.to_owned(), document, part: "$.policies[0]", plugin: None }
+        Self { path: path.to_owned(), document, part: "$.policies[0]", plugin: None, node: None }
     }
 
     /// Whether the whole document is in the file.
@@ -132,7 +135,8 @@ impl Contents {
                         Some(other) => other.clone(),
                         None => return Ok(()),
                     };
-                    self.found.push(Found { path, document, part: WHOLE, plugin: Some(plugin) });
+                    let node = around.node.clone();
+                    self.found.push(Found { path, document, part: WHOLE, plugin: Some(plugin), node });
                     return Ok(());
                 }
                 fields.iter().try_for_each(|(name, value)| self.plugins(value, &format!("{path}.{name}"), &around))

@@ -15,6 +15,7 @@ mod check;
 mod compile;
 mod documents;
 mod modules;
+mod node;
 mod plugin;
 mod report;
 mod routes;

@@ -214,7 +214,7 @@ fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
         Some(text) => text,
         None => envoy.admin_get("/stats/prometheus").map_err(needed)?,
     };
-    say!("\nfrom http://{}/stats/prometheus, without buckets and labels that are unknown:", envoy.admin())?;
+    say!("\nfrom http://{}/stats/prometheus, without buckets and empty or unknown labels:", envoy.admin())?;
     for line in text.lines().filter(|line| is_shown(line)) {
         say!("  {}", report::brief(line))?;
     }
