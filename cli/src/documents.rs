@@ -1,6 +1,7 @@
 //! Where Weir documents are in a file: the file itself, an AuthorizationPolicy, or what an Envoy bootstrap, an EnvoyFilter
 //! or a WasmPlugin gives its plugins; and what stands around them that bears on what they do.
 
+use crate::filter_state::Writer;
 use crate::plugin::{Around, Discovery, Plugin, Root};
 use crate::routes::{self, PathOption};
 use crate::{Failure, yaml};
@@ -29,6 +30,8 @@ pub(crate) struct Contents {
     pub(crate) path_options: Vec<PathOption>,
     /// Filters whose configuration is discovered.
     pub(crate) discoveries: Vec<Discovery>,
+    /// What writes filter state.
+    pub(crate) writers: Vec<Writer>,
 }
 
 impl Found {
@@ -124,6 +127,7 @@ impl Contents {
                 let around = around.inside(value, path);
                 self.path_options.extend(PathOption::of(value, path, &around));
                 self.discoveries.extend(Discovery::of(value, path));
+                self.writers.extend(Writer::of(value, path));
                 if let Some((plugin, place)) = Plugin::of(value, path, &around) {
                     if let Root::Foreign = plugin.root {
                         return Ok(());

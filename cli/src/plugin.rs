@@ -18,6 +18,8 @@ pub(crate) struct Around {
     pub(crate) manager: Option<String>,
     /// The node of the bootstrap.
     pub(crate) node: Option<Node>,
+    /// In a Kubernetes object, which shows patches and not the whole.
+    is_object: bool,
 }
 
 impl Around {
@@ -39,6 +41,7 @@ impl Around {
         if field(value, "http_filters").is_some() {
             inner.manager = Some(path.to_owned());
         }
+        inner.is_object |= value.get("kind").is_some_and(Value::is_string);
         if field(value, "static_resources").is_some() {
             inner.node = Some(node::of(value.get("node")));
         }
@@ -107,6 +110,8 @@ impl Written {
 /// One plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plugin {
+    /// JSON path of the object with its fields.
+    pub(crate) path: String,
     pub(crate) root: Root,
     /// JSON path of the root id, or of the object that lacks it.
     pub(crate) root_path: String,
@@ -123,6 +128,8 @@ pub(crate) struct Plugin {
     pub(crate) name: Option<String>,
     /// Path of the HTTP connection manager it is in.
     pub(crate) manager: Option<String>,
+    /// Whether the file shows every filter before it.
+    pub(crate) has_whole_chain: bool,
 }
 
 impl Plugin {
@@ -142,6 +149,7 @@ impl Plugin {
         let module = text("url").and_then(Module::named);
         let is_ours = module.is_some() && is_document(value.get("pluginConfig"));
         Self {
+            path: path.to_owned(),
             root: Root::of(text("pluginName").unwrap_or_default(), is_ours),
             root_path: place(value, path, "pluginName"),
             module,
@@ -151,6 +159,7 @@ impl Plugin {
             two_strategies: false,
             name: None,
             manager: None,
+            has_whole_chain: false,
         }
     }
 
@@ -176,6 +185,7 @@ impl Plugin {
         let module = file.and_then(Module::named);
         let is_ours = module.is_some() && is_document(value.pointer("/configuration/value"));
         Self {
+            path: path.to_owned(),
             root: Root::of(text("root_id").unwrap_or_default(), is_ours),
             root_path: place(value, path, "root_id"),
             module,
@@ -185,6 +195,8 @@ impl Plugin {
             two_strategies,
             name: around.name.clone(),
             manager: around.manager.clone(),
+            // A cluster has HTTP filters too, and requests come to them from any listener.
+            has_whole_chain: around.manager.is_some() && !around.is_object && !path.contains(".clusters["),
         }
     }
 }

@@ -121,7 +121,7 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<()
     for found in &contents.found {
         let module = found.plugin.as_ref().and_then(|plugin| plugin.module);
         let module = module.unwrap_or_else(|| Module::of(&found.document));
-        for remark in check::check(found, module, &contents, &[]) {
+        for remark in check::check(found, module, &contents, &check::Others::default()) {
             // What is in the document is where its own file has it.
             let line = match (config, remark.path.strip_prefix(&found.path)) {
                 (Some(config), Some(inner)) => {

@@ -1,4 +1,4 @@
-use super::{Elsewhere, Remark, check};
+use super::{Elsewhere, Others, Remark, check};
 use crate::compile::Module;
 use crate::documents::Contents;
 use serde_json::{Value, json};
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// All remarks on all documents of a tree.
-fn remarks(tree: &Value, elsewhere: &[Elsewhere]) -> Vec<Remark> {
+fn remarks(tree: &Value, others: &Others) -> Vec<Remark> {
     let contents = Contents::of(tree).unwrap();
-    let check = |found| check(found, Module::of(&contents.found[0].document), &contents, elsewhere);
+    let check = |found| check(found, Module::of(&contents.found[0].document), &contents, others);
     contents.found.iter().flat_map(check).collect()
 }
 
@@ -16,7 +16,7 @@ fn remarks(tree: &Value, elsewhere: &[Elsewhere]) -> Vec<Remark> {
 fn expect(rows: &[(&str, Value, &[&str])]) {
     let mut wrong = Vec::new();
     for (name, tree, expected) in rows {
-        let lines: Vec<String> = remarks(tree, &[]).iter().map(|remark| remark.line("f")).collect();
+        let lines: Vec<String> = remarks(tree, &Others::default()).iter().map(|remark| remark.line("f")).collect();
         let fits = lines.len() == expected.len()
             && lines.iter().zip(*expected).all(|(line, start)| line.starts_with(&format!("f: {start}")));
         if !fits {
@@ -275,7 +275,7 @@ fn paths_that_lose_parameters_here_alone_are_told() {
     let mut document = with_paths("paths");
     document["policy"]["workload"] = json!({"ignorePathParameters": true});
     let about = |option: Option<bool>| -> Vec<String> {
-        let lines = remarks(&json!({"listeners": [manager(document.clone(), option)]}), &[]);
+        let lines = remarks(&json!({"listeners": [manager(document.clone(), option)]}), &Others::default());
         lines.iter().map(|remark| remark.line("f")).filter(|line| line.contains("lose their parameters")).collect()
     };
     assert!(about(Some(true)).is_empty());
@@ -286,8 +286,8 @@ fn paths_that_lose_parameters_here_alone_are_told() {
 #[test]
 fn an_option_of_another_file_is_a_warning() {
     let routes = Contents::of(&json!({"ignore_path_parameters_in_path_matching": true})).unwrap();
-    let elsewhere =
-        vec![Elsewhere { file: "routes.yaml".to_owned(), option: routes.path_options.first().unwrap().clone() }];
+    let option = Elsewhere { file: "routes.yaml".to_owned(), option: routes.path_options.first().unwrap().clone() };
+    let elsewhere = Others { options: vec![option], ..Others::default() };
     let found = remarks(&with_paths("paths"), &elsewhere);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(!found[0].is_problem && found[0].message.contains("of `routes.yaml` leaves"), "{found:?}");
@@ -312,7 +312,7 @@ fn what_must_misfire_is_a_problem() {
         ("direct address", document(json!({"directAddress": {"filterState": "weir.direct_address"}})), &[]),
         ("the policy alone", policy.clone(), &["warning: $.spec.rules[0]"]),
     ]);
-    let message = &remarks(&unknown, &[])[0].message;
+    let message = &remarks(&unknown, &Others::default())[0].message;
     assert!(message.ends_with("[direct-address-unknown]") && message.contains("`shop/blocks`"), "{message}");
 }
 
@@ -367,4 +367,77 @@ fn a_bootstraps_own_node_is_one_of_the_workloads() {
         ),
         ("no bootstrap", plugin(json!({})), &[]),
     ]);
+}
+
+#[test]
+fn filter_state_that_is_read_has_a_writer() {
+    let document = |mode: &str| {
+        let workload =
+            json!({"directAddress": {"filterState": "direct"}, "peerUriSans": {"filterState": "wasm.waf.sans"}});
+        suite(json!({"policy": {"mode": mode, "workload": workload}}))
+    };
+    let reader = || {
+        let mut document = document("enforce");
+        document["policy"]["workload"].as_object_mut().unwrap().remove("peerUriSans");
+        filter(HTTP, document, json!({"failure_policy": "FAIL_RELOAD"}))
+    };
+    let set = |list: &str, key: &str| json!({"name": "set", "typed_config": {list: [{"object_key": key}]}});
+    let http = |key: &str| set("on_request_headers", key);
+    let lua = json!({"name": "lua", "typed_config": {"@type": "x/envoy.extensions.filters.http.lua.v3.Lua"}});
+    let discovered = json!({"name": "x", "config_discovery": {}});
+    let listener = |network: Value, filters: Value| {
+        let manager = json!({"name": "hcm", "typed_config": {"http_filters": filters}});
+        let filters: Vec<Value> = network.as_array().unwrap().iter().cloned().chain([manager]).collect();
+        json!({"filter_chains": [{"filters": filters}]})
+    };
+    let envoy = |list: Value| json!({"listeners": list});
+    let one = |filters: Value| envoy(json!([listener(json!([]), filters)]));
+    let network = || set("on_new_connection", "direct");
+    let mut shared = network();
+    shared["typed_config"]["on_new_connection"][0]["shared_with_upstream"] = json!("ONCE");
+    let mut below = listener(json!([]), json!([reader()]));
+    below["listener_filters"] = json!([network()]);
+    let place = |chain: &str, at: usize| {
+        format!("{chain}[{at}].typed_config.config.configuration.value.policy.workload.directAddress.filterState: ")
+    };
+    let chain = "$.listeners[0].filter_chains[0].filters[0].typed_config.http_filters";
+    let none = format!("{}no filter before this one writes `direct`; ", place(chain, 0));
+    let second = format!("{}no filter before this one writes `direct`; ", place(chain, 1));
+    let late = format!("{}{chain}[1].typed_config.on_request_headers[0] writes `direct` after", place(chain, 0));
+    let unseen = format!("warning: {}no file shows a filter", place(chain, 1));
+    let patch = format!("warning: {}no file shows a filter", place("$.spec.configPatches", 0));
+    let spec = "warning: $.spec.pluginConfig.policy.workload.";
+    let both = [format!("{spec}directAddress"), format!("{spec}peerUriSans")];
+    let istio = |mode: &str| wasm_plugin(document(mode), json!({"failStrategy": "FAIL_RELOAD"}));
+    let object = |patches: Value| json!({"kind": "EnvoyFilter", "spec": {"configPatches": patches}});
+    expect(&[
+        ("written", one(json!([http("direct"), reader()])), &[]),
+        ("missing", one(json!([reader()])), &[&none]),
+        ("another key", one(json!([http("other"), reader()])), &[&second]),
+        ("after it", one(json!([reader(), http("direct")])), &[&late]),
+        ("a network filter", envoy(json!([listener(json!([network()]), json!([reader()]))])), &[]),
+        ("a listener filter", envoy(json!([below])), &[]),
+        (
+            "of another listener",
+            envoy(json!([listener(json!([]), json!([reader()])), listener(json!([network()]), json!([]))])),
+            &[&none],
+        ),
+        (
+            "of another listener, shared",
+            envoy(json!([listener(json!([]), json!([reader()])), listener(json!([shared]), json!([]))])),
+            &[],
+        ),
+        ("a program", one(json!([lua.clone(), reader()])), &[&unseen]),
+        ("a program after it", one(json!([reader(), lua])), &[&none]),
+        ("a filter that is discovered", one(json!([discovered, reader()])), &[&unseen]),
+        ("EnvoyFilter", object(json!([reader()])), &[&patch]),
+        ("EnvoyFilter, written", object(json!([reader(), http("direct")])), &[]),
+        ("EnvoyFilter, network", object(json!([reader(), network()])), &[]),
+        ("WasmPlugin", istio("enforce"), &[&both[0], &both[1]]),
+        ("switched off", istio("off"), &["warning: $.spec.failStrategy: `failStrategy: FAIL_RELOAD` refuses"]),
+    ]);
+    let writers = Contents::of(&object(json!([network(), http("wasm.waf.sans")]))).unwrap().writers;
+    let others = Others { writers, ..Others::default() };
+    assert!(remarks(&istio("enforce"), &others).is_empty(), "another file writes them");
+    assert_eq!(remarks(&one(json!([reader()])), &others).len(), 1, "a bootstrap shows its whole chain");
 }
