@@ -1,8 +1,8 @@
 //! `weir validate`: what is wrong with the documents in files, and what is doubtful about them.
 
-use crate::check::{self, Elsewhere, Others};
+use crate::check::{self, Elsewhere, Others, Remark};
 use crate::compile::Module;
-use crate::documents::{self, Contents};
+use crate::documents::{self, Contents, Found};
 use crate::{Failure, yaml};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -43,8 +43,8 @@ pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Fa
             all += 1;
             if remarks.iter().any(|remark| remark.is_problem) {
                 bad += 1;
-                if told.is_none() && found.is_whole() {
-                    say!("{file}: read as a {module} document; --module says another")?;
+                if told.or(by_plugin).is_none() && found.is_whole() && has_foreign_field(found, &remarks) {
+                    say!("{file}: read as a {module} document; use --module if it is another")?;
                 }
             } else {
                 let place = if found.path == "$" { String::new() } else { format!(" at {}", found.path) };
@@ -53,6 +53,14 @@ pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Fa
         }
     }
     if bad == 0 { Ok(()) } else { Err(Failure::No(format!("{bad} of {all} documents cannot be used"))) }
+}
+
+/// Whether the document has a field of its own that the module does not know, so that it may be for another one.
+fn has_foreign_field(found: &Found, remarks: &[Remark]) -> bool {
+    remarks.iter().any(|remark| {
+        let name = remark.path.strip_prefix(&found.path).and_then(|rest| rest.strip_prefix('.'));
+        name.is_some_and(|name| !name.contains(['.', '['])) && remark.message.starts_with("unknown field")
+    })
 }
 
 /// What the other files have.
