@@ -101,17 +101,21 @@ impl Bootstrap {
             if key != "config" || field(value, "vm_config").is_none() {
                 return;
             }
-            let Some(fields) = value.as_object_mut() else { return };
+            // Whose it is, its own configuration tells; one that has none gets ours and is asked then.
+            let configured = value.get("configuration").cloned();
+            let before = configured.is_some().then(|| is_ours(value));
             let any =
                 json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": document.to_string()});
-            let own = fields.insert("configuration".to_owned(), any);
-            let is_foreign =
-                Plugin::of(value, "$", &Around::default()).is_none_or(|(found, _)| found.root == Root::Foreign);
-            match (is_foreign, own, value.as_object_mut()) {
-                (false, ..) => replaced += 1,
-                (true, Some(own), Some(fields)) => drop(fields.insert("configuration".to_owned(), own)),
-                (true, None, Some(fields)) => drop(fields.remove("configuration")),
-                (true, _, None) => {}
+            if let Some(fields) = value.as_object_mut() {
+                fields.insert("configuration".to_owned(), any);
+            }
+            if before.unwrap_or_else(|| is_ours(value)) {
+                replaced += 1;
+            } else if let Some(fields) = value.as_object_mut() {
+                match configured {
+                    Some(own) => drop(fields.insert("configuration".to_owned(), own)),
+                    None => drop(fields.remove("configuration")),
+                }
             }
         });
         replaced
@@ -173,6 +177,11 @@ fn is_local(cluster: &Value) -> bool {
         address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     };
     addresses.next().is_some_and(is_loopback) && addresses.all(is_loopback)
+}
+
+/// Whether a plugin is of Weir.
+fn is_ours(plugin: &Value) -> bool {
+    Plugin::of(plugin, "$", &Around::default()).is_some_and(|(found, _)| found.root != Root::Foreign)
 }
 
 /// Calls `visit` for every field of every object below `tree`, parents first.

@@ -3,6 +3,7 @@
 
 use crate::compile::{Module, Part};
 use crate::documents::{Contents, Found};
+use crate::filter_state::{Fate, Writer, fate};
 use crate::plugin::{Plugin, Root, Strategy};
 use crate::routes::PathOption;
 use serde_json::Value;
@@ -35,6 +36,13 @@ pub(crate) struct Elsewhere {
     pub(crate) option: PathOption,
 }
 
+/// What the other files of the same call have that bears on a document.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Others {
+    pub(crate) options: Vec<Elsewhere>,
+    pub(crate) writers: Vec<Writer>,
+}
+
 /// Remarks on one document, in the order in which they are found.
 struct Remarks(Vec<Remark>);
 
@@ -49,10 +57,10 @@ impl Remarks {
 }
 
 /// All remarks on `found`, which is in `file`, read as a document of `module`.
-pub(crate) fn check(found: &Found, module: Module, file: &Contents, elsewhere: &[Elsewhere]) -> Vec<Remark> {
+pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Remark> {
     let mut remarks = Remarks(Vec::new());
     let place = |path: &str| format!("{}{}", found.path, path.strip_prefix(found.part).unwrap_or(path));
-    let compiled = module.compile(&found.document);
+    let compiled = module.compile(&found.document, found.node.as_ref());
     for problem in compiled.problems {
         remarks.problem(place(&problem.path), problem.message);
     }
@@ -73,8 +81,9 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, elsewhere: &
         loading(plugin, &mut remarks);
         strategy(plugin, &parts, file, &mut remarks);
         responses(found, plugin, &parts, &mut remarks);
+        filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut remarks);
     }
-    path_parameters(found, &parts, file, elsewhere, &mut remarks);
+    path_parameters(found, &parts, file, &others.options, &mut remarks);
     remarks.0
 }
 
@@ -85,7 +94,7 @@ fn loading(plugin: &Plugin, remarks: &mut Remarks) {
         remarks.problem(path.as_str(), message);
     }
     if let Root::Unknown(id) = &plugin.root {
-        remarks.problem(plugin.path.as_str(), format!("root id `{id}` is unknown: leave it out, or write `weir`"));
+        remarks.problem(plugin.root_path.as_str(), format!("root id `{id}` is unknown: leave it out, or write `weir`"));
     }
 }
 
@@ -142,6 +151,39 @@ fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], remarks: &mut R
             format!("{}{within}.peerMetadata.readAt", found.path),
             "this module is not called for responses, so peers stay unknown: load `telemetry-response.wasm` or `suite.wasm`",
         );
+    }
+}
+
+/// Whether somebody writes the filter state that the document reads.
+fn filter_state(
+    found: &Found,
+    plugin: &Plugin,
+    parts: &[Part<'_>],
+    (here, elsewhere): (&[Writer], &[Writer]),
+    remarks: &mut Remarks,
+) {
+    for part in parts.iter().filter(|part| part.module == Module::Policy && part.mode != "off") {
+        for name in ["directAddress", "peerUriSans"] {
+            let key = part.value.pointer(&format!("/workload/{name}/filterState")).and_then(Value::as_str);
+            let Some(key) = key else { continue };
+            let within = part.path.strip_prefix('$').unwrap_or(part.path);
+            let place = format!("{}{within}.workload.{name}.filterState", found.path);
+            let says = format!(
+                "until something does, what it holds is unknown, and policies that ask for it refuse: put \
+                 `envoy.filters.http.set_filter_state` with `object_key: {key}` before this filter"
+            );
+            match fate(key, plugin, here) {
+                Fate::Written => {}
+                Fate::Unwritten(None) => {
+                    remarks.problem(place, format!("no filter before this one writes `{key}`; {says}"))
+                }
+                Fate::Unwritten(Some(late)) => {
+                    remarks.problem(place, format!("{late} writes `{key}` after this filter has read it; {says}"));
+                }
+                Fate::Unseen if !plugin.has_whole_chain && elsewhere.iter().any(|writer| writer.writes(key)) => {}
+                Fate::Unseen => remarks.warning(place, format!("no file shows a filter that writes `{key}`; {says}")),
+            }
+        }
     }
 }
 

@@ -91,15 +91,12 @@ impl Module {
     }
 
     /// Compiles `document` as the module would on a proxy of each workload that its policies name, because a policy is read
-    /// in full only where it is selected.
-    pub(crate) fn compile(self, document: &Value) -> Compiled {
+    /// in full only where it is selected, and on that of `own`, the bootstrap around it.
+    pub(crate) fn compile(self, document: &Value, own: Option<&Node>) -> Compiled {
         let bytes = document.to_string().into_bytes();
         let mut compiled = Compiled::default();
-        for Workload { proxy, namespace, labels } in workloads(document) {
-            let labels = labels.into_iter().map(|(name, value)| (name, StructValue::Text(value))).collect();
-            let namespace = ("NAMESPACE".to_owned(), StructValue::Text(namespace));
-            let labels = ("LABELS".to_owned(), StructValue::Map(labels));
-            let node = Node { id: proxy.to_owned(), metadata: [namespace, labels].into(), ..Node::default() };
+        let nodes = workloads(document).into_iter().map(Workload::node);
+        for node in own.cloned().into_iter().chain(nodes) {
             let outcome = match self {
                 Self::Policy => warnings_of::<weir_policy::Policy>(&bytes, &node),
                 Self::RateLimit => warnings_of::<weir_rate_limit::RateLimit>(&bytes, &node),
@@ -155,6 +152,16 @@ struct Workload {
     proxy: &'static str,
     namespace: String,
     labels: BTreeMap<String, String>,
+}
+
+impl Workload {
+    /// The node of a proxy of it.
+    fn node(self) -> Node {
+        let labels = self.labels.into_iter().map(|(name, value)| (name, StructValue::Text(value))).collect();
+        let namespace = ("NAMESPACE".to_owned(), StructValue::Text(self.namespace));
+        let labels = ("LABELS".to_owned(), StructValue::Map(labels));
+        Node { id: self.proxy.to_owned(), metadata: [namespace, labels].into(), ..Node::default() }
+    }
 }
 
 /// One workload with a sidecar for each namespace and selector that the document's policies name, one for each Gateway, and

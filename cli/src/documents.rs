@@ -1,11 +1,13 @@
 //! Where Weir documents are in a file: the file itself, an AuthorizationPolicy, or what an Envoy bootstrap, an EnvoyFilter
 //! or a WasmPlugin gives its plugins; and what stands around them that bears on what they do.
 
+use crate::filter_state::Writer;
 use crate::plugin::{Around, Discovery, Plugin, Root};
 use crate::routes::{self, PathOption};
 use crate::{Failure, yaml};
 use serde_json::{Value, json};
 use std::path::Path;
+use weir_model::Node;
 
 /// A Weir document, and the JSON path of it in its file.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,8 @@ pub(crate) struct Found {
     pub(crate) part: &'static str,
     /// The plugin that it configures.
     pub(crate) plugin: Option<Plugin>,
+    /// The node of the bootstrap that it is in.
+    pub(crate) node: Option<Node>,
 }
 
 /// What a file holds.
@@ -26,17 +30,19 @@ pub(crate) struct Contents {
     pub(crate) path_options: Vec<PathOption>,
     /// Filters whose configuration is discovered.
     pub(crate) discoveries: Vec<Discovery>,
+    /// What writes filter state.
+    pub(crate) writers: Vec<Writer>,
 }
 
 impl Found {
     fn new(path: &str, document: Value) -> Self {
-        Self { path: path.to_owned(), document, part: WHOLE, plugin: None }
+        Self { path: path.to_owned(), document, part: WHOLE, plugin: None, node: None }
     }
 
     /// A policy, or a list of them.
     fn policies(path: &str, object: &Value) -> Self {
         let document = json!({"schema": 1, "name": "validate", "policies": [object]});
-        Self { path: path.to_owned(), document, part: "$.policies[0]", plugin: None }
+        Self { path: path.to_owned(), document, part: "$.policies[0]", plugin: None, node: None }
     }
 
     /// Whether the whole document is in the file.
@@ -121,6 +127,7 @@ impl Contents {
                 let around = around.inside(value, path);
                 self.path_options.extend(PathOption::of(value, path, &around));
                 self.discoveries.extend(Discovery::of(value, path));
+                self.writers.extend(Writer::of(value, path));
                 if let Some((plugin, place)) = Plugin::of(value, path, &around) {
                     if let Root::Foreign = plugin.root {
                         return Ok(());
@@ -132,7 +139,8 @@ impl Contents {
                         Some(other) => other.clone(),
                         None => return Ok(()),
                     };
-                    self.found.push(Found { path, document, part: WHOLE, plugin: Some(plugin) });
+                    let node = around.node.clone();
+                    self.found.push(Found { path, document, part: WHOLE, plugin: Some(plugin), node });
                     return Ok(());
                 }
                 fields.iter().try_for_each(|(name, value)| self.plugins(value, &format!("{path}.{name}"), &around))

@@ -14,7 +14,9 @@ mod bootstrap;
 mod check;
 mod compile;
 mod documents;
+mod filter_state;
 mod modules;
+mod node;
 mod plugin;
 mod report;
 mod routes;
@@ -71,10 +73,12 @@ struct Run {
 /// Options of `weir validate`.
 #[derive(Args)]
 struct Validate {
-    /// Weir documents, AuthorizationPolicies, or Envoy bootstraps, EnvoyFilters and WasmPlugins; YAML or JSON
+    /// Weir documents, AuthorizationPolicies, Envoy bootstraps and route configurations, EnvoyFilters, WasmPlugins and
+    /// TrafficExtensions; YAML or JSON
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Which module they are for [default: told from their fields]
+    /// Which module they are for [default: the one that the plugin's file or image is called after, else
+    /// told from their fields]
     #[arg(long, value_enum)]
     module: Option<compile::Module>,
 }

@@ -3,7 +3,9 @@
 
 use crate::compile::Module;
 use crate::documents::{field, spelling};
+use crate::{node, yaml};
 use serde_json::Value;
+use weir_model::Node;
 
 /// What is known of a place in a file from the objects that it is in.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,10 @@ pub(crate) struct Around {
     name: Option<String>,
     /// Path of the HTTP connection manager.
     pub(crate) manager: Option<String>,
+    /// The node of the bootstrap.
+    pub(crate) node: Option<Node>,
+    /// In a Kubernetes object, which shows patches and not the whole.
+    is_object: bool,
 }
 
 impl Around {
@@ -35,6 +41,10 @@ impl Around {
         if field(value, "http_filters").is_some() {
             inner.manager = Some(path.to_owned());
         }
+        inner.is_object |= value.get("kind").is_some_and(Value::is_string);
+        if field(value, "static_resources").is_some() {
+            inner.node = Some(node::of(value.get("node")));
+        }
         inner
     }
 }
@@ -44,17 +54,17 @@ impl Around {
 pub(crate) enum Root {
     /// Ours: empty or `weir`.
     Http,
-    /// Begins with `weir.`, and no module of this version takes it.
+    /// One that no module of this version takes, although it begins with `weir.` or the plugin is told to be ours.
     Unknown(String),
     /// Somebody else's.
     Foreign,
 }
 
 impl Root {
-    fn of(id: &str) -> Self {
+    fn of(id: &str, is_ours: bool) -> Self {
         match id {
             "" | "weir" => Self::Http,
-            _ if id.starts_with("weir.") => Self::Unknown(id.to_owned()),
+            _ if is_ours || id.starts_with("weir.") => Self::Unknown(id.to_owned()),
             _ => Self::Foreign,
         }
     }
@@ -103,6 +113,8 @@ pub(crate) struct Plugin {
     /// JSON path of the object with its fields.
     pub(crate) path: String,
     pub(crate) root: Root,
+    /// JSON path of the root id, or of the object that lacks it.
+    pub(crate) root_path: String,
     /// The module, where its file or image is called so.
     pub(crate) module: Option<Module>,
     /// Its name is that of a module that is not called for response headers.
@@ -116,6 +128,8 @@ pub(crate) struct Plugin {
     pub(crate) name: Option<String>,
     /// Path of the HTTP connection manager it is in.
     pub(crate) manager: Option<String>,
+    /// Whether the file shows every filter before it.
+    pub(crate) has_whole_chain: bool,
 }
 
 impl Plugin {
@@ -132,16 +146,20 @@ impl Plugin {
     fn istio(value: &Value, path: &str) -> Self {
         let text = |name| value.get(name).and_then(Value::as_str);
         let network = text("type") == Some("NETWORK");
+        let module = text("url").and_then(Module::named);
+        let is_ours = module.is_some() && is_document(value.get("pluginConfig"));
         Self {
             path: path.to_owned(),
-            root: Root::of(text("pluginName").unwrap_or_default()),
-            module: text("url").and_then(Module::named),
+            root: Root::of(text("pluginName").unwrap_or_default(), is_ours),
+            root_path: place(value, path, "pluginName"),
+            module,
             misses_responses: text("url").is_some_and(Module::misses_responses),
             not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
             strategy: written(value, path, "failStrategy", ["FAIL_OPEN", "FAIL_CLOSE", "FAIL_RELOAD"]),
             two_strategies: false,
             name: None,
             manager: None,
+            has_whole_chain: false,
         }
     }
 
@@ -164,18 +182,37 @@ impl Plugin {
             strategy.field = name;
             strategy.value = Some(open.to_string());
         }
+        let module = file.and_then(Module::named);
+        let is_ours = module.is_some() && is_document(value.pointer("/configuration/value"));
         Self {
             path: path.to_owned(),
-            root: Root::of(text("root_id").unwrap_or_default()),
-            module: file.and_then(Module::named),
+            root: Root::of(text("root_id").unwrap_or_default(), is_ours),
+            root_path: place(value, path, "root_id"),
+            module,
             misses_responses: file.is_some_and(Module::misses_responses),
             not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
             strategy,
             two_strategies,
             name: around.name.clone(),
             manager: around.manager.clone(),
+            // A cluster has HTTP filters too, and requests come to them from any listener.
+            has_whole_chain: around.manager.is_some() && !around.is_object && !path.contains(".clusters["),
         }
     }
+}
+
+/// Whether a configuration has the field that every document of Weir has. Others call their modules `policy.wasm` too.
+fn is_document(configuration: Option<&Value>) -> bool {
+    match configuration {
+        Some(Value::String(text)) => yaml::json(text).is_ok_and(|document| document.get("schema").is_some()),
+        Some(document) => document.get("schema").is_some(),
+        None => false,
+    }
+}
+
+/// Path of the field of `value`, or of `value` itself if it lacks it.
+fn place(value: &Value, path: &str, name: &str) -> String {
+    spelling(value, name).map_or_else(|| path.to_owned(), |name| format!("{path}.{name}"))
 }
 
 fn written(value: &Value, path: &str, name: &str, words: [&'static str; 3]) -> Written {
@@ -190,8 +227,13 @@ fn written(value: &Value, path: &str, name: &str, words: [&'static str; 3]) -> W
         Some(word) if word == reload => Some(Strategy::Reload),
         Some(_) => None,
     };
-    let path = found.as_ref().map_or_else(|| path.to_owned(), |name| format!("{path}.{name}"));
-    Written { strategy, path, field: found.unwrap_or_else(|| name.to_owned()), value: text, words }
+    Written {
+        strategy,
+        path: place(value, path, name),
+        field: found.unwrap_or_else(|| name.to_owned()),
+        value: text,
+        words,
+    }
 }
 
 /// A filter whose configuration is discovered, and which has one of another kind until then.

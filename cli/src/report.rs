@@ -58,13 +58,18 @@ pub(crate) fn is_shown(line: &str) -> bool {
     ours && !line.contains("_bucket{") && !line.ends_with(" 0")
 }
 
-/// A line of `/stats/prometheus` without the labels that say `unknown` or nothing.
+/// What the metrics of telemetry begin with: Istio's names, and those of the samples beside Istio's own.
+const TELEMETRY: [&str; 2] = ["istio_", "weir_istio_"];
+
+/// A line of `/stats/prometheus` without the labels that are empty, and in telemetry without those that say `unknown`.
+/// Elsewhere `unknown` is an answer, such as the reason of a decision.
 pub(crate) fn brief(line: &str) -> String {
     let Some((name, rest)) = line.split_once('{') else { return line.to_owned() };
     let Some((labels, value)) = rest.rsplit_once('}') else { return line.to_owned() };
+    let is_telemetry = TELEMETRY.iter().any(|prefix| name.starts_with(prefix));
+    let says_nothing = |label: &str| label.contains("=\"\"") || is_telemetry && label.contains("=\"unknown\"");
     // No value of ours has a quote in it.
-    let told =
-        labels.split_inclusive("\",").filter(|label| !label.contains("=\"unknown\"") && !label.contains("=\"\""));
+    let told = labels.split_inclusive("\",").filter(|label| !says_nothing(label));
     let told: String = told.collect();
     format!("{name}{{{}}}{value}", told.trim_end_matches(','))
 }

@@ -121,7 +121,7 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<()
     for found in &contents.found {
         let module = found.plugin.as_ref().and_then(|plugin| plugin.module);
         let module = module.unwrap_or_else(|| Module::of(&found.document));
-        for remark in check::check(found, module, &contents, &[]) {
+        for remark in check::check(found, module, &contents, &check::Others::default()) {
             // What is in the document is where its own file has it.
             let line = match (config, remark.path.strip_prefix(&found.path)) {
                 (Some(config), Some(inner)) => {
@@ -214,7 +214,7 @@ fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
         Some(text) => text,
         None => envoy.admin_get("/stats/prometheus").map_err(needed)?,
     };
-    say!("\nfrom http://{}/stats/prometheus, without buckets and labels that are unknown:", envoy.admin())?;
+    say!("\nfrom http://{}/stats/prometheus, without buckets and empty or unknown labels:", envoy.admin())?;
     for line in text.lines().filter(|line| is_shown(line)) {
         say!("  {}", report::brief(line))?;
     }

@@ -1,8 +1,8 @@
 //! `weir validate`: what is wrong with the documents in files, and what is doubtful about them.
 
-use crate::check::{self, Elsewhere};
+use crate::check::{self, Elsewhere, Others, Remark};
 use crate::compile::Module;
-use crate::documents::{self, Contents};
+use crate::documents::{self, Contents, Found};
 use crate::{Failure, yaml};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -32,19 +32,19 @@ pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Fa
         } else if contents.found.is_empty() {
             say!("{file}: holds no document of Weir; its routes are compared with the other files")?;
         }
-        let elsewhere = elsewhere(file, &files);
+        let others = others(file, &files);
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
             let module = told.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
-            let remarks = check::check(found, module, contents, &elsewhere);
+            let remarks = check::check(found, module, contents, &others);
             for remark in &remarks {
                 say!("{}", remark.line(file))?;
             }
             all += 1;
             if remarks.iter().any(|remark| remark.is_problem) {
                 bad += 1;
-                if told.is_none() && found.is_whole() {
-                    say!("{file}: read as a {module} document; --module says another")?;
+                if told.or(by_plugin).is_none() && found.is_whole() && has_foreign_field(found, &remarks) {
+                    say!("{file}: read as a {module} document; use --module if it is another")?;
                 }
             } else {
                 let place = if found.path == "$" { String::new() } else { format!(" at {}", found.path) };
@@ -55,12 +55,23 @@ pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Fa
     if bad == 0 { Ok(()) } else { Err(Failure::No(format!("{bad} of {all} documents cannot be used"))) }
 }
 
-/// The route options that are on in the other files.
-fn elsewhere(file: &str, files: &[(String, Result<Contents, Failure>)]) -> Vec<Elsewhere> {
-    let others = files.iter().filter(|(other, _)| other != file);
-    let on = others.filter_map(|(other, contents)| Some((other, contents.as_ref().ok()?)));
-    let on = on.flat_map(|(other, contents)| contents.path_options.iter().map(move |option| (other, option)));
-    on.filter(|(_, option)| option.on)
-        .map(|(other, option)| Elsewhere { file: other.clone(), option: option.clone() })
-        .collect()
+/// Whether the document has a field of its own that the module does not know, so that it may be for another one.
+fn has_foreign_field(found: &Found, remarks: &[Remark]) -> bool {
+    remarks.iter().any(|remark| {
+        let name = remark.path.strip_prefix(&found.path).and_then(|rest| rest.strip_prefix('.'));
+        name.is_some_and(|name| !name.contains(['.', '['])) && remark.message.starts_with("unknown field")
+    })
+}
+
+/// What the other files have.
+fn others(file: &str, files: &[(String, Result<Contents, Failure>)]) -> Others {
+    let mut others = Others::default();
+    let read =
+        files.iter().filter(|(other, _)| other != file).filter_map(|(name, read)| Some((name, read.as_ref().ok()?)));
+    for (other, contents) in read {
+        let on = contents.path_options.iter().filter(|option| option.on);
+        others.options.extend(on.map(|option| Elsewhere { file: other.clone(), option: option.clone() }));
+        others.writers.extend(contents.writers.iter().cloned());
+    }
+    others
 }

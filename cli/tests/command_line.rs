@@ -61,9 +61,9 @@ fn validate_tells_problems_from_warnings() {
         ("a key given twice", format!("{DOCUMENT}name: web\n"), 1, &["`f.yaml`: not YAML: ", "duplicate"]),
         (
             "a rate limit document",
-            "schema: 1\nname: cart\nlocal: {}\n".to_owned(),
+            "schema: 1\nname: cart\nlocal: {}\ntelemetry: {}\n".to_owned(),
             1,
-            &["f.yaml: read as a rate limit document; --module says another"],
+            &["f.yaml: read as a rate limit document; use --module if it is another"],
         ),
         (
             "a trial that can refuse",
@@ -98,6 +98,10 @@ fn validate_tells_problems_from_warnings() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Another module would refuse this just as well.
+    fs::write(folder.path().join("f.yaml"), "schema: 1\nname: cart\ntelemetry: {reporter: nobody}\n").unwrap();
+    let (found, output) = lines(&weir(folder.path(), &["validate", "f.yaml"]));
+    assert!(found == Some(1) && !output.contains("--module"), "{output}");
 }
 
 /// A document that the module takes, with a policy on paths.

@@ -119,4 +119,13 @@ fn other_plugins_keep_their_configuration() {
     let ours = Some(r#"{"schema":1}"#);
     assert_eq!(now, [Some("theirs"), None, ours, ours, ours]);
     assert!(bootstrap.0[1]["config"].get("configuration").is_none());
+    // A wrong root id does not make a module of Weir somebody else's; another's `policy.wasm` is.
+    let named = |file: &str, own: Value| {
+        let vm = json!({"code": {"local": {"filename": file}}});
+        json!({"config": {"root_id": "cart", "vm_config": vm, "configuration": {"value": own}}})
+    };
+    let theirs = named("policy.wasm", json!({"rules": []}));
+    let mut bootstrap = Bootstrap(json!([named("suite.wasm", json!({"schema": 1})), theirs]));
+    assert_eq!(bootstrap.set_configuration(&json!({"schema": 1, "name": "a"})), 1);
+    assert_eq!(bootstrap.0[1], theirs);
 }

@@ -1,4 +1,6 @@
-use super::{Elsewhere, Remark, check};
+mod filter_state;
+
+use super::{Elsewhere, Others, Remark, check};
 use crate::compile::Module;
 use crate::documents::Contents;
 use serde_json::{Value, json};
@@ -6,9 +8,9 @@ use serde_json::{Value, json};
 const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// All remarks on all documents of a tree.
-fn remarks(tree: &Value, elsewhere: &[Elsewhere]) -> Vec<Remark> {
+fn remarks(tree: &Value, others: &Others) -> Vec<Remark> {
     let contents = Contents::of(tree).unwrap();
-    let check = |found| check(found, Module::of(&contents.found[0].document), &contents, elsewhere);
+    let check = |found| check(found, Module::of(&contents.found[0].document), &contents, others);
     contents.found.iter().flat_map(check).collect()
 }
 
@@ -16,7 +18,7 @@ fn remarks(tree: &Value, elsewhere: &[Elsewhere]) -> Vec<Remark> {
 fn expect(rows: &[(&str, Value, &[&str])]) {
     let mut wrong = Vec::new();
     for (name, tree, expected) in rows {
-        let lines: Vec<String> = remarks(tree, &[]).iter().map(|remark| remark.line("f")).collect();
+        let lines: Vec<String> = remarks(tree, &Others::default()).iter().map(|remark| remark.line("f")).collect();
         let fits = lines.len() == expected.len()
             && lines.iter().zip(*expected).all(|(line, start)| line.starts_with(&format!("f: {start}")));
         if !fits {
@@ -82,9 +84,43 @@ fn a_module_is_an_http_filter() {
         (
             "root id",
             wasm_plugin(document, json!({"pluginName": "weir.tcp", "failStrategy": "FAIL_OPEN"})),
-            &["$.spec: root id `weir.tcp` is unknown"],
+            &["$.spec.pluginName: root id `weir.tcp` is unknown"],
         ),
     ]);
+}
+
+#[test]
+fn a_root_id_that_a_module_of_weir_does_not_know_is_a_problem() {
+    let document = suite(json!({"telemetry": {}}));
+    let open = |root: &str, file: &str, document: Value| {
+        let code = json!({"code": {"local": {"filename": file}}});
+        filter(HTTP, document, json!({"root_id": root, "vm_config": code, "failure_policy": "FAIL_OPEN"}))
+    };
+    let image = |url: &str, document: Value| {
+        wasm_plugin(document, json!({"pluginName": "cart", "url": url, "failStrategy": "FAIL_OPEN"}))
+    };
+    let remote = json!({"code": {"remote": {"http_uri": {"uri": "oci://r.example/weir/suite:0.1.0"}}}});
+    let remote = json!({"rootId": "cart", "vm_config": remote, "failure_policy": "FAIL_OPEN"});
+    let told = "root id `cart` is unknown: leave it out, or write `weir`";
+    let own = format!("$.typed_config.config.root_id: {told}");
+    let istio = format!("$.spec.pluginName: {told}");
+    let theirs = json!({"rules": []});
+    expect(&[
+        ("a file", open("cart", "dist/suite.wasm", document.clone()), &[&own]),
+        ("a file, JSON", open("cart", "dist/suite.wasm", json!(document.to_string())), &[&own]),
+        ("a file, known", open("weir", "dist/suite.wasm", document.clone()), &[]),
+        ("a file, none", open("", "dist/suite.wasm", document.clone()), &[]),
+        ("an image in an EnvoyFilter", filter(HTTP, document.clone(), remote), &[&own.replace("root_id", "rootId")]),
+        ("an image", image("oci://r.example/weir/suite:0.1.0", document.clone()), &[&istio]),
+    ]);
+    for (name, tree) in [
+        ("a module of another name", open("cart", "waf.wasm", document.clone())),
+        ("another's policy.wasm", open("cart", "policy.wasm", theirs.clone())),
+        ("another's policy.wasm, no JSON", open("cart", "policy.wasm", json!("SecRuleEngine On"))),
+        ("another's image", image("oci://r.example/opa/policy:1", theirs)),
+    ] {
+        assert!(Contents::of(&json!({"static_resources": tree})).unwrap().found.is_empty(), "{name}");
+    }
 }
 
 #[test]
@@ -241,7 +277,7 @@ fn paths_that_lose_parameters_here_alone_are_told() {
     let mut document = with_paths("paths");
     document["policy"]["workload"] = json!({"ignorePathParameters": true});
     let about = |option: Option<bool>| -> Vec<String> {
-        let lines = remarks(&json!({"listeners": [manager(document.clone(), option)]}), &[]);
+        let lines = remarks(&json!({"listeners": [manager(document.clone(), option)]}), &Others::default());
         lines.iter().map(|remark| remark.line("f")).filter(|line| line.contains("lose their parameters")).collect()
     };
     assert!(about(Some(true)).is_empty());
@@ -252,8 +288,8 @@ fn paths_that_lose_parameters_here_alone_are_told() {
 #[test]
 fn an_option_of_another_file_is_a_warning() {
     let routes = Contents::of(&json!({"ignore_path_parameters_in_path_matching": true})).unwrap();
-    let elsewhere =
-        vec![Elsewhere { file: "routes.yaml".to_owned(), option: routes.path_options.first().unwrap().clone() }];
+    let option = Elsewhere { file: "routes.yaml".to_owned(), option: routes.path_options.first().unwrap().clone() };
+    let elsewhere = Others { options: vec![option], ..Others::default() };
     let found = remarks(&with_paths("paths"), &elsewhere);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(!found[0].is_problem && found[0].message.contains("of `routes.yaml` leaves"), "{found:?}");
@@ -278,7 +314,7 @@ fn what_must_misfire_is_a_problem() {
         ("direct address", document(json!({"directAddress": {"filterState": "weir.direct_address"}})), &[]),
         ("the policy alone", policy.clone(), &["warning: $.spec.rules[0]"]),
     ]);
-    let message = &remarks(&unknown, &[])[0].message;
+    let message = &remarks(&unknown, &Others::default())[0].message;
     assert!(message.ends_with("[direct-address-unknown]") && message.contains("`shop/blocks`"), "{message}");
 }
 
@@ -299,5 +335,38 @@ fn a_document_that_reads_responses_needs_a_module_that_sees_them() {
         ("a module of unknown name", istio("oci://r.example/own:1", document("response", "enforce")), &[]),
         ("read at the end", istio("oci://r.example/weir/telemetry:0.1.0", document("end", "enforce")), &[]),
         ("switched off", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "off")), &[]),
+    ]);
+}
+
+#[test]
+fn a_bootstraps_own_node_is_one_of_the_workloads() {
+    let policies = json!([{
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "a", "namespace": "shop"},
+        "spec": {"action": "DENY", "rules": [{"from": [{"source": {"principals": ["cluster.local/ns/x/sa/y"]}}]}]},
+    }]);
+    let plugin = |workload: Value| {
+        let document = suite(json!({"policy": {"workload": workload, "policies": policies}}));
+        filter(HTTP, document, json!({"failure_policy": "FAIL_RELOAD"}))
+    };
+    let bootstrap = |node: Value, workload: Value| json!({"node": node, "static_resources": plugin(workload)});
+    let metadata = json!({"NAMESPACE": "shop", "LABELS": {"app": "cart"}});
+    let node = |id: &str| json!({"id": id, "metadata": metadata});
+    let place = "$.static_resources.typed_config.config.configuration.value.policy";
+    let second = format!("warning: {place}: rules refuse peers by identity");
+    let namespace = format!("{place}.policies[0]: which policies apply is unknown");
+    expect(&[
+        ("plain", bootstrap(node("cart-1"), json!({})), &[&second]),
+        ("plain, other namespace", bootstrap(json!({"metadata": {"NAMESPACE": "web"}}), json!({})), &[]),
+        ("a sidecar", bootstrap(node("sidecar~10.0.0.1~a.shop~shop"), json!({})), &[]),
+        ("the proxy is said", bootstrap(node("cart-1"), json!({"proxy": "sidecar"})), &[]),
+        ("no metadata", bootstrap(json!({"id": "cart-1"}), json!({})), &[&namespace]),
+        ("no node", json!({"static_resources": plugin(json!({}))}), &[&namespace]),
+        (
+            "no node, the document says it",
+            json!({"static_resources": plugin(json!({"namespace": "shop"}))}),
+            &[&second],
+        ),
+        ("no bootstrap", plugin(json!({})), &[]),
     ]);
 }

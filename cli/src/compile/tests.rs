@@ -18,11 +18,11 @@ fn every_policy_is_read_for_a_workload_that_it_selects() {
     ] {
         let policies = json!([policy("ok", json!({"rules": [{}]})), {"kind": "List", "items": [policy("shop", spec)]}]);
         let document = json!({"schema": 1, "name": "mesh", "policies": policies});
-        let problems = Module::Policy.compile(&document).problems;
+        let problems = Module::Policy.compile(&document, None).problems;
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].path.ends_with("operation.paths[0]"), "{problems:?}");
         let suite = json!({"schema": 1, "name": "mesh", "policy": {"policies": policies}});
-        assert_eq!(Module::Suite.compile(&suite).problems.len(), 1);
+        assert_eq!(Module::Suite.compile(&suite, None).problems.len(), 1);
     }
 }
 
@@ -37,7 +37,7 @@ fn policies_of_a_whole_mesh_are_no_problem() {
         policy("c", target("gateway.networking.k8s.io", "Gateway")),
         policy("d", target("", "Service")),
     ]);
-    let problems = Module::Policy.compile(&json!({"schema": 1, "name": "mesh", "policies": policies})).problems;
+    let problems = Module::Policy.compile(&json!({"schema": 1, "name": "mesh", "policies": policies}), None).problems;
     assert!(problems.is_empty(), "{problems:?}");
 }
 

@@ -23,8 +23,10 @@ fn a_record_becomes_one_line() {
 #[test]
 fn labels_that_say_nothing_are_left_out() {
     for (line, brief_line) in [
-        (r#"a{b="c",d="unknown",e="",f="g,h"} 3"#, r#"a{b="c",f="g,h"} 3"#),
-        (r#"a{d="unknown"} 3"#, "a{} 3"),
+        (r#"istio_a{b="c",d="unknown",e="",f="g,h"} 3"#, r#"istio_a{b="c",f="g,h"} 3"#),
+        (r#"istio_a{d="unknown"} 3"#, "istio_a{} 3"),
+        (r#"weir_istio_a{d="unknown"} 3"#, "weir_istio_a{} 3"),
+        (r#"weir_a{decision="deny",reason="unknown",e=""} 3"#, r#"weir_a{decision="deny",reason="unknown"} 3"#),
         (r#"a{b="c",d=""} 3"#, r#"a{b="c"} 3"#),
         ("a 3", "a 3"),
     ] {
