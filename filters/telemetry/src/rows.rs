@@ -78,6 +78,8 @@ impl Rows {
     const PARKED: usize = 512;
     /// So many of them have an overflow row made, for the time when there are too many.
     const MANY: usize = 32;
+    /// So many rows of one principal go ahead of rows that nobody vouches for.
+    const AHEAD: usize = 16;
     /// For how many ticks a stream waits: two seconds.
     const PATIENCE: u32 = 40;
     /// The most values of a histogram that wait for the last row.
@@ -181,14 +183,19 @@ impl Rows {
             return *at;
         }
         let greedy = own >= self.budget.div_ceil(2);
-        if self.own.len() < self.budget && !greedy && self.queue.has_room(key.rank()) {
+        // A certificate puts the first rows of a principal ahead, so that nobody's many rows make another's first one wait.
+        let rank = match key.rank() {
+            Rank::Vouched if own >= Self::AHEAD => Rank::Plain,
+            rank => rank,
+        };
+        if self.own.len() < self.budget && !greedy && self.queue.has_room(rank) {
             self.count_row_of(&key);
             let numbers = Numbers::new(&key);
             let labels = labelled(values(&key, names.known, names.own, &numbers));
             let folded =
                 labels.iter().find(|(label, value)| *value == OTHER.as_bytes() && foldable().any(|of| of == *label));
             let lost = folded.map_or(Lost::Nothing, |(label, _)| Lost::Label(label));
-            let at = self.add(key.rank(), lost, Labels::Of(key));
+            let at = self.add(rank, lost, Labels::Of(key));
             remember(&mut self.own, key, at);
             return at;
         }

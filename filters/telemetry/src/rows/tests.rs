@@ -255,3 +255,32 @@ fn one_principal_does_not_take_the_rows_of_others() {
     assert_eq!(rows_of(&held, "/other"), 20);
     assert_eq!(held.total(TOTAL), 1020);
 }
+
+#[test]
+fn many_rows_of_one_principal_do_not_make_the_first_of_another_wait() {
+    let mut filter = telemetry(r#", "reporter": "destination""#, &Node::default());
+    let mut held = Held::slow(2_000_000);
+    let stream = |principal: &str, code: i64| {
+        Streamed::default()
+            .bytes(Attribute::PeerUriSan, format!("spiffe://td/ns/shop/sa/{principal}"))
+            .bool(Attribute::ConnectionMtls, true)
+            .int(Attribute::ListenerDirection, 1)
+            .int(Attribute::ResponseCode, code)
+    };
+    for code in 100..1000 {
+        stream("many", code).run(&mut filter, &mut held);
+    }
+    stream("first", 200).run(&mut filter, &mut held);
+    let named = |held: &Held| {
+        held.series(TOTAL).iter().any(|(labels, count)| labels["source_principal"].ends_with("/first") && *count > 0)
+    };
+    let mut seconds = 0;
+    while !named(&held) && seconds < 60 {
+        seconds += 1;
+        for tick in 0..20 {
+            held.tick(&mut filter, Now { mono_nanos: (seconds * 20 + tick) * 50_000_000, ..Now::default() });
+        }
+        stream("first", 200).run(&mut filter, &mut held);
+    }
+    assert!(named(&held) && seconds < 30, "after {seconds} s");
+}
