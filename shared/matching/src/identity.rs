@@ -6,13 +6,6 @@
 /// The most bytes of a SPIFFE ID, its scheme included (SPIFFE-ID, section 2.3).
 pub const SPIFFE_ID_BYTES: usize = 2048;
 
-/// The identity without its scheme. `None` for other URIs and for one that holds a NUL byte, which C string handling
-/// in some certificate authorities would cut short.
-pub fn spiffe_id(san: &[u8]) -> Option<&[u8]> {
-    let id = san.strip_prefix(b"spiffe://")?;
-    (!id.contains(&0)).then_some(id)
-}
-
 /// The trust domain of `TD/...`.
 pub fn trust_domain(id: &[u8]) -> Option<&[u8]> {
     let end = id.iter().position(|byte| *byte == b'/')?;

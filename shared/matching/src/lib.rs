@@ -15,7 +15,7 @@ mod text;
 mod trie;
 
 pub use cidr::{Cidr, socket_address};
-pub use identity::{SPIFFE_ID_BYTES, has_service_account, namespaces, service_accounts, spiffe_id, trust_domain};
+pub use identity::{SPIFFE_ID_BYTES, has_service_account, namespaces, service_accounts, trust_domain};
 pub use index::{Alternative, Anchor, Candidates, Group, Index};
 pub use path::{without_parameters, without_query};
 pub use sort::{sort, sort_by};
