@@ -6,7 +6,7 @@ use crate::field::Field;
 use crate::object::{Action, Clause, Key, Object, Rule};
 use crate::workload::Workload;
 use std::collections::BTreeMap;
-use weir_config::At;
+use weir_config::Cursor;
 use weir_matching::{Index, Pattern};
 use weir_model::{Attribute, Demand};
 
@@ -83,7 +83,7 @@ fn section(object: &Object) -> Option<usize> {
 pub(crate) const HEADERS: usize = (u16::MAX - Field::HEADERS) as usize;
 
 /// Compiles the objects that apply to `workload`. `None`, and a problem at `at`, if they look at too many headers.
-pub(crate) fn compile(objects: &[Object], workload: &Workload, at: &At<'_>) -> Option<Compiled> {
+pub(crate) fn compile(objects: &[Object], workload: &Workload, at: &Cursor<'_>) -> Option<Compiled> {
     let mut written: Vec<(usize, String, u32, u32, &Rule)> = Vec::new();
     let mut applies = [false; SECTIONS];
     for (object, policy) in objects.iter().zip(0u32..) {

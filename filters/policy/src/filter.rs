@@ -8,7 +8,7 @@ use crate::report::{Capacity, Report, text};
 use crate::request::Scratch;
 use crate::workload::Proxy;
 use std::time::Duration;
-use weir_config::{At, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
+use weir_config::{Cursor, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
 use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict, Warning};
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
@@ -35,7 +35,7 @@ impl Policy {
     /// Reads the policy document without `schema` and `name`, as a section of a larger one. An absent `mode` means
     /// `default_mode`, the mode of the whole. `name` labels the metrics. `None` if there was a problem; all problems go
     /// where `at` points.
-    pub fn read(at: At<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
+    pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let mode = section_mode(&mut fields, default_mode);
         Self::of(fields, name, mode, node)

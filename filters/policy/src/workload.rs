@@ -3,7 +3,7 @@
 use crate::TrustDomains;
 use crate::object::{Scope, Target};
 use std::collections::BTreeMap;
-use weir_config::At;
+use weir_config::Cursor;
 use weir_model::Node;
 
 /// Label that Istio gives the pods of a Kubernetes Gateway.
@@ -64,7 +64,7 @@ impl Workload {
     }
 
     /// Reads the `workload` section over what the node says.
-    pub(crate) fn read(&mut self, at: &At<'_>) {
+    pub(crate) fn read(&mut self, at: &Cursor<'_>) {
         let Some(mut fields) = at.object() else { return };
         if let Some(text) = fields.take("namespace").and_then(|at| at.text()) {
             self.namespace = Some(text.to_owned());
@@ -90,7 +90,7 @@ impl Workload {
 
     /// Whether a policy of `namespace` is for this workload (Istio's `pilot/pkg/model/policyattachment.go`). A problem
     /// at `at` if that cannot be told: a policy that is left out in silence would let requests through.
-    pub(crate) fn is_selected(&self, namespace: &str, scope: &Scope, at: &At<'_>) -> Option<bool> {
+    pub(crate) fn is_selected(&self, namespace: &str, scope: &Scope, at: &Cursor<'_>) -> Option<bool> {
         let Some(own) = &self.namespace else {
             return at.problem(
                 "which policies apply is unknown: give `workload.namespace`, or NAMESPACE in the node's metadata",
@@ -173,12 +173,12 @@ impl Workload {
 }
 
 /// A map of strings.
-pub(crate) fn text_map(at: &At<'_>) -> BTreeMap<String, String> {
+pub(crate) fn text_map(at: &Cursor<'_>) -> BTreeMap<String, String> {
     let entries = at.map().unwrap_or_default().into_iter();
     entries.filter_map(|(key, value)| Some((key.to_owned(), value.string()?.to_owned()))).collect()
 }
 
-fn filter_state(at: &At<'_>) -> Option<Box<str>> {
+fn filter_state(at: &Cursor<'_>) -> Option<Box<str>> {
     let mut fields = at.object()?;
     let key = fields.require("filterState").and_then(|at| at.text()).map(Box::from);
     fields.finish();

@@ -6,7 +6,7 @@
 
 use crate::action::{self, Item};
 use crate::descriptor::Descriptors;
-use weir_config::{At, Fields};
+use weir_config::{Cursor, Fields};
 use weir_matching::{Pattern, Template, without_parameters, without_query};
 use weir_model::{Demand, Facts, Headers, Node};
 
@@ -129,7 +129,7 @@ impl Field {
 }
 
 /// Reads `apply`.
-pub(crate) fn read(at: &At<'_>, node: &Node) -> Vec<Apply> {
+pub(crate) fn read(at: &Cursor<'_>, node: &Node) -> Vec<Apply> {
     at.each(|at| {
         let mut fields = at.object()?;
         let to = fields.take("to").map(|at| at.each(|at| to(&at)));
@@ -142,14 +142,14 @@ pub(crate) fn read(at: &At<'_>, node: &Node) -> Vec<Apply> {
     })
 }
 
-fn to(at: &At<'_>) -> Option<Operation> {
+fn to(at: &Cursor<'_>) -> Option<Operation> {
     let mut fields = at.object()?;
     let operation = fields.require("operation").and_then(|at| operation(&at));
     fields.finish();
     operation
 }
 
-fn operation(at: &At<'_>) -> Option<Operation> {
+fn operation(at: &Cursor<'_>) -> Option<Operation> {
     let mut fields = at.object()?;
     let operation = Operation {
         hosts: field(&mut fields, "hosts", "notHosts", |_, text| Some(Pattern::parse_lower(text).even_empty())),
@@ -169,7 +169,7 @@ fn operation(at: &At<'_>) -> Option<Operation> {
     Some(operation)
 }
 
-fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
+fn path(at: &Cursor<'_>, text: &str) -> Option<Pattern> {
     if !Template::is_meant(text) {
         if text.contains(['{', '}']) {
             return at.problem("of templates only `{*}` and `{**}` are supported");
@@ -182,7 +182,7 @@ fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
     }
 }
 
-type Reader = fn(&At<'_>, &str) -> Option<Pattern>;
+type Reader = fn(&Cursor<'_>, &str) -> Option<Pattern>;
 
 fn field(fields: &mut Fields<'_>, any: &'static str, none: &'static str, read: Reader) -> Field {
     let mut list = |name| {

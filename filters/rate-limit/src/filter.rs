@@ -11,7 +11,7 @@ use crate::table::Table;
 use crate::told::{self, Told};
 use crate::tree::Tree;
 use std::time::Duration;
-use weir_config::{At, Mode, document_header, name_and_mode, read_document};
+use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document};
 use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Verdict, Warning};
 
 mod settings;
@@ -49,7 +49,7 @@ impl RateLimit {
     /// Reads the limits of a plugin called `name` out of a document without `schema` and `name`, or out of a section
     /// of a larger one. A `mode` of its own wins over `default_mode`. Problems go where `at` sends them; the answer is
     /// `None` if there is one that leaves nothing to run.
-    pub fn read(at: At<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
+    pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let mode = settings::mode(&mut fields, default_mode);
         let filter = settings::read(fields, name, mode.unwrap_or_default(), node);

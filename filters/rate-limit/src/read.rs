@@ -1,10 +1,10 @@
 //! Reading in Envoy's own spelling: snake case as in YAML bootstraps, or the lower camel case of protobuf's JSON.
 
 use crate::matcher::{HeaderMatch, HeaderTest, Kind, QueryMatch, StringMatch};
-use weir_config::{At, Fields};
+use weir_config::{Cursor, Fields};
 
 /// Takes a field that has two spellings.
-pub(crate) fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<At<'v>> {
+pub(crate) fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<Cursor<'v>> {
     if snake == camel {
         return fields.take(snake);
     }
@@ -15,7 +15,7 @@ pub(crate) fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'
 }
 
 /// Takes a field that has two spellings and must be there.
-pub(crate) fn required<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<At<'v>> {
+pub(crate) fn required<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<Cursor<'v>> {
     let found = either(fields, snake, camel);
     if found.is_none() {
         return fields.at().problem(format!("`{snake}` is missing"));
@@ -24,12 +24,12 @@ pub(crate) fn required<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: 
 }
 
 /// A boolean with a default.
-pub(crate) fn flag(at: Option<At<'_>>, default: bool) -> bool {
+pub(crate) fn flag(at: Option<Cursor<'_>>, default: bool) -> bool {
     at.and_then(|at| at.bool()).unwrap_or(default)
 }
 
 /// A text that is not empty, as bytes.
-pub(crate) fn bytes(at: &At<'_>) -> Option<Box<[u8]>> {
+pub(crate) fn bytes(at: &Cursor<'_>) -> Option<Box<[u8]>> {
     at.text().map(|text| text.as_bytes().into())
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn refuse(fields: &mut Fields<'_>, snake: &'static str, camel: &'stat
 const NO_REGEX: &str = "regular expressions are not supported here; use `exact`, `prefix`, `suffix` or `contains`";
 
 /// Reads an `envoy.type.matcher.v3.StringMatcher`.
-pub(crate) fn string_match(at: &At<'_>) -> Option<StringMatch> {
+pub(crate) fn string_match(at: &Cursor<'_>) -> Option<StringMatch> {
     let mut fields = at.object()?;
     let mut found = Vec::new();
     for (name, kind) in KINDS {
@@ -64,19 +64,19 @@ pub(crate) fn string_match(at: &At<'_>) -> Option<StringMatch> {
 const KINDS: [(&str, Kind); 4] =
     [("exact", Kind::Exact), ("prefix", Kind::Prefix), ("suffix", Kind::Suffix), ("contains", Kind::Contains)];
 
-fn pattern(at: &At<'_>, kind: Kind) -> Option<(Kind, Box<[u8]>)> {
+fn pattern(at: &Cursor<'_>, kind: Kind) -> Option<(Kind, Box<[u8]>)> {
     let text = if kind == Kind::Exact { at.string()? } else { at.text()? };
     Some((kind, text.as_bytes().into()))
 }
 
 /// A header's name as Envoy keeps it: in lower case, and `host` as `:authority`.
-pub(crate) fn header_name(at: &At<'_>) -> Option<String> {
+pub(crate) fn header_name(at: &Cursor<'_>) -> Option<String> {
     let name = at.text()?.to_ascii_lowercase();
     Some(if name == "host" { ":authority".to_owned() } else { name })
 }
 
 /// Reads an `envoy.config.route.v3.HeaderMatcher`.
-pub(crate) fn header_match(at: &At<'_>) -> Option<HeaderMatch> {
+pub(crate) fn header_match(at: &Cursor<'_>) -> Option<HeaderMatch> {
     let mut fields = at.object()?;
     let name = fields.require("name").and_then(|at| header_name(&at));
     let mut found = Vec::new();
@@ -115,7 +115,7 @@ pub(crate) fn header_match(at: &At<'_>) -> Option<HeaderMatch> {
     Some(HeaderMatch { name: name?.into_bytes().into(), test, invert, missing_is_empty })
 }
 
-fn range(at: &At<'_>) -> Option<HeaderTest> {
+fn range(at: &Cursor<'_>) -> Option<HeaderTest> {
     let mut fields = at.object()?;
     let mut bound = |name| match fields.take(name) {
         Some(at) => integer(&at),
@@ -127,7 +127,7 @@ fn range(at: &At<'_>) -> Option<HeaderTest> {
 }
 
 /// A 64-bit integer, which protobuf's JSON also writes as a string.
-fn integer(at: &At<'_>) -> Option<i64> {
+fn integer(at: &Cursor<'_>) -> Option<i64> {
     let found = match at.value() {
         weir_config::Value::Number(number) => number.as_i64(),
         weir_config::Value::String(text) => text.parse().ok(),
@@ -140,7 +140,7 @@ fn integer(at: &At<'_>) -> Option<i64> {
 }
 
 /// Reads an `envoy.config.route.v3.QueryParameterMatcher`.
-pub(crate) fn query_match(at: &At<'_>) -> Option<QueryMatch> {
+pub(crate) fn query_match(at: &Cursor<'_>) -> Option<QueryMatch> {
     let mut fields = at.object()?;
     let name = fields.require("name").and_then(|at| bytes(&at));
     let text = either(&mut fields, "string_match", "stringMatch").map(|at| string_match(&at));

@@ -1,10 +1,10 @@
 //! `envoy.type.v3.HttpStatus`, as far as a refusal can use it.
 
 use crate::read::required;
-use weir_config::{At, Value};
+use weir_config::{Cursor, Value};
 
 /// Reads `{code: NAME or number}`. Numbers below 400 become 429, as in Envoy; names below 400 are not known here.
-pub(crate) fn status(at: &At<'_>) -> Option<u16> {
+pub(crate) fn status(at: &Cursor<'_>) -> Option<u16> {
     let mut fields = at.object()?;
     let code = required(&mut fields, "code", "code").and_then(|at| match at.value() {
         Value::String(_) => at.word(&NAMES),

@@ -3,7 +3,7 @@
 use crate::known::foldable;
 use crate::label::LABELS;
 use std::collections::BTreeMap;
-use weir_config::{At, Fields, Mode, Value};
+use weir_config::{Cursor, Fields, Mode, Value};
 use weir_model::Node;
 
 /// Which end of a stream the proxy is.
@@ -150,7 +150,7 @@ const KEEP: [&str; 2] = ["reporter", "response_code"];
 
 type Cardinality = (usize, u32, Vec<&'static str>, BTreeMap<&'static str, usize>);
 
-fn cardinality(at: &At<'_>) -> Option<Cardinality> {
+fn cardinality(at: &Cursor<'_>) -> Option<Cardinality> {
     let mut fields = at.object()?;
     let series = match fields.take("series") {
         Some(at) => at.integer(1, 100_000).and_then(|series| usize::try_from(series).ok()),
@@ -187,7 +187,7 @@ fn cardinality(at: &At<'_>) -> Option<Cardinality> {
 
 // Alone, so that its checks do not make its caller one more function that can reach a panic.
 #[inline(never)]
-fn peer_metadata(at: &At<'_>) -> Option<(Trust, ReadAt)> {
+fn peer_metadata(at: &Cursor<'_>) -> Option<(Trust, ReadAt)> {
     let mut fields = at.object()?;
     let trust = match fields.take("trust") {
         Some(at) => at.word(&[("mtls", Trust::Mtls), ("always", Trust::Always), ("never", Trust::Never)]),
@@ -201,7 +201,7 @@ fn peer_metadata(at: &At<'_>) -> Option<(Trust, ReadAt)> {
     Some((trust?, read_at?))
 }
 
-fn metric_prefix(at: &At<'_>) -> Option<String> {
+fn metric_prefix(at: &Cursor<'_>) -> Option<String> {
     let text = at.text()?;
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if plain && !text.starts_with(|first: char| first.is_ascii_digit()) && text.len() <= 63 {

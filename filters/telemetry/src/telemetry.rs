@@ -6,7 +6,7 @@ use crate::demand::Demands;
 use crate::known::{Known, Own};
 use crate::rows::{Names, Rows};
 use std::time::Duration;
-use weir_config::{At, Mode, document_header, name_and_mode, read_document, section_mode};
+use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document, section_mode};
 use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Node, Phase, Problems, Verdict, Warning};
 
 /// Istio's standard HTTP metrics. It never refuses a request and never edits one.
@@ -22,7 +22,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// Reads a `telemetry` section of a larger document: the standalone document without `schema` and `name`, which are
     /// the whole document's. Problems go where `at` points.
-    pub fn read(at: At<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
+    pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let mode = section_mode(&mut fields, default_mode);
         let settings = Settings::read(&mut fields, name, mode, node);

@@ -8,14 +8,14 @@ use weir_model::{Problem, Warning};
 
 /// Collects problems while a document is read.
 #[derive(Debug, Default)]
-pub struct Sink {
+pub struct Diagnostics {
     problems: RefCell<Vec<Problem>>,
     /// How many problems there were, those that are not kept included.
     met: Cell<usize>,
     warnings: RefCell<Vec<Warning>>,
 }
 
-impl Sink {
+impl Diagnostics {
     /// The most problems kept; a document with more is wrong enough.
     pub const KEPT: usize = 1000;
 
@@ -56,16 +56,16 @@ struct Trail<'v> {
 
 /// A value at a place.
 #[derive(Clone, Debug)]
-pub struct At<'v> {
+pub struct Cursor<'v> {
     value: &'v Value,
     trail: Option<Rc<Trail<'v>>>,
-    sink: &'v Sink,
+    diagnostics: &'v Diagnostics,
 }
 
-impl<'v> At<'v> {
+impl<'v> Cursor<'v> {
     /// The whole document.
-    pub fn root(value: &'v Value, sink: &'v Sink) -> Self {
-        Self { value, trail: None, sink }
+    pub fn root(value: &'v Value, diagnostics: &'v Diagnostics) -> Self {
+        Self { value, trail: None, diagnostics }
     }
 
     /// The value itself.
@@ -75,7 +75,7 @@ impl<'v> At<'v> {
 
     /// How many problems the document has so far; compare before and after to know whether a part of it is sound.
     pub fn problems(&self) -> usize {
-        self.sink.len()
+        self.diagnostics.len()
     }
 
     /// The JSON path, such as `$.policies[3].spec`.
@@ -100,25 +100,25 @@ impl<'v> At<'v> {
 
     /// Records a problem here. Returns `None`, so that a reader can end with it.
     pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
-        self.sink.push(Problem { path: self.path(), message: message.into() });
+        self.diagnostics.push(Problem { path: self.path(), message: message.into() });
         None
     }
 
     /// Records a warning here: what is written is accepted, and does not do what its author means.
     pub fn warning(&self, id: &'static str, message: impl Into<String>) {
-        let mut warnings = self.sink.warnings.borrow_mut();
-        if warnings.len() < Sink::KEPT {
+        let mut warnings = self.diagnostics.warnings.borrow_mut();
+        if warnings.len() < Diagnostics::KEPT {
             warnings.push(Warning { id, path: self.path(), message: message.into() });
         }
     }
 
     /// Takes all warnings of the document.
     pub fn take_warnings(&self) -> Vec<Warning> {
-        self.sink.warnings.take()
+        self.diagnostics.warnings.take()
     }
 
     fn child(&self, value: &'v Value, step: Step<'v>) -> Self {
-        Self { value, trail: Some(Rc::new(Trail { parent: self.trail.clone(), step })), sink: self.sink }
+        Self { value, trail: Some(Rc::new(Trail { parent: self.trail.clone(), step })), diagnostics: self.diagnostics }
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
@@ -141,19 +141,19 @@ impl<'v> At<'v> {
     }
 
     /// Reads an object whose keys are data, such as labels.
-    pub fn map(&self) -> Option<Vec<(&'v str, At<'v>)>> {
+    pub fn map(&self) -> Option<Vec<(&'v str, Cursor<'v>)>> {
         let fields = self.object()?;
         Some(fields.entries.iter().map(|(key, value)| (key.as_str(), self.child(value, Step::Key(key)))).collect())
     }
 
     /// Reads a list.
-    pub fn list(&self) -> Option<Vec<At<'v>>> {
+    pub fn list(&self) -> Option<Vec<Cursor<'v>>> {
         let Value::Array(items) = self.value else { return self.expected("a list") };
         Some(items.iter().enumerate().map(|(index, item)| self.child(item, Step::Index(index))).collect())
     }
 
     /// Reads a list with one reader for each item; items with problems are left out.
-    pub fn each<T>(&self, mut read: impl FnMut(At<'v>) -> Option<T>) -> Vec<T> {
+    pub fn each<T>(&self, mut read: impl FnMut(Cursor<'v>) -> Option<T>) -> Vec<T> {
         let mut read_items = Vec::new();
         for item in self.list().unwrap_or_default() {
             read_items.extend(read(item));
@@ -231,7 +231,7 @@ fn is_plain(key: &str) -> bool {
 /// The fields of one object, taken one by one; what is left at the end is unknown.
 #[derive(Debug)]
 pub struct Fields<'v> {
-    at: At<'v>,
+    at: Cursor<'v>,
     entries: &'v [(String, Value)],
     taken: Vec<bool>,
     known: Vec<&'static str>,
@@ -239,12 +239,12 @@ pub struct Fields<'v> {
 
 impl<'v> Fields<'v> {
     /// The object itself.
-    pub fn at(&self) -> &At<'v> {
+    pub fn at(&self) -> &Cursor<'v> {
         &self.at
     }
 
     /// Takes a field; `null` counts as absent.
-    pub fn take(&mut self, name: &'static str) -> Option<At<'v>> {
+    pub fn take(&mut self, name: &'static str) -> Option<Cursor<'v>> {
         self.known.push(name);
         let place = self.entries.iter().position(|(key, _)| key == name)?;
         if let Some(flag) = self.taken.get_mut(place) {
@@ -258,7 +258,7 @@ impl<'v> Fields<'v> {
     }
 
     /// Takes a field that must be there.
-    pub fn require(&mut self, name: &'static str) -> Option<At<'v>> {
+    pub fn require(&mut self, name: &'static str) -> Option<Cursor<'v>> {
         match self.take(name) {
             Some(field) => Some(field),
             None => self.at.problem(format!("`{name}` is missing")),

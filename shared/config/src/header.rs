@@ -1,6 +1,6 @@
 //! What every document begins with: `schema`, `name`, `mode`.
 
-use crate::{At, Fields};
+use crate::{Cursor, Fields};
 
 /// The schema this build writes. A module reads its own schema and the one before.
 pub const SCHEMA: u64 = 1;
@@ -50,7 +50,7 @@ pub fn section_mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
     at.word(&[("off", Mode::Off), ("observe", Mode::Observe), ("shadow", Mode::Shadow), ("enforce", Mode::Enforce)])
 }
 
-fn name(at: &At<'_>) -> Option<String> {
+fn name(at: &Cursor<'_>) -> Option<String> {
     let text = at.text()?;
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if plain && text.len() <= 63 {

@@ -1,7 +1,7 @@
 //! Strict JSON to checked values.
 //!
 //! serde stops at the first error and forgets where it was; an operator wants all of them with their places. So a
-//! document is parsed into a [`Value`] that keeps repeated keys, and is then read through an [`At`]: a value, its JSON
+//! document is parsed into a [`Value`] that keeps repeated keys, and is then read through a [`Cursor`]: a value, its JSON
 //! path, and the list that problems go to. Reading never fails early: a reader that meets a problem records it and
 //! returns `None`, and goes on with the siblings.
 
@@ -9,7 +9,7 @@ mod cursor;
 mod header;
 mod value;
 
-pub use cursor::{At, Fields, Sink};
+pub use cursor::{Cursor, Diagnostics, Fields};
 pub use header::{Mode, SCHEMA, document_header, name_and_mode, section_mode};
 pub use value::Value;
 
@@ -19,14 +19,14 @@ use weir_model::Problems;
 ///
 /// # Errors
 /// All problems found; at least one.
-pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(At<'_>) -> Option<T>) -> Result<T, Problems> {
+pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(Cursor<'_>) -> Option<T>) -> Result<T, Problems> {
     let value: Value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
         Err(error) => return Err(Problems::one("$", format!("not JSON: {error}"))),
     };
-    let sink = Sink::default();
-    let result = read(At::root(&value, &sink));
-    let problems = sink.into_problems();
+    let diagnostics = Diagnostics::default();
+    let result = read(Cursor::root(&value, &diagnostics));
+    let problems = diagnostics.into_problems();
     match result {
         Some(result) if problems.is_empty() => Ok(result),
         _ if problems.is_empty() => Err(Problems::one("$", "cannot be used")),

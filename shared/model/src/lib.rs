@@ -1,7 +1,7 @@
 //! Plain data every crate meets at.
 //!
 //! A core (policy, rate limit, telemetry) takes these values and returns these values. It never names an ABI, so it is
-//! tested on the host without a mock of Envoy; the shell (`weir-host`) is the only crate that turns them into hostcalls.
+//! tested on the host without a mock of Envoy; the shell (`weir-shell`) is the only crate that turns them into hostcalls.
 //! The path of a stream through a core is: compile a configuration, say what each phase demands, get exactly that as
 //! [`Facts`], return a [`Verdict`], leave [`Effects`] behind.
 

@@ -17,7 +17,7 @@ use weir_model::{
     Problem, Problems, Verdict, Warning,
 };
 
-weir_host::module!(Probe);
+weir_shell::module!(Probe);
 
 /// How many ticks are logged.
 const TICKS_SHOWN: u32 = 3;

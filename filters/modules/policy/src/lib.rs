@@ -1,4 +1,4 @@
 //! The policy filter as a proxy-wasm module.
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
-weir_host::module!(weir_policy::Policy);
+weir_shell::module!(weir_policy::Policy);

@@ -1,4 +1,4 @@
 //! The rate-limit filter as a proxy-wasm module.
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
-weir_host::module!(weir_rate_limit::RateLimit);
+weir_shell::module!(weir_rate_limit::RateLimit);

@@ -8,7 +8,7 @@ use super::values::Context;
 use crate::object::{Action, Object, Rule, Scope, Target};
 use crate::workload::{Workload, text_map};
 use std::collections::BTreeSet;
-use weir_config::{At, Fields, Value};
+use weir_config::{Cursor, Fields, Value};
 
 /// Istio's annotation for policies on trial.
 const DRY_RUN: &str = "istio.io/dry-run";
@@ -44,7 +44,7 @@ impl<'w, 'v> Selection<'w, 'v> {
     }
 
     /// Reads an AuthorizationPolicy or a List of them.
-    pub(super) fn read(&mut self, at: &At<'v>) {
+    pub(super) fn read(&mut self, at: &Cursor<'v>) {
         let Some(mut fields) = at.object() else { return };
         fields.ignore(&["apiVersion", "status"]);
         let kind = fields.require("kind").and_then(|at| {
@@ -67,7 +67,7 @@ impl<'w, 'v> Selection<'w, 'v> {
     }
 
     /// Reads the object at `at`; `None` also if it is for others.
-    fn object(&mut self, at: &At<'v>, mut fields: Fields<'v>) -> Option<Object> {
+    fn object(&mut self, at: &Cursor<'v>, mut fields: Fields<'v>) -> Option<Object> {
         let metadata = fields.require("metadata").and_then(|at| metadata(&at));
         let spec = fields.take("spec");
         fields.finish();
@@ -155,19 +155,19 @@ impl<'w, 'v> Selection<'w, 'v> {
 struct Metadata<'v> {
     namespace: Option<&'v str>,
     name: Option<&'v str>,
-    dry_run: Option<At<'v>>,
+    dry_run: Option<Cursor<'v>>,
 }
 
-fn metadata<'v>(at: &At<'v>) -> Option<Metadata<'v>> {
+fn metadata<'v>(at: &Cursor<'v>) -> Option<Metadata<'v>> {
     let entries = at.map()?;
-    let given = |value: &&At<'v>| value.value() != &Value::Null;
+    let given = |value: &&Cursor<'v>| value.value() != &Value::Null;
     let field = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value).filter(given);
     let text = |name: &str| match field(name) {
         Some(value) => value.text(),
         None => at.problem(format!("`{name}` is missing")),
     };
     let (namespace, name) = (text("namespace"), text("name"));
-    let annotations = field("annotations").and_then(At::map).unwrap_or_default();
+    let annotations = field("annotations").and_then(Cursor::map).unwrap_or_default();
     let dry_run = annotations.into_iter().find(|(key, _)| *key == DRY_RUN).map(|(_, value)| value);
     Some(Metadata { namespace, name, dry_run })
 }
@@ -176,7 +176,7 @@ fn scope(fields: &mut Fields<'_>) -> Scope {
     let selector = fields.take("selector");
     let single = fields.take("targetRef");
     let several = fields.take("targetRefs");
-    let targets: Vec<At<'_>> = match &several {
+    let targets: Vec<Cursor<'_>> = match &several {
         Some(list) => list.list().unwrap_or_default().into_iter().chain(single.clone()).collect(),
         None => single.clone().into_iter().collect(),
     };
@@ -192,7 +192,7 @@ fn scope(fields: &mut Fields<'_>) -> Scope {
     Scope::Targets(targets.iter().filter_map(target).collect())
 }
 
-fn labels(at: &At<'_>) -> std::collections::BTreeMap<String, String> {
+fn labels(at: &Cursor<'_>) -> std::collections::BTreeMap<String, String> {
     let Some(mut fields) = at.object() else { return Default::default() };
     let labels = fields.take("matchLabels").map(|at| {
         for (key, value) in at.map().unwrap_or_default() {
@@ -210,7 +210,7 @@ fn labels(at: &At<'_>) -> std::collections::BTreeMap<String, String> {
 }
 
 /// What a target is and its name.
-fn target(at: &At<'_>) -> Option<(Target, String)> {
+fn target(at: &Cursor<'_>) -> Option<(Target, String)> {
     let mut fields = at.object()?;
     let group = fields.take("group").and_then(|at| at.string()).unwrap_or_default();
     let kind = fields.require("kind").and_then(|at| at.text());

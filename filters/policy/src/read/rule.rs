@@ -2,7 +2,7 @@
 
 use super::values;
 use crate::object::{Alternative, Clause, Group, Key, Rule};
-use weir_config::{At, Fields, Value};
+use weir_config::{Cursor, Fields, Value};
 
 /// Fields of `source`, each with its negation.
 const SOURCE: [(&str, &str, Key); 6] = [
@@ -26,7 +26,7 @@ const OPERATION: [(&str, &str, Key); 4] = [
 const NO_CLAIMS: &str = "JWT claims are not supported; a rule without them would match other requests";
 
 /// Reads a rule.
-pub(super) fn rule(at: &At<'_>, context: &values::Context<'_>) -> Option<Rule> {
+pub(super) fn rule(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Rule> {
     let mut fields = at.object()?;
     let mut groups = Vec::new();
     if let Some(from) = fields.take("from") {
@@ -42,7 +42,7 @@ pub(super) fn rule(at: &At<'_>, context: &values::Context<'_>) -> Option<Rule> {
     Some(Rule { groups })
 }
 
-fn group(at: &At<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<'_>) -> Alternative) -> Group {
+fn group(at: &Cursor<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<'_>) -> Alternative) -> Group {
     if is_empty(at) {
         at.problem::<()>("must not be empty; leave it out to match everything");
     }
@@ -92,7 +92,7 @@ fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Alternative
     clauses
 }
 
-fn condition(at: &At<'_>, context: &values::Context<'_>) -> Option<Alternative> {
+fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Alternative> {
     let mut fields = at.object()?;
     let key = fields.require("key").and_then(|at| key(&at));
     let mut clauses = Vec::new();
@@ -114,11 +114,11 @@ fn condition(at: &At<'_>, context: &values::Context<'_>) -> Option<Alternative> 
 }
 
 /// Whether a list is there and has nothing in it.
-fn is_empty(at: &At<'_>) -> bool {
+fn is_empty(at: &Cursor<'_>) -> bool {
     at.value() == &Value::Array(Vec::new())
 }
 
-fn key(at: &At<'_>) -> Option<Key> {
+fn key(at: &Cursor<'_>) -> Option<Key> {
     let text = at.text()?;
     if let Some(name) = text.strip_prefix("request.headers[") {
         return match name.strip_suffix(']') {

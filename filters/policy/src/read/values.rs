@@ -2,7 +2,7 @@
 
 use crate::TrustDomains;
 use crate::object::Key;
-use weir_config::At;
+use weir_config::Cursor;
 use weir_matching::{Cidr, Glob, Pattern, Template};
 
 /// What values may refer to.
@@ -22,7 +22,7 @@ const SERVICE_ACCOUNTS: usize = 16;
 const SERVICE_ACCOUNT_BYTES: usize = 320;
 
 /// Reads a list of values. An empty one asks nothing, as if the field were not there (Istio's validation).
-pub(super) fn read(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
+pub(super) fn read(at: &Cursor<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
     let items = at.list()?;
     if items.is_empty() {
         return None;
@@ -45,7 +45,7 @@ pub(super) fn read(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<
 }
 
 /// The patterns of one value; a principal may be several.
-fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
+fn value(at: &Cursor<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
     let text = at.text()?;
     let one = match key {
         Key::Path => path(at, text)?,
@@ -76,7 +76,7 @@ fn value(at: &At<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> 
     Some(vec![one])
 }
 
-fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
+fn path(at: &Cursor<'_>, text: &str) -> Option<Pattern> {
     if Template::is_meant(text) {
         return match Template::parse(text) {
             Ok(template) => Some(Pattern::Template(template)),
@@ -89,7 +89,7 @@ fn path(at: &At<'_>, text: &str) -> Option<Pattern> {
     Some(Pattern::parse(text))
 }
 
-fn service_account(at: &At<'_>, text: &str, namespace: &str) -> Option<Pattern> {
+fn service_account(at: &Cursor<'_>, text: &str, namespace: &str) -> Option<Pattern> {
     if text.len() > SERVICE_ACCOUNT_BYTES {
         return at.problem(format!("a service account has at most {SERVICE_ACCOUNT_BYTES} bytes"));
     }
@@ -101,7 +101,7 @@ fn service_account(at: &At<'_>, text: &str, namespace: &str) -> Option<Pattern> 
 }
 
 /// Checks a trust domain or the pattern of one.
-fn trust_domain<'v>(at: &At<'_>, text: &'v str) -> Option<&'v str> {
+fn trust_domain<'v>(at: &Cursor<'_>, text: &'v str) -> Option<&'v str> {
     let inner = text.strip_prefix('*').or_else(|| text.strip_suffix('*')).unwrap_or(text);
     if inner.contains(['*', '/']) {
         return at.problem(format!("`{text}` is not a trust domain; one `*` may begin or end it"));

@@ -2,7 +2,7 @@
 
 use super::{Action, Item, Source};
 use crate::read::{bytes, either, flag, header_match, header_name, query_match, refuse, required};
-use weir_config::{At, Fields};
+use weir_config::{Cursor, Fields};
 use weir_matching::Cidr;
 use weir_model::Node;
 
@@ -10,11 +10,11 @@ use weir_model::Node;
 const MOST_HITS: u64 = 1_000_000_000;
 
 /// Reads a list of `envoy.config.route.v3.RateLimit`.
-pub(crate) fn items(at: &At<'_>, node: &Node) -> Vec<Item> {
+pub(crate) fn items(at: &Cursor<'_>, node: &Node) -> Vec<Item> {
     at.each(|at| item(&at, node))
 }
 
-fn item(at: &At<'_>, node: &Node) -> Option<Item> {
+fn item(at: &Cursor<'_>, node: &Node) -> Option<Item> {
     let mut fields = at.object()?;
     let actions = fields.require("actions").map(|at| {
         let problems = at.problems();
@@ -45,7 +45,7 @@ fn item(at: &At<'_>, node: &Node) -> Option<Item> {
     Some(Item { actions: actions?, hits: hits? })
 }
 
-fn hits(at: &At<'_>) -> Option<u64> {
+fn hits(at: &Cursor<'_>) -> Option<u64> {
     let mut fields = at.object()?;
     let number = fields.take("number").map(|at| at.integer(0, MOST_HITS));
     refuse(&mut fields, "format", "format", "a format is not supported here; use `number`");
@@ -53,7 +53,7 @@ fn hits(at: &At<'_>) -> Option<u64> {
     number.unwrap_or(Some(1))
 }
 
-fn action(at: &At<'_>, node: &Node) -> Option<Action> {
+fn action(at: &Cursor<'_>, node: &Node) -> Option<Action> {
     let mut fields = at.object()?;
     let before = at.problems();
     let mut found = Vec::new();
@@ -153,7 +153,7 @@ fn own_key(fields: &mut Fields<'_>, default: &str) -> Option<Box<[u8]>> {
     Some(key(if text.is_empty() { default } else { text }))
 }
 
-fn some<T>(at: &At<'_>, read: fn(&At<'_>) -> Option<T>) -> Vec<T> {
+fn some<T>(at: &Cursor<'_>, read: fn(&Cursor<'_>) -> Option<T>) -> Vec<T> {
     let problems = at.problems();
     let list = at.each(|at| read(&at));
     if list.is_empty() && at.problems() == problems {
@@ -162,7 +162,7 @@ fn some<T>(at: &At<'_>, read: fn(&At<'_>) -> Option<T>) -> Vec<T> {
     list
 }
 
-fn bits(at: Option<At<'_>>, most: u32) -> Option<u32> {
+fn bits(at: Option<Cursor<'_>>, most: u32) -> Option<u32> {
     match at {
         Some(at) => u32::try_from(at.integer(0, u64::from(most))?).ok(),
         None => Some(most),
@@ -170,7 +170,7 @@ fn bits(at: Option<At<'_>>, most: u32) -> Option<u32> {
 }
 
 /// The ranges of an address matcher, and whether it is inverted.
-fn ranges(at: &At<'_>) -> Option<(Vec<Cidr>, bool)> {
+fn ranges(at: &Cursor<'_>) -> Option<(Vec<Cidr>, bool)> {
     let mut fields = at.object()?;
     let ranges = required(&mut fields, "ranges", "ranges").map(|at| some(&at, range));
     let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
@@ -178,7 +178,7 @@ fn ranges(at: &At<'_>) -> Option<(Vec<Cidr>, bool)> {
     Some((ranges?, invert))
 }
 
-fn range(at: &At<'_>) -> Option<Cidr> {
+fn range(at: &Cursor<'_>) -> Option<Cidr> {
     let mut fields = at.object()?;
     let prefix = required(&mut fields, "address_prefix", "addressPrefix").and_then(|at| at.text());
     let bits = match either(&mut fields, "prefix_len", "prefixLen") {

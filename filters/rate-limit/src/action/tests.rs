@@ -3,7 +3,7 @@ use crate::cases;
 use crate::descriptor::Descriptors;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_config::{At, Value, read_document};
+use weir_config::{Cursor, Value, read_document};
 use weir_model::{Attribute, Attributes, Demand, Facts, Headers, Node, PairsBuilder, Problems};
 
 fn node() -> Node {
@@ -204,9 +204,9 @@ fn hits_are_read() {
 #[test]
 fn any_value_reads_without_harm() {
     let values = [Value::Null, Value::Bool(true), Value::String(String::new()), Value::Array(vec![Value::Null])];
-    let sink = weir_config::Sink::default();
+    let diagnostics = weir_config::Diagnostics::default();
     for value in &values {
-        items(&At::root(value, &sink), &node());
+        items(&Cursor::root(value, &diagnostics), &node());
     }
-    assert!(!sink.is_empty());
+    assert!(!diagnostics.is_empty());
 }

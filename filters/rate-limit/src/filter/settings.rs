@@ -12,7 +12,7 @@ use crate::status;
 use crate::table::Table;
 use crate::told::Told;
 use crate::tree::{self, Algorithms, Tree};
-use weir_config::{At, Fields, Mode};
+use weir_config::{Cursor, Fields, Mode};
 use weir_model::{Attribute, Demand, Node};
 
 /// Places for keys if nothing is configured, and the most that can be.
@@ -90,7 +90,7 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
     })
 }
 
-fn local(at: &At<'_>) -> Option<(Tree, Judge)> {
+fn local(at: &Cursor<'_>) -> Option<(Tree, Judge)> {
     let mut fields = at.object()?;
     let config = fields.require("config");
     let mut algorithms: Algorithms<'_> = Vec::new();
@@ -121,7 +121,7 @@ fn local(at: &At<'_>) -> Option<(Tree, Judge)> {
 }
 
 /// `fixed_window`, `{fixed_window: {}}` or `{gcra: {burst: N}}`; the burst of the last.
-fn algorithm(at: &At<'_>) -> Option<Option<u32>> {
+fn algorithm(at: &Cursor<'_>) -> Option<Option<u32>> {
     if matches!(at.value(), weir_config::Value::String(_)) {
         return at.word(&[("fixed_window", None)]);
     }

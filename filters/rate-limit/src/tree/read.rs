@@ -7,11 +7,11 @@ use crate::table::Place;
 use siphasher::sip::SipHasher13;
 use std::collections::BTreeSet;
 use std::hash::Hasher as _;
-use weir_config::At;
+use weir_config::Cursor;
 use weir_matching::Glob;
 
 /// `algorithms`: by a limit's name or key path, its burst if it is GCRA's, and whether a limit has claimed it.
-pub(crate) type Algorithms<'v> = Vec<(&'v str, At<'v>, Option<u32>, bool)>;
+pub(crate) type Algorithms<'v> = Vec<(&'v str, Cursor<'v>, Option<u32>, bool)>;
 
 /// How much of a limit's surroundings its reader knows.
 struct Path<'p> {
@@ -22,7 +22,7 @@ struct Path<'p> {
 }
 
 /// Reads `config`. `max_keys` bounds the keys of limits with clients' values in them.
-pub(crate) fn read(at: &At<'_>, algorithms: &mut Algorithms<'_>, max_keys: u32) -> Option<Tree> {
+pub(crate) fn read(at: &Cursor<'_>, algorithms: &mut Algorithms<'_>, max_keys: u32) -> Option<Tree> {
     let mut fields = at.object()?;
     let domain = fields.require("domain").and_then(|at| at.text());
     let mut tree = Tree::default();
@@ -48,7 +48,7 @@ fn absorb(hasher: &mut SipHasher13, bytes: &[u8]) {
     hasher.write(bytes);
 }
 
-fn level(at: &At<'_>, path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Level {
+fn level(at: &Cursor<'_>, path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Level {
     let mut level = Level::default();
     for at in at.list().unwrap_or_default() {
         let path = Path {
@@ -62,7 +62,7 @@ fn level(at: &At<'_>, path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Level 
     level
 }
 
-fn descriptor(at: &At<'_>, level: &mut Level, mut path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Option<()> {
+fn descriptor(at: &Cursor<'_>, level: &mut Level, mut path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Option<()> {
     let mut fields = at.object()?;
     let key = fields.require("key").and_then(|at| at.text());
     let value = fields.take("value").and_then(|at| at.string()).unwrap_or_default();
@@ -134,7 +134,7 @@ const UNITS: [(&str, u64); 7] = [
     ("year", 31_536_000),
 ];
 
-fn rate_limit(at: &At<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut Algorithms<'_>) -> Option<Limit> {
+fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut Algorithms<'_>) -> Option<Limit> {
     let mut fields = at.object()?;
     let name = fields.take("name").and_then(|at| at.text());
     let replaces = fields.take("replaces").map_or_else(Vec::new, |at| at.each(|at| replaced(&at, name)));
@@ -193,7 +193,7 @@ fn rate_limit(at: &At<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut Algor
     Some(limit)
 }
 
-fn replaced(at: &At<'_>, own: Option<&str>) -> Option<String> {
+fn replaced(at: &Cursor<'_>, own: Option<&str>) -> Option<String> {
     let mut fields = at.object()?;
     let name = fields.require("name").and_then(|at| match at.text()? {
         name if Some(name) == own => at.problem("a limit cannot replace itself"),
@@ -209,7 +209,7 @@ const SLOTS: u32 = 1 << 20;
 /// Gives every limit its place. A limit that moves begins anew, and while two configurations are in force, as when a listener
 /// drains, two limits in one place undo each other's counts. So places depend on the set of limits only and hardly move when
 /// one is added.
-fn place(at: &At<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
+fn place(at: &Cursor<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
     let mut alone: Vec<&mut Limit> = Vec::new();
     let mut keyed: Vec<&mut Limit> = Vec::new();
     for limit in limits.iter_mut().filter(|limit| limit.algorithm.is_some()) {

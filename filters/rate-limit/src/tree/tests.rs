@@ -3,7 +3,7 @@ use crate::cases;
 use crate::table::Place;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_config::{At, Sink, Value, read_document};
+use weir_config::{Cursor, Diagnostics, Value, read_document};
 use weir_model::Problems;
 
 fn tree(config: &Value) -> Result<Tree, Problems> {
@@ -173,9 +173,9 @@ fn more_keyed_limits_than_lines_are_refused() {
 #[test]
 fn an_unknown_algorithm_name_is_a_problem() {
     let name = Value::Null;
-    let sink = Sink::default();
-    let mut algorithms = vec![("nobody", At::root(&name, &sink), Some(1), false)];
+    let diagnostics = Diagnostics::default();
+    let mut algorithms = vec![("nobody", Cursor::root(&name, &diagnostics), Some(1), false)];
     let config = Value::Object(vec![("domain".to_owned(), Value::String("d".to_owned()))]);
-    read(&At::root(&config, &sink), &mut algorithms, 64);
-    assert_eq!(sink.len(), 1);
+    read(&Cursor::root(&config, &diagnostics), &mut algorithms, 64);
+    assert_eq!(diagnostics.len(), 1);
 }

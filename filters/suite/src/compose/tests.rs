@@ -3,7 +3,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_config::{At, Mode};
+use weir_config::{Cursor, Mode};
 use weir_model::{Attribute, Callout, CalloutTarget, Effects, Level, MemoryCells, MetricOp, Now, Reply, Warning};
 
 /// A part that logs its calls and counts one on series 0. `verdicts` holds its answers to the request and to callouts:
@@ -80,7 +80,7 @@ impl Filter for Toy {
 }
 
 impl Section for Toy {
-    fn read(at: At<'_>, name: &str, mode: Mode, _node: &Node) -> Option<Self> {
+    fn read(at: Cursor<'_>, name: &str, mode: Mode, _node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let own = weir_config::section_mode(&mut fields, mode)?;
         fields.finish();

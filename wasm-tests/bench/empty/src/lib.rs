@@ -1,9 +1,9 @@
 //! A filter on the proxy-wasm SDK that does nothing: the yardstick for what a filter costs.
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
-use weir_host::sdk::proxy_wasm;
-use weir_host::sdk::proxy_wasm::traits::{Context, HttpContext, RootContext};
-use weir_host::sdk::proxy_wasm::types::{ContextType, LogLevel};
+use weir_shell::sdk::proxy_wasm;
+use weir_shell::sdk::proxy_wasm::traits::{Context, HttpContext, RootContext};
+use weir_shell::sdk::proxy_wasm::types::{ContextType, LogLevel};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);

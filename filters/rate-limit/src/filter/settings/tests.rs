@@ -1,7 +1,7 @@
 use crate::RateLimit;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_config::{At, Mode, read_document};
+use weir_config::{Cursor, Mode, read_document};
 use weir_model::{Filter, Node};
 
 fn problems(document: &str) -> String {
@@ -43,7 +43,7 @@ fn everything_wrong_is_said_at_once() {
 fn a_section_takes_its_mode_from_the_whole_unless_it_has_one() {
     for (section, expected) in [("{", Mode::Observe), (r#"{"mode": "shadow","#, Mode::Shadow)] {
         let text = format!(r#"{section} "local": {{"config": {{"domain": "d"}}}}}}"#);
-        let read = |at: At<'_>| RateLimit::read(at, "cart", Mode::Observe, &Node::default());
+        let read = |at: Cursor<'_>| RateLimit::read(at, "cart", Mode::Observe, &Node::default());
         assert_eq!(read_document(text.as_bytes(), read).unwrap().mode, expected);
     }
     let with_name = br#"{"name": "x", "local": {"config": {"domain": "d"}}}"#;

@@ -29,7 +29,7 @@ use weir_model::Filter;
 /// Makes a cdylib the proxy-wasm module of a filter core.
 ///
 /// ```text
-/// weir_host::module!(weir_policy::Policy);
+/// weir_shell::module!(weir_policy::Policy);
 /// ```
 #[macro_export]
 macro_rules! module {

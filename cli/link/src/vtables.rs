@@ -60,9 +60,9 @@ mod tests {
             "proxy_wasm::traits::Context::on_done",
             "proxy_wasm::traits::RootContext::get_type",
             "proxy_wasm::traits::RootContext::create_http_context",
-            "<weir_host::stream::Stream<F> as proxy_wasm::traits::HttpContext>::on_log",
+            "<weir_shell::stream::Stream<F> as proxy_wasm::traits::HttpContext>::on_log",
             "proxy_wasm::hostcalls::get_map",
-            "weir_host::stream::send",
+            "weir_shell::stream::send",
         ] {
             assert!(!is_unused(name), "{name}");
         }

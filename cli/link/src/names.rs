@@ -61,13 +61,13 @@ mod tests {
     #[test]
     fn names_say_the_same_in_fewer_bytes() {
         for (name, expected) in [
-            ("weir_config::cursor::At::each", "weir_config::cursor::At::each"),
+            ("weir_config::cursor::Cursor::each", "weir_config::cursor::Cursor::each"),
             ("core::fmt::write", "fmt::write"),
             ("main", "main"),
             ("alloc::collections::btree::map::BTreeMap<K,V,A>::insert", "BTreeMap<K,V,A>::insert"),
             (
-                "<weir_host::root::Root<F> as proxy_wasm::traits::RootContext>::on_configure",
-                "<weir_host::root::Root<F> as RootContext>::on_configure",
+                "<weir_shell::root::Root<F> as proxy_wasm::traits::RootContext>::on_configure",
+                "<weir_shell::root::Root<F> as RootContext>::on_configure",
             ),
             ("core::ops::function::FnOnce::call_once{{vtable.shim}}", "FnOnce::call_once{{vtable.shim}}"),
             (
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn names_are_demangled_and_bounded() {
-        assert_eq!(readable("_ZN9weir_host4root4Root17h0123456789abcdefE"), "weir_host::root::Root");
+        assert_eq!(readable("_ZN9weir_host4root4Root17h0123456789abcdefE"), "weir_shell::root::Root");
         assert_eq!(short(&"é".repeat(100)), "é".repeat(LONGEST / 2));
     }
 }
