@@ -114,7 +114,7 @@ test-worlds: test-modules
 	@cargo test --locked $(TESTED) --test scenarios
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
 	@cargo test --locked $(TESTED) --test shell --test strictness --test hostile --test swap --test proxy --test rbac \
-	  --test actions --test network --test clock --test peers --test labels
+	  --test actions --test network --test clock --test peers --test labels --test vouched
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners
 	$(call step,transcripts of both hosts)
@@ -132,7 +132,7 @@ test-docker: test-modules ## the scenarios with Envoy and its upstream in contai
 
 .PHONY: soak
 soak: test-modules ## what a victim waits while others make up labels; minutes, on a quiet machine
-	@cargo test --locked $(TESTED) --test labels -- --ignored --nocapture
+	@cargo test --locked $(TESTED) --test labels --test vouched -- --ignored --nocapture
 
 .PHONY: conformance
 CASES ?= ../shared/cases

@@ -45,21 +45,6 @@ pub(crate) enum Rank {
     Invented,
 }
 
-impl Rank {
-    /// How many ranks there are.
-    pub(crate) const COUNT: usize = 4;
-
-    /// The rank's place, from 0.
-    pub(crate) fn number(self) -> usize {
-        match self {
-            Self::Overflow => 0,
-            Self::Vouched => 1,
-            Self::Plain => 2,
-            Self::Invented => 3,
-        }
-    }
-}
-
 impl Key {
     /// Whether a client may have made up what distinguishes this row.
     pub(crate) fn is_invented(&self) -> bool {

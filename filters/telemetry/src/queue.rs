@@ -1,7 +1,10 @@
 //! Rows that wait for Envoy's stats, in the order in which they get them.
 //!
-//! Rank comes first: a row that a certificate vouches for never waits behind rows that clients made up. Within a rank all
-//! requests counters come before all histograms, and earlier rows before later ones.
+//! The overflow rows come first and rows of made-up names last. Between them stand the accounts: one for each principal
+//! that a certificate proves, and one for all rows without a principal. The account whose series have taken the least time
+//! so far is served first (least attained service). So a principal with many rows, or with names that Envoy has never
+//! seen, waits behind one with few or with names that Envoy has already, as all have after a configuration swap. Within an
+//! account all request counters come before all histograms, and earlier rows before later ones.
 
 use crate::key::Rank;
 use std::collections::VecDeque;
@@ -9,66 +12,156 @@ use std::collections::VecDeque;
 /// Which metrics of a row, as bits, a queue holds it for: the counter, or the histograms.
 pub(crate) const LANES: [u8; 2] = [0b0001, 0b1110];
 
+/// Rows in the order in which they came, by lane.
+#[derive(Clone, Debug, Default)]
+struct Lanes([VecDeque<u32>; 2]);
+
+impl Lanes {
+    fn push(&mut self, lane: usize, row: u32) {
+        if let Some(lane) = self.0.get_mut(lane) {
+            lane.push_back(row);
+        }
+    }
+
+    /// Every row with the bits of its lane.
+    fn iter(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.0.iter().zip(LANES).flat_map(|(lane, bits)| lane.iter().map(move |row| (*row, bits)))
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
+    }
+
+    /// Removes rows from the fronts that are done. Returns how many stay.
+    fn trim(&mut self, done: &mut impl FnMut(u32, u8) -> bool) -> usize {
+        for (lane, bits) in self.0.iter_mut().zip(LANES) {
+            while lane.front().is_some_and(|row| done(*row, bits)) {
+                lane.pop_front();
+            }
+        }
+        self.len()
+    }
+}
+
+/// The rows of one principal, and what its series have taken.
+#[derive(Clone, Debug, Default)]
+struct Account {
+    /// In nanoseconds.
+    spent: u64,
+    lanes: Lanes,
+}
+
 /// The queues of one VM. They hold numbers of rows; a row stands in each lane once at most.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
-    lanes: [[VecDeque<u32>; 2]; Rank::COUNT],
-    /// How many rows stand in both lanes of a rank.
-    waiting: [usize; Rank::COUNT],
+    overflow: Lanes,
+    /// By the number of the principal.
+    accounts: Vec<Account>,
+    /// Numbers of the accounts in which rows wait.
+    open: Vec<u32>,
+    invented: Lanes,
+    /// How many rows stand in the lanes of all accounts.
+    waiting: usize,
 }
 
 impl Queue {
-    /// The most rows that may wait in a rank when another one comes. Rows of made-up names are few: what waits behind
-    /// them would be named when nobody asks for it any more.
-    fn bound(rank: Rank) -> usize {
-        match rank {
-            Rank::Overflow | Rank::Vouched => 8192,
-            Rank::Plain => 2048,
-            Rank::Invented => 64,
-        }
-    }
+    /// The most rows that may wait in the accounts when another one comes.
+    const ACCOUNTS: usize = 8192;
+    /// The same for made-up names. They are few: what waits behind them would be named when nobody asks for it any more.
+    const INVENTED: usize = 64;
 
     /// Whether one more row of that rank may wait.
     pub(crate) fn has_room(&self, rank: Rank) -> bool {
-        self.waiting.get(rank.number()).is_some_and(|waiting| *waiting < Self::bound(rank))
-    }
-
-    /// Puts a row at the end of a lane.
-    pub(crate) fn push(&mut self, rank: Rank, lane: usize, row: u32) {
-        if let (Some(queue), Some(waiting)) = (
-            self.lanes.get_mut(rank.number()).and_then(|lanes| lanes.get_mut(lane)),
-            self.waiting.get_mut(rank.number()),
-        ) {
-            queue.push_back(row);
-            *waiting += 1;
+        match rank {
+            Rank::Overflow => true,
+            Rank::Vouched | Rank::Plain => self.waiting < Self::ACCOUNTS,
+            Rank::Invented => self.invented.len() < Self::INVENTED,
         }
     }
 
-    /// Every waiting row with the bits of its lane, the most important first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u8)> {
-        let lanes = self.lanes.iter().flat_map(|lanes| lanes.iter().zip(LANES));
-        lanes.flat_map(|(queue, bits)| queue.iter().map(move |row| (*row, bits)))
+    /// Puts a row at the end of a lane; `account` pays for it, unless its rank has no account.
+    pub(crate) fn push(&mut self, rank: Rank, account: u32, lane: usize, row: u32) {
+        match rank {
+            Rank::Overflow => return self.overflow.push(lane, row),
+            Rank::Invented => return self.invented.push(lane, row),
+            Rank::Vouched | Rank::Plain => {}
+        }
+        let Ok(place) = usize::try_from(account) else { return };
+        if self.accounts.len() <= place {
+            self.accounts.resize_with(place + 1, Account::default);
+        }
+        if let Some(of) = self.accounts.get_mut(place) {
+            if of.lanes.len() == 0 {
+                self.open.push(account);
+            }
+            of.lanes.push(lane, row);
+            self.waiting += 1;
+        }
+    }
+
+    /// At most `room` waiting series, the next ones first: row and metric. `missing` says which metrics, of the bits of a
+    /// lane, a row still lacks.
+    pub(crate) fn next(&self, room: usize, missing: impl Fn(u32, u8) -> u8) -> Vec<(u32, usize)> {
+        let of = |lanes: &Lanes, next: &mut Vec<(u32, usize)>| {
+            let series = lanes.iter().flat_map(|(row, bits)| {
+                let missing = missing(row, bits);
+                (0..u8::BITS as usize).filter(move |metric| missing >> metric & 1 == 1).map(move |metric| (row, metric))
+            });
+            next.extend(series.take(room.saturating_sub(next.len())));
+        };
+        let mut next = Vec::new();
+        of(&self.overflow, &mut next);
+        let mut served = None;
+        while next.len() < room {
+            let later = self.open.iter().filter_map(|number| Some((self.account(*number)?.spent, *number)));
+            let Some(account) = later.filter(|account| served.is_none_or(|served| *account > served)).min() else {
+                break;
+            };
+            served = Some(account);
+            if let Some(account) = self.account(account.1) {
+                of(&account.lanes, &mut next);
+            }
+        }
+        of(&self.invented, &mut next);
+        next
+    }
+
+    /// Takes note of what a series of an account has taken, in nanoseconds.
+    pub(crate) fn charge(&mut self, account: u32, nanos: u64) {
+        let account = usize::try_from(account).ok().and_then(|account| self.accounts.get_mut(account));
+        if let Some(account) = account {
+            account.spent = account.spent.saturating_add(nanos);
+        }
     }
 
     /// Removes rows from the fronts for which `done` says, of the bits of the lane, that none is missing.
     pub(crate) fn trim(&mut self, mut done: impl FnMut(u32, u8) -> bool) {
-        for (lanes, waiting) in self.lanes.iter_mut().zip(&mut self.waiting) {
-            for (queue, bits) in lanes.iter_mut().zip(LANES) {
-                while queue.front().is_some_and(|row| done(*row, bits)) {
-                    queue.pop_front();
-                    *waiting = waiting.saturating_sub(1);
-                }
-            }
-        }
+        self.overflow.trim(&mut done);
+        self.invented.trim(&mut done);
+        let Self { accounts, open, waiting, .. } = self;
+        *waiting = 0;
+        open.retain(|number| {
+            let account = usize::try_from(*number).ok().and_then(|number| accounts.get_mut(number));
+            let left = account.map_or(0, |account| account.lanes.trim(&mut done));
+            *waiting += left;
+            left > 0
+        });
     }
 
     /// Whether a last row waits.
     pub(crate) fn overflow_waits(&self) -> bool {
-        self.waiting.get(Rank::Overflow.number()).is_some_and(|waiting| *waiting > 0)
+        self.overflow.len() > 0
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.iter().all(|waiting| *waiting == 0)
+        self.open.is_empty() && self.overflow.len() == 0 && self.invented.len() == 0
+    }
+
+    fn account(&self, number: u32) -> Option<&Account> {
+        self.accounts.get(usize::try_from(number).ok()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! One row: a set of labels and its four series, each of which Envoy gets when it is first used.
 
 use crate::config::Side;
+use crate::intern::UNKNOWN;
 use crate::key::{Key, Rank};
 use weir_model::{Effects, MetricKind, SeriesId};
 
@@ -64,6 +65,14 @@ impl Row {
         match &self.labels {
             Labels::Of(key) => key.side,
             Labels::Text(side, _) => *side,
+        }
+    }
+
+    /// Who pays for the time that its series take: the peer's principal, if a certificate proves it.
+    pub(crate) fn account(&self) -> u32 {
+        match (self.rank, &self.labels) {
+            (Rank::Vouched, Labels::Of(key)) => key.peer_principal,
+            _ => UNKNOWN,
         }
     }
 

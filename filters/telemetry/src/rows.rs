@@ -78,8 +78,6 @@ impl Rows {
     const PARKED: usize = 512;
     /// So many of them have an overflow row made, for the time when there are too many.
     const MANY: usize = 32;
-    /// So many rows of one principal go ahead of rows that nobody vouches for.
-    const AHEAD: usize = 16;
     /// For how many ticks a stream waits: two seconds.
     const PATIENCE: u32 = 40;
     /// The most values of a histogram that wait for the last row.
@@ -183,11 +181,7 @@ impl Rows {
             return *at;
         }
         let greedy = own >= self.budget.div_ceil(2);
-        // A certificate puts the first rows of a principal ahead, so that nobody's many rows make another's first one wait.
-        let rank = match key.rank() {
-            Rank::Vouched if own >= Self::AHEAD => Rank::Plain,
-            rank => rank,
-        };
+        let rank = key.rank();
         if self.own.len() < self.budget && !greedy && self.queue.has_room(rank) {
             self.count_row_of(&key);
             let numbers = Numbers::new(&key);
@@ -275,10 +269,10 @@ impl Rows {
         let Some(row) = self.row_mut(at) else { return };
         let stood = LANES.map(|lane| row.missing(lane) != 0);
         let new = row.want(bits);
-        let rank = row.rank;
+        let (rank, account) = (row.rank, row.account());
         for (lane, (bits, stood)) in LANES.into_iter().zip(stood).enumerate() {
             if new & bits != 0 && !stood {
-                self.queue.push(rank, lane, at);
+                self.queue.push(rank, account, lane, at);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::label::{Numbers, values};
 use crate::pace::Occasion;
 use crate::row::{Labels, Lost, METRIC, METRICS, Values};
 use weir_metrics::stat_name;
-use weir_model::Effects;
+use weir_model::{Effects, SeriesId, Spent};
 
 impl Rows {
     /// Keeps what a stream could not count until its row has the series.
@@ -110,11 +110,7 @@ impl Rows {
             tallies.offer(effects, room, |series| offered.push((series, Offered::Tally)));
             room = room.saturating_sub(self.offered.len() - first);
         }
-        let metrics = |(at, bits): (u32, u8)| {
-            let missing = self.row(at).map_or(0, |row| row.missing(bits));
-            (0..METRICS).filter(move |metric| missing >> metric & 1 == 1).map(move |metric| (at, metric))
-        };
-        let next: Vec<(u32, usize)> = self.queue.iter().flat_map(metrics).take(room).collect();
+        let next = self.queue.next(room, |at, bits| self.row(at).map_or(0, |row| row.missing(bits)));
         effects.patience = occasion.patience();
         // Spelling out 25 labels is the dear part, and the series of one row share them.
         let mut spelled: Vec<(u32, String)> = Vec::new();
@@ -147,8 +143,10 @@ impl Rows {
         if self.offered.is_empty() && effects.spent.total == 0 {
             return;
         }
-        self.pace.spent(effects.take_spent());
+        let spent = effects.take_spent();
+        self.pace.spent(spent);
         let defined = effects.take_defined();
+        self.charge(spent, &defined);
         for (series, offered) in std::mem::take(&mut self.offered) {
             if !defined.contains(&series) {
                 continue;
@@ -182,6 +180,22 @@ impl Rows {
         queue.trim(|at, bits| {
             usize::try_from(at).ok().and_then(|at| rows.get(at)).is_none_or(|row| row.missing(bits) == 0)
         });
+    }
+
+    /// Charges the accounts. A slow definition ends its batch, so it is the last one; the others took the rest evenly.
+    fn charge(&mut self, spent: Spent, defined: &[SeriesId]) {
+        let Some((last, others)) = defined.split_last() else { return };
+        let rest = spent.total.saturating_sub(spent.slowest);
+        let each = u64::try_from(others.len()).ok().and_then(|others| rest.checked_div(others)).unwrap_or_default();
+        let Self { rows, queue, offered, .. } = self;
+        for (series, of) in offered {
+            let Offered::Row(at, _) = of else { continue };
+            let row = usize::try_from(*at).ok().and_then(|at| rows.get(at));
+            let took = if series == last { spent.slowest } else { each };
+            if let Some(row) = row.filter(|_| defined.contains(series)) {
+                queue.charge(row.account(), took);
+            }
+        }
     }
 
     /// Counts everything that waits: the VM ends.
