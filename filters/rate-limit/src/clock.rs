@@ -4,7 +4,7 @@
 //! until it has caught up, and nobody gets a second window of hits. The first offset stored in shared data holds for every
 //! worker and every later configuration of the process.
 
-use crate::agree::agree;
+use crate::shared_value::agree;
 use weir_model::{CellError, Cells, Now};
 
 /// Nanoseconds of a second.

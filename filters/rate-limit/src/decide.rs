@@ -2,10 +2,10 @@
 
 use crate::algorithm::Algorithm;
 use crate::clock::Moment;
+use crate::compiled::limits::{Limit, Tree};
 use crate::decision::{Answer, Decision};
 use crate::descriptor::Descriptors;
 use crate::table::{Charge, Key, Outcome, Table, fingerprint};
-use crate::tree::{Limit, Tree};
 use std::hash::Hasher as _;
 use weir_model::{Cells, Now};
 

@@ -1,20 +1,21 @@
 //! The filter: one request through actions, limits and table, and what the client is told.
 
-use crate::action::Item;
-use crate::apply::{Applies, Spare};
+use crate::compiled::action::Item;
+use crate::compiled::apply::{Applies, Spare};
+use crate::compiled::limits::Tree;
+use crate::config::{self, Config, Local};
 use crate::decide::Judge;
 use crate::decision::Decision;
+use crate::demand::Demands;
 use crate::descriptor::Descriptors;
-use crate::meter::Meter;
-use crate::quota::QuotaHeaders;
+use crate::metrics::Meter;
+use crate::quota_headers::QuotaHeaders;
+use crate::reply::{self, Told};
 use crate::table::Table;
-use crate::told::{self, Told};
-use crate::tree::Tree;
 use std::time::Duration;
 use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document};
 use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Verdict, Warning};
 
-mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -34,9 +35,7 @@ pub struct RateLimit {
     descriptors: Descriptors,
     spare: Vec<u8>,
     apply_spare: Spare,
-    request: Demand,
-    response: Demand,
-    idle: Demand,
+    demands: Demands,
 }
 
 /// What is remembered about one stream: the headers its response will carry.
@@ -51,9 +50,28 @@ impl RateLimit {
     /// `None` if there is one that leaves nothing to run.
     pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
-        let mode = settings::mode(&mut fields, default_mode);
-        let filter = settings::read(fields, name, mode.unwrap_or_default(), node);
-        mode.and(filter)
+        let mode = config::mode(&mut fields, default_mode);
+        let config = config::read(fields, mode.unwrap_or_default(), node);
+        mode.and(config).map(|config| Self::new(name, config, node))
+    }
+
+    fn new(name: &str, config: Config, node: &Node) -> Self {
+        let demands = Demands::new(&config, node);
+        let Config { mode, items, apply, local: Local { tree, charging, deny_full }, told } = config;
+        Self {
+            mode,
+            items,
+            apply,
+            tree,
+            told,
+            judge: Judge::new(charging, deny_full),
+            table: Table::new(name),
+            meter: Meter::new(name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
+            descriptors: Descriptors::default(),
+            spare: Vec::new(),
+            apply_spare: Spare::default(),
+            demands,
+        }
     }
 }
 
@@ -65,7 +83,8 @@ impl Filter for RateLimit {
             let mut fields = at.object()?;
             document_header(&mut fields);
             let (name, mode) = name_and_mode(&mut fields);
-            settings::read(fields, name.as_deref().unwrap_or_default(), mode.unwrap_or_default(), node)
+            let config = config::read(fields, mode.unwrap_or_default(), node)?;
+            Some(Self::new(name.as_deref().unwrap_or_default(), config, node))
         })
     }
 
@@ -74,11 +93,7 @@ impl Filter for RateLimit {
     }
 
     fn demand(&self, phase: Phase) -> &Demand {
-        match phase {
-            Phase::Request => &self.request,
-            Phase::Response => &self.response,
-            Phase::End | Phase::EndUnseen => &self.idle,
-        }
+        self.demands.of(phase)
     }
 
     fn tick_period(&self) -> Option<Duration> {
@@ -106,7 +121,7 @@ impl Filter for RateLimit {
         }
         self.meter.tally(io.effects, self.table.tally());
         if self.mode != Mode::Observe
-            && let Some(remark) = told::remark(&decision, &self.tree)
+            && let Some(remark) = reply::remark(&decision, &self.tree)
         {
             io.effects.filter_state.push(("weir.rate_limit", remark));
         }

@@ -6,27 +6,21 @@
 //! eight bytes in compare-and-swap cells that all workers share, whose number is bounded whatever clients send.
 //! [`RateLimit`] puts them in a row.
 
-mod action;
-mod address;
-mod agree;
 mod algorithm;
-mod apply;
 #[cfg(test)]
 mod cases;
 mod clock;
+mod compiled;
+mod config;
 mod decide;
 mod decision;
+mod demand;
 mod descriptor;
 mod filter;
-mod line;
-mod matcher;
-mod meter;
-mod query;
-mod quota;
-mod read;
-mod status;
+mod metrics;
+mod quota_headers;
+mod reply;
+mod shared_value;
 mod table;
-mod told;
-mod tree;
 
 pub use filter::{RateLimit, Stream};

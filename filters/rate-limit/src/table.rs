@@ -10,13 +10,17 @@
 //!
 //! Nothing is ever admitted because a cell could not be changed: after eight retries the hit is refused.
 
-use crate::agree::{RETRIES, agree};
 use crate::algorithm::{Algorithm, Standing, Step};
 use crate::clock::{Clock, Moment};
-use crate::line::{Line, WAYS};
+use crate::shared_value::{RETRIES, agree};
 use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use weir_model::{CellError, Cells, Expect, Now};
+
+mod set;
+
+pub(crate) use set::WAYS;
+use set::{Line, Seat};
 
 /// Which lines a limit has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +239,7 @@ impl Table {
             if receipt(algorithm, way.state, way.generation) != taken || hits == 0 {
                 return;
             }
-            let seat = crate::line::Seat { index, start: way.state, evicts: false, newcomer: false };
+            let seat = Seat { index, start: way.state, evicts: false, newcomer: false };
             line.settle(&seat, key.fingerprint, algorithm.give_back(way.state, hits), false);
             if cells.store(&self.name, line.encoded(), Expect::Version(version)) != Err(CellError::Conflict) {
                 return;

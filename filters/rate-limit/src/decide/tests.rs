@@ -1,10 +1,11 @@
 use super::{Charging, Judge};
 use crate::algorithm::Algorithm;
 use crate::clock::SECOND;
+use crate::compiled::limits::Tree;
+use crate::config;
 use crate::decision::{Answer, Decision, Reason, Wait};
 use crate::descriptor::Descriptors;
 use crate::table::{Charge, Key, Outcome, Place, Table};
-use crate::tree::{self, Tree};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
@@ -28,7 +29,7 @@ fn world(limits: &str, charging: Charging) -> World {
         format!(r#"{{"key":"{key}",{rest}}}"#)
     });
     let config = format!(r#"{{"domain":"d","descriptors":[{}]}}"#, items.collect::<Vec<_>>().join(","));
-    let tree = read_document(config.as_bytes(), |at| tree::read(&at, &mut Vec::new(), 64)).unwrap();
+    let tree = read_document(config.as_bytes(), |at| config::read_limits(&at, &mut Vec::new(), 64)).unwrap();
     let judge = Judge::new(charging, true);
     World { tree, table: Table::new("edge"), cells: MemoryCells::default(), judge, wait: None }
 }

@@ -1,7 +1,7 @@
+use super::set::Line;
 use super::{Charge, Key, Outcome, Place, Table, fingerprint};
 use crate::algorithm::Algorithm;
 use crate::clock::{Moment, SECOND};
-use crate::line::Line;
 use std::hash::Hasher as _;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -10,12 +10,6 @@ use crate::table::Place;
 use std::collections::BTreeMap;
 use weir_matching::Glob;
 
-mod read;
-#[cfg(test)]
-mod tests;
-
-pub(crate) use read::{Algorithms, read};
-
 /// One limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
@@ -44,26 +38,26 @@ pub(crate) struct Limit {
 /// All limits of a configuration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
-    top: Level,
+    pub(crate) top: Level,
     pub(crate) limits: Vec<Limit>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Level {
-    keys: BTreeMap<Box<[u8]>, Values>,
+pub(crate) struct Level {
+    pub(crate) keys: BTreeMap<Box<[u8]>, Values>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Values {
-    exact: BTreeMap<Box<[u8]>, Node>,
-    wild: Vec<(Glob, Node)>,
-    any: Option<Box<Node>>,
+pub(crate) struct Values {
+    pub(crate) exact: BTreeMap<Box<[u8]>, Node>,
+    pub(crate) wild: Vec<(Glob, Node)>,
+    pub(crate) any: Option<Box<Node>>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Node {
-    limit: Option<usize>,
-    below: Level,
+pub(crate) struct Node {
+    pub(crate) limit: Option<usize>,
+    pub(crate) below: Level,
 }
 
 impl Tree {

@@ -1,9 +1,10 @@
 use super::{Told, remark};
 use crate::algorithm::Standing;
 use crate::clock::SECOND;
+use crate::compiled::limits::Tree;
+use crate::config;
 use crate::decision::{Answer, Decision};
 use crate::table::Outcome;
-use crate::tree::{self, Tree};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
@@ -16,7 +17,7 @@ fn tree() -> Tree {
         {"key":"m","rate_limit":{"name":"by minute","unit":"minute","requests_per_unit":3}},
         {"key":"d","rate_limit":{"name":"day","unit":"day","requests_per_unit":2}},
         {"key":"u","rate_limit":{"unlimited":true}}]}"#;
-    read_document(config.as_bytes(), |at| tree::read(&at, &mut Vec::new(), 64)).unwrap()
+    read_document(config.as_bytes(), |at| config::read_limits(&at, &mut Vec::new(), 64)).unwrap()
 }
 
 fn taken(remaining: u64) -> Option<Outcome> {

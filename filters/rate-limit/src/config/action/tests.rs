@@ -1,5 +1,6 @@
 use super::items;
 use crate::cases;
+use crate::demand::demand_of;
 use crate::descriptor::Descriptors;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -182,7 +183,7 @@ fn each_action_demands_only_what_it_reads() {
         read(format!(r#"[{{"actions":[{action}]}}]"#).as_bytes())
             .unwrap()
             .iter()
-            .for_each(|item| item.demand(&mut demand));
+            .for_each(|item| demand_of(item, &mut demand));
         assert_eq!(demand.request_headers, headers, "{action}");
         assert_eq!(demand.attributes.into_iter().next(), attribute, "{action}");
     }

@@ -1,9 +1,9 @@
 //! What is told of a decision: to the client in the reply and its headers, to the operator in response code details and
 //! filter state. All of it is about the limit that speaks in the [`Decision`].
 
+use crate::compiled::limits::Tree;
 use crate::decision::{Answer, Decision, Reason, Wait};
-use crate::quota::{Quota, QuotaHeaders, seconds};
-use crate::tree::Tree;
+use crate::quota_headers::{Quota, QuotaHeaders, seconds};
 use weir_model::Reply;
 
 /// What a refused or limited client is told, as configured.

@@ -1,7 +1,6 @@
 use crate::RateLimit;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_config::{Cursor, Mode, read_document};
 use weir_model::{Filter, Node};
 
 fn problems(document: &str) -> String {
@@ -37,17 +36,6 @@ fn everything_wrong_is_said_at_once() {
         assert!(found.contains(expected), "{expected} not in\n{found}");
     }
     assert!(problems(r#"{"schema": 1, "name": "n"}"#).contains("`local` is missing"));
-}
-
-#[test]
-fn a_section_takes_its_mode_from_the_whole_unless_it_has_one() {
-    for (section, expected) in [("{", Mode::Observe), (r#"{"mode": "shadow","#, Mode::Shadow)] {
-        let text = format!(r#"{section} "local": {{"config": {{"domain": "d"}}}}}}"#);
-        let read = |at: Cursor<'_>| RateLimit::read(at, "cart", Mode::Observe, &Node::default());
-        assert_eq!(read_document(text.as_bytes(), read).unwrap().mode, expected);
-    }
-    let with_name = br#"{"name": "x", "local": {"config": {"domain": "d"}}}"#;
-    assert!(read_document(with_name, |at| RateLimit::read(at, "cart", Mode::Enforce, &Node::default())).is_err());
 }
 
 #[test]

@@ -3,36 +3,32 @@
 //! Semantics: `envoy.config.route.v3.RateLimit`. Each item yields at most one descriptor; an action that finds nothing
 //! drops the whole descriptor unless it may be skipped, in which case only its entry is left out.
 
-use crate::address::masked;
+use super::address::masked;
+use super::matcher::{HeaderMatch, QueryMatch};
+use super::query;
 use crate::descriptor::Descriptors;
-use crate::matcher::{HeaderMatch, QueryMatch};
-use crate::query;
 use std::io::Write as _;
 use weir_matching::{Cidr, socket_address};
-use weir_model::{Attribute, Demand, Facts};
-
-mod read;
-#[cfg(test)]
-mod tests;
-
-pub(crate) use read::items;
+use weir_model::{Attribute, Facts};
 
 /// One item of `rate_limits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    actions: Vec<Action>,
-    hits: u64,
+    pub(crate) actions: Vec<Action>,
+    /// What a request adds to the limit; 0 only asks.
+    pub(crate) hits: u64,
 }
 
 /// One action: the key of its entry and where the value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Action {
-    key: Box<[u8]>,
-    source: Source,
+pub(crate) struct Action {
+    pub(crate) key: Box<[u8]>,
+    pub(crate) source: Source,
 }
 
+/// Where the value of an entry comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Source {
+pub(crate) enum Source {
     /// The same for every request: `generic_key`, `source_cluster`.
     Constant(Box<[u8]>),
     DestinationCluster,
@@ -67,25 +63,6 @@ enum Source {
 }
 
 impl Item {
-    /// Adds what this item reads to the demand of the request phase.
-    pub(crate) fn demand(&self, demand: &mut Demand) {
-        for action in &self.actions {
-            match &action.source {
-                Source::Constant(_) => {}
-                Source::DestinationCluster => {
-                    demand.attributes.insert(Attribute::ClusterName);
-                }
-                Source::Header { .. }
-                | Source::Query { .. }
-                | Source::HeadersMatch { .. }
-                | Source::QueryMatch { .. } => demand.request_headers = true,
-                Source::RemoteAddress | Source::MaskedRemoteAddress { .. } | Source::RemoteAddressMatch { .. } => {
-                    demand.attributes.insert(Attribute::SourceAddress);
-                }
-            }
-        }
-    }
-
     /// Appends this item's descriptor, if the request has one. `spare` lends space.
     pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) {
         let mark = out.mark();

@@ -1,26 +1,53 @@
-//! Reading the filter's own document.
+//! The filter's own document, as written. Everything wrong with it is reported at once, each with its path.
 
-use super::RateLimit;
-use crate::action;
-use crate::algorithm::Algorithm;
-use crate::apply::{self, Applies, Spare};
-use crate::decide::{Charging, Judge};
-use crate::descriptor::Descriptors;
-use crate::meter::Meter;
-use crate::read::{flag, refuse};
-use crate::status;
-use crate::table::Table;
-use crate::told::Told;
-use crate::tree::{self, Algorithms, Tree};
-use weir_config::{Cursor, Fields, Mode};
-use weir_model::{Attribute, Demand, Node};
+use crate::compiled::action::Item;
+use crate::compiled::apply::Applies;
+use crate::compiled::limits::Tree;
+use crate::decide::Charging;
+use crate::reply::Told;
+use fields::{flag, refuse};
+use limit::Algorithms;
+use weir_config::{Cursor, Fields, Mode, Value};
+use weir_model::Node;
+
+mod action;
+mod apply;
+mod fields;
+mod limit;
+mod matcher;
+mod status;
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub(crate) use limit::read as read_limits;
 
 /// Places for keys if nothing is configured, and the most that can be.
 const KEYS: u32 = 65_536;
 const MOST_KEYS: u64 = 1 << 24;
 
+/// All that a document says.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) mode: Mode,
+    /// `rate_limits`.
+    pub(crate) items: Vec<Item>,
+    pub(crate) apply: Applies,
+    pub(crate) local: Local,
+    pub(crate) told: Told,
+}
+
+/// `local`: the limits, and how they count.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) tree: Tree,
+    pub(crate) charging: Charging,
+    /// Whether new keys are refused whose place is taken by busy ones.
+    pub(crate) deny_full: bool,
+}
+
 /// Reads `mode`.
-pub(super) fn mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
+pub(crate) fn mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
     let words = [Mode::Off, Mode::Observe, Mode::Shadow, Mode::Enforce].map(|mode| (mode.word(), mode));
     match fields.take("mode") {
         Some(at) => at.word(&words),
@@ -29,7 +56,7 @@ pub(super) fn mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
 }
 
 /// Reads everything after `schema`, `name` and `mode`.
-pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) -> Option<RateLimit> {
+pub(crate) fn read(mut fields: Fields<'_>, mode: Mode, node: &Node) -> Option<Config> {
     let items = fields.take("rate_limits").map_or_else(Vec::new, |at| action::items(&at, node));
     let apply = fields.take("apply").map_or_else(Vec::new, |at| apply::read(&at, node));
     let apply = Applies::new(apply, flag(fields.take("ignorePathParameters"), false));
@@ -49,48 +76,11 @@ pub(super) fn read(mut fields: Fields<'_>, name: &str, mode: Mode, node: &Node) 
     let retry = flag(fields.take("retryAfter"), true);
     fields.finish();
 
-    let (tree, judge) = local?;
     let told = Told { status: status?, grpc_status: exhausted.then_some(8), quota: quota?, retry };
-    let mut request = Demand::idle();
-    let mut response = Demand::idle();
-    if mode != Mode::Off {
-        request = Demand::default();
-        for algorithm in tree.limits.iter().filter_map(|limit| limit.algorithm) {
-            match algorithm {
-                // Windows are numbered by the monotonic clock; the other one is needed once, to begin where it says.
-                Algorithm::FixedWindow { .. } => request.steady_wall_clock = true,
-                Algorithm::Gcra { .. } => request.monotonic_clock = true,
-            }
-        }
-        // The sidecar's two listeners may share this configuration, and each has limits of its own.
-        if !(items.is_empty() && apply.is_empty()) && node.id.starts_with("sidecar~") {
-            request.attributes.insert(Attribute::ListenerDirection);
-        }
-        for item in &items {
-            item.demand(&mut request);
-        }
-        apply.demand(&mut request);
-        response.idle = !(told.quota && mode == Mode::Enforce);
-    }
-    Some(RateLimit {
-        mode,
-        items,
-        apply,
-        tree,
-        told,
-        judge,
-        table: Table::new(name),
-        meter: Meter::new(name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
-        descriptors: Descriptors::default(),
-        spare: Vec::new(),
-        apply_spare: Spare::default(),
-        request,
-        response,
-        idle: Demand::idle(),
-    })
+    Some(Config { mode, items, apply, local: local?, told })
 }
 
-fn local(at: &Cursor<'_>) -> Option<(Tree, Judge)> {
+fn local(at: &Cursor<'_>) -> Option<Local> {
     let mut fields = at.object()?;
     let config = fields.require("config");
     let mut algorithms: Algorithms<'_> = Vec::new();
@@ -116,13 +106,13 @@ fn local(at: &Cursor<'_>) -> Option<(Tree, Judge)> {
         at.problem::<()>("limiting before policy is not supported yet");
     }
     fields.finish();
-    let tree = tree::read(&config?, &mut algorithms, max_keys.unwrap_or(KEYS));
-    Some((tree?, Judge::new(charging?, deny_full?)))
+    let tree = limit::read(&config?, &mut algorithms, max_keys.unwrap_or(KEYS));
+    Some(Local { tree: tree?, charging: charging?, deny_full: deny_full? })
 }
 
 /// `fixed_window`, `{fixed_window: {}}` or `{gcra: {burst: N}}`; the burst of the last.
 fn algorithm(at: &Cursor<'_>) -> Option<Option<u32>> {
-    if matches!(at.value(), weir_config::Value::String(_)) {
+    if matches!(at.value(), Value::String(_)) {
         return at.word(&[("fixed_window", None)]);
     }
     let mut fields = at.object()?;
@@ -145,6 +135,3 @@ fn algorithm(at: &Cursor<'_>) -> Option<Option<u32>> {
         _ => at.problem("expected `fixed_window` or `gcra`"),
     }
 }
-
-#[cfg(test)]
-mod tests;

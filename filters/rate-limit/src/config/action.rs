@@ -1,7 +1,8 @@
 //! Reading `rate_limits`.
 
-use super::{Action, Item, Source};
-use crate::read::{bytes, either, flag, header_match, header_name, query_match, refuse, required};
+use super::fields::{bytes, either, flag, header_name, refuse, required};
+use super::matcher::{header_match, query_match};
+use crate::compiled::action::{Action, Item, Source};
 use weir_config::{Cursor, Fields};
 use weir_matching::Cidr;
 use weir_model::Node;
@@ -192,3 +193,6 @@ fn range(at: &Cursor<'_>) -> Option<Cidr> {
         None => at.problem(format!("`{prefix}/{bits}` is not a range of addresses")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Semantics: `envoy.config.route.v3.HeaderMatcher`, `QueryParameterMatcher` and `envoy.type.matcher.v3.StringMatcher`.
 
-use crate::query;
+use super::query;
 use weir_model::Headers;
 
 /// A string matcher.

@@ -1,4 +1,5 @@
-use super::{Applies, Spare, read};
+use super::read;
+use crate::compiled::apply::{Applies, Spare};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;

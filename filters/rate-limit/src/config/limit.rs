@@ -1,9 +1,8 @@
 //! Reading an envoyproxy/ratelimit configuration, verbatim, and giving each limit its place in the table.
 
-use super::{Level, Limit, Node, Tree};
 use crate::algorithm::Algorithm;
-use crate::line::WAYS;
-use crate::table::Place;
+use crate::compiled::limits::{Level, Limit, Node, Tree};
+use crate::table::{Place, WAYS};
 use siphasher::sip::SipHasher13;
 use std::collections::BTreeSet;
 use std::hash::Hasher as _;
@@ -238,3 +237,6 @@ fn spread(limits: &mut [&mut Limit], size: u32, mut settle: impl FnMut(&mut Limi
         settle(limit, number);
     }
 }
+
+#[cfg(test)]
+mod tests;
