@@ -17,7 +17,7 @@ pub(crate) struct Demands {
 impl Demands {
     /// The demand of a configuration in the proxy `node`.
     pub(crate) fn new(config: &Config, node: &Node) -> Self {
-        let Config { mode, items, apply, local, told } = config;
+        let Config { mode, items, apply, local, reply } = config;
         let mut demands = Self { request: Demand::idle(), response: Demand::idle(), end: Demand::idle() };
         if *mode == Mode::Off {
             return demands;
@@ -26,8 +26,8 @@ impl Demands {
         for algorithm in local.tree.limits.iter().filter_map(|limit| limit.algorithm) {
             match algorithm {
                 // Windows are numbered by the monotonic clock; the other one is needed once, to begin where it says.
-                Algorithm::FixedWindow { .. } => request.steady_wall_clock = true,
-                Algorithm::Gcra { .. } => request.monotonic_clock = true,
+                Algorithm::FixedWindow(_) => request.steady_wall_clock = true,
+                Algorithm::Gcra(_) => request.monotonic_clock = true,
             }
         }
         // The sidecar's two listeners may share this configuration, and each has limits of its own.
@@ -44,7 +44,7 @@ impl Demands {
             }
         }
         demands.request = request;
-        demands.response.idle = !(told.quota && *mode == Mode::Enforce);
+        demands.response.idle = !(reply.quota_headers && *mode == Mode::Enforce);
         demands
     }
 

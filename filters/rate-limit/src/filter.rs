@@ -1,17 +1,18 @@
-//! The filter: one request through actions, limits and table, and what the client is told.
+//! The filter: one request through actions, limits and table, and what clients and operators get to see of it.
 
 use crate::compiled::action::Item;
-use crate::compiled::apply::{Applies, Spare};
-use crate::compiled::limits::Tree;
+use crate::compiled::apply::{ApplyRules, Scratch};
+use crate::compiled::limits::LimitTree;
 use crate::config::{self, Config, Local};
-use crate::decide::Judge;
+use crate::decide::Limiter;
 use crate::decision::Decision;
 use crate::demand::Demands;
 use crate::descriptor::Descriptors;
-use crate::metrics::Meter;
+use crate::filter_state;
+use crate::metrics::Metrics;
 use crate::quota_headers::QuotaHeaders;
-use crate::reply::{self, Told};
-use crate::table::Table;
+use crate::reply::ReplySettings;
+use crate::table::{Direction, Table};
 use std::time::Duration;
 use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document};
 use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Verdict, Warning};
@@ -26,15 +27,15 @@ mod tests;
 pub struct RateLimit {
     mode: Mode,
     items: Vec<Item>,
-    apply: Applies,
-    tree: Tree,
-    told: Told,
-    judge: Judge,
+    apply: ApplyRules,
+    tree: LimitTree,
+    reply: ReplySettings,
+    limiter: Limiter,
     table: Table,
-    meter: Meter,
+    metrics: Metrics,
     descriptors: Descriptors,
-    spare: Vec<u8>,
-    apply_spare: Spare,
+    scratch: Vec<u8>,
+    apply_scratch: Scratch,
     demands: Demands,
 }
 
@@ -57,19 +58,19 @@ impl RateLimit {
 
     fn new(name: &str, config: Config, node: &Node) -> Self {
         let demands = Demands::new(&config, node);
-        let Config { mode, items, apply, local: Local { tree, charging, deny_full }, told } = config;
+        let Config { mode, items, apply, local: Local { tree, charging, on_full }, reply } = config;
         Self {
             mode,
             items,
             apply,
             tree,
-            told,
-            judge: Judge::new(charging, deny_full),
+            reply,
+            limiter: Limiter::new(charging, on_full),
             table: Table::new(name),
-            meter: Meter::new(name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
+            metrics: Metrics::new(name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
             descriptors: Descriptors::default(),
-            spare: Vec::new(),
-            apply_spare: Spare::default(),
+            scratch: Vec::new(),
+            apply_scratch: Scratch::default(),
             demands,
         }
     }
@@ -106,42 +107,41 @@ impl Filter for RateLimit {
         }
         self.descriptors.clear();
         for item in &self.items {
-            item.describe(facts, &mut self.descriptors, &mut self.spare);
+            item.describe(facts, &mut self.descriptors, &mut self.scratch);
         }
-        if let Some(apply) = self.apply.first(&facts.request_headers, &mut self.apply_spare) {
-            apply.describe(facts, &mut self.descriptors, &mut self.spare);
+        if let Some(apply) = self.apply.first_match(&facts.request_headers, &mut self.apply_scratch) {
+            apply.describe(facts, &mut self.descriptors, &mut self.scratch);
         }
-        self.table.face(facts.attributes.int(&Attribute::ListenerDirection));
-        let decision = self.judge.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);
+        self.table.set_direction(Direction::of(facts.attributes.int(&Attribute::ListenerDirection)));
+        let decision = self.limiter.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);
 
-        self.meter.request(io.effects, decision.refuses());
-        for answer in &self.judge.answers {
-            let label = self.tree.limits.get(answer.limit).map_or("", |limit| &limit.label);
-            self.meter.answer(io.effects, answer, label);
+        self.metrics.request(io.effects, decision.refuses());
+        for decision in &self.limiter.decisions {
+            self.metrics.decision(io.effects, decision, self.tree.label(decision.limit));
         }
-        self.meter.tally(io.effects, self.table.tally());
+        self.metrics.table_events(io.effects, self.table.take_events());
         if self.mode != Mode::Observe
-            && let Some(remark) = reply::remark(&decision, &self.tree)
+            && let Some(record) = filter_state::record(&decision, &self.tree)
         {
-            io.effects.filter_state.push(("weir.rate_limit", remark));
+            io.effects.filter_state.push(("weir.rate_limit", record));
         }
         if self.mode != Mode::Enforce {
             return Verdict::Continue;
         }
         match decision {
-            Decision::Refused(answer, wait) => {
-                Verdict::Reply(Box::new(self.told.reply(&answer, wait, &self.judge.answers, &self.tree)))
+            Decision::Refused(by, refusal) => {
+                Verdict::Reply(Box::new(self.reply.reply(&by, refusal, &self.limiter.decisions, &self.tree)))
             }
-            Decision::Passes(answer) => {
-                stream.quota = self.told.quota(&answer, &self.judge.answers, &self.tree);
+            Decision::Allowed(by) => {
+                stream.quota = self.reply.quota_headers(&by, &self.limiter.decisions, &self.tree);
                 Verdict::Continue
             }
-            Decision::Unasked => Verdict::Continue,
+            Decision::NoLimit => Verdict::Continue,
         }
     }
 
     fn answer(&mut self, _: &mut Stream, _: weir_model::Answer<'_>, _: &mut Io<'_>) -> Verdict {
-        // This filter asks nobody, so no answer is its own.
+        // This filter makes no callouts.
         Verdict::Continue
     }
 

@@ -17,10 +17,14 @@ mod decision;
 mod demand;
 mod descriptor;
 mod filter;
+mod filter_state;
 mod metrics;
 mod quota_headers;
 mod reply;
 mod shared_value;
 mod table;
+#[cfg(test)]
+mod testing;
 
+pub use algorithm::{FixedWindow, Gcra, Quota, Retry, Step, Usage};
 pub use filter::{RateLimit, Stream};

@@ -1,7 +1,7 @@
 //! The filter's own metrics.
 
-use crate::decision::{Answer, Reason};
-use crate::table::Tally;
+use crate::decision::{LimitDecision, Reason};
+use crate::table::TableEvents;
 use weir_metrics::{Series, SeriesIds, stat_name};
 use weir_model::{Effects, MetricKind};
 
@@ -10,20 +10,31 @@ const BUDGET: usize = 2_000;
 
 const REQUESTS: &str = "weir_ratelimit_requests_total";
 const DECISIONS: &str = "weir_ratelimit_decisions_total";
+const EVICTIONS: &str = "weir_ratelimit_evictions_total";
+const RESTARTS: &str = "weir_ratelimit_restarted_cells_total";
 
-/// Counts what was decided.
+/// Counts decisions and what happens to the table.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct Metrics {
     plugin: String,
     mode: &'static str,
     requests: Series<bool>,
-    decisions: Series<(usize, bool, bool, Reason)>,
+    decisions: Series<Labels>,
     evictions: Series<()>,
     restarts: Series<()>,
 }
 
-impl Meter {
-    /// `mode` is the word for decisions that could refuse.
+/// What tells the series of [`DECISIONS`] apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Labels {
+    limit: usize,
+    reason: Reason,
+    is_over: bool,
+    shadow: bool,
+}
+
+impl Metrics {
+    /// `mode` is the label of decisions that are not by limits in shadow mode.
     pub(crate) fn new(plugin: &str, mode: &'static str) -> Self {
         let ids = SeriesIds::default();
         let labels = [("weir_plugin", plugin), ("limit", "other"), ("decision", "other"), ("mode", mode)];
@@ -37,49 +48,50 @@ impl Meter {
         }
     }
 
-    /// One request.
-    pub(crate) fn request(&mut self, effects: &mut Effects, over: bool) {
+    /// Counts one request.
+    pub(crate) fn request(&mut self, effects: &mut Effects, refused: bool) {
         let (plugin, mode) = (&self.plugin, self.mode);
-        let series = self.requests.get(effects, &over, MetricKind::Counter, || {
-            stat_name(&[("weir_plugin", plugin.as_str()), ("decision", decision(over)), ("mode", mode)], REQUESTS)
+        let series = self.requests.get(effects, &refused, MetricKind::Counter, || {
+            stat_name(&[("weir_plugin", plugin.as_str()), ("decision", word(refused)), ("mode", mode)], REQUESTS)
         });
         effects.add(series, 1);
     }
 
-    /// One limit consulted.
-    pub(crate) fn answer(&mut self, effects: &mut Effects, answer: &Answer, limit: &str) {
-        let mode = if answer.shadow { "shadow" } else { self.mode };
-        let key = (answer.limit, answer.over(), answer.shadow, answer.reason);
+    /// Counts what one limit decided.
+    pub(crate) fn decision(&mut self, effects: &mut Effects, decision: &LimitDecision, limit: &str) {
+        let LimitDecision { limit: index, shadow, reason, .. } = *decision;
+        let key = Labels { limit: index, reason, is_over: decision.is_over(), shadow };
+        let mode = if shadow { "shadow" } else { self.mode };
         let plugin = self.plugin.as_str();
         let series = self.decisions.get(effects, &key, MetricKind::Counter, || {
             let labels = [
                 ("weir_plugin", plugin),
                 ("limit", limit),
-                ("decision", decision(answer.over())),
+                ("decision", word(key.is_over)),
                 ("mode", mode),
-                ("reason", answer.reason.word()),
+                ("reason", reason.word()),
             ];
             stat_name(&labels, DECISIONS)
         });
         effects.add(series, 1);
     }
 
-    /// What the table counted.
-    pub(crate) fn tally(&mut self, effects: &mut Effects, tally: Tally) {
-        for (series, count, metric) in [
-            (&mut self.evictions, tally.evicted, "weir_ratelimit_evictions_total"),
-            (&mut self.restarts, tally.restarted, "weir_ratelimit_restarted_cells_total"),
-        ] {
+    /// Counts what happened to the table.
+    pub(crate) fn table_events(&mut self, effects: &mut Effects, events: TableEvents) {
+        let TableEvents { evictions, restarts } = events;
+        for (series, count, metric) in
+            [(&mut self.evictions, evictions, EVICTIONS), (&mut self.restarts, restarts, RESTARTS)]
+        {
             if count > 0 {
                 let plugin = self.plugin.as_str();
-                let series =
-                    series.get(effects, &(), MetricKind::Counter, || stat_name(&[("weir_plugin", plugin)], metric));
+                let name = || stat_name(&[("weir_plugin", plugin)], metric);
+                let series = series.get(effects, &(), MetricKind::Counter, name);
                 effects.add(series, count);
             }
         }
     }
 }
 
-fn decision(over: bool) -> &'static str {
+fn word(over: bool) -> &'static str {
     if over { "over_limit" } else { "ok" }
 }

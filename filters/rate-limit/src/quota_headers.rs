@@ -1,12 +1,12 @@
 //! The `x-ratelimit-*` headers of draft 03 of "RateLimit Header Fields for HTTP", as Envoy's rate limit filter writes
-//! them: one limit speaks, all of them are listed.
+//! them: what is left of one limit, and the quota policies of all.
 
 use crate::clock::SECOND;
 use std::fmt::Write as _;
 
-/// One consulted limit.
+/// The quota policy of one limit, as the draft calls it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Quota<'a> {
+pub(crate) struct QuotaPolicy<'a> {
     /// Hits in a unit.
     pub(crate) requests: u32,
     /// The unit in seconds; `None` leaves the limit out of the list.
@@ -24,17 +24,22 @@ pub(crate) struct QuotaHeaders {
 }
 
 impl QuotaHeaders {
-    /// `requests` in a unit, the hits left of them and the seconds until they are all back, of the limit that speaks; and all
-    /// limits in order.
-    pub(crate) fn new<'a>(requests: u32, remaining: u64, reset: u64, quotas: impl Iterator<Item = Quota<'a>>) -> Self {
+    /// `requests` in a unit, the hits left of them and the seconds until they are all back, of the limit that decided; and
+    /// the quota policies of all limits in order.
+    pub(crate) fn new<'a>(
+        requests: u32,
+        remaining: u64,
+        reset: u64,
+        policies: impl Iterator<Item = QuotaPolicy<'a>>,
+    ) -> Self {
         let mut limit = requests.to_string();
-        for quota in quotas {
-            let Some(seconds) = quota.seconds else { continue };
+        for policy in policies {
+            let Some(seconds) = policy.seconds else { continue };
             // Writing to a String cannot fail.
-            let _ = write!(limit, ", {};w={seconds}", quota.requests);
-            if !quota.name.is_empty() {
+            let _ = write!(limit, ", {};w={seconds}", policy.requests);
+            if !policy.name.is_empty() {
                 limit.push_str(";name=\"");
-                for letter in quota.name.chars() {
+                for letter in policy.name.chars() {
                     if matches!(letter, '"' | '\\') {
                         limit.push('\\');
                     }

@@ -1,4 +1,4 @@
-//! What all workers must know alike and none can know alone: the first value that is stored.
+//! A value that all workers share: the first one that any of them stores.
 
 use weir_model::{CellError, Cells, Expect};
 
@@ -6,21 +6,21 @@ use weir_model::{CellError, Cells, Expect};
 pub(crate) const RETRIES: u32 = 8;
 
 /// The two words in a cell, little-endian; `propose` says what they are to be if the cell is empty, of another size or not
-/// `is_sound`. `spare` lends space.
+/// `is_valid`. `scratch` is overwritten.
 ///
 /// # Errors
 /// [`CellError::Unavailable`] if the host refused, [`CellError::Conflict`] if the cell changed every time.
 pub(crate) fn agree(
     cells: &mut dyn Cells,
     cell: &str,
-    spare: &mut Vec<u8>,
-    is_sound: impl Fn([u64; 2]) -> bool,
+    scratch: &mut Vec<u8>,
+    is_valid: impl Fn([u64; 2]) -> bool,
     propose: impl Fn() -> [u64; 2],
 ) -> Result<[u64; 2], CellError> {
     for _ in 0..=RETRIES {
-        let found = cells.load(cell, spare)?;
-        if let (Some(_), Some(words)) = (found, words(spare))
-            && is_sound(words)
+        let found = cells.load(cell, scratch)?;
+        if let (Some(_), Some(words)) = (found, words(scratch))
+            && is_valid(words)
         {
             return Ok(words);
         }

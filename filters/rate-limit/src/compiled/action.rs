@@ -63,11 +63,11 @@ pub(crate) enum Source {
 }
 
 impl Item {
-    /// Appends this item's descriptor, if the request has one. `spare` lends space.
-    pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) {
+    /// Appends this item's descriptor, if the request has one. `scratch` is overwritten.
+    pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, scratch: &mut Vec<u8>) {
         let mark = out.mark();
         for action in &self.actions {
-            if !action.describe(facts, out, spare) && !action.may_be_skipped() {
+            if !action.describe(facts, out, scratch) && !action.may_be_skipped() {
                 out.abandon(mark);
                 return;
             }
@@ -81,7 +81,7 @@ impl Action {
         matches!(self.source, Source::Header { skip: true, .. } | Source::Query { skip: true, .. })
     }
 
-    fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) -> bool {
+    fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, scratch: &mut Vec<u8>) -> bool {
         let peer = || Some(socket_address(facts.attributes.bytes(&Attribute::SourceAddress)?)?.0);
         let path = || facts.request_headers.first(b":path").unwrap_or_default();
         match &self.source {
@@ -113,7 +113,7 @@ impl Action {
                 met == *expect && self.entry(out, value)
             }
             Source::QueryMatch { value, expect, matchers } => {
-                let met = matchers.iter().all(|matcher| matcher.matches(path(), spare));
+                let met = matchers.iter().all(|matcher| matcher.matches(path(), scratch));
                 met == *expect && self.entry(out, value)
             }
             Source::RemoteAddressMatch { value, invert, ranges } => peer()

@@ -2,7 +2,7 @@
 //!
 //! Semantics: Istio's AuthorizationPolicy reference. Items of `to` are alternatives; within an operation every field
 //! given must hold; a `not` field holds where none of its values matches. Hosts ignore case and keep their port; paths
-//! are compared without query and fragment, and without path parameters where Envoy is told to compare them so.
+//! are compared without query and fragment, and without path parameters where the route configuration ignores them.
 
 use super::action::Item;
 use crate::descriptor::Descriptors;
@@ -11,7 +11,7 @@ use weir_model::{Facts, Headers};
 
 /// All of `apply`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Applies {
+pub(crate) struct ApplyRules {
     pub(crate) list: Vec<Apply>,
     /// Whether paths are compared as under the route option `ignore_path_parameters_in_path_matching`.
     ignore_parameters: bool,
@@ -20,9 +20,9 @@ pub(crate) struct Applies {
     asks_path: bool,
 }
 
-/// Space that is kept from request to request.
+/// Buffers that are kept from request to request.
 #[derive(Debug, Default)]
-pub(crate) struct Spare {
+pub(crate) struct Scratch {
     host: Vec<u8>,
     path: Vec<u8>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Spare {
 /// One item of `apply`.
 #[derive(Clone, Debug)]
 pub(crate) struct Apply {
-    /// Alternatives; none at all is every request.
+    /// Alternatives; none at all matches every request.
     pub(crate) to: Vec<Operation>,
     pub(crate) items: Vec<Item>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Operation {
     pub(crate) paths: Field,
 }
 
-/// The values of a field and of its `not` twin; an absent list asks nothing.
+/// The values of a field and of its `not` twin; an absent list matches everything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Field {
     pub(crate) any: Option<Vec<Pattern>>,
@@ -52,15 +52,15 @@ pub(crate) struct Field {
 
 impl Apply {
     /// Appends the descriptors of its items.
-    pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, spare: &mut Vec<u8>) {
+    pub(crate) fn describe(&self, facts: &Facts<'_>, out: &mut Descriptors, scratch: &mut Vec<u8>) {
         for item in &self.items {
-            item.describe(facts, out, spare);
+            item.describe(facts, out, scratch);
         }
     }
 }
 
-impl Applies {
-    /// Puts items in order.
+impl ApplyRules {
+    /// The items in order; the first that matches a request counts.
     pub(crate) fn new(list: Vec<Apply>, ignore_parameters: bool) -> Self {
         let asks = |field: fn(&Operation) -> &Field| {
             list.iter().flat_map(|apply| &apply.to).any(|operation| !field(operation).is_absent())
@@ -69,12 +69,12 @@ impl Applies {
         Self { list, ignore_parameters, asks_host, asks_path }
     }
 
-    /// The first that means the request. `spare` lends space.
-    pub(crate) fn first(&self, headers: &Headers<'_>, spare: &mut Spare) -> Option<&Apply> {
+    /// The first that matches the request. `scratch` is overwritten.
+    pub(crate) fn first_match(&self, headers: &Headers<'_>, scratch: &mut Scratch) -> Option<&Apply> {
         if self.list.iter().all(|apply| apply.to.is_empty()) {
             return self.list.first();
         }
-        let Spare { host: lower, path: plain } = spare;
+        let Scratch { host: lower, path: plain } = scratch;
         let host = headers.first(b":authority").filter(|_| self.asks_host).map(|host| {
             lower.clear();
             lower.extend(host.iter().map(u8::to_ascii_lowercase));
@@ -88,10 +88,10 @@ impl Applies {
             plain.as_slice()
         });
         let method = headers.first(b":method");
-        let meant = |Operation { hosts, methods, paths }: &Operation| {
-            methods.holds(method) && paths.holds(path) && hosts.holds(host)
+        let matches = |Operation { hosts, methods, paths }: &Operation| {
+            methods.matches(method) && paths.matches(path) && hosts.matches(host)
         };
-        self.list.iter().find(|apply| apply.to.is_empty() || apply.to.iter().any(meant))
+        self.list.iter().find(|apply| apply.to.is_empty() || apply.to.iter().any(matches))
     }
 }
 
@@ -102,7 +102,7 @@ impl Field {
     }
 
     /// An absent value matches no pattern.
-    fn holds(&self, value: Option<&[u8]>) -> bool {
+    fn matches(&self, value: Option<&[u8]>) -> bool {
         let among =
             |patterns: &Vec<Pattern>| value.is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(value)));
         self.any.as_ref().is_none_or(among) && !self.none.as_ref().is_some_and(among)

@@ -6,7 +6,7 @@
 //! key `a_b` with value `c`; every other answer is the service's.
 
 use crate::algorithm::Algorithm;
-use crate::table::Place;
+use crate::table::Allocation;
 use std::collections::BTreeMap;
 use weir_matching::Glob;
 
@@ -19,7 +19,7 @@ pub(crate) struct Limit {
     pub(crate) label: String,
     /// The same in every configuration that has this limit with this unit and algorithm.
     pub(crate) id: u64,
-    /// Its rule; `None` is unlimited.
+    /// Its algorithm; `None` is unlimited.
     pub(crate) algorithm: Option<Algorithm>,
     /// Hits in a unit.
     pub(crate) requests: u32,
@@ -29,15 +29,15 @@ pub(crate) struct Limit {
     pub(crate) shadow: bool,
     /// Names of limits that do not apply beside this one.
     pub(crate) replaces: Vec<String>,
-    /// For each level, whether each value has a state of its own.
+    /// For each level of the tree, whether each value is counted by itself.
     pub(crate) keyed: Vec<bool>,
-    /// Where its keys live.
-    pub(crate) place: Place,
+    /// The cells of its keys.
+    pub(crate) allocation: Allocation,
 }
 
 /// All limits of a configuration.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tree {
+pub(crate) struct LimitTree {
     pub(crate) top: Level,
     pub(crate) limits: Vec<Limit>,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Node {
     pub(crate) below: Level,
 }
 
-impl Tree {
+impl LimitTree {
     /// The limit of a descriptor, as an index into `limits`.
     pub(crate) fn find<'e>(&self, entries: impl Iterator<Item = (&'e [u8], &'e [u8])>) -> Option<usize> {
         let mut level = &self.top;
@@ -71,6 +71,11 @@ impl Tree {
             level = &node.below;
         }
         limit
+    }
+
+    /// What a limit is called in metrics, filter state and response code details.
+    pub(crate) fn label(&self, limit: usize) -> &str {
+        self.limits.get(limit).map_or("", |limit| &limit.label)
     }
 
     /// Whether any limit replaces another.

@@ -61,7 +61,7 @@ pub(crate) struct HeaderMatch {
 }
 
 impl HeaderMatch {
-    /// Of several values one that matches is enough; inverted, none may. A missing header matches only a test of presence,
+    /// If a header has several values, one that matches is enough; inverted, none may match. A missing header matches only a test of presence,
     /// inverted or not. With `treat_missing_header_as_empty` it is an empty value, and so it is there.
     pub(crate) fn matches(&self, headers: &Headers<'_>) -> bool {
         let mut values = headers.all(&self.name).peekable();
@@ -91,12 +91,20 @@ impl HeaderTest {
     }
 }
 
+/// What a query parameter matcher asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum QueryTest {
+    /// The parameter is there, or is not.
+    Present(bool),
+    /// A string.
+    Text(StringMatch),
+}
+
 /// A query parameter matcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueryMatch {
     pub(crate) name: Box<[u8]>,
-    /// `Err` asks only whether the parameter is there.
-    pub(crate) test: Result<StringMatch, bool>,
+    pub(crate) test: QueryTest,
 }
 
 impl QueryMatch {
@@ -104,8 +112,8 @@ impl QueryMatch {
     pub(crate) fn matches(&self, path: &[u8], decoded: &mut Vec<u8>) -> bool {
         let found = query::first_value(path, &self.name, decoded);
         match &self.test {
-            Ok(text) => found && text.matches(decoded),
-            Err(wanted) => found == *wanted,
+            QueryTest::Text(text) => found && text.matches(decoded),
+            QueryTest::Present(wanted) => found == *wanted,
         }
     }
 }

@@ -118,14 +118,14 @@ const READERS: [(&str, &str, Reader); 10] = [
         let value = value(fields);
         let key = own_key(fields, "header_match");
         let expect = flag(either(fields, "expect_match", "expectMatch"), true);
-        let matchers = fields.require("headers").map(|at| some(&at, header_match));
+        let matchers = fields.require("headers").map(|at| non_empty(&at, header_match));
         Some(Action { key: key?, source: Source::HeadersMatch { value: value?, expect, matchers: matchers? } })
     }),
     ("query_parameter_value_match", "queryParameterValueMatch", |fields, _| {
         let value = value(fields);
         let key = own_key(fields, "query_match");
         let expect = flag(either(fields, "expect_match", "expectMatch"), true);
-        let matchers = required(fields, "query_parameters", "queryParameters").map(|at| some(&at, query_match));
+        let matchers = required(fields, "query_parameters", "queryParameters").map(|at| non_empty(&at, query_match));
         Some(Action { key: key?, source: Source::QueryMatch { value: value?, expect, matchers: matchers? } })
     }),
     ("remote_address_match", "remoteAddressMatch", |fields, _| {
@@ -154,7 +154,7 @@ fn own_key(fields: &mut Fields<'_>, default: &str) -> Option<Box<[u8]>> {
     Some(key(if text.is_empty() { default } else { text }))
 }
 
-fn some<T>(at: &Cursor<'_>, read: fn(&Cursor<'_>) -> Option<T>) -> Vec<T> {
+fn non_empty<T>(at: &Cursor<'_>, read: fn(&Cursor<'_>) -> Option<T>) -> Vec<T> {
     let problems = at.problems();
     let list = at.each(|at| read(&at));
     if list.is_empty() && at.problems() == problems {
@@ -173,7 +173,7 @@ fn bits(at: Option<Cursor<'_>>, most: u32) -> Option<u32> {
 /// The ranges of an address matcher, and whether it is inverted.
 fn ranges(at: &Cursor<'_>) -> Option<(Vec<Cidr>, bool)> {
     let mut fields = at.object()?;
-    let ranges = required(&mut fields, "ranges", "ranges").map(|at| some(&at, range));
+    let ranges = required(&mut fields, "ranges", "ranges").map(|at| non_empty(&at, range));
     let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
     fields.finish();
     Some((ranges?, invert))

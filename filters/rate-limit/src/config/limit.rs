@@ -1,18 +1,33 @@
-//! Reading an envoyproxy/ratelimit configuration, verbatim, and giving each limit its place in the table.
+//! Reading an envoyproxy/ratelimit configuration, verbatim, and giving each limit its cells.
 
-use crate::algorithm::Algorithm;
-use crate::compiled::limits::{Level, Limit, Node, Tree};
-use crate::table::{Place, WAYS};
+use super::allocation::allocate;
+use crate::algorithm::{Algorithm, FixedWindow, Gcra};
+use crate::compiled::limits::{Level, Limit, LimitTree, Node};
+use crate::table::Allocation;
 use siphasher::sip::SipHasher13;
-use std::collections::BTreeSet;
 use std::hash::Hasher as _;
 use weir_config::Cursor;
 use weir_matching::Glob;
 
-/// `algorithms`: by a limit's name or key path, its burst if it is GCRA's, and whether a limit has claimed it.
-pub(crate) type Algorithms<'v> = Vec<(&'v str, Cursor<'v>, Option<u32>, bool)>;
+/// One item of `algorithms`.
+pub(crate) struct NamedAlgorithm<'v> {
+    /// The name or the key path of the limit that it is for.
+    pub(crate) name: &'v str,
+    /// Where it is written.
+    pub(crate) at: Cursor<'v>,
+    pub(crate) choice: AlgorithmChoice,
+    /// Whether there is such a limit.
+    pub(crate) is_used: bool,
+}
 
-/// How much of a limit's surroundings its reader knows.
+/// An algorithm as written: the rate is the limit's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AlgorithmChoice {
+    FixedWindow,
+    Gcra { burst: u32 },
+}
+
+/// The way down the tree to a descriptor.
 struct Path<'p> {
     label: String,
     keyed: Vec<bool>,
@@ -21,10 +36,10 @@ struct Path<'p> {
 }
 
 /// Reads `config`. `max_keys` bounds the keys of limits with clients' values in them.
-pub(crate) fn read(at: &Cursor<'_>, algorithms: &mut Algorithms<'_>, max_keys: u32) -> Option<Tree> {
+pub(crate) fn read(at: &Cursor<'_>, algorithms: &mut [NamedAlgorithm<'_>], max_keys: u32) -> Option<LimitTree> {
     let mut fields = at.object()?;
     let domain = fields.require("domain").and_then(|at| at.text());
-    let mut tree = Tree::default();
+    let mut tree = LimitTree::default();
     if let Some(list) = fields.take("descriptors") {
         let mut hasher = SipHasher13::new();
         absorb(&mut hasher, domain.unwrap_or_default().as_bytes());
@@ -32,13 +47,11 @@ pub(crate) fn read(at: &Cursor<'_>, algorithms: &mut Algorithms<'_>, max_keys: u
         tree.top = level(&list, path, algorithms);
     }
     fields.finish();
-    for (name, at, _, claimed) in algorithms.iter() {
-        if !claimed {
-            at.problem::<()>(format!("no limit is called `{name}`"));
-        }
+    for NamedAlgorithm { name, at, .. } in algorithms.iter().filter(|algorithm| !algorithm.is_used) {
+        at.problem::<()>(format!("no limit is called `{name}`"));
     }
     domain?;
-    place(at, &mut tree.limits, max_keys)?;
+    allocate(at, &mut tree.limits, max_keys)?;
     Some(tree)
 }
 
@@ -47,7 +60,7 @@ fn absorb(hasher: &mut SipHasher13, bytes: &[u8]) {
     hasher.write(bytes);
 }
 
-fn level(at: &Cursor<'_>, path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Level {
+fn level(at: &Cursor<'_>, path: Path<'_>, algorithms: &mut [NamedAlgorithm<'_>]) -> Level {
     let mut level = Level::default();
     for at in at.list().unwrap_or_default() {
         let path = Path {
@@ -61,7 +74,12 @@ fn level(at: &Cursor<'_>, path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Le
     level
 }
 
-fn descriptor(at: &Cursor<'_>, level: &mut Level, mut path: Path<'_>, algorithms: &mut Algorithms<'_>) -> Option<()> {
+fn descriptor(
+    at: &Cursor<'_>,
+    level: &mut Level,
+    mut path: Path<'_>,
+    algorithms: &mut [NamedAlgorithm<'_>],
+) -> Option<()> {
     let mut fields = at.object()?;
     let key = fields.require("key").and_then(|at| at.text());
     let value = fields.take("value").and_then(|at| at.string()).unwrap_or_default();
@@ -133,7 +151,7 @@ const UNITS: [(&str, u64); 7] = [
     ("year", 31_536_000),
 ];
 
-fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut Algorithms<'_>) -> Option<Limit> {
+fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut [NamedAlgorithm<'_>]) -> Option<Limit> {
     let mut fields = at.object()?;
     let name = fields.take("name").and_then(|at| at.text());
     let replaces = fields.take("replaces").map_or_else(Vec::new, |at| at.each(|at| replaced(&at, name)));
@@ -155,7 +173,7 @@ fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut A
         shadow,
         replaces,
         keyed: path.keyed.clone(),
-        place: Place::Slot(0),
+        allocation: Allocation::Single(0),
     };
     if unlimited {
         return match unit {
@@ -172,19 +190,23 @@ fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut A
     limit.requests = u32::try_from(requests?).ok()?;
     limit.seconds = *seconds;
     let mut burst = None;
-    for (called, at, found, claimed) in algorithms.iter_mut() {
+    for NamedAlgorithm { name: called, at, choice, is_used } in algorithms.iter_mut() {
         if *called == path.label || Some(*called) == name {
-            *claimed = true;
-            burst = found.map(|burst| (at.clone(), burst));
+            *is_used = true;
+            burst = match choice {
+                AlgorithmChoice::FixedWindow => None,
+                AlgorithmChoice::Gcra { burst } => Some((at.clone(), *burst)),
+            };
         }
     }
-    limit.algorithm = match &burst {
-        None => Some(Algorithm::FixedWindow { seconds: limit.seconds, limit: limit.requests }),
-        Some((at, burst)) => match Algorithm::gcra(limit.requests, limit.seconds, *burst) {
+    let algorithm = match &burst {
+        None => Algorithm::FixedWindow(FixedWindow::new(limit.requests, limit.seconds)),
+        Some((at, burst)) => match Gcra::new(limit.requests, limit.seconds, *burst) {
             None => return at.problem("the burst is too long for this rate"),
-            algorithm => algorithm,
+            Some(rule) => Algorithm::Gcra(rule),
         },
     };
+    limit.algorithm = Some(algorithm);
     let mut hasher = path.hasher;
     hasher.write_u64(limit.seconds);
     hasher.write_u8(u8::from(burst.is_some()));
@@ -200,42 +222,6 @@ fn replaced(at: &Cursor<'_>, own: Option<&str>) -> Option<String> {
     });
     fields.finish();
     name
-}
-
-/// How many names there are for cells of single limits: so many that hardly any two limits want the same.
-const SLOTS: u32 = 1 << 20;
-
-/// Gives every limit its place. A limit that moves begins anew, and while two configurations are in force, as when a listener
-/// drains, two limits in one place undo each other's counts. So places depend on the set of limits only and hardly move when
-/// one is added.
-fn place(at: &Cursor<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
-    let mut alone: Vec<&mut Limit> = Vec::new();
-    let mut keyed: Vec<&mut Limit> = Vec::new();
-    for limit in limits.iter_mut().filter(|limit| limit.algorithm.is_some()) {
-        if limit.keyed.contains(&true) { keyed.push(limit) } else { alone.push(limit) }
-    }
-    spread(&mut alone, SLOTS, |limit, slot| limit.place = Place::Slot(slot));
-    let all = max_keys / u32::try_from(WAYS).unwrap_or(8);
-    let blocks = u32::try_from(keyed.len().next_power_of_two()).unwrap_or(u32::MAX);
-    let lines = all / blocks.max(1);
-    if lines == 0 {
-        return at.problem(format!("{} keyed limits do not fit `maxKeys` of {max_keys}", keyed.len()));
-    }
-    spread(&mut keyed, blocks, |limit, block| limit.place = Place::Lines { base: block * lines, lines });
-    Some(())
-}
-
-/// Numbers limits by hashing: each takes the first free number from its own on, below `size`.
-fn spread(limits: &mut [&mut Limit], size: u32, mut settle: impl FnMut(&mut Limit, u32)) {
-    let mut taken = BTreeSet::new();
-    weir_matching::sort_by(limits, |a, b| a.id.cmp(&b.id));
-    for limit in limits.iter_mut() {
-        let home = u32::try_from(limit.id % u64::from(size.max(1))).unwrap_or(0);
-        let free = (home..size).chain(0..home).find(|number| !taken.contains(number));
-        let number = free.unwrap_or(home);
-        taken.insert(number);
-        settle(limit, number);
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Envoy's matchers of strings, headers and query parameters, as written.
 
 use super::fields::{bytes, either, flag, header_name, refuse};
-use crate::compiled::matcher::{HeaderMatch, HeaderTest, Kind, QueryMatch, StringMatch};
+use crate::compiled::matcher::{HeaderMatch, HeaderTest, Kind, QueryMatch, QueryTest, StringMatch};
 use weir_config::{Cursor, Value};
 
 const NO_REGEX: &str = "regular expressions are not supported here; use `exact`, `prefix`, `suffix` or `contains`";
@@ -106,9 +106,9 @@ pub(crate) fn query_match(at: &Cursor<'_>) -> Option<QueryMatch> {
     fields.finish();
     let test = match (text, present) {
         (Some(_), Some(_)) => return at.problem("expected at most one of `string_match` and `present_match`"),
-        (Some(text), None) => Ok(text?),
-        (None, Some(present)) => Err(present?),
-        (None, None) => Err(true),
+        (Some(text), None) => QueryTest::Text(text?),
+        (None, Some(present)) => QueryTest::Present(present?),
+        (None, None) => QueryTest::Present(true),
     };
     Some(QueryMatch { name: name?, test })
 }

@@ -1,4 +1,5 @@
 use crate::RateLimit;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Filter, Node};
@@ -8,7 +9,7 @@ fn problems(document: &str) -> String {
 }
 
 #[test]
-fn everything_wrong_is_said_at_once() {
+fn all_problems_are_reported_at_once() {
     let found = problems(
         r#"{"schema": 2, "mode": "loud", "virtual_hosts": [], "global": {}, "rate_limits": [{}],
             "local": {"config": {}, "charge": "half", "maxKeys": 1, "onFull": "maybe", "position": "before_policy",
@@ -16,6 +17,7 @@ fn everything_wrong_is_said_at_once() {
             "rate_limited_status": {"code": "Nope"}, "enable_x_ratelimit_headers": "DRAFT_VERSION_02",
             "retryafter": true}"#,
     );
+    let mut table = Rows::default();
     for expected in [
         "$.schema: expected",
         "$: `name` is missing",
@@ -33,15 +35,16 @@ fn everything_wrong_is_said_at_once() {
         "$.enable_x_ratelimit_headers: `DRAFT_VERSION_02`",
         "$.retryafter: unknown field; did you mean `retryAfter`?",
     ] {
-        assert!(found.contains(expected), "{expected} not in\n{found}");
+        table.contains(expected, &found, expected);
     }
     assert!(problems(r#"{"schema": 1, "name": "n"}"#).contains("`local` is missing"));
 }
 
 #[test]
-fn limits_ask_for_the_clock_that_they_need() {
+fn limits_demand_the_clock_that_they_need() {
     let rate = r#""rate_limit": {"name": "a", "unit": "day", "requests_per_unit": 1}"#;
     let gcra = r#""algorithms": {"a": {"gcra": {"burst": 1}}},"#;
+    let mut table = Rows::default();
     for (algorithms, rate, clocks) in [("", "", (false, false)), ("", rate, (true, false)), (gcra, rate, (false, true))]
     {
         let limit = format!(r#"{{"key": "a", {rate}}}"#).replace(", }", "}");
@@ -51,7 +54,7 @@ fn limits_ask_for_the_clock_that_they_need() {
         let filter = RateLimit::compile(document.as_bytes(), &Node::default());
         let filter = filter.unwrap_or_else(|problems| panic!("{problems}"));
         let demand = filter.demand(weir_model::Phase::Request);
-        assert_eq!((demand.steady_wall_clock, demand.monotonic_clock), clocks);
-        assert!(!demand.wall_clock, "it may step");
+        table.check(&document, (demand.steady_wall_clock, demand.monotonic_clock), clocks);
+        table.check(&document, demand.wall_clock, false);
     }
 }

@@ -1,4 +1,5 @@
 use super::{RateLimit, Stream};
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Mode, read_document};
@@ -42,7 +43,7 @@ impl Seen {
         self.verdict == Verdict::Continue
     }
 
-    fn remark(&self) -> Option<String> {
+    fn record(&self) -> Option<String> {
         let (_, text) = self.effects.filter_state.first()?;
         Some(String::from_utf8(text.clone()).unwrap())
     }
@@ -78,7 +79,7 @@ fn with(document: &str, field: &str) -> String {
 }
 
 #[test]
-fn the_third_of_two_is_refused_and_told_everything() {
+fn the_third_of_two_is_refused_with_all_headers() {
     let mut filter = filter(&with(PER_USER, r#""rate_limited_as_resource_exhausted": true"#));
     let mut cells = MemoryCells::default();
     assert!(ask(&mut filter, &mut cells, "ann", at(SECOND / 2)).passed());
@@ -99,7 +100,7 @@ fn the_third_of_two_is_refused_and_told_everything() {
     assert_eq!((reply.status, reply.grpc_status), (429, Some(8)));
     assert_eq!(reply.details, "local_rate_limited[per_user]");
     assert_eq!(reply.body, b"local_rate_limited");
-    assert_eq!(third.remark().as_deref(), Some("over_limit limit=per_user reason=exceeded retry=60"));
+    assert_eq!(third.record().as_deref(), Some("over_limit limit=per_user reason=exceeded retry=60"));
     assert!(ask(&mut filter, &mut cells, "bob", at(0)).passed());
     assert!(ask(&mut filter, &mut cells, "ann", at(60 * SECOND)).passed());
 }
@@ -109,7 +110,7 @@ fn a_passing_request_gets_the_headers_on_its_response() {
     let mut filter = filter(PER_USER);
     let mut cells = MemoryCells::default();
     let mut seen = ask(&mut filter, &mut cells, "ann", at(0));
-    assert_eq!(seen.remark().as_deref(), Some("ok limit=per_user remaining=1 reset=60"));
+    assert_eq!(seen.record().as_deref(), Some("ok limit=per_user remaining=1 reset=60"));
     let attributes = Attributes::default();
     let none = Headers::default();
     let facts =
@@ -154,23 +155,23 @@ fn the_demand_is_what_the_actions_read() {
 }
 
 #[test]
-fn modes_decide_whether_anybody_notices() {
-    for (mode, remarks, headers) in [("shadow", true, false), ("observe", false, false), ("off", false, false)] {
+fn modes_decide_what_can_be_seen() {
+    let mut table = Rows::default();
+    for (mode, records, headers) in [("shadow", true, false), ("observe", false, false), ("off", false, false)] {
         let mut filter = filter(&with(PER_USER, &format!("\"mode\": \"{mode}\"")));
         let mut cells = MemoryCells::default();
         let mut names = Vec::new();
         for _ in 0..3 {
             let seen = ask(&mut filter, &mut cells, "ann", at(0));
-            assert!(seen.passed(), "{mode}");
-            assert_eq!(seen.remark().is_some(), remarks, "{mode}");
-            assert_eq!(seen.stream.quota.is_some(), headers, "{mode}");
+            let found = (seen.passed(), seen.record().is_some(), seen.stream.quota.is_some());
+            table.check(mode, found, (true, records, headers));
             names.extend(seen.effects.metrics.into_iter().filter_map(|op| match op {
                 MetricOp::Define { name, .. } => Some(name),
                 _ => None,
             }));
         }
         let over = "weir_plugin=.=edge;.;decision=.=over_limit;.;mode=.=shadow;.;weir_ratelimit_requests_total";
-        assert_eq!(names.iter().any(|name| name == over), mode != "off", "{mode} {names:?}");
+        table.check(format!("{mode} {names:?}"), names.iter().any(|name| name == over), mode != "off");
     }
 }
 
@@ -191,6 +192,7 @@ fn gcra_lets_a_burst_pass_and_then_its_rate() {
 
 #[test]
 fn statuses_are_envoys() {
+    let mut table = Rows::default();
     for (status, expected) in [
         (r#"{"code": "TooManyRequests"}"#, 429),
         (r#"{"code": "ServiceUnavailable"}"#, 503),
@@ -201,8 +203,8 @@ fn statuses_are_envoys() {
         let mut filter = filter(&document);
         let mut cells = MemoryCells::default();
         let last = [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", at(0))).into_iter().next_back().unwrap();
-        assert_eq!((last.reply().status, last.reply().grpc_status), (expected, None), "{status}");
-        assert!(last.reply().headers.iter().all(|(name, _)| name != b"retry-after"));
+        table.check(status, (last.reply().status, last.reply().grpc_status), (expected, None));
+        table.check(status, last.reply().headers.iter().any(|(name, _)| name == b"retry-after"), false);
     }
 }
 
@@ -228,6 +230,7 @@ fn reloads_keep_the_counts_and_add_no_cell() {
 fn overall_answers_are_the_services() {
     let Some(table) = crate::cases::table("envoyproxy-ratelimit.yaml") else { return };
     let (mut passed, mut skipped) = (0, 0);
+    let mut rows = Rows::default();
     for row in table["overall"].as_sequence().unwrap() {
         let descriptors = row["descriptors"].as_sequence().unwrap();
         let quota = row["global_quota"].as_bool() == Some(true)
@@ -257,7 +260,7 @@ fn overall_answers_are_the_services() {
             limits.join(",")
         );
         let seen = ask(&mut filter(&document), &mut MemoryCells::default(), "ann", at(0));
-        assert_eq!(seen.passed(), row["expect"].as_str() == Some("OK"), "{row:?}");
+        rows.check(format!("{row:?}"), seen.passed(), row["expect"].as_str() == Some("OK"));
         passed += 1;
     }
     assert_eq!((passed, skipped), (4, 5));
@@ -265,10 +268,11 @@ fn overall_answers_are_the_services() {
 
 #[test]
 fn a_section_takes_its_mode_from_the_whole_unless_it_has_one() {
+    let mut table = Rows::default();
     for (section, expected) in [("{", Mode::Observe), (r#"{"mode": "shadow","#, Mode::Shadow)] {
         let text = format!(r#"{section} "local": {{"config": {{"domain": "d"}}}}}}"#);
         let read = |at: Cursor<'_>| RateLimit::read(at, "cart", Mode::Observe, &Node::default());
-        assert_eq!(read_document(text.as_bytes(), read).unwrap().mode, expected);
+        table.check(section, read_document(text.as_bytes(), read).unwrap().mode, expected);
     }
     let with_name = br#"{"name": "x", "local": {"config": {"domain": "d"}}}"#;
     assert!(read_document(with_name, |at| RateLimit::read(at, "cart", Mode::Enforce, &Node::default())).is_err());

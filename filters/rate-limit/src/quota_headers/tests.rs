@@ -1,17 +1,19 @@
-use super::{Quota, QuotaHeaders, seconds};
+use super::{QuotaHeaders, QuotaPolicy, seconds};
 use crate::cases;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn headers_are_envoys() {
     let Some(table) = cases::table("envoy-ratelimit-headers.yaml") else { return };
+    let mut rows = Rows::default();
     for row in table.as_sequence().unwrap() {
         let statuses = row["statuses"].as_sequence().unwrap().iter();
-        let quotas: Vec<_> = statuses
+        let policies: Vec<_> = statuses
             .filter_map(|status| {
                 let (requests, unit) = status["limit"].as_str()?.split_once('/').unwrap();
-                let quota = Quota {
+                let policy = QuotaPolicy {
                     requests: requests.parse().unwrap(),
                     seconds: match unit {
                         "MINUTE" => Some(60),
@@ -20,26 +22,30 @@ fn headers_are_envoys() {
                     },
                     name: status["name"].as_str().unwrap(),
                 };
-                Some((quota, status["remaining"].as_u64().unwrap(), status["reset_s"].as_u64().unwrap()))
+                Some((policy, status["remaining"].as_u64().unwrap(), status["reset_s"].as_u64().unwrap()))
             })
             .collect();
-        let found = quotas.iter().min_by_key(|(_, remaining, _)| *remaining).map(|(quota, remaining, reset)| {
-            let all = quotas.iter().map(|(quota, ..)| *quota);
-            QuotaHeaders::new(quota.requests, *remaining, *reset, all).into_pairs()
+        let found = policies.iter().min_by_key(|(_, remaining, _)| *remaining).map(|(policy, remaining, reset)| {
+            let all = policies.iter().map(|(policy, ..)| *policy);
+            QuotaHeaders::new(policy.requests, *remaining, *reset, all).into_pairs()
         });
         let expected = row["expect"].as_mapping().unwrap();
-        assert_eq!(found.is_some(), !expected.is_empty());
+        rows.check(format!("{row:?}"), found.is_some(), !expected.is_empty());
         for (name, value) in found.into_iter().flatten() {
             let name = std::str::from_utf8(name).unwrap();
-            assert_eq!(String::from_utf8(value).unwrap(), expected[name].as_str().unwrap(), "{row:?}");
+            rows.check(
+                format!("{name} of {row:?}"),
+                String::from_utf8(value).unwrap(),
+                expected[name].as_str().unwrap(),
+            );
         }
     }
 }
 
 #[test]
 fn a_name_cannot_end_its_quotes() {
-    let quota = Quota { requests: 1, seconds: Some(1), name: "a\"b\\" };
-    assert_eq!(QuotaHeaders::new(1, 0, 0, std::iter::once(quota)).limit, r#"1, 1;w=1;name="a\"b\\""#);
+    let policy = QuotaPolicy { requests: 1, seconds: Some(1), name: "a\"b\\" };
+    assert_eq!(QuotaHeaders::new(1, 0, 0, std::iter::once(policy)).limit, r#"1, 1;w=1;name="a\"b\\""#);
 }
 
 #[test]

@@ -1,18 +1,21 @@
-use super::{Told, remark};
-use crate::algorithm::Standing;
+use super::ReplySettings;
+use crate::algorithm::{Quota, Retry};
 use crate::clock::SECOND;
-use crate::compiled::limits::Tree;
+use crate::compiled::limits::LimitTree;
 use crate::config;
-use crate::decision::{Answer, Decision};
+use crate::decision::{Decision, LimitDecision, OnFull};
+use crate::filter_state::record;
 use crate::table::Outcome;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
 
-const TOLD: Told = Told { status: 429, grpc_status: None, quota: true, retry: true };
+const SETTINGS: ReplySettings =
+    ReplySettings { status: 429, grpc_status: None, quota_headers: true, retry_after: true };
 
 /// The limits of the tests: `by minute`, `day` and one that does not limit.
-fn tree() -> Tree {
+fn tree() -> LimitTree {
     let config = r#"{"domain":"d","descriptors":[
         {"key":"m","rate_limit":{"name":"by minute","unit":"minute","requests_per_unit":3}},
         {"key":"d","rate_limit":{"name":"day","unit":"day","requests_per_unit":2}},
@@ -21,36 +24,39 @@ fn tree() -> Tree {
 }
 
 fn taken(remaining: u64) -> Option<Outcome> {
-    Some(Outcome::Taken { standing: Standing { remaining, reset: 30 * SECOND }, receipt: 0 })
+    Some(Outcome::Taken { quota: Quota { remaining, reset_nanos: 30 * SECOND }, receipt: None })
 }
 
-fn exceeded(retry: Option<u64>) -> Option<Outcome> {
-    Some(Outcome::Exceeded { standing: Standing { remaining: 1, reset: 4_000 * SECOND }, retry })
+fn exceeded(retry: Retry) -> Option<Outcome> {
+    Some(Outcome::Exceeded { quota: Quota { remaining: 1, reset_nanos: 4_000 * SECOND }, retry })
 }
 
 fn full() -> Option<Outcome> {
-    Some(Outcome::Full { standing: Standing { remaining: 1, reset: 50 * SECOND }, retry: Some(40 * SECOND) })
+    Some(Outcome::Full { quota: Quota { remaining: 1, reset_nanos: 50 * SECOND }, retry: Retry::After(40 * SECOND) })
 }
 
-fn told(told: Told, outcomes: &[Option<Outcome>], deny_full: bool) -> Vec<String> {
+fn report(settings: ReplySettings, outcomes: &[Option<Outcome>], on_full: OnFull) -> Vec<String> {
     let tree = tree();
-    let answers: Vec<_> =
-        outcomes.iter().enumerate().map(|(limit, outcome)| Answer::new(limit, false, *outcome, deny_full)).collect();
-    let decision = Decision::of(&answers);
-    let mut lines = vec![remark(&decision, &tree).map_or_else(String::new, |line| String::from_utf8(line).unwrap())];
+    let decisions: Vec<_> = outcomes
+        .iter()
+        .enumerate()
+        .map(|(limit, outcome)| LimitDecision::new(limit, false, *outcome, on_full))
+        .collect();
+    let decision = Decision::of(&decisions);
+    let mut lines = vec![record(&decision, &tree).map_or_else(String::new, |line| String::from_utf8(line).unwrap())];
     let text =
         |name: &[u8], value: &[u8]| format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
     match decision {
-        Decision::Refused(answer, wait) => {
-            let reply = told.reply(&answer, wait, &answers, &tree);
+        Decision::Refused(by, refusal) => {
+            let reply = settings.reply(&by, refusal, &decisions, &tree);
             lines.push(format!("{} {} {}", reply.status, reply.details, String::from_utf8(reply.body).unwrap()));
             lines.extend(reply.headers.iter().map(|(name, value)| text(name, value)));
         }
-        Decision::Passes(answer) => {
-            let headers = told.quota(&answer, &answers, &tree).map(|quota| quota.into_pairs());
+        Decision::Allowed(by) => {
+            let headers = settings.quota_headers(&by, &decisions, &tree).map(|quota| quota.into_pairs());
             lines.extend(headers.into_iter().flatten().map(|(name, value)| text(name, &value)));
         }
-        Decision::Unasked => {}
+        Decision::NoLimit => {}
     }
     lines
 }
@@ -59,12 +65,12 @@ const LIMITED: &str = "x-envoy-ratelimited: true";
 const LISTED: &str = r#"x-ratelimit-limit: 2, 3;w=60;name="by minute", 2;w=86400;name="day""#;
 
 #[test]
-fn everything_that_is_told_is_about_one_limit() {
-    type Row<'r> = (&'r [Option<Outcome>], bool, &'r [&'r str]);
+fn reply_headers_and_filter_state_are_about_one_limit() {
+    type Row<'r> = (&'r [Option<Outcome>], OnFull, &'r [&'r str]);
     let rows: [Row<'_>; 10] = [
         (
-            &[taken(0), exceeded(Some(3_999 * SECOND + 1))],
-            false,
+            &[taken(0), exceeded(Retry::After(3_999 * SECOND + 1))],
+            OnFull::Allow,
             &[
                 "over_limit limit=day reason=exceeded retry=4000",
                 "429 local_rate_limited[day] local_rate_limited",
@@ -76,8 +82,8 @@ fn everything_that_is_told_is_about_one_limit() {
             ],
         ),
         (
-            &[exceeded(Some(30 * SECOND)), exceeded(None)],
-            false,
+            &[exceeded(Retry::After(30 * SECOND)), exceeded(Retry::Never)],
+            OnFull::Allow,
             &[
                 "over_limit limit=day reason=exceeded retry=never",
                 "429 local_rate_limited[day] local_rate_limited",
@@ -89,7 +95,7 @@ fn everything_that_is_told_is_about_one_limit() {
         ),
         (
             &[full()],
-            true,
+            OnFull::Deny,
             &[
                 "over_limit limit=by_minute reason=full retry=40",
                 "429 local_rate_limit_full[by_minute] local_rate_limit_full",
@@ -99,7 +105,7 @@ fn everything_that_is_told_is_about_one_limit() {
         ),
         (
             &[Some(Outcome::Contended)],
-            false,
+            OnFull::Allow,
             &[
                 "over_limit limit=by_minute reason=contended",
                 "429 local_rate_limit_contended[by_minute] local_rate_limit_contended",
@@ -108,7 +114,7 @@ fn everything_that_is_told_is_about_one_limit() {
         ),
         (
             &[taken(0), Some(Outcome::Unavailable)],
-            false,
+            OnFull::Allow,
             &[
                 "over_limit limit=day reason=unavailable",
                 "429 local_rate_limit_unavailable[day] local_rate_limit_unavailable",
@@ -117,12 +123,12 @@ fn everything_that_is_told_is_about_one_limit() {
         ),
         (
             &[taken(2), taken(1), None],
-            false,
+            OnFull::Allow,
             &["ok limit=day remaining=1 reset=30", LISTED, "x-ratelimit-remaining: 1", "x-ratelimit-reset: 30"],
         ),
         (
             &[full()],
-            false,
+            OnFull::Allow,
             &[
                 "ok limit=by_minute full",
                 r#"x-ratelimit-limit: 3, 3;w=60;name="by minute""#,
@@ -131,8 +137,8 @@ fn everything_that_is_told_is_about_one_limit() {
             ],
         ),
         (
-            &[exceeded(Some(1))],
-            false,
+            &[exceeded(Retry::After(1))],
+            OnFull::Allow,
             &[
                 "over_limit limit=by_minute reason=exceeded retry=1",
                 "429 local_rate_limited[by_minute] local_rate_limited",
@@ -143,10 +149,10 @@ fn everything_that_is_told_is_about_one_limit() {
                 "x-ratelimit-reset: 4000",
             ],
         ),
-        (&[], false, &[""]),
+        (&[], OnFull::Allow, &[""]),
         (
             &[taken(3)],
-            false,
+            OnFull::Allow,
             &[
                 "ok limit=by_minute remaining=3 reset=30",
                 r#"x-ratelimit-limit: 3, 3;w=60;name="by minute""#,
@@ -155,25 +161,27 @@ fn everything_that_is_told_is_about_one_limit() {
             ],
         ),
     ];
-    for (outcomes, deny_full, expected) in rows {
-        assert_eq!(told(TOLD, outcomes, deny_full), expected, "{outcomes:?}");
+    let mut table = Rows::default();
+    for (outcomes, on_full, expected) in rows {
+        table.check(format!("{outcomes:?} {on_full:?}"), report(SETTINGS, outcomes, on_full), expected);
     }
 }
 
 #[test]
-fn what_is_switched_off_is_not_told() {
-    let told = told(Told { quota: false, retry: false, status: 503, ..TOLD }, &[exceeded(Some(SECOND))], false);
+fn headers_that_are_switched_off_are_left_out() {
+    let settings = ReplySettings { quota_headers: false, retry_after: false, status: 503, ..SETTINGS };
+    let found = report(settings, &[exceeded(Retry::After(SECOND))], OnFull::Allow);
     let expected = [
         "over_limit limit=by_minute reason=exceeded retry=1",
         "503 local_rate_limited[by_minute] local_rate_limited",
         LIMITED,
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]
-fn an_unlimited_limit_says_so() {
+fn the_record_names_an_unlimited_limit() {
     let tree = tree();
-    let decision = Decision::of(&[Answer::new(2, false, None, false)]);
-    assert_eq!(remark(&decision, &tree), Some(b"ok limit=u unlimited".to_vec()));
+    let decision = Decision::of(&[LimitDecision::new(2, false, None, OnFull::Allow)]);
+    assert_eq!(record(&decision, &tree), Some(b"ok limit=u unlimited".to_vec()));
 }

@@ -1,92 +1,104 @@
-//! One line of the table: a few keys that share one cell.
+//! One set of the table, which is an 8-way set-associative cache: the keys of a set share one cell of shared data, and each
+//! takes one of its ways.
 //!
-//! Layout, little-endian: version `u8`, number of ways `u8`, two zero bytes; limit `u64`; residual `u64`; then per way
-//! fingerprint `u64`, state `u64`, generation `u32`. A cell that is anything else, or belongs to another limit, is
-//! started anew.
+//! Layout, little-endian: version `u8`, number of ways `u8`, two zero bytes; limit `u64`; evicted usage `u64`; then per way
+//! an entry: fingerprint `u64`, usage `u64`, generation `u32`. A cell that is anything else, or belongs to another limit, is
+//! replaced by an empty set.
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, Usage};
 use crate::clock::Moment;
 
-/// Ways of a line.
+/// Ways of a set.
 pub(crate) const WAYS: usize = 8;
 
 /// The layout's version.
 const VERSION: u8 = 1;
 
-/// One key's place.
+/// What a way holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Way {
-    /// Whose it is; 0 is nobody's.
+pub(crate) struct Entry {
+    /// The key; 0 where the way is empty.
     pub(crate) fingerprint: u64,
-    /// The algorithm's state.
-    pub(crate) state: u64,
-    /// Rises whenever the debt begins anew.
+    /// Its usage.
+    pub(crate) usage: Usage,
+    /// Rises whenever usage starts from zero.
     pub(crate) generation: u32,
 }
 
-/// Bytes before the ways, and of a way.
-const HEAD: usize = 20;
-const WAY: usize = 20;
+/// Where the limit, the evicted usage and the entries are, and the size of an entry.
+const LIMIT: usize = 4;
+const EVICTED: usize = 12;
+const ENTRIES: usize = 20;
+const ENTRY: usize = 20;
 
-/// One line, as it lies in its cell.
+/// One set, as it is in its cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    bytes: [u8; HEAD + WAYS * WAY],
-    used: usize,
+pub(crate) struct Set {
+    bytes: [u8; ENTRIES + WAYS * ENTRY],
+    ways: usize,
 }
 
-/// A key's seat in a line.
+/// How a key gets its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seat {
-    /// Which way.
-    pub(crate) index: usize,
-    /// From which state the key goes on.
-    pub(crate) start: u64,
-    /// Somebody with a debt would have to go.
-    pub(crate) evicts: bool,
-    /// The key has no way yet.
-    pub(crate) newcomer: bool,
+pub(crate) enum Access {
+    /// The way is its own already.
+    Hit,
+    /// The way is empty, or its entry has expired.
+    Miss,
+    /// The way holds outstanding usage of another key, which has to be evicted.
+    Eviction,
 }
 
-impl Line {
-    /// An empty line of `ways` (at most eight) of a limit.
+/// The way for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lookup {
+    /// Which way.
+    pub(crate) way: usize,
+    /// The usage that the key starts with.
+    pub(crate) usage: Usage,
+    /// How it gets the way.
+    pub(crate) access: Access,
+}
+
+impl Set {
+    /// An empty set of `ways` (at most eight) of a limit.
     pub(crate) fn new(limit: u64, ways: usize) -> Self {
-        let mut line = Self { bytes: [0; HEAD + WAYS * WAY], used: ways.clamp(1, WAYS) };
-        line.put(0, [VERSION, u8::try_from(line.used).unwrap_or(u8::MAX)]);
-        line.put(4, limit.to_le_bytes());
-        line
+        let mut set = Self { bytes: [0; ENTRIES + WAYS * ENTRY], ways: ways.clamp(1, WAYS) };
+        set.put(0, [VERSION, u8::try_from(set.ways).unwrap_or(u8::MAX)]);
+        set.put(LIMIT, limit.to_le_bytes());
+        set
     }
 
-    /// Reads a line of that limit and that many ways.
+    /// Reads a set of that limit and that many ways.
     pub(crate) fn decode(bytes: &[u8], limit: u64, ways: usize) -> Option<Self> {
-        let mut line = Self::new(limit, ways);
-        let own = line.bytes.get_mut(..HEAD + line.used * WAY)?;
-        if own.len() != bytes.len() || own.get(..12) != bytes.get(..12) {
+        let mut set = Self::new(limit, ways);
+        let own = set.bytes.get_mut(..ENTRIES + set.ways * ENTRY)?;
+        if own.len() != bytes.len() || own.get(..EVICTED) != bytes.get(..EVICTED) {
             return None;
         }
         own.copy_from_slice(bytes);
-        Some(line)
+        Some(set)
     }
 
     /// The bytes of the cell.
     pub(crate) fn encoded(&self) -> &[u8] {
-        self.bytes.get(..HEAD + self.used * WAY).unwrap_or_default()
+        self.bytes.get(..ENTRIES + self.ways * ENTRY).unwrap_or_default()
     }
 
-    /// The greatest debt that was ever evicted from here.
-    fn residual(&self) -> u64 {
-        u64::from_le_bytes(self.get(12))
+    /// The greatest usage that was ever evicted from this set.
+    fn evicted(&self) -> Usage {
+        Usage(u64::from_le_bytes(self.get(EVICTED)))
     }
 
-    fn ways(&self) -> impl Iterator<Item = (usize, Way)> {
-        (0..self.used).map(|index| (index, self.way(index)))
+    fn entries(&self) -> impl Iterator<Item = (usize, Entry)> {
+        (0..self.ways).map(|way| (way, self.entry(way)))
     }
 
-    fn way(&self, index: usize) -> Way {
-        let at = HEAD + index * WAY;
-        Way {
+    fn entry(&self, way: usize) -> Entry {
+        let at = ENTRIES + way * ENTRY;
+        Entry {
             fingerprint: u64::from_le_bytes(self.get(at)),
-            state: u64::from_le_bytes(self.get(at + 8)),
+            usage: Usage(u64::from_le_bytes(self.get(at + 8))),
             generation: u32::from_le_bytes(self.get(at + 16)),
         }
     }
@@ -101,39 +113,48 @@ impl Line {
         }
     }
 
-    /// The key's own way.
-    pub(crate) fn find(&self, fingerprint: u64) -> Option<(usize, Way)> {
-        self.ways().find(|(_, way)| way.fingerprint == fingerprint)
+    /// The way and the entry of a key.
+    pub(crate) fn find(&self, fingerprint: u64) -> Option<(usize, Entry)> {
+        self.entries().find(|(_, entry)| entry.fingerprint == fingerprint)
     }
 
-    /// The key's own way, or the way with the least debt. A newcomer starts with the greatest debt that left this line
-    /// and has not passed, so that nobody gains by being evicted.
-    pub(crate) fn seat(&self, fingerprint: u64, algorithm: &Algorithm, now: Moment) -> Seat {
-        if let Some((index, way)) = self.find(fingerprint) {
-            return Seat { index, start: way.state, evicts: false, newcomer: false };
+    /// The key's own way, or the way with the least usage. A key that has no way starts with the greatest usage that was
+    /// evicted from this set and has not expired, so that eviction is of no advantage to any key.
+    pub(crate) fn lookup(&self, fingerprint: u64, algorithm: &Algorithm, now: Moment) -> Lookup {
+        if let Some((way, entry)) = self.find(fingerprint) {
+            return Lookup { way, usage: entry.usage, access: Access::Hit };
         }
-        let (index, least) = self.ways().min_by_key(|(_, way)| way.state).map_or((0, 0), |(at, way)| (at, way.state));
-        let evicts = !algorithm.is_spent(least, now);
-        let residual = if evicts { self.residual().max(least) } else { self.residual() };
-        let start = if algorithm.is_spent(residual, now) { 0 } else { residual };
-        Seat { index, start, evicts, newcomer: true }
+        let (way, least) = match self.entries().min_by_key(|(_, entry)| entry.usage) {
+            Some((way, entry)) => (way, entry.usage),
+            None => (0, Usage::NONE),
+        };
+        let (access, evicted) = if algorithm.is_expired(least, now) {
+            (Access::Miss, self.evicted())
+        } else {
+            (Access::Eviction, self.evicted().max(least))
+        };
+        let usage = if algorithm.is_expired(evicted, now) { Usage::NONE } else { evicted };
+        Lookup { way, usage, access }
     }
 
-    /// Puts the key on its seat with a new state. Returns the way as it then is.
-    pub(crate) fn settle(&mut self, seat: &Seat, fingerprint: u64, state: u64, anew: bool) -> Way {
-        if seat.index >= self.used {
-            return Way::default();
+    /// Writes the key's entry to its way. `restarted` says that earlier usage had expired. Returns the entry.
+    pub(crate) fn write(&mut self, lookup: &Lookup, fingerprint: u64, usage: Usage, restarted: bool) -> Entry {
+        if lookup.way >= self.ways {
+            return Entry::default();
         }
-        let Way { state: before, generation, .. } = self.way(seat.index);
-        if seat.evicts {
-            self.put(12, self.residual().max(before).to_le_bytes());
+        let before = self.entry(lookup.way);
+        if lookup.access == Access::Eviction {
+            self.put(EVICTED, self.evicted().max(before.usage).0.to_le_bytes());
         }
-        let generation = if anew || seat.newcomer { generation.wrapping_add(1) } else { generation };
-        let at = HEAD + seat.index * WAY;
+        let generation = match lookup.access {
+            Access::Hit if !restarted => before.generation,
+            Access::Hit | Access::Miss | Access::Eviction => before.generation.wrapping_add(1),
+        };
+        let at = ENTRIES + lookup.way * ENTRY;
         self.put(at, fingerprint.to_le_bytes());
-        self.put(at + 8, state.to_le_bytes());
+        self.put(at + 8, usage.0.to_le_bytes());
         self.put(at + 16, generation.to_le_bytes());
-        Way { fingerprint, state, generation }
+        Entry { fingerprint, usage, generation }
     }
 }
 

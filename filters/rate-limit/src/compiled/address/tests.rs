@@ -1,4 +1,5 @@
 use super::masked;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -12,7 +13,8 @@ fn masks_keep_the_first_bits() {
         ("2001:db8::1", 0, "::"),
         ("2001:db8::1", 128, "2001:db8::1"),
     ];
+    let mut table = Rows::default();
     for (ip, bits, expected) in rows {
-        assert_eq!(masked(ip.parse().unwrap(), bits, bits).to_string(), expected);
+        table.check(format!("{ip}/{bits}"), masked(ip.parse().unwrap(), bits, bits).to_string(), expected);
     }
 }

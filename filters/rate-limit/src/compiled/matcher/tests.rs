@@ -1,4 +1,5 @@
 use super::{HeaderMatch, HeaderTest, Kind, StringMatch};
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Headers, PairsBuilder};
@@ -24,8 +25,10 @@ fn strings_match_where_they_must() {
         (Kind::Contains, "x", false, "", false),
         (Kind::Contains, "", false, "", true),
     ];
+    let mut table = Rows::default();
     for (kind, pattern, ignore_case, value, expected) in rows {
-        assert_eq!(text(kind, pattern, ignore_case).matches(value.as_bytes()), expected, "{kind:?} {pattern} {value}");
+        let found = text(kind, pattern, ignore_case).matches(value.as_bytes());
+        table.check(format!("{kind:?} {pattern} {ignore_case} {value}"), found, expected);
     }
 }
 
@@ -60,8 +63,9 @@ fn headers_match_as_envoy_does() {
         ("two", HeaderTest::Range(0, 1), true, false, true),
     ];
     let bytes = PairsBuilder::default().push(b"one", b"1").push(b"two", b"a").push(b"two", b"b").finish();
+    let mut table = Rows::default();
     for (name, test, invert, missing_is_empty, expected) in rows {
         let matcher = HeaderMatch { name: name.as_bytes().into(), test, invert, missing_is_empty };
-        assert_eq!(matcher.matches(&Headers::new(&bytes)), expected, "{matcher:?}");
+        table.check(format!("{matcher:?}"), matcher.matches(&Headers::new(&bytes)), expected);
     }
 }

@@ -1,4 +1,5 @@
 use super::first_value;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -20,8 +21,10 @@ fn parameters_are_found_and_decoded() {
         ("/?", "", Some("")),
     ];
     let mut out = b"left over".to_vec();
+    let mut table = Rows::default();
     for (path, name, expected) in rows {
         let found = first_value(path.as_bytes(), name.as_bytes(), &mut out);
-        assert_eq!(found.then(|| String::from_utf8(out.clone()).unwrap()).as_deref(), *expected, "{path} {name}");
+        let found = found.then(|| String::from_utf8(out.clone()).unwrap());
+        table.check(format!("{path} {name}"), found.as_deref(), *expected);
     }
 }

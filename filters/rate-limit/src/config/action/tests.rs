@@ -2,6 +2,7 @@ use super::items;
 use crate::cases;
 use crate::demand::demand_of;
 use crate::descriptor::Descriptors;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Value, read_document};
@@ -40,9 +41,9 @@ fn describe(items: &[super::Item], request: &Request<'_>) -> Vec<String> {
         attributes: &attributes,
     };
     let mut out = Descriptors::default();
-    let mut spare = Vec::new();
+    let mut scratch = Vec::new();
     for item in items {
-        item.describe(&facts, &mut out, &mut spare);
+        item.describe(&facts, &mut out, &mut scratch);
     }
     let texts = out.iter().map(|descriptor| {
         let entries = out.entries(descriptor).iter().map(|entry| {
@@ -58,12 +59,13 @@ fn describe(items: &[super::Item], request: &Request<'_>) -> Vec<String> {
 fn descriptors_are_envoys() {
     let Some(table) = cases::table("envoy-rls-actions.yaml") else { return };
     let (mut passed, mut refused) = (0, 0);
+    let mut rows = Rows::default();
     for row in table["actions"].as_sequence().unwrap() {
         let name = row["name"].as_str().unwrap();
         let document = serde_json::to_string(&[serde_json::json!({"actions": row["actions"]})]).unwrap();
         let found = read(document.as_bytes());
         if document.contains("\"metadata\"") {
-            assert!(found.unwrap_err().to_string().contains("metadata is not supported"), "{name}");
+            rows.contains(name, &found.unwrap_err().to_string(), "metadata is not supported");
             refused += 1;
             continue;
         }
@@ -85,7 +87,7 @@ fn descriptors_are_envoys() {
             };
             vec![entries.iter().map(text).collect::<Vec<_>>().join(",")]
         });
-        assert_eq!(describe(&found.unwrap(), &request), expected, "{name}");
+        rows.check(name, describe(&found.unwrap(), &request), expected);
         passed += 1;
     }
     assert_eq!((passed, refused), (17, 4));
@@ -126,15 +128,16 @@ fn every_action_gives_its_entry_or_nothing() {
             &["header_match=v"],
         ),
     ];
+    let mut table = Rows::default();
     for (actions, expected) in rows {
         let document = format!(r#"[{{"actions":{actions}}}]"#);
         let items = read(document.as_bytes()).unwrap_or_else(|problems| panic!("{document}: {problems}"));
-        assert_eq!(describe(&items, &request), expected, "{actions}");
+        table.check(actions, describe(&items, &request), expected);
     }
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn problems_name_their_place() {
     let rows = [
         (r#"[{"actions":[]}]"#, "$[0].actions: must not be empty"),
         (r#"[{}]"#, "$[0]: `actions` is missing"),
@@ -161,9 +164,10 @@ fn what_is_wrong_is_said_with_its_place() {
             "ranges[0]: `10.0.0.0/33` is not a range of addresses",
         ),
     ];
+    let mut table = Rows::default();
     for (document, expected) in rows {
         let problems = read(document.as_bytes()).unwrap_err().to_string();
-        assert!(problems.contains(expected), "{document}: {problems}");
+        table.contains(document, &problems, expected);
     }
 }
 
@@ -178,14 +182,15 @@ fn each_action_demands_only_what_it_reads() {
         (r#"{"request_headers":{"header_name":"a","descriptor_key":"a"}}"#, true, None),
         (r#"{"query_parameters":{"query_parameter_name":"a","descriptor_key":"a"}}"#, true, None),
     ];
+    let mut table = Rows::default();
     for (action, headers, attribute) in rows {
         let mut demand = Demand::default();
         read(format!(r#"[{{"actions":[{action}]}}]"#).as_bytes())
             .unwrap()
             .iter()
             .for_each(|item| demand_of(item, &mut demand));
-        assert_eq!(demand.request_headers, headers, "{action}");
-        assert_eq!(demand.attributes.into_iter().next(), attribute, "{action}");
+        let found = (demand.request_headers, demand.attributes.into_iter().next());
+        table.check(action, found, (headers, attribute));
     }
 }
 

@@ -1,13 +1,14 @@
 use super::read;
-use crate::compiled::apply::{Applies, Spare};
+use crate::compiled::apply::{ApplyRules, Scratch};
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
 use weir_model::{Headers, Node, PairsBuilder, Problems};
 
-fn compile(to: &str, ignore_parameters: bool) -> Result<Applies, Problems> {
+fn compile(to: &str, ignore_parameters: bool) -> Result<ApplyRules, Problems> {
     let text = format!(r#"[{{"to":{to},"rate_limits":[{{"actions":[{{"remote_address":{{}}}}]}}]}}]"#);
-    read_document(text.as_bytes(), |at| Some(Applies::new(read(&at, &Node::default()), ignore_parameters)))
+    read_document(text.as_bytes(), |at| Some(ApplyRules::new(read(&at, &Node::default()), ignore_parameters)))
 }
 
 #[test]
@@ -34,6 +35,7 @@ fn operations_are_istios() {
         (r#"[{"operation":{"paths":["/v1/*"],"notPaths":["*/a"]}}]"#, get, false),
         (r#"[{"operation":{"paths":["/v1/*"],"methods":["POST"]}}]"#, get, false),
     ];
+    let mut table = Rows::default();
     for (to, (method, host, path), expected) in rows {
         let apply = compile(to, false).unwrap_or_else(|problems| panic!("{to}: {problems}"));
         let mut pairs = PairsBuilder::default();
@@ -43,16 +45,17 @@ fn operations_are_istios() {
                 pairs.push(name.as_bytes(), value.trim_matches('-').as_bytes());
             }
         }
-        assert_eq!(apply.first(&Headers::new(&pairs.finish()), &mut Spare::default()).is_some(), expected, "{to}");
+        let found = apply.first_match(&Headers::new(&pairs.finish()), &mut Scratch::default());
+        table.check(format!("{to} {method} {host} {path}"), found.is_some(), expected);
     }
 }
 
 #[test]
-fn path_parameters_are_ignored_where_envoy_is_told_to() {
+fn path_parameters_are_ignored_with_the_option() {
     let exact = r#"[{"operation":{"paths":["/admin/action"]}}]"#;
     let not = r#"[{"operation":{"notPaths":["/admin/*"]}}]"#;
     let template = r#"[{"operation":{"paths":["/{*}/action"]}}]"#;
-    // The operation, the path, and whether it is meant without and with the option.
+    // The operation, the path, and whether it matches without and with the option.
     let rows = [
         (exact, "/admin/action", true, true),
         (exact, "/admin;x=y/action", false, true),
@@ -64,19 +67,20 @@ fn path_parameters_are_ignored_where_envoy_is_told_to() {
         (template, "/a;b/action;c", false, true),
         (r#"[{"operation":{"methods":["GET"]}}]"#, "/;", true, true),
     ];
-    let mut spare = Spare::default();
+    let mut scratch = Scratch::default();
+    let mut table = Rows::default();
     for (to, path, without, with) in rows {
         let pairs = PairsBuilder::default().push(b":method", b"GET").push(b":path", path.as_bytes()).finish();
         for (option, expected) in [(false, without), (true, with)] {
             let apply = compile(to, option).unwrap_or_else(|problems| panic!("{to}: {problems}"));
-            let found = apply.first(&Headers::new(&pairs), &mut spare).is_some();
-            assert_eq!(found, expected, "{to} {path} {option}");
+            let found = apply.first_match(&Headers::new(&pairs), &mut scratch).is_some();
+            table.check(format!("{to} {path} {option}"), found, expected);
         }
     }
 }
 
 #[test]
-fn what_says_nothing_is_refused() {
+fn empty_and_unsupported_operations_are_refused() {
     let rows = [
         (r#"[]"#, "`to` holds no operation"),
         (r#"[{}]"#, "$[0].to[0]: `operation` is missing"),
@@ -88,8 +92,9 @@ fn what_says_nothing_is_refused() {
         (r#"[{"operation":{"notPaths":["/a}b"]}}]"#, "$[0].to[0].operation.notPaths[0]: of templates only"),
         (r#"[{"operation":{"path":["/x"]}}]"#, "did you mean `paths`?"),
     ];
+    let mut table = Rows::default();
     for (to, expected) in rows {
         let problems = compile(to, false).unwrap_err().to_string();
-        assert!(problems.contains(expected), "{to}: {problems}");
+        table.contains(to, &problems, expected);
     }
 }

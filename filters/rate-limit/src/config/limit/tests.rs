@@ -1,12 +1,13 @@
-use super::{Limit, Tree, read};
+use super::{AlgorithmChoice, Limit, LimitTree, NamedAlgorithm, read};
 use crate::cases;
-use crate::table::Place;
+use crate::table::Allocation;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Diagnostics, Value, read_document};
 use weir_model::Problems;
 
-fn tree(config: &Value) -> Result<Tree, Problems> {
+fn tree(config: &Value) -> Result<LimitTree, Problems> {
     let text = render(config);
     read_document(text.as_bytes(), |at| read(&at, &mut Vec::new(), 65_536))
 }
@@ -26,7 +27,7 @@ fn render(value: &Value) -> String {
     }
 }
 
-fn parse(text: &str) -> Result<Tree, Problems> {
+fn parse(text: &str) -> Result<LimitTree, Problems> {
     read_document(text.as_bytes(), |at| read(&at, &mut Vec::new(), 65_536))
 }
 
@@ -36,6 +37,7 @@ const UNITS: [(&str, u64); 4] = [("SECOND", 1), ("MINUTE", 60), ("HOUR", 3600), 
 fn lookups_are_the_services() {
     let Some(table) = cases::table("envoyproxy-ratelimit.yaml") else { return };
     let (mut passed, mut skipped) = (0, 0);
+    let mut rows = Rows::default();
     for row in table["lookup"].as_sequence().unwrap() {
         if row["override"].is_string() {
             // A request's own limit belongs to the service's protocol.
@@ -54,23 +56,23 @@ fn lookups_are_the_services() {
             .collect();
         let found = tree.find(entries.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())));
         let found = found.filter(|_| same_domain).map(|index| &tree.limits[index]);
-        let expected = &row["expect"];
+        let (name, expected) = (format!("{row:?}"), &row["expect"]);
         let Some(limit) = found else {
-            assert!(expected.is_null(), "{row:?}");
+            rows.check(name, expected.is_null(), true);
             passed += 1;
             continue;
         };
         let (requests, unit) = expected["limit"].as_str().unwrap().split_once('/').unwrap();
         let seconds = UNITS.iter().find(|(name, _)| *name == unit).unwrap().1;
-        assert_eq!((limit.requests.to_string().as_str(), limit.seconds), (requests, seconds), "{row:?}");
-        assert_eq!(limit.name.as_deref(), expected["name"].as_str(), "{row:?}");
-        assert_eq!(limit.shadow, expected["shadow_mode"].as_bool().unwrap_or(false), "{row:?}");
+        rows.check(&name, (limit.requests.to_string().as_str(), limit.seconds), (requests, seconds));
+        rows.check(&name, limit.name.as_deref(), expected["name"].as_str());
+        rows.check(&name, limit.shadow, expected["shadow_mode"].as_bool().unwrap_or(false));
         let detailed = expected["stats_key"].as_str() == Some("test-domain.key7_unspecified_value");
         if let Some(key) = expected["stats_key"].as_str().filter(|_| !detailed) {
-            assert_eq!(format!("{}.{}", row["domain"].as_str().unwrap(), limit.label), key, "{row:?}");
+            rows.check(&name, format!("{}.{}", row["domain"].as_str().unwrap(), limit.label), key);
         }
         for (level, pattern) in expected["share_pattern"].as_sequence().into_iter().flatten().enumerate() {
-            assert!(pattern.is_null() || !limit.keyed[level], "{row:?}");
+            rows.check(&name, pattern.is_null() || !limit.keyed[level], true);
         }
         passed += 1;
     }
@@ -83,14 +85,15 @@ fn what_the_service_refuses_is_refused() {
     let more = ["duplicate_key", "misspelled_key2", "non_map_list", "replaces_self"];
     let more = more.map(|name| format!("test/config/{name}.yaml"));
     let listed = table["invalid"].as_sequence().unwrap().iter().map(|row| row["config"].as_str().unwrap().to_owned());
+    let mut rows = Rows::default();
     for path in listed.chain(more).map(|path| format!("envoyproxy-ratelimit/{path}")) {
         if let Some(config) = cases::config(&path) {
-            assert!(tree(&config).is_err(), "{path}");
+            rows.check(path, tree(&config).is_err(), true);
         }
     }
     for good in ["basic_config", "wildcard", "share_threshold", "shadowmode_config", "metadata"] {
         let config = cases::config(&format!("envoyproxy-ratelimit/test/config/{good}.yaml")).unwrap();
-        tree(&config).unwrap_or_else(|problems| panic!("{good}: {problems}"));
+        rows.check(good, tree(&config).map_err(|problems| problems.to_string()).err(), None::<String>);
     }
 }
 
@@ -125,14 +128,15 @@ fn problems_have_places() {
         ),
         (limit(r#"{"name":"a\nb","unit":"day","requests_per_unit":1}"#), "control characters"),
     ];
+    let mut table = Rows::default();
     for (config, expected) in rows {
         let problems = parse(&config).unwrap_err().to_string();
-        assert!(problems.contains(expected), "{config}: {problems}");
+        table.contains(config, &problems, expected);
     }
 }
 
 #[test]
-fn places_do_not_overlap_and_hardly_move() {
+fn cells_do_not_overlap_and_hardly_change() {
     let config = |names: &[String]| {
         let items = names.iter().map(|name| {
             format!(r#"{{"key":"{name}","rate_limit":{{"unit":"day","requests_per_unit":1}}}},{{"key":"{name}","value":"v","rate_limit":{{"unit":"day","requests_per_unit":1}}}}"#)
@@ -142,27 +146,27 @@ fn places_do_not_overlap_and_hardly_move() {
     let names: Vec<String> = (0..20).map(|number| format!("key{number}")).collect();
     let before = parse(&config(&names[..19])).unwrap();
     let after = parse(&config(&names)).unwrap();
-    let mut lines = vec![false; 8192];
-    let mut slots = std::collections::BTreeSet::new();
+    let mut sets = vec![false; 8192];
+    let mut cells = std::collections::BTreeSet::new();
     for limit in &after.limits {
-        match limit.place {
-            Place::Slot(slot) => assert!(slots.insert(slot)),
-            Place::Lines { base, lines: count } => {
-                for line in base..base + count {
-                    assert!(!std::mem::replace(&mut lines[line as usize], true));
+        match limit.allocation {
+            Allocation::Single(cell) => assert!(cells.insert(cell)),
+            Allocation::Sets { first, count } => {
+                for set in first..first + count {
+                    assert!(!std::mem::replace(&mut sets[set as usize], true));
                 }
             }
         }
     }
-    let stayed = |old: &&Limit| after.limits.iter().any(|new| new.id == old.id && new.place == old.place);
+    let stayed = |old: &&Limit| after.limits.iter().any(|new| new.id == old.id && new.allocation == old.allocation);
     let (keyed, alone): (Vec<&Limit>, Vec<&Limit>) =
-        before.limits.iter().partition(|limit| matches!(limit.place, Place::Lines { .. }));
-    assert!(alone.iter().all(stayed), "one more limit moves none that has a cell of its own");
+        before.limits.iter().partition(|limit| matches!(limit.allocation, Allocation::Sets { .. }));
+    assert!(alone.iter().all(stayed), "one more limit changes no single cell");
     assert!(keyed.iter().filter(|limit| stayed(limit)).count() >= 15);
 }
 
 #[test]
-fn more_keyed_limits_than_lines_are_refused() {
+fn more_keyed_limits_than_sets_are_refused() {
     let text = r#"{"domain":"d","descriptors":[
         {"key":"a","rate_limit":{"unit":"day","requests_per_unit":1}},
         {"key":"b","rate_limit":{"unit":"day","requests_per_unit":1}}]}"#;
@@ -174,7 +178,12 @@ fn more_keyed_limits_than_lines_are_refused() {
 fn an_unknown_algorithm_name_is_a_problem() {
     let name = Value::Null;
     let diagnostics = Diagnostics::default();
-    let mut algorithms = vec![("nobody", Cursor::root(&name, &diagnostics), Some(1), false)];
+    let mut algorithms = [NamedAlgorithm {
+        name: "nobody",
+        at: Cursor::root(&name, &diagnostics),
+        choice: AlgorithmChoice::Gcra { burst: 1 },
+        is_used: false,
+    }];
     let config = Value::Object(vec![("domain".to_owned(), Value::String("d".to_owned()))]);
     read(&Cursor::root(&config, &diagnostics), &mut algorithms, 64);
     assert_eq!(diagnostics.len(), 1);

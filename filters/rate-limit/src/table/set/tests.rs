@@ -1,87 +1,92 @@
-use super::{Line, WAYS};
-use crate::algorithm::Algorithm;
+use super::{Access, Set, WAYS};
+use crate::algorithm::{Algorithm, Usage};
 use crate::clock::{Moment, SECOND};
+use crate::testing::window;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const RULE: Algorithm = Algorithm::FixedWindow { seconds: 60, limit: 100 };
+const RULE: Algorithm = window(100, 60);
 const NOW: Moment = Moment { agreed_nanos: 6_000 * SECOND, mono_nanos: 0 };
 
-fn put(line: &mut Line, fingerprint: u64, hits: u64) -> bool {
-    let seat = line.seat(fingerprint, &RULE, NOW);
-    line.settle(&seat, fingerprint, RULE.force(seat.start, hits, NOW), false);
-    seat.evicts
+fn put(set: &mut Set, fingerprint: u64, hits: u64) -> bool {
+    let lookup = set.lookup(fingerprint, &RULE, NOW);
+    set.write(&lookup, fingerprint, RULE.overdraw(lookup.usage, hits, NOW), false);
+    lookup.access == Access::Eviction
 }
 
-fn count(line: &Line, fingerprint: u64) -> Option<u64> {
-    line.find(fingerprint).map(|(_, way)| way.state & 0xffff_ffff)
+fn hits(usage: Usage) -> u64 {
+    usage.0 & 0xffff_ffff
+}
+
+fn count(set: &Set, fingerprint: u64) -> Option<u64> {
+    set.find(fingerprint).map(|(_, entry)| hits(entry.usage))
 }
 
 #[test]
 fn what_is_written_is_read() {
     for ways in [1, WAYS] {
-        let mut line = Line::new(7, ways);
+        let mut set = Set::new(7, ways);
         for fingerprint in 1..=9 {
-            put(&mut line, fingerprint, fingerprint);
+            put(&mut set, fingerprint, fingerprint);
         }
-        let bytes = line.encoded().to_vec();
+        let bytes = set.encoded().to_vec();
         assert_eq!(bytes.len(), 20 + 20 * ways);
-        assert_eq!(Line::decode(&bytes, 7, ways), Some(line));
+        assert_eq!(Set::decode(&bytes, 7, ways), Some(set));
     }
 }
 
 #[test]
 fn anything_else_is_not_read() {
-    let bytes = Line::new(7, WAYS).encoded().to_vec();
-    assert_eq!(Line::decode(&bytes, 8, WAYS), None);
-    assert_eq!(Line::decode(&bytes, 7, 1), None);
+    let bytes = Set::new(7, WAYS).encoded().to_vec();
+    assert_eq!(Set::decode(&bytes, 8, WAYS), None);
+    assert_eq!(Set::decode(&bytes, 7, 1), None);
     for cut in 0..bytes.len() {
-        assert_eq!(Line::decode(&bytes[..cut], 7, WAYS), None);
+        assert_eq!(Set::decode(&bytes[..cut], 7, WAYS), None);
     }
     let mut longer = bytes.clone();
     longer.push(0);
-    assert_eq!(Line::decode(&longer, 7, WAYS), None);
+    assert_eq!(Set::decode(&longer, 7, WAYS), None);
     for at in 0..4 {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x80;
-        assert_eq!(Line::decode(&damaged, 7, WAYS), None);
+        assert_eq!(Set::decode(&damaged, 7, WAYS), None);
     }
 }
 
 #[test]
-fn the_least_debt_goes_and_leaves_its_mark() {
-    let mut line = Line::new(7, WAYS);
+fn the_least_usage_is_evicted_and_remembered() {
+    let mut set = Set::new(7, WAYS);
     for fingerprint in 1..=8 {
-        assert!(!put(&mut line, fingerprint, 10 * fingerprint));
+        assert!(!put(&mut set, fingerprint, 10 * fingerprint));
     }
-    assert!(put(&mut line, 9, 1));
-    assert_eq!((count(&line, 1), count(&line, 9)), (None, Some(11)));
-    assert!(put(&mut line, 1, 1));
-    assert_eq!((count(&line, 9), count(&line, 1)), (None, Some(12)));
-    assert_eq!(count(&line, 2), Some(20));
+    assert!(put(&mut set, 9, 1));
+    assert_eq!((count(&set, 1), count(&set, 9)), (None, Some(11)));
+    assert!(put(&mut set, 1, 1));
+    assert_eq!((count(&set, 9), count(&set, 1)), (None, Some(12)));
+    assert_eq!(count(&set, 2), Some(20));
 }
 
 #[test]
-fn what_has_passed_is_taken_first_and_owes_nothing() {
-    let mut line = Line::new(7, WAYS);
+fn an_expired_entry_is_replaced_and_leaves_no_usage() {
+    let mut set = Set::new(7, WAYS);
     for fingerprint in 1..=8 {
-        put(&mut line, fingerprint, 50);
+        put(&mut set, fingerprint, 50);
     }
-    put(&mut line, 9, 1);
+    put(&mut set, 9, 1);
     let later = Moment { agreed_nanos: NOW.agreed_nanos + 60 * SECOND, mono_nanos: 0 };
-    let seat = line.seat(10, &RULE, later);
-    assert_eq!((seat.start, seat.evicts, seat.newcomer), (0, false, true));
+    let lookup = set.lookup(10, &RULE, later);
+    assert_eq!((lookup.usage, lookup.access), (Usage::NONE, Access::Miss));
 }
 
 #[test]
-fn a_place_given_back_still_owes_what_left_the_line() {
-    let mut line = Line::new(7, WAYS);
+fn a_free_way_still_starts_with_the_evicted_usage() {
+    let mut set = Set::new(7, WAYS);
     for fingerprint in 1..=8 {
-        put(&mut line, fingerprint, 10 * fingerprint);
+        put(&mut set, fingerprint, 10 * fingerprint);
     }
-    put(&mut line, 9, 1);
-    let seat = line.seat(2, &RULE, NOW);
-    line.settle(&seat, 2, RULE.give_back(seat.start, 20), false);
-    let seat = line.seat(10, &RULE, NOW);
-    assert_eq!((seat.start & 0xffff_ffff, seat.evicts), (10, false));
+    put(&mut set, 9, 1);
+    let lookup = set.lookup(2, &RULE, NOW);
+    set.write(&lookup, 2, RULE.give_back(lookup.usage, 20), false);
+    let lookup = set.lookup(10, &RULE, NOW);
+    assert_eq!((hits(lookup.usage), lookup.access), (10, Access::Miss));
 }
