@@ -1,7 +1,7 @@
 //! The clock that windows are numbered by: the monotonic one and an offset that all workers agree on once.
 //!
-//! The wall clock is asked only for the offset, so a change of it, forward or back, moves no window: nobody is locked out
-//! until it has caught up, and nobody gets a second window of hits. The first offset stored in shared data holds for every
+//! The wall clock is read only for the offset, so a change of it, forward or back, moves no window: no client is locked out
+//! until it has caught up, and no client gets a second window of hits. The first offset stored in shared data holds for every
 //! worker and every later configuration of the process.
 
 use crate::shared_value::agree;
@@ -35,7 +35,7 @@ impl Clock {
     /// Agrees with the other workers, unless that has happened. `scratch` is overwritten.
     ///
     /// # Errors
-    /// When shared data cannot be reached: windows cannot be told apart then.
+    /// When shared data cannot be reached: windows have no numbers then.
     pub(crate) fn agree(&mut self, cells: &mut dyn Cells, now: Now, scratch: &mut Vec<u8>) -> Result<(), CellError> {
         if self.offset.is_none() {
             let [offset, _] = agree(cells, CELL, scratch, is_valid, || proposed(now))?;

@@ -22,7 +22,93 @@ mod tests;
 
 /// The rate limit filter: a compiled configuration and what one VM remembers.
 ///
-/// Limits hold for all workers of the proxy together. Shared cells are bounded by the configuration alone.
+/// Limits hold for all workers of the proxy together: their counts are in [`weir_model::Cells`]. The configuration alone
+/// bounds the number of cells.
+///
+/// Of three requests of one user two pass, and another user has a count of its own:
+///
+/// ```
+/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
+/// # use weir_rate_limit::{RateLimit, Stream};
+/// # fn request(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str, second: u64) -> Verdict {
+/// #     let headers = PairsBuilder::default().push(b"x-user", user.as_bytes()).finish();
+/// #     let (none, attributes) = (Headers::default(), Attributes::default());
+/// #     let request_headers = Headers::new(&headers);
+/// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
+/// #     let now = Now { wall_nanos: second * 1_000_000_000, mono_nanos: second * 1_000_000_000 };
+/// #     let mut effects = Effects::default();
+/// #     filter.request(&mut Stream::default(), &facts, &mut Io { now, cells, effects: &mut effects })
+/// # }
+/// let two_a_minute = br#"{
+///   "schema": 1, "name": "edge",
+///   "rate_limits": [{"actions": [{"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}]}],
+///   "local": {"config": {"domain": "edge", "descriptors": [
+///     {"key": "user", "rate_limit": {"name": "per-user", "unit": "minute", "requests_per_unit": 2}}]}}}"#;
+/// let mut filter = RateLimit::compile(two_a_minute, &Node::default()).unwrap();
+/// let mut cells = MemoryCells::default();
+///
+/// assert_eq!(request(&mut filter, &mut cells, "ann", 30), Verdict::Continue);
+/// assert_eq!(request(&mut filter, &mut cells, "ann", 40), Verdict::Continue);
+/// let Verdict::Reply(reply) = request(&mut filter, &mut cells, "ann", 50) else { panic!() };
+/// assert_eq!((reply.status, reply.details.as_str()), (429, "local_rate_limited[per-user]"));
+/// assert!(reply.headers.contains(&(b"retry-after".to_vec(), b"10".to_vec())));
+/// assert_eq!(request(&mut filter, &mut cells, "bob", 50), Verdict::Continue);
+/// assert_eq!(request(&mut filter, &mut cells, "ann", 60), Verdict::Continue);
+/// ```
+///
+/// Two workers are two filters over the same cells, and have one count:
+///
+/// ```
+/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, Verdict};
+/// # use weir_rate_limit::{RateLimit, Stream};
+/// # fn request(filter: &mut RateLimit, cells: &mut MemoryCells) -> Verdict {
+/// #     let (none, attributes) = (Headers::default(), Attributes::default());
+/// #     let facts =
+/// #         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
+/// #     let mut effects = Effects::default();
+/// #     filter.request(&mut Stream::default(), &facts, &mut Io { now: Now::default(), cells, effects: &mut effects })
+/// # }
+/// let one_a_day = br#"{
+///   "schema": 1, "name": "edge",
+///   "rate_limits": [{"actions": [{"generic_key": {"descriptor_value": "all"}}]}],
+///   "local": {"config": {"domain": "edge", "descriptors": [
+///     {"key": "generic_key", "value": "all", "rate_limit": {"unit": "day", "requests_per_unit": 1}}]}}}"#;
+/// let mut workers = [(); 2].map(|()| RateLimit::compile(one_a_day, &Node::default()).unwrap());
+/// let mut cells = MemoryCells::default();
+///
+/// assert_eq!(request(&mut workers[0], &mut cells), Verdict::Continue);
+/// assert!(matches!(request(&mut workers[1], &mut cells), Verdict::Reply(_)));
+/// ```
+///
+/// By default a refused request counts nowhere. Here the limit per user refuses, so the total loses nothing:
+///
+/// ```
+/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
+/// # use weir_rate_limit::{RateLimit, Stream};
+/// # fn passes(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str) -> bool {
+/// #     let headers = PairsBuilder::default().push(b"x-user", user.as_bytes()).finish();
+/// #     let (none, attributes) = (Headers::default(), Attributes::default());
+/// #     let request_headers = Headers::new(&headers);
+/// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
+/// #     let mut effects = Effects::default();
+/// #     let mut io = Io { now: Now::default(), cells, effects: &mut effects };
+/// #     filter.request(&mut Stream::default(), &facts, &mut io) == Verdict::Continue
+/// # }
+/// let one_each_three_in_all = br#"{
+///   "schema": 1, "name": "edge",
+///   "rate_limits": [
+///     {"actions": [{"generic_key": {"descriptor_value": "all"}}]},
+///     {"actions": [{"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}]}],
+///   "local": {"config": {"domain": "edge", "descriptors": [
+///     {"key": "generic_key", "value": "all", "rate_limit": {"unit": "hour", "requests_per_unit": 3}},
+///     {"key": "user", "rate_limit": {"unit": "hour", "requests_per_unit": 1}}]}}}"#;
+/// let mut filter = RateLimit::compile(one_each_three_in_all, &Node::default()).unwrap();
+/// let mut cells = MemoryCells::default();
+///
+/// let users = ["ann", "ann", "ann", "bob", "cid", "dan"];
+/// let passed = users.map(|user| passes(&mut filter, &mut cells, user));
+/// assert_eq!(passed, [true, false, false, true, true, false]);
+/// ```
 #[derive(Debug)]
 pub struct RateLimit {
     mode: Mode,

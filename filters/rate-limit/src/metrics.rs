@@ -24,7 +24,7 @@ pub(crate) struct Metrics {
     restarts: Series<()>,
 }
 
-/// What tells the series of [`DECISIONS`] apart.
+/// The labels by which the series of [`DECISIONS`] differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Labels {
     limit: usize,

@@ -316,7 +316,7 @@ impl Table {
     }
 }
 
-/// Ends a fingerprint; 0 is kept for empty ways.
+/// Finishes a fingerprint; 0 marks empty ways.
 pub(crate) fn fingerprint(hasher: &SipHasher13) -> u64 {
     hasher.finish().max(1)
 }

@@ -130,7 +130,7 @@ fn run(rule: &Algorithm, window_seconds: Option<u64>, step: u64, keyed: bool, se
     let (mut mono, mut ahead) = (1_000 * SECOND, 0);
     for turn in 0..600 {
         mono += numbers.below(step);
-        // Whoever comes first says what time it is; from then on no wall clock is believed.
+        // The first worker sets the offset; from then on the wall clock does not count.
         if turn > 0 && numbers.below(4) == 0 {
             ahead = excursions[usize::try_from(numbers.below(7)).unwrap()];
         }

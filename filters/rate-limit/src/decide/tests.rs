@@ -175,7 +175,7 @@ fn without_seed_or_clock_limits_that_need_it_refuse() {
     let limits = r#"u="rate_limit":{"unit":"minute","requests_per_unit":5}
                     s="value":"x","rate_limit":{"unit":"minute","requests_per_unit":5}
                     n="rate_limit":{"unlimited":true}"#;
-    // The cell that is missing, the key, and why its limit said what.
+    // The cell that is missing, the key, and the reason of its limit.
     let rows = [
         ("seed", "u", Reason::Unavailable),
         ("seed", "s", Reason::Within),
@@ -246,7 +246,7 @@ fn the_longest_wait_decides() {
 }
 
 /// Between a load and its store, another worker may run a whole request: that is every interleaving that
-/// compare-and-swap can tell apart.
+/// compare-and-swap can distinguish.
 struct Crowd<'c> {
     inner: &'c mut MemoryCells,
     others: &'c mut Vec<(Table, Limiter)>,

@@ -5,11 +5,11 @@ use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// What a limit said: `taken N`, `exceeded N`, `never`, `full N`, `contended`, `unavailable`, `unlimited`; before it `shadow`.
-fn decisions(said: &str, on_full: OnFull) -> Vec<LimitDecision> {
-    let decisions = said.split(", ").enumerate().map(|(limit, said)| {
-        let (shadow, said) = said.strip_prefix("shadow ").map_or((false, said), |said| (true, said));
-        let (word, number) = said.split_once(' ').unwrap_or((said, "0"));
+/// Decisions by the outcomes of limits: `taken N`, `exceeded N`, `never`, `full N`, `contended`, `unavailable`, `unlimited`; before it `shadow`.
+fn decisions(text: &str, on_full: OnFull) -> Vec<LimitDecision> {
+    let decisions = text.split(", ").enumerate().map(|(limit, text)| {
+        let (shadow, text) = text.strip_prefix("shadow ").map_or((false, text), |text| (true, text));
+        let (word, number) = text.split_once(' ').unwrap_or((text, "0"));
         let number = number.parse().unwrap();
         let quota = |remaining| Quota { remaining, reset_nanos: 9 };
         let outcome = match word {
@@ -50,15 +50,15 @@ fn one_limit_stands_for_all() {
         ("full 4, exceeded 3", 0, Some(Some(Retry::After(4)))),
     ];
     let mut table = Rows::default();
-    for (said, limit, refusal) in rows {
-        let decisions = decisions(said, OnFull::Deny);
+    for (text, limit, refusal) in rows {
+        let decisions = decisions(text, OnFull::Deny);
         let found = match Decision::of(&decisions) {
             Decision::NoLimit => None,
             Decision::Allowed(by) => Some((by, None)),
             Decision::Refused(by, refusal) => Some((by, Some(refusal.retry))),
         };
-        table.check(said, found, Some((decisions[limit], refusal)));
-        table.check(said, Decision::of(&decisions).refuses(), refusal.is_some());
+        table.check(text, found, Some((decisions[limit], refusal)));
+        table.check(text, Decision::of(&decisions).refuses(), refusal.is_some());
     }
     assert_eq!(Decision::of(&[]), Decision::NoLimit);
 }
@@ -78,10 +78,10 @@ fn every_outcome_has_its_label_its_refusal_and_its_quota() {
         ("unlimited", Allow, "unlimited", None, None),
     ];
     let mut table = Rows::default();
-    for (said, on_full, label, body, left) in rows {
-        let [found] = decisions(said, on_full)[..] else { panic!("{said}") };
+    for (text, on_full, label, body, left) in rows {
+        let [found] = decisions(text, on_full)[..] else { panic!("{text}") };
         let LimitDecision { reason, quota, refusal, .. } = found;
         let found = (reason.word(), refusal.map(|refusal| refusal.body), quota.map(|quota| quota.remaining));
-        table.check(format!("{said} {on_full:?}"), found, (label, body, left));
+        table.check(format!("{text} {on_full:?}"), found, (label, body, left));
     }
 }

@@ -236,7 +236,7 @@ fn overall_answers_are_the_services() {
         let quota = row["global_quota"].as_bool() == Some(true)
             || descriptors.iter().any(|descriptor| descriptor["mode"].as_str() == Some("quota"));
         if quota || descriptors.is_empty() {
-            // Quota mode is refused; and without descriptors this filter asks nobody, where the service is asked wrongly.
+            // Quota mode is refused; without descriptors this filter asks no limit, and the service reports an error.
             skipped += 1;
             continue;
         }

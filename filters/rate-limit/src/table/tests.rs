@@ -13,7 +13,7 @@ const NOW: Moment = Moment { agreed_nanos: 6_000 * SECOND, mono_nanos: 6_000 * S
 const SINGLE: Key = Key { limit: 7, allocation: Allocation::Single(0), fingerprint: 7 };
 
 /// A number of virtual machines over one store. Between any load and store of one, others may run whole charges: that
-/// is every interleaving compare-and-swap can tell apart.
+/// is every interleaving that compare-and-swap can distinguish.
 struct Crowd<'c> {
     inner: &'c mut MemoryCells,
     others: &'c mut Vec<Table>,
@@ -104,7 +104,7 @@ fn of_eight_first_hits_on_one_exactly_one_passes() {
     }
 }
 
-/// Somebody writes before every store.
+/// Another worker writes before every store.
 struct Busy {
     inner: MemoryCells,
     tries: u32,

@@ -179,7 +179,7 @@ fn an_unknown_algorithm_name_is_a_problem() {
     let name = Value::Null;
     let diagnostics = Diagnostics::default();
     let mut algorithms = [NamedAlgorithm {
-        name: "nobody",
+        name: "unknown",
         at: Cursor::root(&name, &diagnostics),
         choice: AlgorithmChoice::Gcra { burst: 1 },
         is_used: false,
