@@ -19,15 +19,15 @@ pub(crate) struct Metrics {
     plugin: String,
     mode: &'static str,
     requests: Series<bool>,
-    decisions: Series<Labels>,
+    /// By the index of the limit and the other labels.
+    decisions: Series<(usize, Labels)>,
     evictions: Series<()>,
     restarts: Series<()>,
 }
 
-/// The labels by which the series of [`DECISIONS`] differ.
+/// The labels by which the series of one limit differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Labels {
-    limit: usize,
     reason: Reason,
     is_over: bool,
     shadow: bool,
@@ -60,18 +60,18 @@ impl Metrics {
     /// Counts what one limit decided.
     pub(crate) fn decision(&mut self, effects: &mut Effects, decision: &LimitDecision, limit: &str) {
         let LimitDecision { limit: index, shadow, reason, .. } = *decision;
-        let key = Labels { limit: index, reason, is_over: decision.is_over(), shadow };
+        let labels = Labels { reason, is_over: decision.is_over(), shadow };
         let mode = if shadow { "shadow" } else { self.mode };
         let plugin = self.plugin.as_str();
-        let series = self.decisions.get(effects, &key, MetricKind::Counter, || {
-            let labels = [
+        let series = self.decisions.get(effects, &(index, labels), MetricKind::Counter, || {
+            let pairs = [
                 ("weir_plugin", plugin),
                 ("limit", limit),
-                ("decision", word(key.is_over)),
+                ("decision", word(labels.is_over)),
                 ("mode", mode),
                 ("reason", reason.word()),
             ];
-            stat_name(&labels, DECISIONS)
+            stat_name(&pairs, DECISIONS)
         });
         effects.add(series, 1);
     }
