@@ -24,11 +24,13 @@ mod tests;
 #[cfg(test)]
 pub(crate) use limit::read as read_limits;
 
-/// The most keys if nothing is configured, and the greatest number that can be.
+/// `maxKeys` if it is not given.
 const KEYS: u32 = 65_536;
+
+/// The greatest `maxKeys`.
 const MOST_KEYS: u64 = 1 << 24;
 
-/// All that a document says.
+/// All that a document says, apart from its name.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) mode: Mode,

@@ -125,7 +125,7 @@ pub struct RateLimit {
     demands: Demands,
 }
 
-/// What is remembered about one stream: the headers its response will carry.
+/// What is remembered about one stream: the headers that its response gets.
 #[derive(Debug, Default)]
 pub struct Stream {
     quota: Option<QuotaHeaders>,

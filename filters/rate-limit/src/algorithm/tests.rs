@@ -135,23 +135,27 @@ fn gcra_says_when_to_come_back() {
 
 #[test]
 fn every_wait_ends() {
-    // Limit or burst, hits, and whether they ever fit.
-    for (limit, hits, ever) in
-        [(2, 1, true), (2, 2, true), (2, 3, false), (0, 1, false), (0, 0, true), (2, u64::MAX, false)]
-    {
+    // Limit or burst, hits after all of them were taken, and whether so many ever fit at once.
+    let rows = [(2, 1, true), (2, 2, true), (2, 3, false), (0, 1, false), (0, 0, true), (2, u64::MAX, false)];
+    let now = Moment { agreed_nanos: 630 * SECOND, mono_nanos: 10 * SECOND };
+    let then = |span| Moment { agreed_nanos: now.agreed_nanos + span, mono_nanos: now.mono_nanos + span };
+    let mut table = Rows::default();
+    for (limit, hits, ever) in rows {
         for rule in [window(limit, 60), gcra(if limit == 0 { 0 } else { 6 }, 60, limit.max(1))] {
-            let now = Moment { agreed_nanos: 630 * SECOND, mono_nanos: 10 * SECOND };
-            let Step::Taken { usage, .. } = rule.take(Usage::NONE, u64::from(limit), now) else { panic!("{rule:?}") };
-            assert_eq!(rule.admits(hits), ever, "{rule:?} {hits}");
+            let name = format!("{rule:?} {hits}");
+            let Step::Taken { usage, .. } = rule.take(Usage::NONE, u64::from(limit), now) else { panic!("{name}") };
+            table.check(&name, rule.admits(hits), ever);
             match rule.take(usage, hits, now) {
-                Step::Taken { .. } => assert_eq!(hits, 0),
-                Step::Refused { retry: Retry::Never, .. } => assert!(!ever, "{rule:?} {hits}"),
+                Step::Taken { .. } => table.check(&name, hits, 0),
+                Step::Refused { retry: Retry::Never, .. } => table.check(&name, ever, false),
                 Step::Refused { retry: Retry::After(retry), .. } => {
-                    assert!(ever && retry > 0, "{rule:?} {hits}");
-                    let then =
-                        |span| Moment { agreed_nanos: now.agreed_nanos + span, mono_nanos: now.mono_nanos + span };
-                    assert!(taken(rule.take(usage, hits, then(retry))).is_some(), "{rule:?} {hits}: it is kept");
-                    assert!(taken(rule.take(usage, hits, then(retry - 1))).is_none(), "{rule:?} {hits}: it is exact");
+                    let fits_after = |span| taken(rule.take(usage, hits, then(span))).is_some();
+                    table.check(&name, (ever, retry > 0), (true, true));
+                    table.check(
+                        format!("{name}, after and before the wait"),
+                        (fits_after(retry), fits_after(retry - 1)),
+                        (true, false),
+                    );
                 }
             }
         }

@@ -1,7 +1,7 @@
 use super::{CELL, CYCLE, Clock, Moment, SECOND};
 use crate::algorithm::{Algorithm, Retry};
 use crate::table::{Allocation, Charge, Key, Outcome, Table};
-use crate::testing::{Numbers, gcra, window};
+use crate::testing::{Numbers, Rows, gcra, window};
 use std::collections::BTreeMap;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -65,12 +65,13 @@ fn any_wall_clock_begins_windows_where_it_says_and_leaves_room() {
 
 #[test]
 fn a_damaged_cell_is_replaced() {
+    let mut table = Rows::default();
     for damage in [b"".as_slice(), b"hello", &[0; 16], &[0xff; 16], &[7; 15], &[7; 17], &[7; 16]] {
         let mut cells = MemoryCells::default();
         cells.store(CELL, damage, Expect::Absent).unwrap();
-        assert_eq!(agreed(&mut cells, now(WALL, 5)).agreed_nanos, WALL, "{damage:?}");
-        assert_eq!(agreed(&mut cells, now(0, 6)).agreed_nanos, WALL + 1, "{damage:?}: and then it holds");
-        assert_eq!(stored(&mut cells).len(), 16);
+        table.check(format!("{damage:?}"), agreed(&mut cells, now(WALL, 5)).agreed_nanos, WALL);
+        table.check(format!("{damage:?}, later"), agreed(&mut cells, now(0, 6)).agreed_nanos, WALL + 1);
+        table.check(format!("{damage:?}"), stored(&mut cells).len(), 16);
     }
 }
 
@@ -110,12 +111,14 @@ fn who_comes_second_takes_what_is_there() {
 fn without_shared_data_there_is_no_clock_and_it_is_asked_for_again() {
     use CellError::{Conflict, Unavailable};
     let rows = [(false, Ok(()), Unavailable), (true, Err(Unavailable), Unavailable), (true, Err(Conflict), Conflict)];
+    let mut table = Rows::default();
     for (load, store, expected) in rows {
+        let name = format!("load {load}, store {store:?}");
         let mut cells = Bad { inner: MemoryCells::default(), load, store };
         let mut clock = Clock::default();
-        assert_eq!(clock.agree(&mut cells, now(WALL, 0), &mut Vec::new()), Err(expected));
-        assert_eq!(clock.agree(&mut cells.inner, now(WALL, 3), &mut Vec::new()), Ok(()));
-        assert_eq!(clock.moment(now(0, 3)).agreed_nanos, WALL);
+        table.check(&name, clock.agree(&mut cells, now(WALL, 0), &mut Vec::new()), Err(expected));
+        table.check(&name, clock.agree(&mut cells.inner, now(WALL, 3), &mut Vec::new()), Ok(()));
+        table.check(&name, clock.moment(now(0, 3)).agreed_nanos, WALL);
     }
 }
 

@@ -101,7 +101,7 @@ impl Field {
         self.any.is_none() && self.none.is_none()
     }
 
-    /// An absent value matches no pattern.
+    /// Whether the value meets both lists. An absent value matches no pattern.
     fn matches(&self, value: Option<&[u8]>) -> bool {
         let among =
             |patterns: &Vec<Pattern>| value.is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(value)));

@@ -2,7 +2,7 @@ use super::set::Set;
 use super::{Allocation, Charge, Direction, Key, Outcome, Table, fingerprint};
 use crate::algorithm::Algorithm;
 use crate::clock::{Moment, SECOND};
-use crate::testing::{Numbers, gcra, window};
+use crate::testing::{Numbers, Rows, gcra, window};
 use std::hash::Hasher as _;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -287,16 +287,17 @@ fn gcra_gives_back_only_to_the_usage_it_took_from() {
 
 #[test]
 fn damaged_cells_are_replaced_and_counted() {
+    let mut rows = Rows::default();
     for damage in [b"".as_slice(), b"hello", &[0xff; 40], &[1; 180]] {
         let mut cells = MemoryCells::default();
         cells.store("w1/edge/unspecified/s0", damage, Expect::Absent).unwrap();
         let mut table = Table::new("edge");
         let outcome = table.charge(&mut cells, &SINGLE, &MINUTE, 1, Charge::IfFits, NOW);
-        assert!(matches!(outcome, Outcome::Taken { .. }));
-        assert_eq!(table.take_events().restarts, 1);
+        rows.check(format!("{damage:?}"), matches!(outcome, Outcome::Taken { .. }), true);
+        rows.check(format!("{damage:?}"), table.take_events().restarts, 1);
         let mut bytes = Vec::new();
         cells.load("w1/edge/unspecified/s0", &mut bytes).unwrap();
-        assert!(Set::decode(&bytes, 7, 1).is_some());
+        rows.check(format!("{damage:?}"), Set::decode(&bytes, 7, 1).is_some(), true);
     }
 }
 
