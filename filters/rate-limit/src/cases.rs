@@ -10,7 +10,7 @@ fn directory() -> PathBuf {
     }
 }
 
-/// A table as YAML. `None`, said aloud, where there is none.
+/// A table as YAML. `None`, with a line on stderr, where there is none.
 pub(crate) fn table(name: &str) -> Option<serde_yaml_ng::Value> {
     let file = directory().join(name);
     let Ok(text) = std::fs::read_to_string(&file) else {

@@ -1,10 +1,10 @@
 //! The clock that windows are numbered by: the monotonic one and an offset that all workers agree on once.
 //!
-//! The wall clock is asked only for the offset, so a change of it, forward or back, moves no window: nobody is locked out
-//! until it has caught up, and nobody gets a second window of hits. The first offset stored in shared data holds for every
+//! The wall clock is read only for the offset, so a change of it, forward or back, moves no window: no client is locked out
+//! until it has caught up, and no client gets a second window of hits. The first offset stored in shared data holds for every
 //! worker and every later configuration of the process.
 
-use crate::agree::agree;
+use crate::shared_value::agree;
 use weir_model::{CellError, Cells, Now};
 
 /// Nanoseconds of a second.
@@ -32,13 +32,13 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Agrees with the other workers, unless that has happened. `spare` lends space.
+    /// Agrees with the other workers, unless that has happened. `scratch` is overwritten.
     ///
     /// # Errors
-    /// When shared data cannot be reached: windows cannot be told apart then.
-    pub(crate) fn agree(&mut self, cells: &mut dyn Cells, now: Now, spare: &mut Vec<u8>) -> Result<(), CellError> {
+    /// When shared data cannot be reached: windows have no numbers then.
+    pub(crate) fn agree(&mut self, cells: &mut dyn Cells, now: Now, scratch: &mut Vec<u8>) -> Result<(), CellError> {
         if self.offset.is_none() {
-            let [offset, _] = agree(cells, CELL, spare, is_sound, || proposed(now))?;
+            let [offset, _] = agree(cells, CELL, scratch, is_valid, || proposed(now))?;
             self.offset = Some(offset);
         }
         Ok(())
@@ -60,7 +60,7 @@ fn proposed(now: Now) -> [u64; 2] {
     [offset, !offset]
 }
 
-fn is_sound(words: [u64; 2]) -> bool {
+fn is_valid(words: [u64; 2]) -> bool {
     let [offset, complement] = words;
     offset == !complement
 }

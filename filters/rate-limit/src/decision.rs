@@ -1,22 +1,25 @@
-//! What was decided about a request and by which limit: the one value that reply, headers, filter state and metrics speak of.
+//! What was decided about a request, by which limit, and why.
+//!
+//! [`LimitDecision::new`] holds the one `match` that everything else derives from: the labels of metrics, the filter state
+//! record, the `x-ratelimit-*` headers and the reply.
 
-use crate::algorithm::Standing;
+use crate::algorithm::{Quota, Retry};
 use crate::table::Outcome;
 
-/// Why a limit said what it said.
+/// Why a limit decided as it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     /// The hits fit.
     Within,
-    /// The limit does not limit.
+    /// The limit is configured as unlimited.
     Unlimited,
     /// The hits do not fit.
     Exceeded,
-    /// Busy keys have the place of this one.
+    /// Keys with outstanding usage hold all ways of this key's set.
     Full,
-    /// Other workers changed the state every time.
+    /// Other workers changed the cell during each try.
     Contended,
-    /// The state cannot be reached.
+    /// Shared data cannot be reached.
     Unavailable,
 }
 
@@ -32,102 +35,98 @@ impl Reason {
             Self::Unavailable => "unavailable",
         }
     }
-
-    /// The body of a refusal and the beginning of its response code details. An excess is told in Envoy's own word; the others
-    /// are no excess and must not look like one.
-    pub(crate) fn refusal(self) -> &'static str {
-        match self {
-            Self::Within | Self::Unlimited | Self::Exceeded => "local_rate_limited",
-            Self::Full => "local_rate_limit_full",
-            Self::Contended => "local_rate_limit_contended",
-            Self::Unavailable => "local_rate_limit_unavailable",
-        }
-    }
 }
 
-/// When refused hits may come again, in the order of how long that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wait {
-    /// The limit was not the reason, so it cannot tell.
-    Unknown,
-    /// After so many nanoseconds.
-    Nanos(u64),
-    /// They are more than the limit ever lets through.
-    Forever,
+/// What to do with new keys whose set is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnFull {
+    /// They pass and are not counted.
+    #[default]
+    Allow,
+    /// They are refused.
+    Deny,
 }
 
-impl Wait {
-    fn of(retry: Option<u64>) -> Self {
-        retry.map_or(Self::Forever, Self::Nanos)
-    }
-}
-
-/// What one limit said.
+/// What a refused client is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// Which limit.
-    pub(crate) limit: usize,
-    /// Whether it cannot refuse.
-    pub(crate) shadow: bool,
-    /// Why.
-    pub(crate) reason: Reason,
-    /// How long to wait, if the hits do not pass this limit.
-    pub(crate) refusal: Option<Wait>,
-    /// How the key stands, if that is known.
-    pub(crate) standing: Option<Standing>,
+pub(crate) struct Refusal {
+    /// The body, and the beginning of the response code details. An excess has Envoy's own word. The client of any other
+    /// refusal may be within its limit, so those have words of their own.
+    pub(crate) body: &'static str,
+    /// When the hits fit, if that is known. The order is that of the waits, the unknown first.
+    pub(crate) retry: Option<Retry>,
 }
 
-impl Answer {
-    /// What came of charging a limit; `None` is a limit that does not limit. `deny_full` refuses new keys whose place is
-    /// taken by busy ones.
-    pub(crate) fn new(limit: usize, shadow: bool, outcome: Option<Outcome>, deny_full: bool) -> Self {
-        let (reason, refusal, standing) = match outcome {
+/// What one limit decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LimitDecision {
+    /// The index of the limit.
+    pub(crate) limit: usize,
+    /// Whether the limit is in shadow mode and cannot refuse.
+    pub(crate) shadow: bool,
+    /// Why it decided so.
+    pub(crate) reason: Reason,
+    /// What is left of the key's quota, if that is known.
+    pub(crate) quota: Option<Quota>,
+    /// The refusal, if the request is over this limit.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl LimitDecision {
+    /// What follows from charging a limit; `None` stands for an unlimited one.
+    pub(crate) fn new(limit: usize, shadow: bool, outcome: Option<Outcome>, on_full: OnFull) -> Self {
+        let refusal = |body, retry| Some(Refusal { body, retry });
+        let (reason, quota, refusal) = match outcome {
             None => (Reason::Unlimited, None, None),
-            Some(Outcome::Taken { standing, .. }) => (Reason::Within, None, Some(standing)),
-            Some(Outcome::Exceeded { standing, retry }) => {
-                (Reason::Exceeded, Some(Wait::of(retry)), Some(Standing { remaining: 0, ..standing }))
+            Some(Outcome::Taken { quota, .. }) => (Reason::Within, Some(quota), None),
+            Some(Outcome::Exceeded { quota, retry }) => {
+                let quota = Quota { remaining: 0, ..quota };
+                (Reason::Exceeded, Some(quota), refusal("local_rate_limited", Some(retry)))
             }
-            Some(Outcome::Full { retry, .. }) if deny_full => (Reason::Full, Some(Wait::of(retry)), None),
-            Some(Outcome::Full { standing, .. }) => (Reason::Full, None, Some(standing)),
-            Some(Outcome::Contended) => (Reason::Contended, Some(Wait::Unknown), None),
-            Some(Outcome::Unavailable) => (Reason::Unavailable, Some(Wait::Unknown), None),
+            Some(Outcome::Full { quota, retry }) => match on_full {
+                OnFull::Allow => (Reason::Full, Some(quota), None),
+                OnFull::Deny => (Reason::Full, None, refusal("local_rate_limit_full", Some(retry))),
+            },
+            Some(Outcome::Contended) => (Reason::Contended, None, refusal("local_rate_limit_contended", None)),
+            Some(Outcome::Unavailable) => (Reason::Unavailable, None, refusal("local_rate_limit_unavailable", None)),
         };
-        Self { limit, shadow, reason, refusal, standing }
+        Self { limit, shadow, reason, quota, refusal }
     }
 
-    /// Whether the hits do not pass this limit.
-    pub(crate) fn over(&self) -> bool {
+    /// Whether the request is over this limit.
+    pub(crate) fn is_over(&self) -> bool {
         self.refusal.is_some()
     }
 
     /// Whether this limit refuses the request.
     pub(crate) fn refuses(&self) -> bool {
-        self.over() && !self.shadow
+        self.is_over() && !self.shadow
     }
 }
 
-/// What was decided about a request, and the one limit that speaks for all.
+/// What was decided about a request. One limit stands for all that were asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It passes, and no limit was asked.
-    Unasked,
-    /// It passes. The limit with the fewest hits left speaks.
-    Passes(Answer),
-    /// It is refused. Of the limits that refuse, the one with the longest wait speaks.
-    Refused(Answer, Wait),
+    /// The request passes, and no limit was asked.
+    NoLimit,
+    /// The request passes. The limit is the one with the fewest hits left.
+    Allowed(LimitDecision),
+    /// The request is refused. Of the limits that refuse, the limit is the one with the longest wait.
+    Refused(LimitDecision, Refusal),
 }
 
 impl Decision {
-    /// Weighs what the limits said, in the order in which they were asked.
-    pub(crate) fn of(answers: &[Answer]) -> Self {
-        let waits = answers.iter().filter(|answer| !answer.shadow).filter_map(|answer| Some((answer, answer.refusal?)));
-        // Of equal ones the first speaks.
-        if let Some((answer, wait)) = waits.rev().max_by_key(|(_, wait)| *wait) {
-            return Self::Refused(*answer, wait);
+    /// Weighs what the limits decided, in the order in which they were asked.
+    pub(crate) fn of(decisions: &[LimitDecision]) -> Self {
+        let enforced = decisions.iter().filter(|decision| !decision.shadow);
+        let refusals = enforced.filter_map(|decision| Some((decision, decision.refusal?)));
+        // Of equal waits the first one counts.
+        if let Some((decision, refusal)) = refusals.rev().max_by_key(|(_, refusal)| refusal.retry) {
+            return Self::Refused(*decision, refusal);
         }
-        let standing = answers.iter().filter_map(|answer| Some((answer, answer.standing?.remaining)));
-        let nearest = standing.min_by_key(|(_, remaining)| *remaining).map(|(answer, _)| answer);
-        nearest.or(answers.first()).map_or(Self::Unasked, |answer| Self::Passes(*answer))
+        let quotas = decisions.iter().filter_map(|decision| Some((decision, decision.quota?.remaining)));
+        let fewest = quotas.min_by_key(|(_, remaining)| *remaining).map(|(decision, _)| decision);
+        fewest.or(decisions.first()).map_or(Self::NoLimit, |decision| Self::Allowed(*decision))
     }
 
     /// Whether the request is refused.

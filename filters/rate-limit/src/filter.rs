@@ -1,45 +1,131 @@
-//! The filter: one request through actions, limits and table, and what the client is told.
+//! The filter: one request through actions, limits and table, and what clients and operators get to see of it.
 
-use crate::action::Item;
-use crate::apply::{Applies, Spare};
-use crate::decide::Judge;
+use crate::compiled::action::Item;
+use crate::compiled::apply::{ApplyRules, Scratch};
+use crate::compiled::limits::LimitTree;
+use crate::config::{self, Config, Local};
+use crate::decide::Limiter;
 use crate::decision::Decision;
+use crate::demand::Demands;
 use crate::descriptor::Descriptors;
-use crate::meter::Meter;
-use crate::quota::QuotaHeaders;
-use crate::table::Table;
-use crate::told::{self, Told};
-use crate::tree::Tree;
+use crate::filter_state;
+use crate::metrics::Metrics;
+use crate::quota_headers::QuotaHeaders;
+use crate::reply::ReplySettings;
+use crate::table::{Direction, Table};
 use std::time::Duration;
 use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document};
 use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Verdict, Warning};
 
-mod settings;
 #[cfg(test)]
 mod tests;
 
 /// The rate limit filter: a compiled configuration and what one VM remembers.
 ///
-/// Limits hold for all workers of the proxy together. Shared cells are bounded by the configuration alone.
+/// Limits hold for all workers of the proxy together: their counts are in [`weir_model::Cells`]. The configuration alone
+/// bounds the number of cells.
+///
+/// Of three requests of one user two pass, and another user has a count of its own:
+///
+/// ```
+/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
+/// # use weir_rate_limit::{RateLimit, Stream};
+/// # fn request(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str, second: u64) -> Verdict {
+/// #     let headers = PairsBuilder::default().push(b"x-user", user.as_bytes()).finish();
+/// #     let (none, attributes) = (Headers::default(), Attributes::default());
+/// #     let request_headers = Headers::new(&headers);
+/// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
+/// #     let now = Now { wall_nanos: second * 1_000_000_000, mono_nanos: second * 1_000_000_000 };
+/// #     let mut effects = Effects::default();
+/// #     filter.request(&mut Stream::default(), &facts, &mut Io { now, cells, effects: &mut effects })
+/// # }
+/// let two_a_minute = br#"{
+///   "schema": 1, "name": "edge",
+///   "rate_limits": [{"actions": [{"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}]}],
+///   "local": {"config": {"domain": "edge", "descriptors": [
+///     {"key": "user", "rate_limit": {"name": "per-user", "unit": "minute", "requests_per_unit": 2}}]}}}"#;
+/// let mut filter = RateLimit::compile(two_a_minute, &Node::default()).unwrap();
+/// let mut cells = MemoryCells::default();
+///
+/// assert_eq!(request(&mut filter, &mut cells, "ann", 30), Verdict::Continue);
+/// assert_eq!(request(&mut filter, &mut cells, "ann", 40), Verdict::Continue);
+/// let Verdict::Reply(reply) = request(&mut filter, &mut cells, "ann", 50) else { panic!() };
+/// assert_eq!((reply.status, reply.details.as_str()), (429, "local_rate_limited[per-user]"));
+/// assert!(reply.headers.contains(&(b"retry-after".to_vec(), b"10".to_vec())));
+/// assert_eq!(request(&mut filter, &mut cells, "bob", 50), Verdict::Continue);
+/// assert_eq!(request(&mut filter, &mut cells, "ann", 60), Verdict::Continue);
+/// ```
+///
+/// Two workers are two filters over the same cells, and have one count:
+///
+/// ```
+/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, Verdict};
+/// # use weir_rate_limit::{RateLimit, Stream};
+/// # fn request(filter: &mut RateLimit, cells: &mut MemoryCells) -> Verdict {
+/// #     let (none, attributes) = (Headers::default(), Attributes::default());
+/// #     let facts =
+/// #         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
+/// #     let mut effects = Effects::default();
+/// #     filter.request(&mut Stream::default(), &facts, &mut Io { now: Now::default(), cells, effects: &mut effects })
+/// # }
+/// let one_a_day = br#"{
+///   "schema": 1, "name": "edge",
+///   "rate_limits": [{"actions": [{"generic_key": {"descriptor_value": "all"}}]}],
+///   "local": {"config": {"domain": "edge", "descriptors": [
+///     {"key": "generic_key", "value": "all", "rate_limit": {"unit": "day", "requests_per_unit": 1}}]}}}"#;
+/// let mut workers = [(); 2].map(|()| RateLimit::compile(one_a_day, &Node::default()).unwrap());
+/// let mut cells = MemoryCells::default();
+///
+/// assert_eq!(request(&mut workers[0], &mut cells), Verdict::Continue);
+/// assert!(matches!(request(&mut workers[1], &mut cells), Verdict::Reply(_)));
+/// ```
+///
+/// By default a refused request counts nowhere. Here the limit per user refuses, so the total loses nothing:
+///
+/// ```
+/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
+/// # use weir_rate_limit::{RateLimit, Stream};
+/// # fn passes(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str) -> bool {
+/// #     let headers = PairsBuilder::default().push(b"x-user", user.as_bytes()).finish();
+/// #     let (none, attributes) = (Headers::default(), Attributes::default());
+/// #     let request_headers = Headers::new(&headers);
+/// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
+/// #     let mut effects = Effects::default();
+/// #     let mut io = Io { now: Now::default(), cells, effects: &mut effects };
+/// #     filter.request(&mut Stream::default(), &facts, &mut io) == Verdict::Continue
+/// # }
+/// let one_each_three_in_all = br#"{
+///   "schema": 1, "name": "edge",
+///   "rate_limits": [
+///     {"actions": [{"generic_key": {"descriptor_value": "all"}}]},
+///     {"actions": [{"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}]}],
+///   "local": {"config": {"domain": "edge", "descriptors": [
+///     {"key": "generic_key", "value": "all", "rate_limit": {"unit": "hour", "requests_per_unit": 3}},
+///     {"key": "user", "rate_limit": {"unit": "hour", "requests_per_unit": 1}}]}}}"#;
+/// let mut filter = RateLimit::compile(one_each_three_in_all, &Node::default()).unwrap();
+/// let mut cells = MemoryCells::default();
+///
+/// let users = ["ann", "ann", "ann", "bob", "cid", "dan"];
+/// let passed = users.map(|user| passes(&mut filter, &mut cells, user));
+/// assert_eq!(passed, [true, false, false, true, true, false]);
+/// ```
 #[derive(Debug)]
 pub struct RateLimit {
     mode: Mode,
     items: Vec<Item>,
-    apply: Applies,
-    tree: Tree,
-    told: Told,
-    judge: Judge,
+    apply: ApplyRules,
+    tree: LimitTree,
+    reply: ReplySettings,
+    limiter: Limiter,
     table: Table,
-    meter: Meter,
+    metrics: Metrics,
     descriptors: Descriptors,
-    spare: Vec<u8>,
-    apply_spare: Spare,
-    request: Demand,
-    response: Demand,
-    idle: Demand,
+    scratch: Vec<u8>,
+    apply_scratch: Scratch,
+    demands: Demands,
 }
 
-/// What is remembered about one stream: the headers its response will carry.
+/// What is remembered about one stream: the headers that its response gets.
 #[derive(Debug, Default)]
 pub struct Stream {
     quota: Option<QuotaHeaders>,
@@ -51,9 +137,28 @@ impl RateLimit {
     /// `None` if there is one that leaves nothing to run.
     pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
-        let mode = settings::mode(&mut fields, default_mode);
-        let filter = settings::read(fields, name, mode.unwrap_or_default(), node);
-        mode.and(filter)
+        let mode = config::mode(&mut fields, default_mode);
+        let config = config::read(fields, mode.unwrap_or_default(), node);
+        mode.and(config).map(|config| Self::new(name, config, node))
+    }
+
+    fn new(name: &str, config: Config, node: &Node) -> Self {
+        let demands = Demands::new(&config, node);
+        let Config { mode, items, apply, local: Local { tree, charging, on_full }, reply } = config;
+        Self {
+            mode,
+            items,
+            apply,
+            tree,
+            reply,
+            limiter: Limiter::new(charging, on_full),
+            table: Table::new(name),
+            metrics: Metrics::new(name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
+            descriptors: Descriptors::default(),
+            scratch: Vec::new(),
+            apply_scratch: Scratch::default(),
+            demands,
+        }
     }
 }
 
@@ -65,7 +170,8 @@ impl Filter for RateLimit {
             let mut fields = at.object()?;
             document_header(&mut fields);
             let (name, mode) = name_and_mode(&mut fields);
-            settings::read(fields, name.as_deref().unwrap_or_default(), mode.unwrap_or_default(), node)
+            let config = config::read(fields, mode.unwrap_or_default(), node)?;
+            Some(Self::new(name.as_deref().unwrap_or_default(), config, node))
         })
     }
 
@@ -74,11 +180,7 @@ impl Filter for RateLimit {
     }
 
     fn demand(&self, phase: Phase) -> &Demand {
-        match phase {
-            Phase::Request => &self.request,
-            Phase::Response => &self.response,
-            Phase::End | Phase::EndUnseen => &self.idle,
-        }
+        self.demands.of(phase)
     }
 
     fn tick_period(&self) -> Option<Duration> {
@@ -91,42 +193,41 @@ impl Filter for RateLimit {
         }
         self.descriptors.clear();
         for item in &self.items {
-            item.describe(facts, &mut self.descriptors, &mut self.spare);
+            item.describe(facts, &mut self.descriptors, &mut self.scratch);
         }
-        if let Some(apply) = self.apply.first(&facts.request_headers, &mut self.apply_spare) {
-            apply.describe(facts, &mut self.descriptors, &mut self.spare);
+        if let Some(apply) = self.apply.first_match(&facts.request_headers, &mut self.apply_scratch) {
+            apply.describe(facts, &mut self.descriptors, &mut self.scratch);
         }
-        self.table.face(facts.attributes.int(&Attribute::ListenerDirection));
-        let decision = self.judge.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);
+        self.table.set_direction(Direction::of(facts.attributes.int(&Attribute::ListenerDirection)));
+        let decision = self.limiter.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);
 
-        self.meter.request(io.effects, decision.refuses());
-        for answer in &self.judge.answers {
-            let label = self.tree.limits.get(answer.limit).map_or("", |limit| &limit.label);
-            self.meter.answer(io.effects, answer, label);
+        self.metrics.request(io.effects, decision.refuses());
+        for decision in &self.limiter.decisions {
+            self.metrics.decision(io.effects, decision, self.tree.label(decision.limit));
         }
-        self.meter.tally(io.effects, self.table.tally());
+        self.metrics.table_events(io.effects, self.table.take_events());
         if self.mode != Mode::Observe
-            && let Some(remark) = told::remark(&decision, &self.tree)
+            && let Some(record) = filter_state::record(&decision, &self.tree)
         {
-            io.effects.filter_state.push(("weir.rate_limit", remark));
+            io.effects.filter_state.push(("weir.rate_limit", record));
         }
         if self.mode != Mode::Enforce {
             return Verdict::Continue;
         }
         match decision {
-            Decision::Refused(answer, wait) => {
-                Verdict::Reply(Box::new(self.told.reply(&answer, wait, &self.judge.answers, &self.tree)))
+            Decision::Refused(by, refusal) => {
+                Verdict::Reply(Box::new(self.reply.reply(&by, refusal, &self.limiter.decisions, &self.tree)))
             }
-            Decision::Passes(answer) => {
-                stream.quota = self.told.quota(&answer, &self.judge.answers, &self.tree);
+            Decision::Allowed(by) => {
+                stream.quota = self.reply.quota_headers(&by, &self.limiter.decisions, &self.tree);
                 Verdict::Continue
             }
-            Decision::Unasked => Verdict::Continue,
+            Decision::NoLimit => Verdict::Continue,
         }
     }
 
     fn answer(&mut self, _: &mut Stream, _: weir_model::Answer<'_>, _: &mut Io<'_>) -> Verdict {
-        // This filter asks nobody, so no answer is its own.
+        // This filter makes no callouts.
         Verdict::Continue
     }
 

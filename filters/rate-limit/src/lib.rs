@@ -1,32 +1,33 @@
 //! Rate limits: Envoy actions to descriptors to windows in a bounded shared table.
 //!
-//! A request goes through four small machines, each of which knows nothing of the next: the actions turn facts
-//! into descriptors exactly as Envoy's `rate_limits` do; the limit tree finds the limit of each descriptor exactly as
-//! envoyproxy/ratelimit does; an algorithm says what a hit does to eight bytes of state; and the table keeps those
-//! eight bytes in compare-and-swap cells that all workers share, whose number is bounded whatever clients send.
-//! [`RateLimit`] puts them in a row.
+//! A request goes through four stages, each of which knows nothing of the next. The actions turn facts into descriptors
+//! exactly as Envoy's `rate_limits` do (`compiled/action`). The limit tree finds the limit of each descriptor exactly as
+//! envoyproxy/ratelimit does (`compiled/limits`). An algorithm, [`FixedWindow`] or [`Gcra`], says whether hits fit the
+//! usage of a key and what the usage is afterwards. The table keeps that usage in compare-and-swap cells that all workers
+//! share, and their number is bounded whatever clients send. [`RateLimit`] is the filter that connects them.
+//!
+//! `config` reads the document, `compiled` is what requests are compared with, `demand` says what each phase fetches,
+//! `decide` charges the limits, and everything that metrics, clients and access logs get derives from a `decision`.
 
-mod action;
-mod address;
-mod agree;
 mod algorithm;
-mod apply;
 #[cfg(test)]
 mod cases;
 mod clock;
+mod compiled;
+mod config;
 mod decide;
 mod decision;
+mod demand;
 mod descriptor;
 mod filter;
-mod line;
-mod matcher;
-mod meter;
-mod query;
-mod quota;
-mod read;
-mod status;
+mod filter_state;
+mod metrics;
+mod quota_headers;
+mod reply;
+mod shared_value;
 mod table;
-mod told;
-mod tree;
+#[cfg(test)]
+mod testing;
 
+pub use algorithm::{FixedWindow, Gcra, Quota, Retry, Step, Usage};
 pub use filter::{RateLimit, Stream};

@@ -1,149 +1,184 @@
-//! The bounded table: keys of limits in compare-and-swap cells that all workers share.
+//! The bounded table: usage of keys in compare-and-swap cells that all workers share.
 //!
-//! A cell's name can never be deleted, so names are numbers: `w1/PLUGIN/DIRECTION/LINE` for lines of keyed limits and
-//! `w1/PLUGIN/DIRECTION/sSLOT` for limits without a client's value in their key. The direction is the listener's in an
-//! Istio sidecar, whose two listeners may share a plugin, and `unspecified` elsewhere. What a client sends only chooses, by a
-//! keyed hash whose key it cannot know, in which line its debt is kept.
+//! The name of a cell of shared data can never be deleted, so names are numbers: `w1/PLUGIN/DIRECTION/SET` for the sets of
+//! keyed limits and `w1/PLUGIN/DIRECTION/sNUMBER` for limits without a client's value in their key. The direction is the
+//! listener's in an Istio sidecar, whose two listeners may share a plugin, and `unspecified` elsewhere. What a client sends
+//! only chooses the set of its key, by a keyed hash whose key the client cannot know.
 //!
-//! A limit whose place moves begins anew there: a keyed one when limits come or go, so that the lines are divided anew; so
-//! does one whose period or algorithm changed. A changed maximum keeps every count.
+//! A limit whose cells change starts from zero there: a keyed one when keyed limits come or go and the sets are divided
+//! differently, and any limit whose period or algorithm changed. A changed maximum keeps every count.
 //!
-//! Nothing is ever admitted because a cell could not be changed: after eight retries the hit is refused.
+//! If a cell could not be changed, the hit is never admitted: after eight retries it is refused.
 
-use crate::agree::{RETRIES, agree};
-use crate::algorithm::{Algorithm, Standing, Step};
+use crate::algorithm::{Algorithm, Quota, Receipt, Retry, Step, Usage};
 use crate::clock::{Clock, Moment};
-use crate::line::{Line, WAYS};
+use crate::shared_value::{RETRIES, agree};
 use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use weir_model::{CellError, Cells, Expect, Now};
 
-/// Which lines a limit has.
+mod set;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use set::WAYS;
+use set::{Access, Lookup, Set};
+
+/// The cells of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// A cell of its own: the limit has one key.
-    Slot(u32),
-    /// `lines` lines from `base`; at least one.
-    Lines {
-        /// The first.
-        base: u32,
-        /// How many.
-        lines: u32,
+pub(crate) enum Allocation {
+    /// One cell, by its number: the limit has one key.
+    Single(u32),
+    /// Consecutive sets.
+    Sets {
+        /// The number of the first.
+        first: u32,
+        /// How many; at least one.
+        count: u32,
     },
 }
 
 /// One key of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// Who the limit is, the same in every configuration that has it.
+    /// Identifies the limit, the same in every configuration that has it.
     pub(crate) limit: u64,
-    /// Where it lives.
-    pub(crate) place: Place,
-    /// The key.
+    /// The limit's cells.
+    pub(crate) allocation: Allocation,
+    /// The hash of the key's values; never 0.
     pub(crate) fingerprint: u64,
 }
 
-/// What is to happen to hits.
+/// Whether hits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
     /// They count if they fit.
     IfFits,
     /// They count in any case.
     Always,
-    /// They do not count: it is only asked whether they would fit.
+    /// They do not count: the answer says whether they would fit.
     Never,
 }
 
 /// What happened to hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// They fit and count.
+    /// They fit, and count unless there is nothing to count.
     Taken {
-        /// How the key stands.
-        standing: Standing,
-        /// What giving them back needs.
-        receipt: u64,
+        /// What is left of the key's quota.
+        quota: Quota,
+        /// What giving them back needs; `None` where none were counted.
+        receipt: Option<Receipt>,
     },
     /// They do not fit.
     Exceeded {
-        /// How the key stands.
-        standing: Standing,
-        /// Nanoseconds until they would; `None` if they never do.
-        retry: Option<u64>,
+        /// What is left of the key's quota.
+        quota: Quota,
+        /// When they fit.
+        retry: Retry,
     },
-    /// They would fit a key of their own, but busy keys have its place.
+    /// They would fit the key's own quota, but keys with outstanding usage hold all ways of its set.
     Full {
-        /// How a new key stands.
-        standing: Standing,
-        /// Nanoseconds until there may be room.
-        retry: Option<u64>,
+        /// The quota of a key that was never charged.
+        quota: Quota,
+        /// When a way may be free.
+        retry: Retry,
     },
-    /// Other workers were faster every time.
+    /// Other workers changed the cell during each try.
     Contended,
-    /// The host refused.
+    /// Shared data cannot be reached.
     Unavailable,
 }
 
 impl Outcome {
-    /// The same, where the hits are not all that must fit together and those never do.
-    pub(crate) fn forever(self) -> Self {
+    /// The same, where the hits are part of more that must fit together and never do.
+    pub(crate) fn never(self) -> Self {
         match self {
-            Self::Exceeded { standing, .. } => Self::Exceeded { standing, retry: None },
-            Self::Full { standing, .. } => Self::Full { standing, retry: None },
+            Self::Exceeded { quota, .. } => Self::Exceeded { quota, retry: Retry::Never },
+            Self::Full { quota, .. } => Self::Full { quota, retry: Retry::Never },
             other => other,
         }
     }
 }
 
-/// What the table counts.
+/// What happened to the table itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// Keys that lost their place while they had a debt.
-    pub(crate) evicted: u64,
-    /// Cells that were damaged, of another layout or of another limit.
-    pub(crate) restarted: u64,
+pub(crate) struct TableEvents {
+    /// Keys with outstanding usage that were evicted.
+    pub(crate) evictions: u64,
+    /// Cells that were damaged, of another layout or of another limit, and were replaced.
+    pub(crate) restarts: u64,
+}
+
+/// The direction of the listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Direction {
+    #[default]
+    Unspecified,
+    Inbound,
+    Outbound,
+}
+
+impl Direction {
+    /// The direction by the number of `envoy.config.core.v3.TrafficDirection`.
+    pub(crate) fn of(number: Option<i64>) -> Self {
+        match number {
+            Some(1) => Self::Inbound,
+            Some(2) => Self::Outbound,
+            _ => Self::Unspecified,
+        }
+    }
+}
+
+/// The beginning of cell names in each direction.
+#[derive(Debug)]
+struct Prefixes {
+    unspecified: String,
+    inbound: String,
+    outbound: String,
 }
 
 /// The table as one VM sees it.
 #[derive(Debug)]
 pub(crate) struct Table {
-    prefixes: [String; 3],
-    direction: usize,
+    prefixes: Prefixes,
+    direction: Direction,
     seed_name: String,
     seed: Option<[u64; 2]>,
     clock: Clock,
-    name: String,
+    cell_name: String,
     loaded: Vec<u8>,
-    tally: Tally,
+    events: TableEvents,
 }
 
 impl Table {
     /// The table of a plugin.
     pub(crate) fn new(plugin: &str) -> Self {
+        let prefix = |direction| format!("w1/{plugin}/{direction}/");
         Self {
-            prefixes: ["unspecified", "inbound", "outbound"].map(|direction| format!("w1/{plugin}/{direction}/")),
-            direction: 0,
+            prefixes: Prefixes {
+                unspecified: prefix("unspecified"),
+                inbound: prefix("inbound"),
+                outbound: prefix("outbound"),
+            },
+            direction: Direction::default(),
             seed_name: format!("w1/{plugin}/seed"),
             seed: None,
             clock: Clock::default(),
-            name: String::new(),
+            cell_name: String::new(),
             loaded: Vec::new(),
-            tally: Tally::default(),
+            events: TableEvents::default(),
         }
     }
 
-    /// Turns to the listener direction as Envoy numbers it; what is unknown is unspecified.
-    pub(crate) fn face(&mut self, direction: Option<i64>) {
-        self.direction = match direction {
-            Some(1) => 1,
-            Some(2) => 2,
-            _ => 0,
-        };
+    /// Uses the cells of that direction from now on.
+    pub(crate) fn set_direction(&mut self, direction: Direction) {
+        self.direction = direction;
     }
 
-    /// What was counted since the last call.
-    pub(crate) fn tally(&mut self) -> Tally {
-        std::mem::take(&mut self.tally)
+    /// What happened since the last call.
+    pub(crate) fn take_events(&mut self) -> TableEvents {
+        std::mem::take(&mut self.events)
     }
 
     /// A hasher that clients cannot foresee, the same in every worker.
@@ -172,7 +207,7 @@ impl Table {
         self.clock.moment(now)
     }
 
-    /// Charges `hits` to a key. Zero hits only ask.
+    /// Charges `hits` to a key. Zero hits change nothing and give the quota.
     pub(crate) fn charge(
         &mut self,
         cells: &mut dyn Cells,
@@ -182,38 +217,36 @@ impl Table {
         charge: Charge,
         now: Moment,
     ) -> Outcome {
-        self.locate(key);
+        self.write_cell_name(key);
         for _ in 0..=RETRIES {
-            let (found, mut line) = match self.load(cells, key) {
-                Ok(loaded) => loaded,
-                Err(_) => return Outcome::Unavailable,
-            };
-            let seat = line.seat(key.fingerprint, algorithm, now);
-            let (state, anew, outcome) = match algorithm.take(seat.start, hits, now) {
-                Step::Taken { state, anew, standing } => (state, anew, Outcome::Taken { standing, receipt: 0 }),
-                Step::Refused { retry, standing } => {
-                    if seat.newcomer
-                        && let Step::Taken { standing, .. } = algorithm.take(0, hits, now)
+            let Ok((version, mut set)) = self.load(cells, key) else { return Outcome::Unavailable };
+            let lookup = set.lookup(key.fingerprint, algorithm, now);
+            let (usage, restarted, outcome) = match algorithm.take(lookup.usage, hits, now) {
+                Step::Taken { usage, restarted, quota } => (usage, restarted, Outcome::Taken { quota, receipt: None }),
+                Step::Refused { retry, quota } => {
+                    if lookup.access != Access::Hit
+                        && let Step::Taken { quota, .. } = algorithm.take(Usage::NONE, hits, now)
                     {
-                        return Outcome::Full { standing, retry };
+                        return Outcome::Full { quota, retry };
                     }
-                    let refused = Outcome::Exceeded { standing, retry };
+                    let refused = Outcome::Exceeded { quota, retry };
                     if charge != Charge::Always {
                         return refused;
                     }
-                    (algorithm.force(seat.start, hits, now), false, refused)
+                    (algorithm.overdraw(lookup.usage, hits, now), false, refused)
                 }
             };
             if hits == 0 || charge == Charge::Never {
                 return outcome;
             }
-            let way = line.settle(&seat, key.fingerprint, state, anew);
-            match cells.store(&self.name, line.encoded(), found.map_or(Expect::Absent, Expect::Version)) {
+            let entry = set.write(&lookup, key.fingerprint, usage, restarted);
+            match cells.store(&self.cell_name, set.encoded(), version.map_or(Expect::Absent, Expect::Version)) {
                 Ok(()) => {
-                    self.tally.evicted += u64::from(seat.evicts);
+                    self.events.evictions += u64::from(lookup.access == Access::Eviction);
                     return match outcome {
-                        Outcome::Taken { standing, .. } => {
-                            Outcome::Taken { standing, receipt: receipt(algorithm, way.state, way.generation) }
+                        Outcome::Taken { quota, .. } => {
+                            let receipt = Some(algorithm.receipt(entry.usage, entry.generation));
+                            Outcome::Taken { quota, receipt }
                         }
                         other => other,
                     };
@@ -225,66 +258,65 @@ impl Table {
         Outcome::Contended
     }
 
-    /// Gives hits back, unless what they were taken from has passed or the key lost its place: then they stay taken,
-    /// which is stricter and never more lenient.
-    pub(crate) fn give_back(&mut self, cells: &mut dyn Cells, key: &Key, algorithm: &Algorithm, hits: u64, taken: u64) {
-        self.locate(key);
+    /// Gives hits back, unless the usage they were added to has expired or the key was evicted: then they stay taken, which
+    /// is stricter and never more lenient.
+    pub(crate) fn give_back(
+        &mut self,
+        cells: &mut dyn Cells,
+        key: &Key,
+        algorithm: &Algorithm,
+        hits: u64,
+        receipt: Receipt,
+    ) {
+        self.write_cell_name(key);
         for _ in 0..=RETRIES {
-            let Ok((Some(version), mut line)) = self.load(cells, key) else { return };
-            let Some((index, way)) = line.find(key.fingerprint) else { return };
-            if receipt(algorithm, way.state, way.generation) != taken || hits == 0 {
+            let Ok((Some(version), mut set)) = self.load(cells, key) else { return };
+            let Some((way, entry)) = set.find(key.fingerprint) else { return };
+            if algorithm.receipt(entry.usage, entry.generation) != receipt {
                 return;
             }
-            let seat = crate::line::Seat { index, start: way.state, evicts: false, newcomer: false };
-            line.settle(&seat, key.fingerprint, algorithm.give_back(way.state, hits), false);
-            if cells.store(&self.name, line.encoded(), Expect::Version(version)) != Err(CellError::Conflict) {
+            let lookup = Lookup { way, usage: entry.usage, access: Access::Hit };
+            set.write(&lookup, key.fingerprint, algorithm.give_back(entry.usage, hits), false);
+            if cells.store(&self.cell_name, set.encoded(), Expect::Version(version)) != Err(CellError::Conflict) {
                 return;
             }
         }
     }
 
-    fn load(&mut self, cells: &mut dyn Cells, key: &Key) -> Result<(Option<u32>, Line), CellError> {
-        let ways = match key.place {
-            Place::Slot(_) => 1,
-            Place::Lines { .. } => WAYS,
+    /// The version and the set of the key's cell; an empty set where there is none, or none that can be used.
+    fn load(&mut self, cells: &mut dyn Cells, key: &Key) -> Result<(Option<u32>, Set), CellError> {
+        let ways = match key.allocation {
+            Allocation::Single(_) => 1,
+            Allocation::Sets { .. } => WAYS,
         };
-        let found = cells.load(&self.name, &mut self.loaded)?;
-        let line = found.and_then(|_| Line::decode(&self.loaded, key.limit, ways));
-        if found.is_some() && line.is_none() {
-            self.tally.restarted += 1;
+        let version = cells.load(&self.cell_name, &mut self.loaded)?;
+        let set = version.and_then(|_| Set::decode(&self.loaded, key.limit, ways));
+        if version.is_some() && set.is_none() {
+            self.events.restarts += 1;
         }
-        Ok((found, line.unwrap_or_else(|| Line::new(key.limit, ways))))
+        Ok((version, set.unwrap_or_else(|| Set::new(key.limit, ways))))
     }
 
-    /// Writes the name of the key's cell.
-    fn locate(&mut self, key: &Key) {
-        self.name.clear();
-        if let Some(prefix) = self.prefixes.get(self.direction) {
-            self.name.push_str(prefix);
-        }
-        let number = match key.place {
-            Place::Slot(slot) => {
-                self.name.push('s');
-                u64::from(slot)
-            }
-            Place::Lines { base, lines } => u64::from(base) + key.fingerprint % u64::from(lines.max(1)),
+    fn write_cell_name(&mut self, key: &Key) {
+        let prefix = match self.direction {
+            Direction::Unspecified => &self.prefixes.unspecified,
+            Direction::Inbound => &self.prefixes.inbound,
+            Direction::Outbound => &self.prefixes.outbound,
         };
-        self.name.push_str(itoa::Buffer::new().format(number));
+        self.cell_name.clear();
+        self.cell_name.push_str(prefix);
+        let number = match key.allocation {
+            Allocation::Single(number) => {
+                self.cell_name.push('s');
+                u64::from(number)
+            }
+            Allocation::Sets { first, count } => u64::from(first) + key.fingerprint % u64::from(count.max(1)),
+        };
+        self.cell_name.push_str(itoa::Buffer::new().format(number));
     }
 }
 
-/// What must be the same for hits to be given back: the window, or the generation.
-fn receipt(algorithm: &Algorithm, state: u64, generation: u32) -> u64 {
-    match algorithm {
-        Algorithm::FixedWindow { .. } => state >> 32,
-        Algorithm::Gcra { .. } => u64::from(generation),
-    }
-}
-
-/// Ends a fingerprint; 0 is kept for ways that are nobody's.
+/// Finishes a fingerprint; 0 marks empty ways.
 pub(crate) fn fingerprint(hasher: &SipHasher13) -> u64 {
     hasher.finish().max(1)
 }
-
-#[cfg(test)]
-mod tests;

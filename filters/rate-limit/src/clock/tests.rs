@@ -1,6 +1,7 @@
 use super::{CELL, CYCLE, Clock, Moment, SECOND};
-use crate::algorithm::Algorithm;
-use crate::table::{Charge, Key, Outcome, Place, Table};
+use crate::algorithm::{Algorithm, Retry};
+use crate::table::{Allocation, Charge, Key, Outcome, Table};
+use crate::testing::{Numbers, Rows, gcra, window};
 use std::collections::BTreeMap;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -64,12 +65,13 @@ fn any_wall_clock_begins_windows_where_it_says_and_leaves_room() {
 
 #[test]
 fn a_damaged_cell_is_replaced() {
+    let mut table = Rows::default();
     for damage in [b"".as_slice(), b"hello", &[0; 16], &[0xff; 16], &[7; 15], &[7; 17], &[7; 16]] {
         let mut cells = MemoryCells::default();
         cells.store(CELL, damage, Expect::Absent).unwrap();
-        assert_eq!(agreed(&mut cells, now(WALL, 5)).agreed_nanos, WALL, "{damage:?}");
-        assert_eq!(agreed(&mut cells, now(0, 6)).agreed_nanos, WALL + 1, "{damage:?}: and then it holds");
-        assert_eq!(stored(&mut cells).len(), 16);
+        table.check(format!("{damage:?}"), agreed(&mut cells, now(WALL, 5)).agreed_nanos, WALL);
+        table.check(format!("{damage:?}, later"), agreed(&mut cells, now(0, 6)).agreed_nanos, WALL + 1);
+        table.check(format!("{damage:?}"), stored(&mut cells).len(), 16);
     }
 }
 
@@ -109,39 +111,29 @@ fn who_comes_second_takes_what_is_there() {
 fn without_shared_data_there_is_no_clock_and_it_is_asked_for_again() {
     use CellError::{Conflict, Unavailable};
     let rows = [(false, Ok(()), Unavailable), (true, Err(Unavailable), Unavailable), (true, Err(Conflict), Conflict)];
+    let mut table = Rows::default();
     for (load, store, expected) in rows {
+        let name = format!("load {load}, store {store:?}");
         let mut cells = Bad { inner: MemoryCells::default(), load, store };
         let mut clock = Clock::default();
-        assert_eq!(clock.agree(&mut cells, now(WALL, 0), &mut Vec::new()), Err(expected));
-        assert_eq!(clock.agree(&mut cells.inner, now(WALL, 3), &mut Vec::new()), Ok(()));
-        assert_eq!(clock.moment(now(0, 3)).agreed_nanos, WALL);
-    }
-}
-
-/// A small generator, so that a failure can be repeated.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
+        table.check(&name, clock.agree(&mut cells, now(WALL, 0), &mut Vec::new()), Err(expected));
+        table.check(&name, clock.agree(&mut cells.inner, now(WALL, 3), &mut Vec::new()), Ok(()));
+        table.check(&name, clock.moment(now(0, 3)).agreed_nanos, WALL);
     }
 }
 
 /// Workers of one process, each of them replaced now and then, under a wall clock that goes where it likes.
-fn run(rule: &Algorithm, step: u64, lines: bool, seed: u64) -> Vec<(u64, u64)> {
+fn run(rule: &Algorithm, window_seconds: Option<u64>, step: u64, keyed: bool, seed: u64) -> Vec<(u64, u64)> {
     let mut numbers = Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let mut cells = MemoryCells::default();
     let mut workers: Vec<Table> = (0..3).map(|_| Table::new("edge")).collect();
-    let place = if lines { Place::Lines { base: 0, lines: 1 } } else { Place::Slot(0) };
+    let allocation = if keyed { Allocation::Sets { first: 0, count: 1 } } else { Allocation::Single(0) };
     let excursions = [0, 0, HOUR, DAY, 0u64.wrapping_sub(HOUR), 0u64.wrapping_sub(DAY), 40 * DAY];
     let mut passed = Vec::new();
     let (mut mono, mut ahead) = (1_000 * SECOND, 0);
     for turn in 0..600 {
         mono += numbers.below(step);
-        // Whoever comes first says what time it is; from then on nobody is believed.
+        // The first worker sets the offset; from then on the wall clock does not count.
         if turn > 0 && numbers.below(4) == 0 {
             ahead = excursions[usize::try_from(numbers.below(7)).unwrap()];
         }
@@ -154,14 +146,14 @@ fn run(rule: &Algorithm, step: u64, lines: bool, seed: u64) -> Vec<(u64, u64)> {
         table.agree_clock(&mut cells, now).unwrap();
         let moment = table.moment(now);
         assert_eq!(moment.agreed_nanos, WALL + mono, "seed {seed}: the agreed clock never steps");
-        // Eight others make sure that the line is full, so that keys come and go.
-        let fingerprint = if lines && numbers.below(2) == 0 { 2 + numbers.below(12) } else { 1 };
-        let key = Key { limit: 7, place, fingerprint };
+        // Eight others make sure that the set is full, so that keys come and go.
+        let fingerprint = if keyed && numbers.below(2) == 0 { 2 + numbers.below(12) } else { 1 };
+        let key = Key { limit: 7, allocation, fingerprint };
         let outcome = table.charge(&mut cells, &key, rule, 1, Charge::IfFits, moment);
         match outcome {
             Outcome::Taken { .. } if fingerprint == 1 => passed.push((mono, moment.agreed_nanos)),
-            Outcome::Exceeded { retry: Some(retry), .. } | Outcome::Full { retry: Some(retry), .. } => {
-                if let Algorithm::FixedWindow { seconds, .. } = rule {
+            Outcome::Exceeded { retry: Retry::After(retry), .. } | Outcome::Full { retry: Retry::After(retry), .. } => {
+                if let Some(seconds) = window_seconds {
                     let left = seconds * SECOND - moment.agreed_nanos % (seconds * SECOND);
                     assert_eq!(retry, left, "seed {seed}: out until this window ends and no longer");
                     let then = Moment { agreed_nanos: moment.agreed_nanos + retry, mono_nanos: mono + retry };
@@ -179,9 +171,9 @@ fn run(rule: &Algorithm, step: u64, lines: bool, seed: u64) -> Vec<(u64, u64)> {
 #[test]
 fn no_excursion_of_the_wall_clock_lets_over_or_locks_out() {
     for seconds in [1, 60, 3_600, 86_400] {
-        for (lines, seed) in [false, true].into_iter().flat_map(|lines| (1..=40).map(move |seed| (lines, seed))) {
-            let rule = Algorithm::FixedWindow { seconds, limit: 5 };
-            let passed = run(&rule, seconds * SECOND / 10, lines, seed);
+        for (keyed, seed) in [false, true].into_iter().flat_map(|keyed| (1..=40).map(move |seed| (keyed, seed))) {
+            let rule = window(5, seconds);
+            let passed = run(&rule, Some(seconds), seconds * SECOND / 10, keyed, seed);
             let mut windows = BTreeMap::<u64, u32>::new();
             for (_, agreed) in &passed {
                 *windows.entry(agreed / (seconds * SECOND)).or_default() += 1;
@@ -195,9 +187,9 @@ fn no_excursion_of_the_wall_clock_lets_over_or_locks_out() {
 #[test]
 fn gcra_does_not_know_the_wall_clock() {
     let (rate, burst) = (10, 3);
-    let rule = Algorithm::gcra(rate, 1, burst).unwrap();
+    let rule = gcra(rate, 1, burst);
     for seed in 1..=40 {
-        let passed = run(&rule, SECOND / 10, false, seed);
+        let passed = run(&rule, None, SECOND / 10, false, seed);
         for (start, (from, _)) in passed.iter().enumerate() {
             for (count, (to, _)) in (1u64..).zip(&passed[start..]) {
                 let allowed = u64::from(burst) * SECOND + u64::from(rate) * (to - from);
@@ -206,6 +198,6 @@ fn gcra_does_not_know_the_wall_clock() {
         }
         let (first, last) = (passed[0].0, passed[passed.len() - 1].0);
         let fewest = u64::from(rate) * (last - first) / SECOND / 2;
-        assert!(u64::try_from(passed.len()).unwrap() > fewest, "seed {seed}: nobody is locked out");
+        assert!(u64::try_from(passed.len()).unwrap() > fewest, "seed {seed}: no client is locked out");
     }
 }

@@ -1,10 +1,12 @@
-use super::{Charging, Judge};
-use crate::algorithm::Algorithm;
+use super::{Charging, Limiter};
+use crate::algorithm::Retry;
 use crate::clock::SECOND;
-use crate::decision::{Answer, Decision, Reason, Wait};
+use crate::compiled::limits::LimitTree;
+use crate::config;
+use crate::decision::{Decision, LimitDecision, OnFull, Reason};
 use crate::descriptor::Descriptors;
-use crate::table::{Charge, Key, Outcome, Place, Table};
-use crate::tree::{self, Tree};
+use crate::table::{Allocation, Charge, Key, Outcome, Table};
+use crate::testing::{Numbers, Rows, gcra};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
@@ -13,12 +15,12 @@ use weir_model::{Cells, Expect, MemoryCells, Now};
 const NOW: Now = Now { wall_nanos: 6_000 * SECOND, mono_nanos: 6_000 * SECOND };
 
 struct World {
-    tree: Tree,
+    tree: LimitTree,
     table: Table,
     cells: MemoryCells,
-    judge: Judge,
-    /// How long the last refusal is to last.
-    wait: Option<Wait>,
+    limiter: Limiter,
+    /// When the request that was refused last fits.
+    retry: Option<Retry>,
 }
 
 /// Limits called after their keys.
@@ -28,9 +30,9 @@ fn world(limits: &str, charging: Charging) -> World {
         format!(r#"{{"key":"{key}",{rest}}}"#)
     });
     let config = format!(r#"{{"domain":"d","descriptors":[{}]}}"#, items.collect::<Vec<_>>().join(","));
-    let tree = read_document(config.as_bytes(), |at| tree::read(&at, &mut Vec::new(), 64)).unwrap();
-    let judge = Judge::new(charging, true);
-    World { tree, table: Table::new("edge"), cells: MemoryCells::default(), judge, wait: None }
+    let tree = read_document(config.as_bytes(), |at| config::read_limits(&at, &mut Vec::new(), 64)).unwrap();
+    let limiter = Limiter::new(charging, OnFull::Deny);
+    World { tree, table: Table::new("edge"), cells: MemoryCells::default(), limiter, retry: None }
 }
 
 impl World {
@@ -46,18 +48,18 @@ impl World {
             });
             list.keep(mark, parts[2].parse().unwrap());
         }
-        match self.judge.decide(&self.tree, &list, &mut self.table, &mut self.cells, NOW) {
-            Decision::Refused(answer, wait) => {
-                self.wait = Some(wait);
-                Some(self.tree.limits[answer.limit].label.clone())
+        match self.limiter.decide(&self.tree, &list, &mut self.table, &mut self.cells, NOW) {
+            Decision::Refused(by, refusal) => {
+                self.retry = refusal.retry;
+                Some(self.tree.label(by.limit).to_owned())
             }
-            Decision::Passes(_) | Decision::Unasked => None,
+            Decision::Allowed(_) | Decision::NoLimit => None,
         }
     }
 
     fn left(&mut self, descriptor: &str) -> u64 {
         assert_eq!(self.ask(&format!("{descriptor}:0")), None);
-        self.judge.answers[0].standing.unwrap().remaining
+        self.limiter.decisions[0].quota.unwrap().remaining
     }
 }
 
@@ -94,7 +96,7 @@ fn values_are_counted_alone_and_hits_add_up() {
     assert_eq!(world.ask("a:x:2"), None);
     assert_eq!(world.ask("a:x:1 a:x:1").as_deref(), Some("a"));
     assert_eq!(world.ask("unknown:x:1"), None);
-    assert!(world.judge.answers.is_empty());
+    assert!(world.limiter.decisions.is_empty());
 }
 
 #[test]
@@ -114,8 +116,8 @@ fn shadow_limits_count_and_never_refuse() {
     let mut world = world(limits, Charging::AllOrNothing);
     for over in [false, true, true] {
         assert_eq!(world.ask("s:x:1 a:y:1"), None);
-        let shadow = world.judge.answers.iter().find(|answer| answer.shadow).unwrap();
-        assert_eq!(shadow.over(), over);
+        let shadow = world.limiter.decisions.iter().find(|decision| decision.shadow).unwrap();
+        assert_eq!(shadow.is_over(), over);
     }
     assert_eq!(world.ask("s:x:1 a:y:1").as_deref(), Some("a"));
 }
@@ -124,7 +126,7 @@ fn shadow_limits_count_and_never_refuse() {
 fn unlimited_limits_use_no_cell() {
     let mut world = world(r#"u="rate_limit":{"unlimited":true}"#, Charging::AllOrNothing);
     assert_eq!(world.ask("u:x:1"), None);
-    assert_eq!(world.judge.answers[0].reason, Reason::Unlimited);
+    assert_eq!(world.limiter.decisions[0].reason, Reason::Unlimited);
     assert_eq!(world.cells.keys().count(), 0);
 }
 
@@ -173,7 +175,7 @@ fn without_seed_or_clock_limits_that_need_it_refuse() {
     let limits = r#"u="rate_limit":{"unit":"minute","requests_per_unit":5}
                     s="value":"x","rate_limit":{"unit":"minute","requests_per_unit":5}
                     n="rate_limit":{"unlimited":true}"#;
-    // The cell that is missing, the key, and why its limit said what.
+    // The cell that is missing, the key, and the reason of its limit.
     let rows = [
         ("seed", "u", Reason::Unavailable),
         ("seed", "s", Reason::Within),
@@ -183,8 +185,9 @@ fn without_seed_or_clock_limits_that_need_it_refuse() {
         ("clock", "n", Reason::Unlimited),
         ("none", "u", Reason::Within),
     ];
+    let mut results = Rows::default();
     for (missing, key, reason) in rows {
-        let World { tree, mut table, cells, mut judge, .. } = world(limits, Charging::AllOrNothing);
+        let World { tree, mut table, cells, mut limiter, .. } = world(limits, Charging::AllOrNothing);
         let mut cells = Without(missing, cells);
         let mut list = Descriptors::default();
         list.entry(key.as_bytes(), |bytes| {
@@ -192,12 +195,13 @@ fn without_seed_or_clock_limits_that_need_it_refuse() {
             true
         });
         list.keep(0, 1);
-        let decision = judge.decide(&tree, &list, &mut table, &mut cells, NOW);
-        let found = judge.answers.first().map(|answer: &Answer| answer.reason);
-        assert_eq!(found, Some(reason), "{missing} {key}");
-        assert_eq!(decision.refuses(), reason == Reason::Unavailable, "{missing} {key}");
+        let decision = limiter.decide(&tree, &list, &mut table, &mut cells, NOW);
+        let found = limiter.decisions.first().map(|decision: &LimitDecision| decision.reason);
+        let refuses = reason == Reason::Unavailable;
+        results.check(format!("{missing} {key}"), (found, decision.refuses()), (Some(reason), refuses));
         cells.0 = "none";
-        assert!(!judge.decide(&tree, &list, &mut table, &mut cells, NOW).refuses(), "{missing} {key}: it heals");
+        let healed = limiter.decide(&tree, &list, &mut table, &mut cells, NOW);
+        results.check(format!("{missing} {key}, when the cell is back"), healed.refuses(), false);
     }
 }
 
@@ -206,63 +210,57 @@ fn without_a_clock_gcra_goes_on() {
     let mut table = Table::new("edge");
     let mut cells = Without("clock", MemoryCells::default());
     assert!(table.agree_clock(&mut cells, NOW).is_err());
-    let rule = Algorithm::gcra(5, 60, 2).unwrap();
-    let key = Key { limit: 1, place: Place::Slot(0), fingerprint: 1 };
+    let rule = gcra(5, 60, 2);
+    let key = Key { limit: 1, allocation: Allocation::Single(0), fingerprint: 1 };
     let moment = table.moment(NOW);
     assert!(matches!(table.charge(&mut cells, &key, &rule, 1, Charge::IfFits, moment), Outcome::Taken { .. }));
 }
 
 #[test]
-fn the_longest_wait_is_told_and_none_that_would_not_end() {
+fn the_longest_wait_decides() {
     let limits = r#"m="rate_limit":{"unit":"minute","requests_per_unit":1}
                     h="rate_limit":{"unit":"hour","requests_per_unit":1}
                     z="rate_limit":{"unit":"minute","requests_per_unit":0}"#;
-    let (minute, hour) = (Some(Wait::Nanos(60 * SECOND)), Some(Wait::Nanos(1_200 * SECOND)));
+    let (minute, hour) = (Some(Retry::After(60 * SECOND)), Some(Retry::After(1_200 * SECOND)));
     // How limits are charged, the request that is refused after one like it, by which limit, and the wait.
     let rows = [
         (Charging::Reference, "m:x:1 h:x:1", "h", hour),
         (Charging::Reference, "h:x:1 m:x:1", "h", hour),
-        (Charging::Reference, "m:x:1 h:x:2", "h", Some(Wait::Forever)),
-        (Charging::Reference, "h:x:1 z:x:1 m:x:1", "z", Some(Wait::Forever)),
+        (Charging::Reference, "m:x:1 h:x:2", "h", Some(Retry::Never)),
+        (Charging::Reference, "h:x:1 z:x:1 m:x:1", "z", Some(Retry::Never)),
         (Charging::AllOrNothing, "m:x:1 h:x:1", "h", hour),
         (Charging::AllOrNothing, "h:x:1 m:x:1", "h", hour),
-        (Charging::AllOrNothing, "m:x:2", "m", Some(Wait::Forever)),
-        (Charging::AllOrNothing, "z:x:1", "z", Some(Wait::Forever)),
+        (Charging::AllOrNothing, "m:x:2", "m", Some(Retry::Never)),
+        (Charging::AllOrNothing, "z:x:1", "z", Some(Retry::Never)),
         // Together they are two of one.
-        (Charging::AllOrNothing, "m:x:1 h:x:1 m:x:1", "m", Some(Wait::Forever)),
+        (Charging::AllOrNothing, "m:x:1 h:x:1 m:x:1", "m", Some(Retry::Never)),
         (Charging::AllOrNothing, "m:x:1 m:y:1", "m", minute),
     ];
+    let mut table = Rows::default();
     for (charging, request, limit, wait) in rows {
         let mut world = world(limits, charging);
         world.ask(request);
-        assert_eq!(world.ask(request).as_deref(), Some(limit), "{charging:?} {request}");
-        assert_eq!(world.wait, wait, "{charging:?} {request}");
+        let refused = world.ask(request);
+        table.check(format!("{charging:?} {request}"), (refused.as_deref(), world.retry), (Some(limit), wait));
     }
 }
 
 /// Between a load and its store, another worker may run a whole request: that is every interleaving that
-/// compare-and-swap can tell apart.
+/// compare-and-swap can distinguish.
 struct Crowd<'c> {
     inner: &'c mut MemoryCells,
-    others: &'c mut Vec<(Table, Judge)>,
-    tree: &'c Tree,
+    others: &'c mut Vec<(Table, Limiter)>,
+    tree: &'c LimitTree,
     requests: &'c [&'c [(&'c str, &'c str)]],
     passed: &'c mut Vec<usize>,
-    random: &'c mut u64,
-}
-
-fn below(random: &mut u64, bound: usize) -> usize {
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    usize::try_from(*random % u64::try_from(bound).unwrap()).unwrap()
+    random: &'c mut Numbers,
 }
 
 impl Crowd<'_> {
     /// One worker decides one of the requests.
     fn go(&mut self) {
-        let Some((mut table, mut judge)) = self.others.pop() else { return };
-        let which = below(self.random, self.requests.len());
+        let Some((mut table, mut limiter)) = self.others.pop() else { return };
+        let which = usize::try_from(self.random.below(u64::try_from(self.requests.len()).unwrap())).unwrap();
         let mut list = Descriptors::default();
         for (key, value) in self.requests[which] {
             let mark = list.mark();
@@ -273,10 +271,10 @@ impl Crowd<'_> {
             list.keep(mark, 1);
         }
         let tree = self.tree;
-        if !judge.decide(tree, &list, &mut table, self, NOW).refuses() {
+        if !limiter.decide(tree, &list, &mut table, self, NOW).refuses() {
             self.passed.push(which);
         }
-        self.others.push((table, judge));
+        self.others.push((table, limiter));
     }
 }
 
@@ -286,7 +284,7 @@ impl Cells for Crowd<'_> {
     }
 
     fn store(&mut self, key: &str, value: &[u8], expect: Expect) -> Result<(), weir_model::CellError> {
-        if below(self.random, 2) == 0 {
+        if self.random.below(2) == 0 {
             self.go();
         }
         self.inner.store(key, value, expect)
@@ -304,8 +302,8 @@ fn several_limits_are_never_exceeded_while_workers_give_back() {
     for seed in 1..=300u64 {
         let World { tree, mut cells, .. } = world(limits, Charging::AllOrNothing);
         let mut others: Vec<_> =
-            (0..8).map(|_| (Table::new("edge"), Judge::new(Charging::AllOrNothing, true))).collect();
-        let (mut passed, mut random) = (Vec::new(), seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            (0..8).map(|_| (Table::new("edge"), Limiter::new(Charging::AllOrNothing, OnFull::Deny))).collect();
+        let (mut passed, mut random) = (Vec::new(), Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
         let mut crowd = Crowd {
             inner: &mut cells,
             others: &mut others,

@@ -1,33 +1,34 @@
-use super::{Answer, Decision, Reason, Wait};
-use crate::algorithm::Standing;
+use super::{Decision, LimitDecision, OnFull};
+use crate::algorithm::{Quota, Retry};
 use crate::table::Outcome;
+use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// What a limit said: `taken N`, `exceeded N`, `never`, `full N`, `contended`, `unavailable`, `unlimited`; before it `shadow`.
-fn answers(said: &str, deny_full: bool) -> Vec<Answer> {
-    let answers = said.split(", ").enumerate().map(|(limit, said)| {
-        let (shadow, said) = said.strip_prefix("shadow ").map_or((false, said), |said| (true, said));
-        let (word, number) = said.split_once(' ').unwrap_or((said, "0"));
+/// Decisions by the outcomes of limits: `taken N`, `exceeded N`, `never`, `full N`, `contended`, `unavailable`, `unlimited`; before it `shadow`.
+fn decisions(text: &str, on_full: OnFull) -> Vec<LimitDecision> {
+    let decisions = text.split(", ").enumerate().map(|(limit, text)| {
+        let (shadow, text) = text.strip_prefix("shadow ").map_or((false, text), |text| (true, text));
+        let (word, number) = text.split_once(' ').unwrap_or((text, "0"));
         let number = number.parse().unwrap();
-        let standing = |remaining| Standing { remaining, reset: 9 };
+        let quota = |remaining| Quota { remaining, reset_nanos: 9 };
         let outcome = match word {
-            "taken" => Some(Outcome::Taken { standing: standing(number), receipt: 0 }),
-            "exceeded" => Some(Outcome::Exceeded { standing: standing(3), retry: Some(number) }),
-            "never" => Some(Outcome::Exceeded { standing: standing(3), retry: None }),
-            "full" => Some(Outcome::Full { standing: standing(number), retry: Some(number) }),
+            "taken" => Some(Outcome::Taken { quota: quota(number), receipt: None }),
+            "exceeded" => Some(Outcome::Exceeded { quota: quota(3), retry: Retry::After(number) }),
+            "never" => Some(Outcome::Exceeded { quota: quota(3), retry: Retry::Never }),
+            "full" => Some(Outcome::Full { quota: quota(number), retry: Retry::After(number) }),
             "contended" => Some(Outcome::Contended),
             "unavailable" => Some(Outcome::Unavailable),
             _ => None,
         };
-        Answer::new(limit, shadow, outcome, deny_full)
+        LimitDecision::new(limit, shadow, outcome, on_full)
     });
-    answers.collect()
+    decisions.collect()
 }
 
 #[test]
-fn the_limit_that_speaks() {
-    // What was said, who speaks, and how long to wait if it refuses.
+fn one_limit_stands_for_all() {
+    // What the limits came to, the one that stands for all, and if it refuses, when the hits fit.
     let rows = [
         ("taken 5", 0, None),
         ("taken 5, taken 2, taken 2", 1, None),
@@ -36,54 +37,51 @@ fn the_limit_that_speaks() {
         ("taken 7, shadow exceeded 9", 1, None),
         ("taken 7, shadow unavailable", 0, None),
         ("shadow unavailable", 0, None),
-        ("taken 7, exceeded 9", 1, Some(Wait::Nanos(9))),
-        ("exceeded 9, exceeded 30", 1, Some(Wait::Nanos(30))),
-        ("exceeded 30, exceeded 9", 0, Some(Wait::Nanos(30))),
-        ("exceeded 9, exceeded 9", 0, Some(Wait::Nanos(9))),
-        ("exceeded 9, never", 1, Some(Wait::Forever)),
-        ("never, exceeded 9", 0, Some(Wait::Forever)),
-        ("exceeded 9, shadow exceeded 30", 0, Some(Wait::Nanos(9))),
-        ("contended, exceeded 9, taken 0", 1, Some(Wait::Nanos(9))),
-        ("unavailable, contended", 0, Some(Wait::Unknown)),
-        ("taken 0, contended", 1, Some(Wait::Unknown)),
-        ("full 4, exceeded 3", 0, Some(Wait::Nanos(4))),
+        ("taken 7, exceeded 9", 1, Some(Some(Retry::After(9)))),
+        ("exceeded 9, exceeded 30", 1, Some(Some(Retry::After(30)))),
+        ("exceeded 30, exceeded 9", 0, Some(Some(Retry::After(30)))),
+        ("exceeded 9, exceeded 9", 0, Some(Some(Retry::After(9)))),
+        ("exceeded 9, never", 1, Some(Some(Retry::Never))),
+        ("never, exceeded 9", 0, Some(Some(Retry::Never))),
+        ("exceeded 9, shadow exceeded 30", 0, Some(Some(Retry::After(9)))),
+        ("contended, exceeded 9, taken 0", 1, Some(Some(Retry::After(9)))),
+        ("unavailable, contended", 0, Some(None)),
+        ("taken 0, contended", 1, Some(None)),
+        ("full 4, exceeded 3", 0, Some(Some(Retry::After(4)))),
     ];
-    for (said, speaker, wait) in rows {
-        let answers = answers(said, true);
-        let expected = match wait {
-            None => Decision::Passes(answers[speaker]),
-            Some(wait) => Decision::Refused(answers[speaker], wait),
+    let mut table = Rows::default();
+    for (text, limit, refusal) in rows {
+        let decisions = decisions(text, OnFull::Deny);
+        let found = match Decision::of(&decisions) {
+            Decision::NoLimit => None,
+            Decision::Allowed(by) => Some((by, None)),
+            Decision::Refused(by, refusal) => Some((by, Some(refusal.retry))),
         };
-        assert_eq!(Decision::of(&answers), expected, "{said}");
-        assert_eq!(Decision::of(&answers).refuses(), wait.is_some(), "{said}");
+        table.check(text, found, Some((decisions[limit], refusal)));
+        table.check(text, Decision::of(&decisions).refuses(), refusal.is_some());
     }
-    assert_eq!(Decision::of(&[]), Decision::Unasked);
+    assert_eq!(Decision::of(&[]), Decision::NoLimit);
 }
 
 #[test]
-fn what_is_left_is_told_only_where_it_is_known() {
-    // What was said, whether new keys are refused, the hits left.
+fn every_outcome_has_its_label_its_refusal_and_its_quota() {
+    use OnFull::{Allow, Deny};
+    // The outcome, what a full set means, the label, the body of the refusal, and the hits left.
     let rows = [
-        ("taken 5", false, Some(5)),
-        ("exceeded 5", false, Some(0)),
-        ("never", false, Some(0)),
-        ("full 4", false, Some(4)),
-        ("full 4", true, None),
-        ("contended", false, None),
-        ("unavailable", false, None),
-        ("unlimited", false, None),
+        ("taken 5", Allow, "within", None, Some(5)),
+        ("exceeded 5", Allow, "exceeded", Some("local_rate_limited"), Some(0)),
+        ("never", Allow, "exceeded", Some("local_rate_limited"), Some(0)),
+        ("full 4", Allow, "full", None, Some(4)),
+        ("full 4", Deny, "full", Some("local_rate_limit_full"), None),
+        ("contended", Allow, "contended", Some("local_rate_limit_contended"), None),
+        ("unavailable", Allow, "unavailable", Some("local_rate_limit_unavailable"), None),
+        ("unlimited", Allow, "unlimited", None, None),
     ];
-    for (said, deny_full, left) in rows {
-        let [answer] = answers(said, deny_full)[..] else { panic!("{said}") };
-        assert_eq!(answer.standing.map(|standing| standing.remaining), left, "{said}");
-    }
-}
-
-#[test]
-fn only_an_excess_is_told_as_one() {
-    let words = [Reason::Exceeded, Reason::Full, Reason::Contended, Reason::Unavailable].map(Reason::refusal);
-    assert_eq!(words[0], "local_rate_limited");
-    for (number, word) in words.iter().enumerate() {
-        assert!(!words[..number].contains(word) && !word.contains(['[', ' ']), "{word}");
+    let mut table = Rows::default();
+    for (text, on_full, label, body, left) in rows {
+        let [found] = decisions(text, on_full)[..] else { panic!("{text}") };
+        let LimitDecision { reason, quota, refusal, .. } = found;
+        let found = (reason.word(), refusal.map(|refusal| refusal.body), quota.map(|quota| quota.remaining));
+        table.check(format!("{text} {on_full:?}"), found, (label, body, left));
     }
 }
