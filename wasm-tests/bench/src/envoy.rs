@@ -1,13 +1,17 @@
 //! One Envoy process, plain or under callgrind, that is ended when it goes out of scope.
 
-use crate::bootstrap::{Ports, bootstrap};
+#![expect(clippy::disallowed_methods, reason = "what is measured here is time")]
+
+use crate::client::{self, Connection, Identity};
+use crate::scene::{Ports, Scene, bootstrap};
 use crate::variants::Variant;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use weir_launch::Deadline;
 
 /// The folder of built modules: `WEIR_DIST`, or `dist` in the workspace.
@@ -17,46 +21,67 @@ pub(crate) fn dist() -> Result<PathBuf, String> {
     path.canonicalize().map_err(|_| format!("{} is missing: make build", path.display()))
 }
 
-/// An Envoy binary.
-pub(crate) struct Binary {
+/// An Envoy binary, the upstream behind it and the certificates of both ends.
+pub(crate) struct Bench {
     path: PathBuf,
     pub(crate) version: String,
+    upstream: u16,
+    server: Identity,
+    tls: Arc<rustls::ClientConfig>,
 }
 
-impl Binary {
-    /// The one `make` asks for.
-    pub(crate) fn find() -> Result<Self, String> {
+/// The core that Envoy runs on, and the one of the load generator and the upstream.
+const CORES: [&str; 2] = ["0", "1"];
+
+impl Bench {
+    /// With the Envoy that `make` asks for. Keeps this process to a core of its own.
+    ///
+    /// # Errors
+    /// When there is no Envoy, or `taskset` is missing.
+    pub(crate) fn new() -> Result<Self, String> {
         let path = weir_launch::find_wanted(&mut |line| eprintln!("{line}")).map_err(|error| error.to_string())?;
-        Ok(Self { path, version: weir_launch::wanted_version() })
+        let [_, own] = CORES;
+        let pinned = Command::new("taskset").args(["-apc", own, &std::process::id().to_string()]).output();
+        if !pinned.as_ref().is_ok_and(|output| output.status.success()) {
+            return Err(format!("taskset cannot give this process a core of its own: {pinned:?}: make doctor"));
+        }
+        let [server, client] = client::identities()?;
+        let tls = client::tls(&client)?;
+        Ok(Self { path, version: weir_launch::wanted_version(), upstream: client::upstream()?, server, tls })
     }
 
-    /// Starts a variant and waits until it is ready. `callgrind` starts it with instrumentation off.
+    /// Connects to an Envoy as the clients of its scene do.
+    pub(crate) fn connect(&self, running: &Running, scene: Scene) -> Result<Connection, String> {
+        Connection::open(running.ports.listener, scene.tls().then_some(&self.tls))
+    }
+
+    /// Starts a variant and waits until it is ready. `callgrind` starts it with instrumentation off; else it has a core of
+    /// its own if it has one worker.
     pub(crate) fn start(&self, variant: &Variant, workers: usize, callgrind: bool) -> Result<Running, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let ports = Ports { listener: free_port()?, admin: free_port()? };
         let config = folder.path().join("envoy.json");
-        fs::write(&config, bootstrap(ports, &variant.filters, variant.sidecar).to_string())
-            .map_err(|error| error.to_string())?;
+        let Variant { scene, filters, access_log, .. } = variant;
+        let tree = bootstrap(*scene, ports, self.upstream, &self.server, filters, access_log);
+        fs::write(&config, tree.to_string()).map_err(|error| error.to_string())?;
         let log = fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
-        let mut command = if callgrind {
-            let mut command = Command::new("valgrind");
-            command.args(["--tool=callgrind", "--instr-atstart=no", "--smc-check=all-non-file"]);
+        // A child runs where its parent does, unless it is told otherwise.
+        let [core, _] = CORES;
+        let mut command = Command::new("taskset");
+        command.args(["-c", if workers == 1 { core } else { "0,1" }]);
+        if callgrind {
+            command.args(["valgrind", "--tool=callgrind", "--instr-atstart=no", "--smc-check=all-non-file"]);
             command.arg(vgdb_prefix(&folder));
             command.arg(format!("--callgrind-out-file={}", folder.path().join("callgrind").display()));
-            command.arg(&self.path);
-            command
-        } else {
-            Command::new(&self.path)
-        };
-        command.arg("-c").arg(&config);
+        }
+        command.arg(&self.path).arg("-c").arg(&config);
         command.args(["--disable-hot-restart", "--log-level", "warning", "--concurrency", &workers.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().map_err(|error| match callgrind {
-            true => format!("valgrind cannot be started ({error}): make doctor"),
-            false => format!("{} cannot be started: {error}", self.path.display()),
-        })?;
-        let mut running = Running { child, ports, folder };
+        let begun = Instant::now();
+        let child = command.spawn().map_err(|error| format!("taskset cannot be started ({error}): make doctor"))?;
+        let mut running = Running { child, ports, folder, ready_after: Duration::ZERO };
         running.wait_ready().map_err(|error| format!("{}: {error}", variant.name))?;
+        running.ready_after = begun.elapsed();
         Ok(running)
     }
 }
@@ -69,8 +94,10 @@ fn vgdb_prefix(folder: &tempfile::TempDir) -> String {
 /// A running Envoy.
 pub(crate) struct Running {
     child: Child,
-    pub(crate) ports: Ports,
+    ports: Ports,
     folder: tempfile::TempDir,
+    /// From its start until it was ready, to within a few milliseconds.
+    pub(crate) ready_after: Duration,
 }
 
 impl Running {
@@ -87,7 +114,7 @@ impl Running {
                 let tail = lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n");
                 return Err(format!("Envoy did not become ready:\n{tail}"));
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

@@ -1,27 +1,30 @@
 //! Side-by-side costs of Weir's modules, of empty filters, and of Envoy's own filters on the same work.
 //!
-//! Three figures for each variant, all of the whole Envoy process: instructions a request (callgrind; the difference
-//! between a run of 2N and one of N requests, over N, after a warm-up), CPU time a request (interleaved rounds without
-//! callgrind, median and spread), and resident memory. One worker, one connection, a small direct response.
+//! Figures are of the whole Envoy process with one worker on a core of its own: instructions a request (callgrind; the
+//! difference between a run of 2N and one of N requests, over N, after a warm-up), CPU time a request as ratios between
+//! variants of one interleaved run, resident memory, and the time to ready.
 //!
-//! `weir-bench [--write] [--quick] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its picture; `--quick`
-//! leaves out CPU time and memory; names choose variants by prefix.
+//! `weir-bench [--write] [--only instructions|time|memory] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its
+//! picture, and needs everything; names choose variants of the instructions by prefix.
 
-mod bootstrap;
 mod client;
 mod envoy;
 mod measure;
+mod native;
 mod report;
 mod rules;
+mod scene;
 mod variants;
+mod wasm;
 
+use envoy::Bench;
+use report::Figures;
 use std::process::ExitCode;
+use variants::{BASE, Modules};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
-    let names: Vec<&str> = arguments.iter().map(String::as_str).filter(|name| !name.starts_with("--")).collect();
-    match run(flag("--quick"), flag("--write"), &names) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("weir-bench: {error}");
@@ -30,20 +33,42 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(quick: bool, write: bool, names: &[&str]) -> Result<(), String> {
-    let envoy = envoy::Binary::find()?;
-    let mut variants = variants::all(&envoy::dist()?)?;
-    variants.retain(|variant| {
-        variant.name == variants::BASE || names.is_empty() || names.iter().any(|name| variant.name.starts_with(name))
-    });
-    let mut rows = measure::instructions(&envoy, &variants)?;
-    if !quick {
-        measure::cpu_time(&envoy, &variants, &mut rows)?;
-        measure::memory(&envoy, &variants, &mut rows)?;
+fn run(arguments: &[String]) -> Result<(), String> {
+    let (mut write, mut only, mut names) = (false, None, Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--write" => write = true,
+            "--only" => only = arguments.next().cloned(),
+            name if !name.starts_with("--") => names.push(name),
+            other => return Err(format!("unknown option `{other}`")),
+        }
     }
-    print!("{}", report::text(&rows));
+    if write && (only.is_some() || !names.is_empty()) {
+        return Err("`--write` writes the whole page: leave out `--only` and names".to_owned());
+    }
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    let bench = Bench::new()?;
+    let modules = Modules::find(&envoy::dist()?)?;
+    let mut figures = Figures::default();
+    if wanted("instructions") {
+        let mut counted = modules.counted();
+        counted.retain(|variant| {
+            variant.name == BASE || names.is_empty() || names.iter().any(|name| variant.name.starts_with(name))
+        });
+        figures.instructions = measure::instructions(&bench, &counted)?;
+    }
+    if wanted("time") {
+        let (compared, pairs) = modules.compared();
+        figures.rounds = measure::cpu_time(&bench, &compared)?;
+        figures.pairs = pairs;
+    }
+    if wanted("memory") {
+        figures.weights = measure::weights(&bench, &modules.weighed())?;
+    }
+    print!("{}", report::text(&figures));
     if write {
-        report::write(&envoy, &rows)?;
+        report::write(&bench.version, &figures)?;
     }
     Ok(())
 }

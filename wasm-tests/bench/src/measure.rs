@@ -1,96 +1,153 @@
-//! The three figures.
+//! Instructions, CPU time, memory, and the time to ready.
 
-use crate::client::send;
-use crate::envoy::Binary;
+use crate::client::Connection;
+use crate::envoy::Bench;
+use crate::scene::Scene;
 use crate::variants::{BASE, Variant};
+use std::collections::BTreeMap;
 
 /// Requests before anything is counted.
 const WARM_UP: usize = 200;
 /// Requests of the shorter counted run; the longer has twice as many.
 const COUNTED: usize = 200;
 /// Requests of one round of CPU time.
-const ROUND: usize = 2_000;
+const ROUND: usize = 1_000;
 /// Rounds of CPU time; each takes every variant in turn.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 40;
+/// Starts of which the quickest counts.
+const STARTS: usize = 3;
 
-/// The figures of one variant.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
-    pub(crate) name: String,
-    /// Instructions a request.
-    pub(crate) instructions: u64,
-    /// CPU microseconds a request: smallest, median and largest round.
-    pub(crate) cpu_micros: Option<[f64; 3]>,
-    /// Resident KiB with two and with eight workers.
-    pub(crate) resident_kib: Option<[u64; 2]>,
+/// What names a variant.
+pub(crate) type Name = (Scene, String);
+
+fn named(variant: &Variant) -> Name {
+    (variant.scene, variant.name.clone())
 }
 
-/// Counts instructions of every variant.
-pub(crate) fn instructions(envoy: &Binary, variants: &[Variant]) -> Result<Vec<Row>, String> {
+/// Instructions a request of every variant, in their order.
+///
+/// # Errors
+/// An Envoy that does not start, or a request that is not answered with 200.
+pub(crate) fn instructions(bench: &Bench, variants: &[Variant]) -> Result<Vec<(Name, u64)>, String> {
     let mut rows = Vec::new();
     for variant in variants {
-        eprint!("instructions  {:<48}", variant.name);
-        let running = envoy.start(variant, 1, true)?;
-        let port = running.ports.listener;
-        send(port, WARM_UP)?;
+        eprint!("instructions  {:<40} {:<48}", variant.scene.title(), variant.name);
+        let running = bench.start(variant, 1, true)?;
+        let mut connection = bench.connect(&running, variant.scene)?;
+        connection.send(WARM_UP)?;
         running.callgrind(&["-i", "on"])?;
-        send(port, 20)?;
+        connection.send(20)?;
         running.callgrind(&["-z"])?;
-        send(port, COUNTED)?;
+        connection.send(COUNTED)?;
         running.callgrind(&["-d"])?;
         running.callgrind(&["-z"])?;
-        send(port, 2 * COUNTED)?;
+        connection.send(2 * COUNTED)?;
         running.callgrind(&["-d"])?;
         let [short, long] = [running.dump(1)?, running.dump(2)?];
         let instructions = long.saturating_sub(short) / COUNTED as u64;
         eprintln!("{instructions:>10}");
-        rows.push(Row { name: variant.name.clone(), instructions, ..Row::default() });
+        rows.push((named(variant), instructions));
     }
     Ok(rows)
 }
 
+/// CPU microseconds a request, one figure for each round.
+pub(crate) type Rounds = BTreeMap<Name, Vec<f64>>;
+
 /// Measures CPU time in interleaved rounds, so that a slow moment of the machine falls on all variants alike.
-pub(crate) fn cpu_time(envoy: &Binary, variants: &[Variant], rows: &mut [Row]) -> Result<(), String> {
+///
+/// # Errors
+/// As [`instructions`].
+pub(crate) fn cpu_time(bench: &Bench, variants: &[Variant]) -> Result<Rounds, String> {
     let mut running = Vec::new();
     for variant in variants {
-        let envoy = envoy.start(variant, 1, false)?;
-        send(envoy.ports.listener, WARM_UP)?;
-        running.push((envoy, Vec::new()));
+        let envoy = bench.start(variant, 1, false)?;
+        let mut connection: Connection = bench.connect(&envoy, variant.scene)?;
+        connection.send(WARM_UP)?;
+        running.push((named(variant), envoy, connection));
     }
+    let mut rounds = Rounds::new();
     for round in 1..=ROUNDS {
         eprintln!("CPU time      round {round} of {ROUNDS}");
-        for (envoy, rounds) in &mut running {
+        for (name, envoy, connection) in &mut running {
             let before = envoy.cpu_nanos()?;
-            send(envoy.ports.listener, ROUND)?;
+            connection.send(ROUND)?;
             let nanos = envoy.cpu_nanos()?.saturating_sub(before);
-            rounds.push(nanos as f64 / 1_000.0 / ROUND as f64);
+            rounds.entry(name.clone()).or_default().push(nanos as f64 / 1_000.0 / ROUND as f64);
         }
     }
-    for (row, (_, mut rounds)) in rows.iter_mut().zip(running) {
-        rounds.sort_by(f64::total_cmp);
-        let at = |index: usize| rounds.get(index).copied().unwrap_or_default();
-        row.cpu_micros = Some([at(0), at(ROUNDS / 2), at(ROUNDS - 1)]);
-    }
-    Ok(())
+    Ok(rounds)
 }
 
-/// Measures resident memory with two and with eight workers after the warm-up.
-pub(crate) fn memory(envoy: &Binary, variants: &[Variant], rows: &mut [Row]) -> Result<(), String> {
-    for (variant, row) in variants.iter().zip(rows) {
-        if !variant.memory && variant.name != BASE {
-            continue;
-        }
+/// Smallest, median and largest of some figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Spread {
+    pub(crate) low: f64,
+    pub(crate) middle: f64,
+    pub(crate) high: f64,
+}
+
+impl Spread {
+    /// Of any number of figures; zeros if there is none.
+    pub(crate) fn of(mut figures: Vec<f64>) -> Self {
+        figures.sort_by(f64::total_cmp);
+        let at = |index: usize| figures.get(index).copied().unwrap_or_default();
+        Self { low: at(0), middle: at(figures.len() / 2), high: at(figures.len().saturating_sub(1)) }
+    }
+}
+
+/// What a variant adds to its scene's base in each round, in microseconds.
+pub(crate) fn added(rounds: &Rounds, scene: Scene, name: &str) -> Option<Vec<f64>> {
+    let [base, with] = [BASE, name].map(|name| rounds.get(&(scene, name.to_owned())));
+    Some(with?.iter().zip(base?).map(|(with, without)| with - without).collect())
+}
+
+/// How many times as much time one variant adds as another, by round.
+pub(crate) fn ratio(rounds: &Rounds, scene: Scene, ours: &str, theirs: &str) -> Option<Spread> {
+    let [ours, theirs] = [ours, theirs].map(|name| added(rounds, scene, name));
+    let ratios =
+        ours?.iter().zip(theirs?).filter(|(_, theirs)| *theirs > 0.0).map(|(ours, theirs)| ours / theirs).collect();
+    Some(Spread::of(ratios))
+}
+
+/// The memory of one variant, and what it takes to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Weight {
+    pub(crate) name: String,
+    /// Resident KiB with two and with eight workers.
+    pub(crate) resident_kib: [u64; 2],
+    /// From start to ready with two workers, in milliseconds, and the CPU time of that.
+    pub(crate) ready_millis: f64,
+    pub(crate) ready_cpu_millis: f64,
+}
+
+/// Measures resident memory with two and with eight workers after the warm-up, and the time to ready with two.
+///
+/// # Errors
+/// As [`instructions`].
+pub(crate) fn weights(bench: &Bench, variants: &[Variant]) -> Result<Vec<Weight>, String> {
+    let mut weights = Vec::new();
+    for variant in variants {
         eprintln!("memory        {}", variant.name);
-        let mut sizes = [0; 2];
-        for (size, workers) in sizes.iter_mut().zip([2, 8]) {
-            let running = envoy.start(variant, workers, false)?;
+        let mut resident_kib = [0; 2];
+        for (size, workers) in resident_kib.iter_mut().zip([2, 8]) {
+            let running = bench.start(variant, workers, false)?;
             // One connection is served by one worker, so several are needed to reach them all.
             for _ in 0..4 * workers {
-                send(running.ports.listener, 20)?;
+                bench.connect(&running, variant.scene)?.send(20)?;
             }
             *size = running.resident_kib()?;
         }
-        row.resident_kib = Some(sizes);
+        let (mut ready_millis, mut ready_cpu_millis) = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..STARTS {
+            let running = bench.start(variant, 2, false)?;
+            ready_millis = ready_millis.min(running.ready_after.as_secs_f64() * 1_000.0);
+            ready_cpu_millis = ready_cpu_millis.min(running.cpu_nanos()? as f64 / 1e6);
+        }
+        weights.push(Weight { name: variant.name.clone(), resident_kib, ready_millis, ready_cpu_millis });
     }
-    Ok(())
+    Ok(weights)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,63 @@
-//! The table, on the terminal and as `docs/benchmarks.md` with its picture.
+//! The figures on the terminal, and as `docs/benchmarks.md` with its picture.
 
-use crate::envoy::Binary;
-use crate::measure::Row;
+mod page;
+mod picture;
+
+use crate::measure::{Name, Rounds, Spread, Weight, added, ratio};
+use crate::scene::Scene;
+use crate::variants::{BASE, COMPARED_RULES, Pair};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-struct Line {
-    name: String,
-    instructions: String,
-    added: String,
-    cpu: String,
-    memory: String,
+/// Everything measured; what was left out is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) instructions: Vec<(Name, u64)>,
+    pub(crate) rounds: Rounds,
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) weights: Vec<Weight>,
 }
 
-fn lines(rows: &[Row]) -> Vec<Line> {
-    let base = rows.first().cloned().unwrap_or_default();
-    rows.iter()
-        .map(|row| Line {
-            name: row.name.clone(),
-            instructions: grouped(row.instructions),
-            added: grouped(row.instructions.saturating_sub(base.instructions)),
-            cpu: row
-                .cpu_micros
-                .map_or_else(String::new, |[low, middle, high]| format!("{middle:.1} ({low:.1} - {high:.1})")),
-            memory: match (row.resident_kib, base.resident_kib) {
-                (Some(sizes), Some(without)) => {
-                    let mib = |size: u64, without: u64| (size as f64 - without as f64) / 1024.0;
-                    let added = sizes.iter().zip(without).map(|(size, without)| mib(*size, without));
-                    added.map(|mib| format!("{mib:.1}")).collect::<Vec<_>>().join(" / ")
-                }
-                _ => String::new(),
-            },
+impl Figures {
+    /// Instructions of a scene: name, all, and what is added to the scene's base.
+    fn instructions_of(&self, scene: Scene) -> Vec<(&str, u64, u64)> {
+        let of = || self.instructions.iter().filter(move |((found, _), _)| *found == scene);
+        let base = of().find(|((_, name), _)| name == BASE).map_or(0, |(_, count)| *count);
+        of().map(|((_, name), count)| (name.as_str(), *count, count.saturating_sub(base))).collect()
+    }
+
+    /// The comparisons of a scene.
+    fn ratios_of(&self, scene: Scene) -> Vec<(&Pair, Spread)> {
+        let of = |pair: &Pair| ratio(&self.rounds, scene, &pair.ours, &pair.theirs);
+        self.pairs.iter().filter_map(|pair| Some((pair, of(pair)?))).collect()
+    }
+
+    /// From how many rules on Weir's policy takes less time than Envoy's RBAC, if that is between two compared numbers.
+    fn crossing(&self, scene: Scene) -> Option<f64> {
+        let median = |name: String| Some(Spread::of(added(&self.rounds, scene, &name)?).middle);
+        let difference = |rules: usize| {
+            let ours = median(format!("weir policy, {rules} rules"))?;
+            Some((rules as f64, ours - median(format!("Envoy RBAC, {rules} policies"))?))
+        };
+        let differences: Vec<(f64, f64)> = COMPARED_RULES.iter().filter_map(|rules| difference(*rules)).collect();
+        differences.windows(2).find_map(|pair| match pair {
+            [(low, dearer), (high, cheaper)] if *dearer > 0.0 && *cheaper <= 0.0 => {
+                Some(low + (high - low) * dearer / (dearer - cheaper))
+            }
+            _ => None,
         })
-        .collect()
+    }
+
+    /// What a variant's memory is above the base's: MiB with two workers, MiB for each further worker.
+    fn memory_of(&self, weight: &Weight) -> (f64, f64) {
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        let each = |weight: &Weight| (mib(weight.resident_kib[1]) - mib(weight.resident_kib[0])) / 6.0;
+        let base = self.weights.iter().find(|weight| weight.name == BASE);
+        base.map_or((0.0, 0.0), |base| {
+            (mib(weight.resident_kib[0]) - mib(base.resident_kib[0]), each(weight) - each(base))
+        })
+    }
 }
 
 /// A number with a comma every three digits.
@@ -49,118 +73,57 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// The table for a terminal.
-pub(crate) fn text(rows: &[Row]) -> String {
+/// The figures for a terminal, microseconds included.
+pub(crate) fn text(figures: &Figures) -> String {
     let mut out = String::new();
-    let head = ("variant", "instructions", "added", "CPU us (low - high)", "MiB added, 2 / 8 workers");
-    let _ = writeln!(out, "{:<46} {:>13} {:>11} {:>22} {:>26}", head.0, head.1, head.2, head.3, head.4);
-    for line in lines(rows) {
-        let _ = writeln!(
-            out,
-            "{:<46} {:>13} {:>11} {:>22} {:>26}",
-            line.name, line.instructions, line.added, line.cpu, line.memory
-        );
+    for scene in Scene::ALL {
+        let rows = figures.instructions_of(scene);
+        if !rows.is_empty() {
+            let _ = writeln!(out, "\n{:<52} {:>13} {:>11}", scene.title(), "instructions", "added");
+        }
+        for (name, all, added) in rows {
+            let _ = writeln!(out, "{name:<52} {:>13} {:>11}", grouped(all), grouped(added));
+        }
+    }
+    for scene in Scene::ALL {
+        let of_scene: Vec<_> = figures.rounds.iter().filter(|((found, _), _)| *found == scene).collect();
+        if of_scene.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n{:<52} CPU us added, median (low - high)", scene.title());
+        for ((_, name), all) in of_scene {
+            let all = if name == BASE { Some(all.clone()) } else { added(&figures.rounds, scene, name) };
+            let Spread { low, middle, high } = Spread::of(all.unwrap_or_default());
+            let _ = writeln!(out, "{name:<52} {middle:.1} ({low:.1} - {high:.1})");
+        }
+        let _ = writeln!(out);
+        for (Pair { ours, theirs }, Spread { low, middle, high }) in figures.ratios_of(scene) {
+            let _ = writeln!(out, "{ours:<28} : {theirs:<44} {middle:.2} ({low:.2} - {high:.2})");
+        }
+        if let Some(rules) = figures.crossing(scene) {
+            let _ = writeln!(out, "weir policy takes less time than Envoy RBAC from {rules:.0} rules on");
+        }
+    }
+    if !figures.weights.is_empty() {
+        let head = ("memory and start", "MiB, 2 workers", "MiB a worker", "ready ms", "CPU ms");
+        let _ = writeln!(out, "\n{:<52} {:>15} {:>13} {:>9} {:>7}", head.0, head.1, head.2, head.3, head.4);
+    }
+    for weight in &figures.weights {
+        let (two, each) = figures.memory_of(weight);
+        let Weight { name, ready_millis, ready_cpu_millis, .. } = weight;
+        let _ = writeln!(out, "{name:<52} {two:>15.1} {each:>13.1} {ready_millis:>9.0} {ready_cpu_millis:>7.0}");
     }
     out
 }
 
 /// Writes the page and the picture.
-pub(crate) fn write(envoy: &Binary, rows: &[Row]) -> Result<(), String> {
+///
+/// # Errors
+/// When a file cannot be written.
+pub(crate) fn write(version: &str, figures: &Figures) -> Result<(), String> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let mut page = format!(
-        "# Benchmarks\n\n\
-         Written by `make bench` on Envoy {}. Every figure is of the whole Envoy process: one worker, one keep-alive HTTP/1.1\n\
-         connection, one request of four headers that matches the last rule and is never limited, a small direct response.\n\n\
-         - **Instructions** a request, counted by callgrind: the difference between a run of 400 and one of 200 requests, over 200, \
-         after a warm-up of 200. They repeat to within a few hundred.\n\
-         - **Added** is what that is above Envoy without any filter.\n\
-         - **CPU** microseconds a request, all threads, without callgrind: the median of seven interleaved rounds of 2,000 requests, \
-         and the smallest and largest round. It depends on the machine and on what else runs there.\n\
-         - **Memory**: resident MiB above Envoy without any filter, with two and with eight workers.\n\n\
-         ![instructions added per request](benchmarks.svg)\n\n\
-         | variant | instructions | added | CPU µs (low - high) | MiB added, 2 / 8 workers |\n\
-         | --- | ---: | ---: | ---: | ---: |\n",
-        envoy.version
-    );
-    for line in lines(rows) {
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} | {} | {} |",
-            line.name, line.instructions, line.added, line.cpu, line.memory
-        );
-    }
-    page.push_str(&not_time(rows));
-    page.push_str(PLAINLY);
+    let page = page::page(version, figures)?;
     fs::write(docs.join("benchmarks.md"), page).map_err(|error| error.to_string())?;
-    fs::write(docs.join("benchmarks.svg"), picture(rows)).map_err(|error| error.to_string())
-}
-
-/// What a row adds to the first: instructions, and CPU microseconds by the smallest round of each.
-fn added(rows: &[Row], name: &str) -> Option<(u64, f64)> {
-    let (base, row) = (rows.first()?, rows.iter().find(|row| row.name == name)?);
-    let [[without, ..], [with, ..]] = [base.cpu_micros?, row.cpu_micros?];
-    Some((row.instructions.saturating_sub(base.instructions), with - without))
-}
-
-/// How far apart instructions and time are in this run.
-fn not_time(rows: &[Row]) -> String {
-    let mut text = "\n## Instructions are not time\n\n\
-        Instructions repeat, so they are the budget that a change is held to. They are not what a proxy pays: entering the VM, crossing\n\
-        back with bytes and evaluating CEL take more time per instruction than Envoy's own code. In this run, by the smallest round:\n\n"
-        .to_owned();
-    for name in [
-        "weir policy, 10 rules",
-        "Envoy RBAC, 10 policies",
-        "weir suite, 10 rules",
-        "weir suite, 10 rules, in a sidecar",
-    ] {
-        if let Some((instructions, micros)) = added(rows, name) {
-            let _ = writeln!(text, "- {name}: {} instructions and {micros:.1} µs added", grouped(instructions));
-        }
-    }
-    text.push_str(
-        "\nSo do not read a lower count of instructions as a cheaper filter. The rows `in a sidecar` are what Istio users pay on an inbound\n\
-         listener: the node is an Istio sidecar's, so the listener's direction and the names of route and cluster are read for each request,\n\
-         and filter state is looked for. Traffic with certificates and peer metadata costs more than these rows, which have neither.\n",
-    );
-    text
-}
-
-const PLAINLY: &str = "\n## Where Envoy's own is cheaper\n\n\
-Any Wasm filter pays for entering the VM and for each crossing that hands bytes back. Envoy's RBAC with a handful of policies, its RBAC\n\
-with a matcher tree of exact paths, its local rate limit without a key and a Lua script that reads two headers are cheaper than the\n\
-filter of ours that does their work. RBAC's list of policies is read one by one, so its cost grows with their number.\n";
-
-/// A bar for each variant, on a logarithmic scale.
-fn picture(rows: &[Row]) -> String {
-    let base = rows.first().map_or(0, |row| row.instructions);
-    let bars: Vec<(&str, u64)> =
-        rows.iter().skip(1).map(|row| (row.name.as_str(), row.instructions.saturating_sub(base))).collect();
-    let log = |value: u64| (value.max(1) as f64).log10();
-    let top = bars.iter().map(|(_, value)| log(*value)).fold(4.0, f64::max);
-    let (left, width, step) = (340.0, 520.0, 26.0);
-    let height = 30.0 + step * bars.len() as f64;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"960\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"960\" height=\"{height}\" fill=\"white\"/>\n\
-         <text x=\"{left}\" y=\"18\">instructions added per request, logarithmic</text>\n"
-    );
-    for (index, (name, value)) in bars.iter().enumerate() {
-        let y = 30.0 + step * index as f64;
-        let long = (log(*value) - 3.0).max(0.02) / (top - 3.0) * width;
-        let colour = if name.starts_with("weir") { "#2a6f97" } else { "#b0b7bd" };
-        let _ = writeln!(
-            svg,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{name}</text>\
-             <rect x=\"{left}\" y=\"{y}\" width=\"{long:.1}\" height=\"18\" fill=\"{colour}\"/>\
-             <text x=\"{:.1}\" y=\"{}\">{}</text>",
-            left - 8.0,
-            y + 14.0,
-            left + long + 6.0,
-            y + 14.0,
-            grouped(*value)
-        );
-    }
-    svg.push_str("</svg>\n");
-    svg
+    let bars = figures.instructions_of(Scene::Plain);
+    fs::write(docs.join("benchmarks.svg"), picture::picture(&bars)).map_err(|error| error.to_string())
 }

@@ -77,3 +77,8 @@ pub(crate) fn rbac(count: usize) -> Value {
     }
     json!({"action": "ALLOW", "policies": policies})
 }
+
+/// One limit key: the user of a request.
+pub(crate) fn rate_limits() -> Value {
+    json!([{"actions": [{"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}]}])
+}

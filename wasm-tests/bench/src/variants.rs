@@ -1,36 +1,37 @@
 //! What is compared with what.
 
-use crate::bootstrap::wasm;
-use crate::rules;
+use crate::scene::Scene;
+use crate::wasm::wasm;
+use crate::{native, rules};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The variant all others are compared with.
+/// The variant that all others of its scene are compared with.
 pub(crate) const BASE: &str = "no filter";
+/// The smallest filter that the Rust SDK makes.
+pub(crate) const EMPTY: &str = "empty SDK filter";
 
-/// One row of the table.
+/// One Envoy of the benchmark.
+#[derive(Clone, Debug)]
 pub(crate) struct Variant {
-    /// Its name.
     pub(crate) name: String,
+    pub(crate) scene: Scene,
     /// Its filters before the router.
     pub(crate) filters: Vec<Value>,
-    /// Whether its memory is measured too.
-    pub(crate) memory: bool,
-    /// Whether the proxy's node is an Istio sidecar's.
-    pub(crate) sidecar: bool,
+    pub(crate) access_log: Vec<Value>,
 }
 
-fn policy(rules: usize) -> Value {
-    json!({"policies": [rules::authorization_policy(rules)]})
+/// Ours and what does the same work otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub(crate) ours: String,
+    pub(crate) theirs: String,
 }
 
-fn rate_limit() -> Value {
-    json!({
-        "rate_limits": [{"actions": [{"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}]}],
-        "local": {"config": {"domain": "bench", "descriptors": [
-            {"key": "user", "rate_limit": {"name": "per-user", "unit": "day", "requests_per_unit": 1_000_000_000}},
-        ]}},
-    })
+/// The built modules, and the variants that they make.
+#[derive(Clone, Debug)]
+pub(crate) struct Modules {
+    dist: PathBuf,
 }
 
 fn standalone(mut section: Value) -> Value {
@@ -41,126 +42,171 @@ fn standalone(mut section: Value) -> Value {
     section
 }
 
-fn native(name: &str, kind: &str, mut config: Value) -> Value {
-    if let Some(fields) = config.as_object_mut() {
-        fields.insert("@type".to_owned(), json!(format!("type.googleapis.com/{kind}")));
+fn policies(rules: usize) -> Value {
+    json!({"policies": [rules::authorization_policy(rules)]})
+}
+
+fn rate_limit() -> Value {
+    json!({
+        "rate_limits": rules::rate_limits(),
+        "local": {"config": {"domain": "bench", "descriptors": [
+            {"key": "user", "rate_limit": {"name": "per-user", "unit": "day", "requests_per_unit": 1_000_000_000}},
+        ]}},
+    })
+}
+
+impl Modules {
+    /// Those below `dist`.
+    ///
+    /// # Errors
+    /// A module that has not been built.
+    pub(crate) fn find(dist: &Path) -> Result<Self, String> {
+        for name in ["empty", "empty-stripped", "policy", "rate-limit", "telemetry", "suite"] {
+            let path = dist.join(format!("{name}.wasm"));
+            if !path.is_file() {
+                return Err(format!("{} is missing: make build test-modules", path.display()));
+            }
+        }
+        Ok(Self { dist: dist.to_owned() })
     }
-    json!({"name": name, "typed_config": config})
+
+    fn wasm(&self, name: &str, module: &str, document: &Value) -> Value {
+        wasm(name, &self.dist.join(format!("{module}.wasm")), document)
+    }
+
+    fn empties(&self, count: usize) -> Vec<Value> {
+        (0..count).map(|number| self.wasm(&format!("empty-{number}"), "empty", &json!({}))).collect()
+    }
+
+    fn policy(&self, rules: usize) -> Value {
+        self.wasm("policy", "policy", &standalone(policies(rules)))
+    }
+
+    fn by_principal(&self, rules: usize) -> Value {
+        self.wasm("policy", "policy", &standalone(json!({"policies": [rules::by_principal(rules)]})))
+    }
+
+    fn rate_limit(&self) -> Value {
+        self.wasm("rate-limit", "rate-limit", &standalone(rate_limit()))
+    }
+
+    fn telemetry(&self) -> Value {
+        self.wasm("telemetry", "telemetry", &standalone(json!({})))
+    }
+
+    fn suite(&self, rules: usize) -> Value {
+        let document = json!({"policy": policies(rules), "rateLimit": rate_limit(), "telemetry": {}});
+        self.wasm("suite", "suite", &standalone(document))
+    }
+
+    /// The variants whose instructions are counted.
+    pub(crate) fn counted(&self) -> Vec<Variant> {
+        let mut all = Vec::new();
+        for scene in Scene::ALL {
+            let row = |name: &str, filters: Vec<Value>| plain(name, scene, filters);
+            all.push(row(BASE, Vec::new()));
+            if scene == Scene::Plain {
+                all.push(row(EMPTY, self.empties(1)));
+                all.push(row(
+                    "empty SDK filter, exports stripped",
+                    vec![self.wasm("bare", "empty-stripped", &json!({}))],
+                ));
+                all.push(row("three empty SDK filters", self.empties(3)));
+            }
+            all.push(row("weir policy, 10 rules", vec![self.policy(10)]));
+            all.push(row("weir policy, 10,000 rules", vec![self.policy(10_000)]));
+            all.push(row("weir policy, 10 rules on principals", vec![self.by_principal(10)]));
+            all.push(row("weir rate limit, one key", vec![self.rate_limit()]));
+            all.push(row("weir telemetry", vec![self.telemetry()]));
+            all.push(row("weir suite, 10 rules", vec![self.suite(10)]));
+            all.push(row("weir suite, 10,000 rules", vec![self.suite(10_000)]));
+            if scene == Scene::Plain {
+                let chained = vec![self.policy(10_000), self.rate_limit(), self.telemetry()];
+                all.push(row("weir three modules chained, 10,000 rules", chained));
+                for (name, count) in [("1 policy", 1), ("100 policies", 100), ("1,000 policies", 1_000)] {
+                    all.push(row(&format!("Envoy RBAC, {name}"), vec![native::rbac(count)]));
+                }
+                all.push(row("Envoy RBAC, 10,000 policies", vec![native::rbac(10_000)]));
+                let tree = vec![native::rbac_matcher(10_000)];
+                all.push(row("Envoy RBAC, matcher tree of 10,000 exact paths", tree));
+                all.push(row("Envoy local rate limit, no key", vec![native::local_rate_limit(false)]));
+                all.push(row("Envoy Lua, reading two headers", vec![native::lua()]));
+            }
+            all.push(row("Envoy RBAC, 10 policies", vec![native::rbac(10)]));
+            all.push(row("Envoy local rate limit, one key", vec![native::local_rate_limit(true)]));
+            all.push(logger(scene));
+            all.push(native_three(scene, 10));
+        }
+        all
+    }
+
+    /// The variants whose CPU time is compared, and the comparisons.
+    pub(crate) fn compared(&self) -> (Vec<Variant>, Vec<Pair>) {
+        let (mut all, mut pairs) = (Vec::new(), Vec::new());
+        let pair = |ours: &str, theirs: &str| Pair { ours: ours.to_owned(), theirs: theirs.to_owned() };
+        for scene in [Scene::Plain, Scene::Inbound] {
+            let row = |name: &str, filters: Vec<Value>| plain(name, scene, filters);
+            all.push(row(BASE, Vec::new()));
+            all.push(row(EMPTY, self.empties(1)));
+            for rules in COMPARED_RULES {
+                all.push(row(&format!("weir suite, {rules} rules"), vec![self.suite(rules)]));
+                all.push(native_three(scene, rules));
+                all.push(row(&format!("weir policy, {rules} rules"), vec![self.policy(rules)]));
+                all.push(row(&format!("Envoy RBAC, {rules} policies"), vec![native::rbac(rules)]));
+            }
+            all.push(row("weir rate limit, one key", vec![self.rate_limit()]));
+            all.push(row("Envoy local rate limit, one key", vec![native::local_rate_limit(true)]));
+            all.push(row("weir telemetry", vec![self.telemetry()]));
+            all.push(logger(scene));
+        }
+        for rules in COMPARED_RULES {
+            pairs.push(pair(&format!("weir suite, {rules} rules"), &three_name(rules)));
+        }
+        pairs.push(pair("weir telemetry", LOGGER));
+        pairs.push(pair("weir rate limit, one key", "Envoy local rate limit, one key"));
+        pairs.push(pair("weir policy, 10 rules", EMPTY));
+        for rules in COMPARED_RULES {
+            pairs.push(pair(&format!("weir policy, {rules} rules"), &format!("Envoy RBAC, {rules} policies")));
+        }
+        (all, pairs)
+    }
+
+    /// The variants whose memory and time to ready are measured.
+    pub(crate) fn weighed(&self) -> Vec<Variant> {
+        let row = |name: &str, filters: Vec<Value>| plain(name, Scene::Plain, filters);
+        vec![
+            row(BASE, Vec::new()),
+            row(EMPTY, self.empties(1)),
+            row("weir policy, 10 rules", vec![self.policy(10)]),
+            row("weir policy, 10,000 rules", vec![self.policy(10_000)]),
+            row("weir policy, 30,000 rules", vec![self.policy(30_000)]),
+            row("weir rate limit, one key", vec![self.rate_limit()]),
+            row("weir telemetry", vec![self.telemetry()]),
+            row("weir suite, 10 rules", vec![self.suite(10)]),
+            row("weir suite, 10,000 rules", vec![self.suite(10_000)]),
+        ]
+    }
 }
 
-fn rbac(count: usize) -> Value {
-    let config = json!({"rules": rules::rbac(count)});
-    native("envoy.filters.http.rbac", "envoy.extensions.filters.http.rbac.v3.RBAC", config)
+/// The numbers of rules at which CPU time is compared.
+pub(crate) const COMPARED_RULES: [usize; 3] = [2, 10, 100];
+
+const LOGGER: &str = "Envoy stats access logger, 25 labels";
+
+fn plain(name: &str, scene: Scene, filters: Vec<Value>) -> Variant {
+    Variant { name: name.to_owned(), scene, filters, access_log: Vec::new() }
 }
 
-fn rbac_matcher(count: usize) -> Value {
-    let action = |name: &str, action: &str| {
-        json!({"action": {"name": name, "typed_config": {
-            "@type": "type.googleapis.com/envoy.config.rbac.v3.Action", "name": name, "action": action,
-        }}})
-    };
-    let map: serde_json::Map<String, Value> = (1..count)
-        .map(|index| format!("/api/v{}/items/{index}", index % 7))
-        .chain(["/bench/last".to_owned()])
-        .map(|path| (path.clone(), action(&path, "ALLOW")))
-        .collect();
-    let config = json!({"matcher": {
-        "matcher_tree": {
-            "input": {"name": "path", "typed_config": {
-                "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
-                "header_name": ":path",
-            }},
-            "exact_match_map": {"map": map},
-        },
-        "on_no_match": action("none", "DENY"),
-    }});
-    native("envoy.filters.http.rbac", "envoy.extensions.filters.http.rbac.v3.RBAC", config)
+fn logger(scene: Scene) -> Variant {
+    let access_log = vec![native::stats_logger(scene)];
+    Variant { access_log, ..plain(LOGGER, scene, Vec::new()) }
 }
 
-fn local_rate_limit() -> Value {
-    let always = json!({"default_value": {"numerator": 100, "denominator": "HUNDRED"}});
-    native(
-        "envoy.filters.http.local_ratelimit",
-        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-        json!({
-            "stat_prefix": "bench",
-            "token_bucket": {"max_tokens": 1_000_000_000, "tokens_per_fill": 1_000_000_000, "fill_interval": "1s"},
-            "filter_enabled": always,
-            "filter_enforced": always,
-        }),
-    )
+fn three_name(rules: usize) -> String {
+    format!("Envoy RBAC of {rules}, keyed limit, stats logger")
 }
 
-fn lua() -> Value {
-    let code = "function envoy_on_request(handle)\n  local headers = handle:headers()\n  \
-                local user = headers:get('x-user')\n  local tenant = headers:get('x-tenant')\nend\n";
-    native(
-        "envoy.filters.http.lua",
-        "envoy.extensions.filters.http.lua.v3.Lua",
-        json!({"default_source_code": {"inline_string": code}}),
-    )
-}
-
-/// All variants, with the modules below `dist`.
-///
-/// # Errors
-/// A module that has not been built.
-pub(crate) fn all(dist: &Path) -> Result<Vec<Variant>, String> {
-    let module = |name: &str| {
-        let path = dist.join(format!("{name}.wasm"));
-        if path.is_file() { Ok(path) } else { Err(format!("{} is missing: make build test-modules", path.display())) }
-    };
-    let [empty, bare] = [module("empty")?, module("empty-stripped")?];
-    let [policy_module, limit_module] = [module("policy")?, module("rate-limit")?];
-    let [telemetry_module, suite_module] = [module("telemetry")?, module("suite")?];
-    let one_policy = |rules| wasm("policy", &policy_module, &standalone(policy(rules)));
-    let by_principal = |rules| {
-        let document = json!({"policies": [rules::by_principal(rules)]});
-        wasm("policy", &policy_module, &standalone(document))
-    };
-    let one_limit = wasm("rate-limit", &limit_module, &standalone(rate_limit()));
-    let one_telemetry = wasm("telemetry", &telemetry_module, &standalone(json!({})));
-    let suite = |rules| {
-        let document = json!({"policy": policy(rules), "rateLimit": rate_limit(), "telemetry": {}});
-        wasm("suite", &suite_module, &standalone(document))
-    };
-    let empties = |count: usize| (0..count).map(|n| wasm(&format!("empty-{n}"), &empty, &json!({}))).collect();
-    let chained = |rules| vec![one_policy(rules), one_limit.clone(), one_telemetry.clone()];
-    let row =
-        |name: &str, filters: Vec<Value>| Variant { name: name.to_owned(), filters, memory: false, sidecar: false };
-    let in_sidecar = |mut variant: Variant| {
-        variant.name.push_str(", in a sidecar");
-        variant.sidecar = true;
-        variant
-    };
-    let with_memory = |mut variant: Variant| {
-        variant.memory = true;
-        variant
-    };
-    Ok(vec![
-        with_memory(row(BASE, Vec::new())),
-        with_memory(row("empty SDK filter", empties(1))),
-        row("empty SDK filter, exports stripped", vec![wasm("bare", &bare, &json!({}))]),
-        with_memory(row("three empty SDK filters", empties(3))),
-        row("weir policy, 10 rules", vec![one_policy(10)]),
-        with_memory(row("weir policy, 10,000 rules", vec![one_policy(10_000)])),
-        with_memory(row("weir rate limit, one key", vec![one_limit.clone()])),
-        with_memory(row("weir telemetry", vec![one_telemetry.clone()])),
-        row("weir suite, 10 rules", vec![suite(10)]),
-        with_memory(row("weir suite, 10,000 rules", vec![suite(10_000)])),
-        with_memory(row("weir three modules chained, 10,000 rules", chained(10_000))),
-        in_sidecar(row("weir policy, 10 rules", vec![one_policy(10)])),
-        in_sidecar(row("weir rate limit, one key", vec![one_limit.clone()])),
-        in_sidecar(row("weir telemetry", vec![one_telemetry.clone()])),
-        in_sidecar(row("weir suite, 10 rules", vec![suite(10)])),
-        row("weir policy, 10 rules on principals", vec![by_principal(10)]),
-        row("Envoy RBAC, 1 policy", vec![rbac(1)]),
-        row("Envoy RBAC, 10 policies", vec![rbac(10)]),
-        row("Envoy RBAC, 100 policies", vec![rbac(100)]),
-        row("Envoy RBAC, 1,000 policies", vec![rbac(1_000)]),
-        row("Envoy RBAC, 10,000 policies", vec![rbac(10_000)]),
-        row("Envoy RBAC, matcher tree of 10,000 exact paths", vec![rbac_matcher(10_000)]),
-        row("Envoy local rate limit, no key", vec![local_rate_limit()]),
-        row("Envoy Lua, reading two headers", vec![lua()]),
-    ])
+fn native_three(scene: Scene, rules: usize) -> Variant {
+    let filters = vec![native::rbac(rules), native::local_rate_limit(true)];
+    Variant { access_log: vec![native::stats_logger(scene)], ..plain(&three_name(rules), scene, filters) }
 }

@@ -1,0 +1,100 @@
+//! `docs/benchmarks.md`.
+
+use super::{Figures, grouped};
+use crate::measure::Spread;
+use crate::scene::Scene;
+use crate::variants::Pair;
+use std::fmt::Write as _;
+use std::process::Command;
+
+/// The whole page.
+///
+/// # Errors
+/// When the date is not known.
+pub(crate) fn page(version: &str, figures: &Figures) -> Result<String, String> {
+    let mut page = format!(
+        "# Benchmarks\n\n\
+         `make bench` writes this page; it was measured on Envoy {version}. One worker on a core of its\n\
+         own serves one keep-alive HTTP/1.1 connection. The request has four headers, the last rule\n\
+         allows it, and no limit refuses it. Both sides of a comparison do the same work, and their\n\
+         configurations come from one source (`wasm-tests/bench/src/rules.rs`).\n\n\
+         - **Plain Envoy**: plain text, and Envoy answers with a small direct response.\n\
+         - **Istio sidecar, inbound**: the node of a sidecar, mutual TLS with SPIFFE certificates, and\n  \
+         an upstream cluster with the metadata that Istio gives it.\n\
+         - **Istio sidecar, outbound**: the same without TLS, and with the metadata of the endpoint.\n\n\
+         ## Time\n\n"
+    );
+    time(&mut page, figures)?;
+    page.push_str(
+        "\n## Instructions\n\n\
+         Instructions of the whole Envoy process, counted by callgrind: the difference between a run\n\
+         of 400 and one of 200 requests, over 200, after a warm-up of 200. They repeat to within a few\n\
+         hundred, so they are the budget that a change is held to. They are not time: entering a VM,\n\
+         crossing back with bytes and evaluating CEL take more time per instruction than Envoy's own\n\
+         code. A lower count here does not make a cheaper filter.\n\n\
+         ![instructions added per request](benchmarks.svg)\n",
+    );
+    for scene in Scene::ALL {
+        let _ = write!(page, "\n### {}\n\n| variant | instructions | added |\n| --- | ---: | ---: |\n", scene.title());
+        for (name, all, added) in figures.instructions_of(scene) {
+            let _ = writeln!(page, "| {name} | {} | {} |", grouped(all), grouped(added));
+        }
+    }
+    memory(&mut page, figures);
+    page.push_str(PLAINLY);
+    Ok(page)
+}
+
+fn time(page: &mut String, figures: &Figures) -> Result<(), String> {
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().map_err(|error| format!("no date: {error}"))?;
+    let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
+    let rounds = figures.rounds.values().map(Vec::len).max().unwrap_or_default();
+    let _ = write!(
+        page,
+        "How many times as much CPU time a filter of ours adds to a request as what it is compared with.\n\
+         Each ratio is of one round, in which every variant serves 1,000 requests in turn; the table\n\
+         has the median of {rounds} rounds and their range, measured on {date}. Microseconds depend on\n\
+         the machine: `make bench` prints those of yours.\n\n\
+         Istio's own telemetry filter, `istio_stats`, is not part of Envoy, so it is not compared here;\n\
+         compare with the figures that Istio publishes.\n\n\
+         | ours | compared with | plain Envoy | sidecar, inbound |\n| --- | --- | ---: | ---: |\n"
+    );
+    let [plain, inbound] = [Scene::Plain, Scene::Inbound].map(|scene| figures.ratios_of(scene));
+    let shown = |Spread { low, middle, high }: &Spread| format!("{middle:.2} ({low:.2} - {high:.2})");
+    for ((Pair { ours, theirs }, plain), (_, inbound)) in plain.iter().zip(&inbound) {
+        let _ = writeln!(page, "| {ours} | {theirs} | {} | {} |", shown(plain), shown(inbound));
+    }
+    for scene in [Scene::Plain, Scene::Inbound] {
+        if let Some(rules) = figures.crossing(scene) {
+            let _ = write!(
+                page,
+                "\n{}: from about {rules:.0} rules on, Weir's policy takes less time than Envoy's RBAC.\n",
+                scene.title()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn memory(page: &mut String, figures: &Figures) {
+    page.push_str(
+        "\n## Memory and start\n\n\
+         Resident MiB above Envoy without a filter, with two workers and for each further one; and the\n\
+         time from start to ready and its CPU time with two workers, the least of three starts.\n\n\
+         | variant | MiB, 2 workers | MiB a worker | ready ms | CPU ms |\n| --- | ---: | ---: | ---: | ---: |\n",
+    );
+    for weight in &figures.weights {
+        let (two, each) = figures.memory_of(weight);
+        let _ = writeln!(
+            page,
+            "| {} | {two:.1} | {each:.1} | {:.0} | {:.0} |",
+            weight.name, weight.ready_millis, weight.ready_cpu_millis
+        );
+    }
+}
+
+const PLAINLY: &str = "\n## Where Envoy's own is cheaper\n\n\
+Any Wasm filter pays for entering the VM and for each crossing that hands bytes back. Envoy's RBAC\n\
+with few policies, its RBAC with a matcher tree of exact paths, its local rate limit and a Lua\n\
+script that reads two headers take less time than the filter of ours that does their work. RBAC\n\
+reads its list of policies one by one, so its cost grows with their number.\n";
