@@ -1,7 +1,7 @@
 //! What was decided, why, and by which rule.
 
-use crate::compile::{ALLOW, Compiled, DENY, SHADOW_ALLOW, SHADOW_DENY};
-use crate::evaluate::{Sections, Undecided};
+use crate::compiled::{ALLOW, Compiled, DENY, SHADOW_ALLOW, SHADOW_DENY};
+use crate::decide::{Sections, Undecided};
 
 /// Why a decision is as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,12 +1,12 @@
 //! The filter: what the shell calls.
 
 use crate::Decisions;
-use crate::compile::{Compiled, compile};
-use crate::evaluate::evaluate;
-use crate::read;
-use crate::report::{Capacity, Report, text};
-use crate::request::Scratch;
-use crate::workload::Proxy;
+use crate::compiled::{Compiled, compile};
+use crate::config;
+use crate::config::workload::Proxy;
+use crate::decide::evaluate;
+use crate::decide::request::Scratch;
+use crate::metrics::{Capacity, Report, text};
 use std::time::Duration;
 use weir_config::{Cursor, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
 use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict, Warning};
@@ -44,7 +44,7 @@ impl Policy {
     fn of(fields: Fields<'_>, name: &str, mode: Option<Mode>, node: &Node) -> Option<Self> {
         let at = fields.at().clone();
         let before = at.problems();
-        let read::Document { mode, workload, objects } = read::document(fields, mode, node)?;
+        let config::Document { mode, workload, objects } = config::document(fields, mode, node)?;
         if at.problems() != before {
             return None;
         }

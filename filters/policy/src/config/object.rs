@@ -1,6 +1,5 @@
 //! An AuthorizationPolicy as written, checked.
 
-use std::collections::BTreeMap;
 use weir_matching::Pattern;
 
 /// What a policy does with what it matches. Of Istio's actions CUSTOM is refused when read.
@@ -9,28 +8,6 @@ pub(crate) enum Action {
     Allow,
     Deny,
     Audit,
-}
-
-/// Which proxies a policy is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Workloads with all of these labels.
-    Labels(BTreeMap<String, String>),
-    /// What `targetRef(s)` names; one is enough.
-    Targets(Vec<(Target, String)>),
-}
-
-/// A kind of thing that a policy can target by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A Gateway of the Kubernetes Gateway API.
-    Gateway,
-    GatewayClass,
-    /// A Gateway of `networking.istio.io`.
-    IstioGateway,
-    HttpRoute,
-    /// A Service or a ServiceEntry.
-    Service,
 }
 
 /// One object that is for this workload.

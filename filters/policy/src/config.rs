@@ -1,12 +1,17 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
-mod object;
+pub(crate) mod object;
 mod rule;
+mod scope;
+mod selection;
+pub(crate) mod trust_domain;
 mod values;
+pub(crate) mod workload;
 
-use crate::object::{Action, Object};
-use crate::workload::Workload;
-use weir_config::{Fields, Mode};
+use crate::config::object::{Action, Object};
+use crate::config::workload::Workload;
+use std::collections::BTreeMap;
+use weir_config::{Cursor, Fields, Mode};
 use weir_model::Node;
 
 /// A document as written.
@@ -33,7 +38,7 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
     if let Some(at) = fields.take("workload") {
         workload.read(&at);
     }
-    let mut selection = object::Selection::of(&workload);
+    let mut selection = selection::Selection::of(&workload);
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
     }
@@ -56,6 +61,12 @@ fn escapes_by_second_name(object: &Object) -> bool {
     };
     let mut clauses = object.rules.iter().flat_map(|rule| &rule.groups).flatten().flatten();
     !object.dry_run && clauses.any(|clause| clause.key.is_identity() && clause.negated == escapes)
+}
+
+/// A map of strings.
+fn text_map(at: &Cursor<'_>) -> BTreeMap<String, String> {
+    let entries = at.map().unwrap_or_default().into_iter();
+    entries.filter_map(|(key, value)| Some((key.to_owned(), value.string()?.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One rule: `from`, `to` and `when`, each field a clause.
 
 use super::values;
-use crate::object::{Alternative, Clause, Group, Key, Rule};
+use crate::config::object::{Alternative, Clause, Group, Key, Rule};
 use weir_config::{Cursor, Fields, Value};
 
 /// Fields of `source`, each with its negation.

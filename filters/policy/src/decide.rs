@@ -1,57 +1,13 @@
 //! Deciding which rules match one request.
 
-use crate::compile::{ALLOW, Asked, Compiled, DENY, Running, SECTIONS, SHADOW_ALLOW, SHADOW_DENY, Test};
-use crate::field::Field;
-use crate::request::{Request, Scratch};
+pub(crate) mod memo;
+pub(crate) mod request;
+
+use crate::compiled::field::Field;
+use crate::compiled::{ALLOW, Asked, Compiled, DENY, Running, SECTIONS, SHADOW_ALLOW, SHADOW_DENY, Test};
+use crate::decide::request::{Request, Scratch};
+use memo::Outcome;
 use weir_matching::{Pattern, has_service_account, namespaces, trust_domain};
-
-/// What a test says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    No,
-    Yes,
-    /// The field could not be read.
-    Unknown,
-}
-
-/// What each test said about the current request. An entry counts only if it carries the current generation, so nothing
-/// is cleared between requests.
-#[derive(Debug, Default)]
-pub(crate) struct Memo {
-    entries: Vec<u32>,
-    generation: u32,
-}
-
-impl Memo {
-    fn start(&mut self, tests: usize) {
-        self.generation = self.generation.wrapping_add(4);
-        if self.generation == 0 || self.entries.len() != tests {
-            self.entries.clear();
-            self.entries.resize(tests, 0);
-            self.generation = 4;
-        }
-    }
-
-    fn ask(&mut self, number: u32, test: impl FnOnce(usize) -> Outcome) -> Outcome {
-        let Ok(place) = usize::try_from(number) else { return Outcome::Unknown };
-        let Some(entry) = self.entries.get_mut(place) else { return Outcome::Unknown };
-        if *entry & !3 == self.generation {
-            return match *entry & 3 {
-                0 => Outcome::No,
-                1 => Outcome::Yes,
-                _ => Outcome::Unknown,
-            };
-        }
-        let outcome = test(place);
-        *entry = self.generation
-            | match outcome {
-                Outcome::No => 0,
-                Outcome::Yes => 1,
-                Outcome::Unknown => 2,
-            };
-        outcome
-    }
-}
 
 /// A rule that cannot be judged, and a field of it that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

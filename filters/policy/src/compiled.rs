@@ -1,10 +1,12 @@
 //! From objects to rules in order, with shared tests and an index.
 
 mod anchors;
+pub(crate) mod field;
 
-use crate::field::Field;
-use crate::object::{Action, Clause, Key, Object, Rule};
-use crate::workload::Workload;
+use crate::compiled::field::Field;
+use crate::config::object::{Action, Clause, Key, Object, Rule};
+use crate::config::workload::Workload;
+use crate::demand::demand;
 use std::collections::BTreeMap;
 use weir_config::Cursor;
 use weir_matching::{Index, Pattern};
@@ -144,28 +146,6 @@ pub(crate) fn compile(objects: &[Object], workload: &Workload, at: &Cursor<'_>) 
         ignore_path_parameters: workload.ignore_path_parameters,
         asks_authenticated,
     })
-}
-
-fn demand(
-    fields: &[Field],
-    direct_address: Option<&Attribute>,
-    peer_uri_sans: Option<&Attribute>,
-    asks_authenticated: bool,
-) -> Demand {
-    let mut demand = Demand { request_headers: fields.iter().any(|field| field.is_in_headers()), ..Demand::default() };
-    demand.attributes.extend(fields.iter().filter_map(|field| field.attribute()));
-    if fields.contains(&Field::DIRECT_ADDRESS) {
-        demand.attributes.extend(direct_address.cloned());
-    }
-    if asks_authenticated {
-        // `*` holds for a certificate with a name of any kind.
-        demand.attributes.extend([Attribute::PeerDnsSan, Attribute::PeerSubject]);
-    }
-    if fields.iter().any(|field| field.is_identity()) {
-        demand.attributes.insert(Attribute::PeerPrincipal);
-        demand.attributes.extend(peer_uri_sans.cloned());
-    }
-    demand
 }
 
 /// Gives equal tests one number.

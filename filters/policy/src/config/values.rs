@@ -1,7 +1,7 @@
 //! The values of a clause: text to patterns, by what the clause looks at.
 
-use crate::TrustDomains;
-use crate::object::Key;
+use super::trust_domain::TrustDomains;
+use crate::config::object::Key;
 use weir_config::Cursor;
 use weir_matching::{Cidr, Glob, Pattern, Template};
 

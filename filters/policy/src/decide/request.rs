@@ -1,7 +1,7 @@
 //! The values of one request that some test looks at.
 
-use crate::compile::Compiled;
-use crate::field::Field;
+use crate::compiled::Compiled;
+use crate::compiled::field::Field;
 use std::net::IpAddr;
 use weir_matching::{Candidates, SPIFFE_ID_BYTES, service_accounts, socket_address, without_parameters, without_query};
 use weir_model::{Attribute, Facts};
@@ -14,7 +14,7 @@ pub(crate) struct Scratch {
     path: Vec<u8>,
     account: Vec<u8>,
     pub(crate) candidates: Candidates,
-    pub(crate) memo: crate::evaluate::Memo,
+    pub(crate) memo: super::memo::Memo,
 }
 
 impl Scratch {
