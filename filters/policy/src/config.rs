@@ -8,11 +8,16 @@ pub(crate) mod trust_domain;
 mod values;
 pub(crate) mod workload;
 
-use crate::config::object::{Action, Object};
+use crate::config::object::{Action, Field, Object};
 use crate::config::workload::Workload;
 use std::collections::BTreeMap;
 use weir_config::{Cursor, Fields, Mode};
+use weir_matching::Names;
 use weir_model::Node;
+
+/// The most headers by name that rules can look at: what rules look at is numbered with 16 bits. Of more, some would never
+/// match.
+pub(crate) const HEADERS: usize = 65_523;
 
 /// A document as written.
 #[derive(Debug)]
@@ -48,6 +53,15 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
                        a peer is not refused for another one; give `workload.peerUriSans` if certificates can have several";
         at.warning("one-uri-san", message);
     }
+    let mut headers = Names::default();
+    for clause in objects.iter().filter(|object| object.action != Action::Audit).flat_map(Object::clauses) {
+        if let Field::Header(name) = &clause.field {
+            headers.intern(name.as_bytes());
+        }
+    }
+    if headers.len() > HEADERS {
+        at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
+    }
     fields.finish();
     Some(Document { mode: mode?, workload, objects })
 }
@@ -59,8 +73,7 @@ fn escapes_by_second_name(object: &Object) -> bool {
         Action::Allow => true,
         Action::Audit => return false,
     };
-    let mut clauses = object.rules.iter().flat_map(|rule| &rule.groups).flatten().flatten();
-    !object.dry_run && clauses.any(|clause| clause.key.is_identity() && clause.negated == escapes)
+    !object.dry_run && object.clauses().any(|clause| clause.field.is_identity() && clause.negated == escapes)
 }
 
 /// A map of strings.

@@ -1,19 +1,32 @@
 //! Deciding which rules match one request.
+//!
+//! A condition holds, does not, or cannot be judged because what it looks at could not be read (Kleene's three values): a
+//! rule that hangs on the unknown may match, and that is decided only where no other part settles it.
 
-pub(crate) mod memo;
 pub(crate) mod request;
 
-use crate::compiled::field::Field;
-use crate::compiled::{ALLOW, Asked, Compiled, DENY, Running, SECTIONS, SHADOW_ALLOW, SHADOW_DENY, Test};
-use crate::decide::request::{Request, Scratch};
-use memo::Outcome;
-use weir_matching::{Pattern, has_service_account, namespaces, trust_domain};
+use crate::compiled::rule::{CompiledRule, Condition, Values};
+use crate::compiled::{Compiled, Section};
+use crate::config::object::Action;
+use request::Request;
+use weir_matching::{BitSet, Candidates};
+use weir_model::Facts;
 
-/// A rule that cannot be judged, and a field of it that is not known.
+/// What a condition says, or a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    No,
+    Yes,
+    /// The field could not be read.
+    Unknown,
+}
+
+/// A rule that cannot be judged, and what is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Undecided {
     pub(crate) rule: u32,
-    pub(crate) field: Field,
+    /// Such as `direct-address`.
+    pub(crate) unknown: &'static str,
 }
 
 /// What came of one section.
@@ -25,127 +38,149 @@ pub(crate) struct Found {
     pub(crate) undecided: Option<Undecided>,
 }
 
-/// What came of each section. Where DENY refuses, ALLOW is not looked at.
-pub(crate) type Sections = [Found; SECTIONS];
+/// Memory kept between requests, so that a request allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    request: Request,
+    candidates: Candidates,
+    memo: Memo,
+    found: Vec<Found>,
+}
 
-/// Finds the first rule of each section that matches, and one that may.
-pub(crate) fn evaluate(compiled: &Compiled, request: &Request<'_>, scratch: &mut Scratch) -> Sections {
-    scratch.memo.start(compiled.tests.len());
-    scratch.probe(compiled, request);
-    let Scratch { candidates, memo, .. } = scratch;
-    let mut sections = Sections::default();
+/// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at.
+pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> &'s [Found] {
+    let Scratch { request, candidates, memo, found } = scratch;
+    let index = &compiled.index;
+    request.read(compiled, facts);
+    candidates.start(index);
+    request.hits.members().iter().for_each(|pattern| candidates.hit(index, *pattern));
+    for dimension in request.unknown.members() {
+        let dimension = u16::try_from(*dimension).unwrap_or(u16::MAX);
+        candidates.hit(index, compiled.unknown_key(dimension));
+    }
+    memo.start(compiled.rules.long_lists());
+    found.clear();
+    found.resize(compiled.sections.len(), Found::default());
     let mut from = 0u32;
-    while let Some(number) = compiled.index.next(from, candidates) {
-        let section = compiled.ends.iter().position(|end| number < *end).unwrap_or(SHADOW_ALLOW);
-        let last = match section {
-            DENY => ALLOW,
-            SHADOW_DENY => SHADOW_ALLOW,
-            other => other,
-        };
-        let end = |section: usize| compiled.ends.get(section).copied().unwrap_or(u32::MAX);
-        let Some(rule) = usize::try_from(number).ok().and_then(|place| compiled.rules.get(place)) else { break };
-        let Some(found) = sections.get_mut(section) else { break };
+    while let Some(number) = candidates.next(index, from) {
+        let place = compiled.sections.iter().position(|section| number < section.end).unwrap_or(usize::MAX);
+        let (Some(section), Some(found)) = (compiled.sections.get(place), found.get_mut(place)) else { break };
+        let Some(rule) = compiled.rules.get(number) else { break };
         from = number.saturating_add(1);
-        let mut ask = |test| memo.ask(test, |place| ask(compiled, request, place));
-        match matches(rule, &mut ask) {
+        let mut judge = Judge { compiled, request, memo };
+        match judge.rule(rule) {
             Outcome::No => {}
             // The rest of the section cannot change the answer, nor can what comes after a refusal.
             Outcome::Yes => {
                 found.matched = Some(number);
-                from = end(last).max(from);
+                from = settled(&compiled.sections, section).max(from);
             }
             Outcome::Unknown if found.undecided.is_none() => {
-                let field = unknown_field(compiled, rule, &mut ask);
-                found.undecided = Some(Undecided { rule: number, field });
+                found.undecided = judge.unknown(rule).map(|unknown| Undecided { rule: number, unknown });
             }
             Outcome::Unknown => {}
         }
     }
-    sections
+    found
 }
 
-/// Whether a rule matches, as far as that is known.
-pub(crate) fn matches(rule: &Running, ask: &mut impl FnMut(u32) -> Outcome) -> Outcome {
-    let mut all = Outcome::Yes;
-    for group in &rule.groups {
-        let mut any = Outcome::No;
-        for alternative in group {
-            match holds_all(alternative, ask) {
-                Outcome::No => {}
-                Outcome::Yes => {
-                    any = Outcome::Yes;
-                    break;
+/// The number of the first rule that still matters once a rule of `section` has matched.
+fn settled(sections: &[Section], section: &Section) -> u32 {
+    if section.action != Action::Deny {
+        return section.end;
+    }
+    let alike = sections.iter().filter(|other| other.enforcement == section.enforcement);
+    alike.map(|other| other.end).max().unwrap_or(section.end)
+}
+
+/// What came of long lists of values, by their numbers.
+#[derive(Debug, Default)]
+struct Memo {
+    asked: BitSet,
+    hit: BitSet,
+}
+
+impl Memo {
+    fn start(&mut self, lists: usize) {
+        self.asked.start(lists);
+        self.hit.start(lists);
+    }
+}
+
+/// Judges rules on one request.
+struct Judge<'r> {
+    compiled: &'r Compiled,
+    request: &'r Request,
+    memo: &'r mut Memo,
+}
+
+impl Judge<'_> {
+    /// Whether a rule matches, as far as that is known.
+    fn rule(&mut self, rule: &CompiledRule) -> Outcome {
+        let compiled = self.compiled;
+        let mut all = Outcome::Yes;
+        for part in compiled.rules.parts(rule) {
+            let mut any = Outcome::No;
+            for item in part {
+                match self.item(item) {
+                    Outcome::No => {}
+                    Outcome::Yes => {
+                        any = Outcome::Yes;
+                        break;
+                    }
+                    Outcome::Unknown => any = Outcome::Unknown,
                 }
-                Outcome::Unknown => any = Outcome::Unknown,
+            }
+            match any {
+                Outcome::No => return Outcome::No,
+                Outcome::Yes => {}
+                Outcome::Unknown => all = Outcome::Unknown,
             }
         }
-        match any {
-            Outcome::No => return Outcome::No,
-            Outcome::Yes => {}
-            Outcome::Unknown => all = Outcome::Unknown,
+        all
+    }
+
+    fn item(&mut self, item: &[Condition]) -> Outcome {
+        let mut all = Outcome::Yes;
+        for condition in item {
+            match self.condition(condition) {
+                Outcome::No => return Outcome::No,
+                Outcome::Yes => {}
+                Outcome::Unknown => all = Outcome::Unknown,
+            }
+        }
+        all
+    }
+
+    fn condition(&mut self, condition: &Condition) -> Outcome {
+        if self.request.is_unknown(condition.dimension) {
+            return Outcome::Unknown;
+        }
+        if self.is_hit(condition) != condition.negated { Outcome::Yes } else { Outcome::No }
+    }
+
+    /// Whether a value of the request matches one of the condition's.
+    fn is_hit(&mut self, condition: &Condition) -> bool {
+        let hits = &self.request.hits;
+        match condition.values {
+            Values::One(value) => hits.contains(value),
+            Values::Few(_) => self.compiled.rules.values(condition).iter().any(|value| hits.contains(*value)),
+            Values::Many(list) => {
+                if self.memo.asked.insert(list) {
+                    let values = self.compiled.rules.values(condition);
+                    if hits.members().iter().any(|hit| values.binary_search(hit).is_ok()) {
+                        self.memo.hit.insert(list);
+                    }
+                }
+                self.memo.hit.contains(list)
+            }
         }
     }
-    all
-}
 
-fn holds_all(alternative: &[Asked], ask: &mut impl FnMut(u32) -> Outcome) -> Outcome {
-    let mut all = Outcome::Yes;
-    for (test, negated) in alternative {
-        match ask(*test) {
-            Outcome::Unknown => all = Outcome::Unknown,
-            outcome if (outcome == Outcome::Yes) == *negated => return Outcome::No,
-            _ => {}
-        }
-    }
-    all
-}
-
-/// The first field of a rule that is not known.
-fn unknown_field(compiled: &Compiled, rule: &Running, ask: &mut impl FnMut(u32) -> Outcome) -> Field {
-    let asked = rule.groups.iter().flatten().flatten();
-    let unknown = asked.map(|(test, _)| *test).find(|test| ask(*test) == Outcome::Unknown);
-    let test = unknown.and_then(|test| compiled.tests.get(usize::try_from(test).ok()?));
-    test.map_or(Field::PRINCIPAL, |test| test.field)
-}
-
-fn ask(compiled: &Compiled, request: &Request<'_>, place: usize) -> Outcome {
-    let Some(test) = compiled.tests.get(place) else { return Outcome::Unknown };
-    if test.field.is_vital() && request.is_unknown(test.field) {
-        return Outcome::Unknown;
-    }
-    if holds(test, request) { Outcome::Yes } else { Outcome::No }
-}
-
-fn holds(test: &Test, request: &Request<'_>) -> bool {
-    let any_of = &test.any_of;
-    match test.field {
-        Field::DIRECT_ADDRESS | Field::REMOTE_ADDRESS | Field::DESTINATION_ADDRESS => {
-            let Some(address) = request.address(test.field) else { return false };
-            any_of.iter().any(|pattern| matches!(pattern, Pattern::Cidr(cidr) if cidr.contains(address)))
-        }
-        Field::PRINCIPAL if request.authenticated && any_of.contains(&Pattern::Present) => true,
-        field if field.is_identity() => {
-            let named = if field == Field::NAMESPACE { Field::NAMESPACE } else { Field::PRINCIPAL };
-            let ids = request.values.iter().filter(|(known, _)| *known == named);
-            ids.into_iter().any(|(_, id)| any_of.iter().any(|pattern| is_identity(field, pattern, id)))
-        }
-        field => {
-            let values = request.values.iter().filter(|(known, _)| *known == field);
-            values.into_iter().any(|(_, value)| any_of.iter().any(|pattern| pattern.matches(value)))
-        }
-    }
-}
-
-/// Whether one name of the peer matches: a whole URI for namespaces, for the rest a SPIFFE ID without its scheme.
-fn is_identity(field: Field, pattern: &Pattern, id: &[u8]) -> bool {
-    match (field, pattern) {
-        (Field::NAMESPACE, Pattern::Glob(glob)) => glob.matches(id),
-        (Field::NAMESPACE, Pattern::Exact(name)) => namespaces(id).any(|found| *found == **name),
-        (Field::SERVICE_ACCOUNT, Pattern::Exact(account)) => has_service_account(id, account),
-        // Any SPIFFE ID, also one without a path.
-        (Field::TRUST_DOMAIN, Pattern::Any) => true,
-        (Field::TRUST_DOMAIN, pattern) => trust_domain(id).is_some_and(|domain| pattern.matches(domain)),
-        (Field::PRINCIPAL, pattern) => pattern.matches(id),
-        _ => false,
+    /// What is not known of the first condition of a rule that cannot be judged.
+    fn unknown(&self, rule: &CompiledRule) -> Option<&'static str> {
+        let conditions = self.compiled.rules.parts(rule).flatten().flatten();
+        let mut unknown = conditions.filter(|condition| self.request.is_unknown(condition.dimension));
+        self.compiled.dimensions.fail_closed(unknown.next()?.dimension)
     }
 }

@@ -112,8 +112,9 @@ impl Template {
         &self.head
     }
 
-    pub(crate) fn has_rest(&self) -> bool {
-        self.tail.is_some()
+    /// With `{**}`: the literal that follows it, perhaps empty.
+    pub(crate) fn tail(&self) -> Option<&[u8]> {
+        self.tail.as_deref()
     }
 }
 
@@ -133,7 +134,7 @@ fn check_literal(literal: &str, last: bool) -> Result<(), TemplateError> {
 }
 
 /// What the operators match besides `/`.
-fn is_segment_byte(byte: u8) -> bool {
+pub(crate) fn is_segment_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()+,;:@=*".contains(&byte)
 }
 

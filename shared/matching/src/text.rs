@@ -83,6 +83,21 @@ impl Glob {
         Self { first: parts.next().unwrap_or_default(), rest: parts.collect() }
     }
 
+    /// What a value begins with if it matches.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// The text that it was read from.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let mut text = self.first.to_vec();
+        for part in &self.rest {
+            text.push(b'*');
+            text.extend_from_slice(part);
+        }
+        text
+    }
+
     /// Whether the whole of `value` matches.
     pub fn matches(&self, value: &[u8]) -> bool {
         let Some((last, middle)) = self.rest.split_last() else { return *self.first == *value };

@@ -1,14 +1,14 @@
-//! What loading and deciding cost: `measure [RULES]...`, by default 10, 1,000 and 10,000 rules.
+//! What loading and deciding cost: `measure [SHAPE] [RULES]...`, by default all shapes with 10, 1,000 and 10,000 rules.
 //!
 //! A line for each shape and number of rules says how long loading took, how many bytes it needed at most and keeps, and
-//! the time of one decision. For instructions instead of time, which are the same in each run:
+//! the time of one decision. For instructions instead of time, which are the same in each run, ask for one line:
 //!
 //! ```sh
 //! CARGO_PROFILE_RELEASE_STRIP=false cargo build --release --example measure -p weir-policy
-//! valgrind --tool=callgrind --toggle-collect='*one_decision*' --dump-after='*one_decision*' target/release/examples/measure
+//! valgrind --tool=callgrind --toggle-collect='*one_decision*' target/release/examples/measure Negations 10000
 //! ```
 //!
-//! writes a file for each line, in their order, with the instructions of that decision as its `totals`.
+//! What valgrind says it `Collected` is the instructions of that decision.
 
 mod shapes;
 
@@ -90,9 +90,13 @@ fn measure(shape: Shape, count: usize) {
 }
 
 fn main() {
-    let asked: Vec<usize> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
-    let counts = if asked.is_empty() { vec![10, 1000, 10_000] } else { asked };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let counts: Vec<usize> = arguments.iter().filter_map(|text| text.parse().ok()).collect();
+    let counts = if counts.is_empty() { vec![10, 1000, 10_000] } else { counts };
+    let names: Vec<&String> = arguments.iter().filter(|text| text.parse::<usize>().is_err()).collect();
     for shape in Shape::ALL {
-        counts.iter().for_each(|count| measure(shape, *count));
+        if names.is_empty() || names.contains(&&format!("{shape:?}")) {
+            counts.iter().for_each(|count| measure(shape, *count));
+        }
     }
 }

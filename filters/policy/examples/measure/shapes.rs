@@ -35,8 +35,8 @@ pub(crate) enum Shape {
 const NESTED: usize = 1000;
 
 impl Shape {
-    /// All shapes in their hardest form.
-    pub(crate) const ALL: [Self; 11] = [
+    /// All shapes, in their easiest form and their hardest.
+    pub(crate) const ALL: [Self; 13] = [
         Self::ExactPaths,
         Self::Negations,
         Self::NegationsOnly,
@@ -44,7 +44,9 @@ impl Shape {
         Self::AddressRanges,
         Self::NamespacePatterns,
         Self::HeaderNames,
+        Self::CopiesOfHeader(1),
         Self::CopiesOfHeader(90),
+        Self::ValuesOfHeader(1),
         Self::ValuesOfHeader(90),
         Self::NestedPrefixes(1001),
         Self::NestedSuffixes(1001),

@@ -180,7 +180,7 @@ fn an_unknown_address_fails_closed() {
 
 #[test]
 fn every_header_name_counts_or_the_document_is_refused() {
-    use crate::compiled::HEADERS;
+    use crate::config::HEADERS;
     let spec = |count: usize| {
         let conditions =
             (0..count).map(|n| format!(r#"{{"when":[{{"key":"request.headers[h{n:05}]","values":["*"]}}]}}"#));
