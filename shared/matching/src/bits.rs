@@ -9,15 +9,23 @@ pub struct BitSet {
 
 impl BitSet {
     /// Empties the set and makes room for the numbers below `end`; others are never members.
+    #[inline]
     pub fn start(&mut self, end: usize) {
-        for member in self.members.drain(..) {
-            if let Some(word) = self.words.get_mut(word_of(member)) {
-                *word = 0;
-            }
+        if !self.members.is_empty() {
+            self.clear();
         }
         if self.words.len() < end.div_ceil(64) {
             self.words.resize(end.div_ceil(64), 0);
         }
+    }
+
+    fn clear(&mut self) {
+        for member in &self.members {
+            if let Some(word) = self.words.get_mut(word_of(*member)) {
+                *word = 0;
+            }
+        }
+        self.members.clear();
     }
 
     /// Adds `number`; whether it was not there.

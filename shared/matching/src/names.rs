@@ -41,7 +41,7 @@ impl Names {
     /// The number of `name`, if it has one.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<u32> {
-        if self.lengths.get(name.len()).is_some_and(|known| !known) {
+        if self.is_empty() || self.lengths.get(name.len()).is_some_and(|known| !known) {
             return None;
         }
         self.table.get(0, Hash::of(name), name)

@@ -131,12 +131,18 @@ impl RuleIndex {
         range.and_then(|(start, end)| self.pool.get(start..end)).unwrap_or_default()
     }
 
-    /// The words of a bitmap, and the bitmap of those that are not zero.
-    fn bitmap(&self, number: u32) -> (&[u64], &[u64]) {
-        let size = self.words + self.words.div_ceil(64);
-        let start = usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(size);
-        let bitmap = self.bitmaps.get(start..start.saturating_add(size));
-        bitmap.and_then(|bitmap| bitmap.split_at_checked(self.words)).unwrap_or_default()
+    /// One word of a bitmap.
+    #[inline]
+    fn word(&self, bitmap: u32, place: usize) -> u64 {
+        let start = usize::try_from(bitmap).unwrap_or(usize::MAX).saturating_mul(self.words + self.words.div_ceil(64));
+        self.bitmaps.get(start.saturating_add(place)).copied().unwrap_or(0)
+    }
+
+    /// Which words of a bitmap are not zero, itself a bitmap.
+    fn used_words(&self, bitmap: u32) -> &[u64] {
+        let (words, used) = (self.words, self.words.div_ceil(64));
+        let start = usize::try_from(bitmap).unwrap_or(usize::MAX).saturating_mul(words + used).saturating_add(words);
+        self.bitmaps.get(start..start.saturating_add(used)).unwrap_or_default()
     }
 }
 

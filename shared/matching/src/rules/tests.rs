@@ -47,7 +47,7 @@ fn the_index_finds_what_walking_the_lists_finds() {
     for rules in [1u32, 63, 64, 65, 1000, 9000] {
         let mut keys = RuleKeys { rules: rules as usize, keys: 40, ..RuleKeys::default() };
         keys.always = (0..rules).filter(|rule| rule % 997 == 3).collect();
-        let posts = |key: u32, rule: u32| rule % (key * key * key + 1) == 0;
+        let posts = |key: u32, rule: u32| rule.is_multiple_of(key * key * key + 1);
         let excludes = |key: u32, rule: u32| key % 2 == 1 && rule % (key + 3) == 1;
         for key in 0..40 {
             (0..rules).rev().filter(|rule| posts(key, *rule)).for_each(|rule| keys.posted.add(key, rule));
