@@ -47,20 +47,34 @@ pub(crate) struct Scratch {
     found: Vec<Found>,
 }
 
+impl Scratch {
+    /// Room for requests that are decided by `compiled`.
+    pub(crate) fn new(compiled: &Compiled) -> Self {
+        let mut scratch = Self::default();
+        scratch.start(compiled);
+        scratch
+    }
+
+    fn start(&mut self, compiled: &Compiled) {
+        self.request.start(compiled);
+        self.candidates.start(&compiled.index);
+        self.memo.start(compiled.rules.long_lists());
+        self.found.clear();
+        self.found.resize(compiled.sections.len(), Found::default());
+    }
+}
+
 /// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at.
 pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> &'s [Found] {
+    scratch.start(compiled);
     let Scratch { request, candidates, memo, found } = scratch;
     let index = &compiled.index;
     request.read(compiled, facts);
-    candidates.start(index);
     request.hits.members().iter().for_each(|pattern| candidates.hit(index, *pattern));
     for dimension in request.unknown.members() {
         let dimension = u16::try_from(*dimension).unwrap_or(u16::MAX);
         candidates.hit(index, compiled.unknown_key(dimension));
     }
-    memo.start(compiled.rules.long_lists());
-    found.clear();
-    found.resize(compiled.sections.len(), Found::default());
     let mut from = 0u32;
     while let Some(number) = candidates.next(index, from) {
         let place = compiled.sections.iter().position(|section| number < section.end).unwrap_or(usize::MAX);

@@ -53,6 +53,7 @@ impl Policy {
         if mode == Mode::Off {
             request = Demand::idle();
         }
+        let scratch = Scratch::new(&compiled);
         Self {
             compiled,
             mode,
@@ -61,7 +62,7 @@ impl Policy {
             inbound_only,
             said_inert: false,
             metrics: DecisionMetrics::new(name),
-            scratch: Scratch::default(),
+            scratch,
             warnings: Vec::new(),
         }
     }

@@ -15,8 +15,13 @@ impl BitSet {
             self.clear();
         }
         if self.words.len() < end.div_ceil(64) {
-            self.words.resize(end.div_ceil(64), 0);
+            self.make_room(end);
         }
+    }
+
+    fn make_room(&mut self, end: usize) {
+        self.words.resize(end.div_ceil(64), 0);
+        self.members.reserve(end.min(16));
     }
 
     fn clear(&mut self) {

@@ -26,10 +26,14 @@ impl Request {
         !self.unknown.is_empty() && self.unknown.contains(dimension.into())
     }
 
-    /// Reads the request that `facts` are about.
-    pub(crate) fn read(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
+    /// Forgets the request before.
+    pub(super) fn start(&mut self, compiled: &Compiled) {
         self.hits.start(compiled.patterns.len());
         self.unknown.start(compiled.dimensions.named_by_field());
+    }
+
+    /// Reads the request that `facts` are about.
+    pub(super) fn read(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
         if compiled.dimensions.has_headers() {
             self.read_headers(compiled, facts);
         }

@@ -34,6 +34,7 @@ impl Candidates {
         }
         if self.words.len() < index.words {
             self.words.resize(index.words, 0);
+            self.used.reserve(index.words.min(16));
         }
         self.lists.start(index.few);
         self.united.start(index.bitmap_count);
