@@ -3,6 +3,36 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A range of IPv4 or IPv6 addresses. An IPv4 range holds no IPv6 address, mapped ones included, and the reverse.
+///
+/// Bits behind the length do not count, so both of these are the 65,536 addresses that begin with `10.1`:
+///
+/// ```
+/// use weir_matching::Cidr;
+///
+/// assert_eq!(Cidr::parse("10.1.2.3/16"), Cidr::parse("10.1.0.0/16"));
+/// assert!(Cidr::parse("10.1.2.3/16").is_some_and(|range| range.contains([10, 1, 255, 255].into())));
+/// assert!(Cidr::parse("10.1.2.3/16").is_some_and(|range| !range.contains([10, 2, 0, 0].into())));
+/// ```
+///
+/// An address without a length is a range of one:
+///
+/// ```
+/// use weir_matching::Cidr;
+///
+/// assert_eq!(Cidr::parse("fd00::7"), Cidr::parse("fd00::7/128"));
+/// assert_eq!(Cidr::parse("10.1.2.3/33"), None);
+/// ```
+///
+/// All of IPv4 holds no IPv6 address:
+///
+/// ```
+/// use std::net::{IpAddr, Ipv6Addr};
+/// use weir_matching::Cidr;
+///
+/// let mapped = IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x0a01, 0x0203));
+/// assert!(Cidr::parse("0.0.0.0/0").is_some_and(|range| !range.contains(mapped)));
+/// assert!(Cidr::parse("::/0").is_some_and(|range| range.contains(mapped)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
     address: IpAddr,

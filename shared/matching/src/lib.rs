@@ -11,6 +11,8 @@ mod identity;
 mod names;
 mod path;
 mod patterns;
+#[cfg(test)]
+mod rows;
 mod rules;
 mod sort;
 mod table;

@@ -3,6 +3,39 @@
 use crate::{Cidr, Template};
 
 /// One value of a policy field, ready to be compared.
+///
+/// A `*` begins or ends a pattern; anywhere else it is a character as others:
+///
+/// ```
+/// use weir_matching::Pattern;
+///
+/// assert!(Pattern::parse("/items/*").matches(b"/items/7/reviews"));
+/// assert!(Pattern::parse("*.json").matches(b"/items/7.json"));
+/// assert!(!Pattern::parse("/items/*/reviews").matches(b"/items/7/reviews"));
+/// assert!(!Pattern::parse("/items").matches(b"/items/"), "the whole value is compared");
+/// ```
+///
+/// `*` alone asks that there is a value. Whether that may be empty depends on the field: for a header it may, for a path
+/// not.
+///
+/// ```
+/// use weir_matching::Pattern;
+///
+/// assert!(!Pattern::parse("*").matches(b""));
+/// assert!(Pattern::parse("*").even_empty().matches(b""));
+/// ```
+///
+/// Letters are compared as they are, but for hosts, which are compared in lower case. A port is a part of the host:
+///
+/// ```
+/// use weir_matching::{Pattern, normalized_host};
+///
+/// let mut host = Vec::new();
+/// normalized_host(b"WWW.Shop.Example:8080", &mut host);
+/// assert!(Pattern::parse_lower("www.SHOP.example:*").matches(&host));
+/// assert!(!Pattern::parse_lower("www.shop.example").matches(&host));
+/// assert!(!Pattern::parse("GET").matches(b"get"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pattern {
     /// The same bytes.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -23,13 +24,16 @@ fn parts() {
         (b"td/ns/ns/ns/ns/x", Some("td"), &["ns", "ns", "ns"], &[]),
         (b"", None, &[], &[]),
     ];
+    let mut rows = Rows::default();
     for (id, domain, spaces, accounts) in cases {
-        assert_eq!(trust_domain(id).map(text).as_deref(), domain, "{id:?}");
+        let name = text(id);
+        rows.check((&name, "trust domain"), trust_domain(id).map(text).as_deref(), domain);
         let namespaces = after_namespace_marks(id).filter_map(|rest| Some(split(rest)?.0));
-        assert_eq!(namespaces.map(text).collect::<Vec<_>>(), spaces, "{id:?}");
+        rows.check((&name, "namespaces"), namespaces.map(text).collect::<Vec<_>>(), spaces);
         let found: Vec<String> = service_accounts(id).map(|(ns, sa)| format!("{}/{}", text(ns), text(sa))).collect();
-        assert_eq!(found, accounts, "{id:?}");
+        rows.check((&name, "service accounts"), found, accounts);
     }
+    rows.end();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::Template;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -62,7 +63,7 @@ fn all() -> (Patterns, Vec<u32>) {
 #[test]
 fn looking_up_finds_what_each_pattern_alone_matches() {
     let (patterns, _) = all();
-    let mut failures = Vec::new();
+    let mut rows = Rows::default();
     let pieces = ["/", "a", "b", "x", "y", "z", ".png", "c", "ab", "\u{e4}", "/x/", " "];
     let mut hits = BitSet::default();
     let mut values: Vec<String> = vec![String::new()];
@@ -83,31 +84,27 @@ fn looking_up_finds_what_each_pattern_alone_matches() {
         patterns.look_up(0, value.as_bytes(), &mut hits);
         patterns.look_up(9, value.as_bytes(), &mut hits);
         for (text, number) in PATTERNS.iter().zip(0u32..) {
-            if hits.contains(number) != pattern(text).matches(value.as_bytes()) {
-                failures.push(format!("{text} {value}: {}", hits.contains(number)));
-            }
+            rows.check((text, value), hits.contains(number), pattern(text).matches(value.as_bytes()));
         }
     }
-    assert!(failures.is_empty(), "{failures:#?}");
+    rows.end();
 }
 
 #[test]
 fn addresses_hit_the_ranges_that_hold_them() {
     let (patterns, _) = all();
     let mut hits = BitSet::default();
-    let mut failures = Vec::new();
+    let mut rows = Rows::default();
     for address in ["10.1.2.3", "10.1.2.4", "10.2.2.3", "11.0.0.0", "fd12::1", "::1"] {
         let address: IpAddr = address.parse().unwrap();
         hits.start(patterns.len());
         patterns.look_up_address(1, address, &mut hits);
         for (text, number) in PATTERNS.iter().zip(0u32..) {
             let expected = matches!(pattern(text), Pattern::Cidr(cidr) if cidr.contains(address));
-            if hits.contains(number) != expected {
-                failures.push(format!("{text} {address}: {}", hits.contains(number)));
-            }
+            rows.check((text, address), hits.contains(number), expected);
         }
     }
-    assert!(failures.is_empty(), "{failures:#?}");
+    rows.end();
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -31,14 +32,11 @@ fn hits_lead_to_their_rules_in_order_and_each_once() {
         (&[77], &[4]),
     ];
     let mut kept = Candidates::default();
-    let mut failures = Vec::new();
+    let mut rows = Rows::default();
     for (hits, expected) in cases {
-        let found = candidates(&index, &mut kept, hits);
-        if found != expected {
-            failures.push(format!("{hits:?}: {found:?}, expected {expected:?}"));
-        }
+        rows.check(hits, candidates(&index, &mut kept, hits), expected);
     }
-    assert!(failures.is_empty(), "{failures:#?}");
+    rows.end();
 }
 
 #[test]
@@ -81,7 +79,9 @@ fn asking_from_any_rule_on() {
     kept.hit(&index, 0);
     let cases =
         [(0, Some(0)), (1, Some(63)), (63, Some(63)), (64, Some(64)), (65, Some(299)), (300, None), (5000, None)];
+    let mut rows = Rows::default();
     for (from, expected) in cases {
-        assert_eq!(kept.next(&index, from), expected, "{from}");
+        rows.check(from, kept.next(&index, from), expected);
     }
+    rows.end();
 }
