@@ -49,6 +49,8 @@ impl Request {
         let Self { hits, text, .. } = self;
         let Compiled { patterns, dimensions, .. } = compiled;
         let mut host = dimensions.host;
+        // The header by name that was looked up last: name, dimension, value.
+        let mut last: Option<(&[u8], u16, &[u8])> = None;
         for (name, value) in facts.request_headers.iter() {
             match name {
                 b":path" => {
@@ -75,8 +77,19 @@ impl Request {
                 }
                 _ => {}
             }
-            if let Some(header) = dimensions.header(name) {
-                patterns.look_up(header, value, hits);
+            // A client may send many copies of a header: its name is found once, and a value not looked up again at once.
+            match last {
+                Some((known, _, same)) if known == name && same == value => {}
+                Some((known, header, _)) if known == name => {
+                    patterns.look_up(header, value, hits);
+                    last = Some((name, header, value));
+                }
+                _ => {
+                    if let Some(header) = dimensions.header(name) {
+                        patterns.look_up(header, value, hits);
+                        last = Some((name, header, value));
+                    }
+                }
             }
         }
     }
