@@ -35,23 +35,6 @@ pub(crate) enum Shape {
 const NESTED: usize = 1000;
 
 impl Shape {
-    /// All shapes, in their easiest form and their hardest.
-    pub(crate) const ALL: [Self; 13] = [
-        Self::ExactPaths,
-        Self::Negations,
-        Self::NegationsOnly,
-        Self::TemplateTails,
-        Self::AddressRanges,
-        Self::NamespacePatterns,
-        Self::HeaderNames,
-        Self::CopiesOfHeader(1),
-        Self::CopiesOfHeader(90),
-        Self::ValuesOfHeader(1),
-        Self::ValuesOfHeader(90),
-        Self::NestedPrefixes(1001),
-        Self::NestedSuffixes(1001),
-    ];
-
     fn rule(self, index: usize) -> Value {
         let to = |operation: Value| json!({"to": [{"operation": operation}]});
         let not_get = json!(["GET", format!("METHOD-{index}")]);

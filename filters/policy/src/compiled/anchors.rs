@@ -95,3 +95,6 @@ impl<'r> Costs<'r> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
