@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// The rules of one policy, each unlike the others in one value.
 pub(crate) fn rules(random: &mut Random) -> Vec<Value> {
     let count = 5 + random.below(130);
-    let shape = random.below(10);
+    let shape = random.below(11);
     let path = random.pick(&["/a/b", "/a*", "*b", "/{**}/b", "*"]);
     let method = random.pick(&["GET", "G*", "POST"]);
     // Up to this many values in a list: more than are looked through one by one, or fewer.
@@ -33,6 +33,11 @@ fn rule(random: &mut Random, shape: usize, index: usize, common: (&str, &str, us
         6 => when("request.headers[x]", "notValues", json!(["1", own])),
         7 => to(json!({"paths": [format!("/{nested}*"), format!("/{nested}b*")], "notMethods": [method]})),
         8 => to(json!({"paths": [format!("*{nested}a")], "notPaths": [format!("*{nested}ab"), "/a"]})),
+        // Where another item may hold, an excluded one decides nothing.
+        9 => json!({"to": [
+            {"operation": {"paths": [path], "notMethods": [method, own]}},
+            {"operation": {"paths": [format!("/a/{{*}}{}", if index % 9 == 0 { "" } else { "/none" })]}},
+        ]}),
         _ => json!({
             "from": [{"source": {"principals": [own, "td/ns/*"]}}, {"source": {"notPrincipals": ["*"]}}],
             "to": [{"operation": {"hosts": ["h*"], "notPorts": ["80", (index % 70).to_string()]}}],
