@@ -13,6 +13,7 @@ pub(crate) use compile::compile;
 pub(crate) use section::{Enforcement, Section};
 
 use crate::decision::RuleName;
+use anchors::Needed;
 use dimension::{Dimensions, Identity};
 use rule::Rules;
 use weir_matching::{Patterns, RuleIndex};
@@ -28,8 +29,11 @@ pub(crate) struct Compiled {
     pub(crate) rules: Rules,
     pub(crate) dimensions: Dimensions,
     pub(crate) patterns: Patterns,
-    /// Its keys are the numbers of patterns, and after them those of dimensions that are unknown.
+    /// Its keys are the numbers of patterns, after them those of dimensions that are unknown, and after them those of
+    /// `needed`.
     pub(crate) index: RuleIndex,
+    /// Conditions that many rules need.
+    pub(crate) needed: Box<[Needed]>,
     /// Where all URI SANs of the peer are.
     pub(crate) peer_uri_sans: Option<Attribute>,
     pub(crate) ignore_path_parameters: bool,

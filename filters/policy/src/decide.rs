@@ -75,6 +75,12 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
         let dimension = u16::try_from(*dimension).unwrap_or(u16::MAX);
         candidates.hit(index, compiled.unknown_key(dimension));
     }
+    for (key, condition) in &compiled.needed {
+        let mut judge = Judge { compiled, request, memo };
+        if judge.condition(condition) == Outcome::No {
+            candidates.hit(index, *key);
+        }
+    }
     let mut from = 0u32;
     while let Some(number) = candidates.next(index, from) {
         let place = compiled.sections.iter().position(|section| number < section.end).unwrap_or(usize::MAX);

@@ -126,6 +126,11 @@ impl RuleIndex {
         self.unposted
     }
 
+    /// Whether a hit of `key` leaves rules out. Where it would leave out only a few, it does not: those are soon tried.
+    pub fn excludes(&self, key: u32) -> bool {
+        self.excluded.binary_search_by_key(&key, |(known, _)| *known).is_ok()
+    }
+
     fn few(&self, start: u32, end: u32) -> &[u32] {
         let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
         range.and_then(|(start, end)| self.pool.get(start..end)).unwrap_or_default()

@@ -2,44 +2,64 @@
 //!
 //! If in one part of a rule every item has a positive condition, the rule cannot match unless one of the patterns of those
 //! conditions is hit. The rule is *anchored* under them, in the part where the fewest other rules are. A rule without such
-//! a part is a candidate of every request. And if a part is a single item, the rule cannot match once a pattern is hit that
-//! a negated condition of that item names.
+//! a part is a candidate of every request.
+//!
+//! If a part is a single item, the rule cannot match once a pattern is hit that a negated condition of that item names, nor
+//! unless a pattern is hit of each positive one. Where many rules share such a condition, all of them are left out at once.
 
 use super::dimension::Dimensions;
 use super::rule::{CompiledRule, Condition, Rules};
-use weir_matching::{Patterns, RuleIndex, RuleKeys};
+use weir_matching::{Names, Patterns, RuleIndex, RuleKeys};
 
 /// The key for rules that may match because a dimension is unknown.
 pub(super) fn unknown_key(patterns: &Patterns, dimension: u16) -> u32 {
     u32::try_from(patterns.len()).unwrap_or(u32::MAX).saturating_add(dimension.into())
 }
 
-/// The index over all rules.
-pub(super) fn index(rules: &Rules, patterns: &Patterns, dimensions: &Dimensions) -> RuleIndex {
+/// A positive condition that many rules need, and the key that leaves those rules out where it does not hold.
+pub(crate) type Needed = (u32, Condition);
+
+/// The index over all rules, and what many of them need.
+pub(super) fn index(rules: &Rules, patterns: &Patterns, dimensions: &Dimensions) -> (RuleIndex, Box<[Needed]>) {
     let costs = Costs::of(rules, patterns);
-    let mut keys =
-        RuleKeys { rules: rules.len(), keys: patterns.len() + dimensions.named_by_field(), ..RuleKeys::default() };
+    let first_needed = patterns.len() + dimensions.named_by_field();
+    let mut keys = RuleKeys { rules: rules.len(), keys: first_needed, ..RuleKeys::default() };
+    let mut conditions = Names::default();
+    let mut needed: Vec<Needed> = Vec::new();
     for (rule, number) in rules.iter().zip(0u32..) {
         let anchors = costs.anchors(rule);
         if anchors.is_empty() {
             keys.always.push(number);
         }
-        for condition in anchors {
+        for condition in &anchors {
             if dimensions.fail_closed(condition.dimension).is_some() {
                 keys.posted.add(unknown_key(patterns, condition.dimension), number);
             }
             rules.values(condition).iter().for_each(|value| keys.posted.add(*value, number));
         }
-        for mut part in rules.parts(rule) {
-            if let (Some(item), None) = (part.next(), part.next()) {
-                let excluding = item.iter().filter(|condition| condition.negated);
-                excluding.flat_map(|condition| rules.values(condition)).for_each(|value| {
-                    keys.excluded.add(*value, number);
-                });
+        for condition in single_items(rules, rule) {
+            let values = rules.values(condition);
+            if condition.negated {
+                values.iter().for_each(|value| keys.excluded.add(*value, number));
+            } else if !anchors.contains(&condition) {
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                let place = conditions.intern(&bytes);
+                let key = u32::try_from(first_needed).unwrap_or(u32::MAX).saturating_add(place);
+                if usize::try_from(place) == Ok(needed.len()) {
+                    needed.push((key, *condition));
+                }
+                keys.excluded.add(key, number);
             }
         }
     }
-    RuleIndex::new(keys)
+    let index = RuleIndex::new(keys);
+    needed.retain(|(key, _)| index.excludes(*key));
+    (index, needed.into())
+}
+
+/// The conditions of those parts of a rule that are a single item.
+fn single_items<'r>(rules: &'r Rules, rule: &CompiledRule) -> impl Iterator<Item = &'r Condition> {
+    rules.parts(rule).filter(|part| part.len() == 1).flatten().flatten()
 }
 
 /// How many rules share each pattern.

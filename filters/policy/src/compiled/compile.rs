@@ -59,7 +59,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
     let Builder { mut patterns, dimensions, mut rules, .. } = builder;
     patterns.finish();
     rules.finish();
-    let index = anchors::index(&rules, &patterns, &dimensions);
+    let (index, needed) = anchors::index(&rules, &patterns, &dimensions);
     Compiled {
         policies: policies.into(),
         sections: sections.into(),
@@ -67,6 +67,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
         dimensions,
         patterns,
         index,
+        needed,
         peer_uri_sans: workload.peer_uri_sans.clone().map(Attribute::FilterState),
         ignore_path_parameters: workload.ignore_path_parameters,
     }

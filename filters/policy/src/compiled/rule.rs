@@ -94,7 +94,7 @@ impl Rules {
     pub(crate) fn parts(
         &self,
         rule: &CompiledRule,
-    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = &[Condition]> + Clone> + Clone {
+    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = &[Condition]> + use<'_>> + use<'_> {
         rule.all_of
             .get(&self.parts)
             .iter()

@@ -31,12 +31,16 @@ fn rule(random: &mut Random, shape: usize, index: usize, common: (&str, &str, us
         4 => from(json!({"namespaces": [format!("n{}*", index % 4), format!("team-{index}-*")]})),
         5 => when(&format!("request.headers[{}]", random.pick(&["x", "Y-y", "z"])), "values", json!(values)),
         6 => when("request.headers[x]", "notValues", json!(["1", own])),
-        7 => to(json!({"paths": [format!("/{nested}*"), format!("/{nested}b*")], "notMethods": [method]})),
-        8 => to(json!({"paths": [format!("*{nested}a")], "notPaths": [format!("*{nested}ab"), "/a"]})),
+        7 => to(
+            json!({"paths": [format!("/{nested}*"), format!("/{nested}b*")], "notMethods": [method], "ports": ["80", "8080"]}),
+        ),
+        8 => to(
+            json!({"paths": [format!("*{nested}a")], "methods": [method, "PUT"], "notPaths": [format!("*{nested}ab"), "/a"]}),
+        ),
         // Where another item may hold, an excluded one decides nothing.
         9 => json!({"to": [
             {"operation": {"paths": [path], "notMethods": [method, own]}},
-            {"operation": {"paths": [format!("/a/{{*}}{}", if index % 9 == 0 { "" } else { "/none" })]}},
+            {"operation": {"paths": [format!("/a/{{*}}{}", if index.is_multiple_of(9) { "" } else { "/none" })]}},
         ]}),
         _ => json!({
             "from": [{"source": {"principals": [own, "td/ns/*"]}}, {"source": {"notPrincipals": ["*"]}}],

@@ -99,6 +99,31 @@ fn what_many_rules_exclude_takes_them_out() {
 }
 
 #[test]
+fn what_many_rules_need_is_one_question() {
+    // All paths are a prefix of the one asked for, so each rule is a candidate of its own, but for the method.
+    let nested = |number: usize| path(&format!("/{}*", "a".repeat(number)));
+    let needs = |method: &str| {
+        compiled((0..200).map(|number| rule(vec![vec![nested(number), self::method(method)]])).collect())
+    };
+    let put = needs("PUT");
+    let [(key, condition)] = *put.needed else { panic!("{:?}", put.needed) };
+    assert_eq!((Some(condition.dimension), condition.negated), (put.dimensions.method, false));
+    let (mut hits, mut left) = (BitSet::default(), Candidates::default());
+    hits.start(put.patterns.len());
+    put.patterns.look_up(put.dimensions.path.unwrap(), b"/", &mut hits);
+    left.start(&put.index);
+    hits.members().iter().for_each(|hit| left.hit(&put.index, *hit));
+    assert_eq!(all(&put, &mut left), [0]);
+    left.start(&put.index);
+    hits.members().iter().for_each(|hit| left.hit(&put.index, *hit));
+    left.hit(&put.index, key);
+    assert_eq!(all(&put, &mut left), [0u32; 0]);
+    // Where another item may do instead, no rule needs the condition.
+    let either = |number: usize| rule(vec![vec![nested(number), method("PUT")], vec![nested(number), path("/b")]]);
+    assert!(compiled((0..200).map(either).collect()).needed.is_empty());
+}
+
+#[test]
 fn a_dimension_that_is_unknown_leads_to_its_rules() {
     let range = |range: &str| clause(Field::RemoteAddress, false, &[range]);
     let not_range = |range: &str| clause(Field::RemoteAddress, true, &[range]);
