@@ -60,9 +60,8 @@ impl<'p> Decision<'p> {
     fn of(compiled: &'p Compiled, found: &[Found], enforcement: Enforcement) -> Self {
         let of = |action: Action| {
             let mut sections = compiled.sections.iter().zip(found);
-            let is_it =
-                |section: &&crate::compiled::Section| section.enforcement == enforcement && section.action == action;
-            sections.find(|(section, _)| is_it(section)).map(|(_, found)| *found)
+            let found = sections.find(|(section, _)| section.enforcement == enforcement && section.action == action);
+            found.map(|(_, found)| *found)
         };
         let matched = |allow, number| Self {
             allow,
@@ -130,10 +129,11 @@ pub struct Decisions<'p> {
 
 impl<'p> Decisions<'p> {
     pub(crate) fn of(compiled: &'p Compiled, found: &[Found]) -> Self {
-        let shadow = Decision::of(compiled, found, Enforcement::DryRun);
+        // Sections under dry run come last.
+        let has_shadow = compiled.sections.last().is_some_and(|section| section.enforcement == Enforcement::DryRun);
         Self {
             enforced: Decision::of(compiled, found, Enforcement::Enforced),
-            shadow: (shadow.reason != Reason::NoPolicy).then_some(shadow),
+            shadow: has_shadow.then(|| Decision::of(compiled, found, Enforcement::DryRun)),
         }
     }
 }
