@@ -116,13 +116,13 @@ fn settled(sections: &[Section], section: &Section) -> u32 {
 /// What came of long lists of values, by their numbers.
 #[derive(Debug, Default)]
 struct Memo {
-    asked: BitSet,
+    evaluated: BitSet,
     hit: BitSet,
 }
 
 impl Memo {
     fn start(&mut self, lists: usize) {
-        self.asked.start(lists);
+        self.evaluated.start(lists);
         self.hit.start(lists);
     }
 }
@@ -186,7 +186,7 @@ impl Judge<'_> {
             Values::One(value) => hits.contains(value),
             Values::Few(_) => self.compiled.rules.values(condition).iter().any(|value| hits.contains(*value)),
             Values::Many(list) => {
-                if self.memo.asked.insert(list) {
+                if self.memo.evaluated.insert(list) {
                     let values = self.compiled.rules.values(condition);
                     if hits.members().iter().any(|hit| values.binary_search(hit).is_ok()) {
                         self.memo.hit.insert(list);

@@ -7,11 +7,11 @@ use crate::table::{Hash, Table, small};
 pub struct Names {
     table: Table,
     count: u32,
-    /// Which lengths there are: most names of a request are told apart by that alone.
+    /// Which lengths there are: for most names of a request that alone decides.
     lengths: Vec<bool>,
 }
 
-/// Names of this length and longer are told apart by their bytes only.
+/// Of names of this length and longer only the bytes decide.
 const LENGTHS: usize = 64;
 
 impl Names {

@@ -1,4 +1,4 @@
-//! Whom the policies are selected for: the workload behind this proxy, from the document or the node's metadata.
+//! The workload that policies are selected for: the one behind this proxy, from the document or the node's metadata.
 
 use super::scope::{Scope, Target};
 use super::text_map;
@@ -90,7 +90,7 @@ impl Workload {
     }
 
     /// Whether a policy of `namespace` is for this workload (Istio's `pilot/pkg/model/policyattachment.go`). A problem
-    /// at `at` if that cannot be told: a policy that is left out in silence would let requests through.
+    /// at `at` if that is not known: a policy that is left out in silence would let requests through.
     pub(crate) fn is_selected(&self, namespace: &str, scope: &Scope, at: &Cursor<'_>) -> Option<bool> {
         let Some(own) = &self.namespace else {
             return at.problem(
