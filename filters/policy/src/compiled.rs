@@ -12,7 +12,6 @@ mod section;
 pub(crate) use compile::compile;
 pub(crate) use section::{Enforcement, Section};
 
-use crate::decision::RuleName;
 use anchors::Needed;
 use dimension::{Dimensions, Identity};
 use rule::Rules;
@@ -23,7 +22,7 @@ use weir_model::Attribute;
 #[derive(Clone, Debug)]
 pub(crate) struct Compiled {
     /// Namespace and name of each policy.
-    policies: Box<[(Box<str>, Box<str>)]>,
+    pub(crate) policies: Box<[(Box<str>, Box<str>)]>,
     /// Those that have a policy, with or without rules, in the order of their rules.
     pub(crate) sections: Box<[Section]>,
     pub(crate) rules: Rules,
@@ -40,13 +39,6 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// The name of a rule by its number.
-    pub(crate) fn rule_name(&self, number: u32) -> Option<RuleName<'_>> {
-        let rule = self.rules.get(number)?;
-        let (namespace, policy) = self.policies.get(usize::try_from(rule.policy).ok()?)?;
-        Some(RuleName { namespace, policy, index: rule.index })
-    }
-
     /// The number of the pattern that asks only that the peer has shown who it is, if a rule asks that.
     pub(crate) fn asks_authenticated(&self) -> Option<u32> {
         let mut peer = self.dimensions.peer.iter();

@@ -118,6 +118,15 @@ fn push_clean(text: &mut String, name: &str) {
     }
 }
 
+impl Compiled {
+    /// The name of a rule by its number.
+    pub(crate) fn rule_name(&self, number: u32) -> Option<RuleName<'_>> {
+        let rule = self.rules.get(number)?;
+        let (namespace, policy) = self.policies.get(usize::try_from(rule.policy).ok()?)?;
+        Some(RuleName { namespace, policy, index: rule.index })
+    }
+}
+
 /// What the policies say about one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decisions<'p> {
