@@ -1,9 +1,9 @@
 //! Authorization: Istio AuthorizationPolicy compiled, indexed, decided and explained.
 //!
 //! A policy goes through three stages. *As written*: Kubernetes objects, read strictly, all problems at once (`config`).
-//! *Compiled*: the rules that apply to this workload, in the order of Envoy's policy ids, each a list of tests that equal
-//! rules share, with an index over them (`compiled`). *Running*: the values of one request and what the tests said about
-//! them (`decide`). A [`Decision`] names the policy and rule that made it.
+//! *Compiled*: the rules that apply to this workload, in the order of Envoy's policy ids, over patterns that all rules
+//! share, with an index that says which rules can match (`compiled`). *Decided*: the patterns that one request's values
+//! match, and what the rules make of them (`decide`). A [`Decision`] names the policy and rule that made it.
 //!
 //! Semantics: Istio's AuthorizationPolicy reference and `pilot/pkg/security/authz`, Envoy's RBAC filter.
 
