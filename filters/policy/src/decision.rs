@@ -1,7 +1,8 @@
 //! What was decided, why, and by which rule.
 
-use crate::compile::{ALLOW, Compiled, DENY, SHADOW_ALLOW, SHADOW_DENY};
-use crate::evaluate::{Sections, Undecided};
+use crate::compiled::{Compiled, Enforcement};
+use crate::config::object::Action;
+use crate::decide::{Found, Undecided};
 
 /// Why a decision is as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,9 +57,12 @@ pub struct Decision<'p> {
 }
 
 impl<'p> Decision<'p> {
-    fn of(compiled: &'p Compiled, sections: &Sections, deny: usize, allow: usize) -> Self {
-        let at = |section: usize| sections.get(section).copied().unwrap_or_default();
-        let applies = |section: usize| compiled.applies.get(section).copied().unwrap_or(false);
+    fn of(compiled: &'p Compiled, found: &[Found], enforcement: Enforcement) -> Self {
+        let of = |action: Action| {
+            let mut sections = compiled.sections.iter().zip(found);
+            let found = sections.find(|(section, _)| section.enforcement == enforcement && section.action == action);
+            found.map(|(_, found)| *found)
+        };
         let matched = |allow, number| Self {
             allow,
             reason: Reason::Matched,
@@ -67,21 +71,22 @@ impl<'p> Decision<'p> {
             number: Some(number),
         };
         let unmatched = |allow, reason| Self { allow, reason, rule: None, unknown: None, number: None };
-        let undecided = |Undecided { rule, field }: Undecided| Self {
+        let undecided = |Undecided { rule, unknown }: Undecided| Self {
             allow: false,
             reason: Reason::Unknown,
             rule: compiled.rule_name(rule),
-            unknown: Some(field.source()),
+            unknown: Some(unknown),
             number: Some(rule),
         };
-        let (denied, allowed) = (at(deny), at(allow));
+        let (denies, allows) = (of(Action::Deny), of(Action::Allow));
+        let (denied, allowed) = (denies.unwrap_or_default(), allows.unwrap_or_default());
         match (denied.matched, denied.undecided, allowed.matched, allowed.undecided) {
             (Some(number), ..) => matched(false, number),
             (None, Some(unknown), ..) => undecided(unknown),
             (None, None, Some(number), _) => matched(true, number),
             (None, None, None, Some(unknown)) => undecided(unknown),
-            (None, None, None, None) if applies(allow) => unmatched(false, Reason::NoMatch),
-            (None, None, None, None) if applies(deny) => unmatched(true, Reason::NoMatch),
+            (None, None, None, None) if allows.is_some() => unmatched(false, Reason::NoMatch),
+            (None, None, None, None) if denies.is_some() => unmatched(true, Reason::NoMatch),
             (None, None, None, None) => unmatched(true, Reason::NoPolicy),
         }
     }
@@ -116,7 +121,7 @@ fn push_clean(text: &mut String, name: &str) {
 impl Compiled {
     /// The name of a rule by its number.
     pub(crate) fn rule_name(&self, number: u32) -> Option<RuleName<'_>> {
-        let rule = self.rules.get(usize::try_from(number).ok()?)?;
+        let rule = self.rules.get(number)?;
         let (namespace, policy) = self.policies.get(usize::try_from(rule.policy).ok()?)?;
         Some(RuleName { namespace, policy, index: rule.index })
     }
@@ -132,11 +137,12 @@ pub struct Decisions<'p> {
 }
 
 impl<'p> Decisions<'p> {
-    pub(crate) fn of(compiled: &'p Compiled, found: &Sections) -> Self {
-        let shadow = Decision::of(compiled, found, SHADOW_DENY, SHADOW_ALLOW);
+    pub(crate) fn of(compiled: &'p Compiled, found: &[Found]) -> Self {
+        // Sections under dry run come last.
+        let has_shadow = compiled.sections.last().is_some_and(|section| section.enforcement == Enforcement::DryRun);
         Self {
-            enforced: Decision::of(compiled, found, DENY, ALLOW),
-            shadow: (shadow.reason != Reason::NoPolicy).then_some(shadow),
+            enforced: Decision::of(compiled, found, Enforcement::Enforced),
+            shadow: has_shadow.then(|| Decision::of(compiled, found, Enforcement::DryRun)),
         }
     }
 }

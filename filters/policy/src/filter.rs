@@ -1,12 +1,12 @@
 //! The filter: what the shell calls.
 
 use crate::Decisions;
-use crate::compile::{Compiled, compile};
-use crate::evaluate::evaluate;
-use crate::read;
-use crate::report::{Capacity, Report, text};
-use crate::request::Scratch;
-use crate::workload::Proxy;
+use crate::compiled::{Compiled, compile};
+use crate::config::workload::Proxy;
+use crate::config::{self, Document};
+use crate::decide::{Scratch, decide};
+use crate::demand::demand;
+use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
 use std::time::Duration;
 use weir_config::{Cursor, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
 use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict, Warning};
@@ -23,7 +23,7 @@ pub struct Policy {
     /// Policies are for what comes in: on an outbound listener of a sidecar they are inert.
     inbound_only: bool,
     said_inert: bool,
-    report: Report,
+    metrics: DecisionMetrics,
     scratch: Scratch,
     warnings: Vec<Warning>,
 }
@@ -38,51 +38,46 @@ impl Policy {
     pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let mode = section_mode(&mut fields, default_mode);
-        Self::of(fields, name, mode, node)
+        Some(Self::new(read(fields, mode, node)?, name))
     }
 
-    fn of(fields: Fields<'_>, name: &str, mode: Option<Mode>, node: &Node) -> Option<Self> {
-        let at = fields.at().clone();
-        let before = at.problems();
-        let read::Document { mode, workload, objects } = read::document(fields, mode, node)?;
-        if at.problems() != before {
-            return None;
-        }
-        let compiled = compile(&objects, &workload, &at)?;
-        let inbound_only = workload.proxy == Some(Proxy::Sidecar) && compiled.applies != [false; 4];
-        let mut request = Demand::idle().union(&compiled.demand);
+    /// Compiles a document.
+    fn new(document: Document, name: &str) -> Self {
+        let Document { mode, workload, objects } = document;
+        let compiled = compile(objects, &workload);
+        let inbound_only = workload.proxy == Some(Proxy::Sidecar) && !compiled.sections.is_empty();
+        let mut request = Demand::idle().union(&demand(&compiled));
         if inbound_only {
             request.attributes.insert(Attribute::ListenerDirection);
         }
         if mode == Mode::Off {
             request = Demand::idle();
         }
-        let (report, scratch) = (Report::new(name), Scratch::default());
-        Some(Self {
+        let scratch = Scratch::new(&compiled);
+        Self {
             compiled,
             mode,
             request,
             idle: Demand::idle(),
             inbound_only,
             said_inert: false,
-            report,
+            metrics: DecisionMetrics::new(name),
             scratch,
             warnings: Vec::new(),
-        })
+        }
     }
 
     /// What the policies say about a request, without counting or replying. `facts` must hold what
     /// [`Filter::demand`] names for [`Phase::Request`].
     pub fn decide(&mut self, facts: &Facts<'_>) -> Decisions<'_> {
         let Self { compiled, scratch, .. } = self;
-        let found = scratch.with(compiled, facts, |request, scratch| evaluate(compiled, request, scratch));
-        Decisions::of(compiled, &found)
+        Decisions::of(compiled, decide(compiled, facts, scratch))
     }
 
     /// How many rules apply to the workload, and how many of them every request is checked against because no
     /// positive pattern leads to them.
     pub fn rules(&self) -> (usize, usize) {
-        (self.compiled.rules.len(), self.compiled.index.unanchored())
+        (self.compiled.rules.len(), self.compiled.index.unposted())
     }
 
     fn is_inert(&mut self, facts: &Facts<'_>, io: &mut Io<'_>) -> bool {
@@ -97,17 +92,27 @@ impl Policy {
     }
 }
 
+/// Reads a document of which `schema`, `name` and `mode` are read; `None` if it has a problem.
+fn read(fields: Fields<'_>, mode: Option<Mode>, node: &Node) -> Option<Document> {
+    let at = fields.at().clone();
+    let before = at.problems();
+    let document = config::document(fields, mode, node)?;
+    (at.problems() == before).then_some(document)
+}
+
 impl Filter for Policy {
     type Stream = ();
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
-        read_document(document, |at| {
+        // The document as a tree is many times its text; it is gone before the rules are compiled.
+        let (document, name, warnings) = read_document(document, |at| {
             let mut fields = at.object()?;
             document_header(&mut fields);
             let (name, mode) = name_and_mode(&mut fields);
-            let policy = Self::of(fields, name.as_deref().unwrap_or_default(), mode, node)?;
-            Some(Self { warnings: at.take_warnings(), ..policy })
-        })
+            let document = read(fields, mode, node)?;
+            Some((document, name.unwrap_or_default(), at.take_warnings()))
+        })?;
+        Ok(Self { warnings, ..Self::new(document, &name) })
     }
 
     fn warnings(&self) -> &[Warning] {
@@ -129,18 +134,17 @@ impl Filter for Policy {
         if self.mode == Mode::Off || self.is_inert(facts, io) {
             return Verdict::Continue;
         }
-        let capacity = if self.mode == Mode::Enforce { Capacity::Enforced } else { Capacity::Shadow };
-        let Self { compiled, scratch, report, .. } = self;
-        let found = scratch.with(compiled, facts, |request, scratch| evaluate(compiled, request, scratch));
-        let Decisions { enforced, shadow } = Decisions::of(compiled, &found);
-        report.count(&enforced, capacity, io.effects);
+        let decided = if self.mode == Mode::Enforce { DecisionMode::Enforced } else { DecisionMode::Shadow };
+        let Self { compiled, scratch, metrics, .. } = self;
+        let Decisions { enforced, shadow } = Decisions::of(compiled, decide(compiled, facts, scratch));
+        metrics.count(&enforced, decided, io.effects);
         if let Some(shadow) = shadow {
-            report.count(&shadow, Capacity::DryRun, io.effects);
+            metrics.count(&shadow, DecisionMode::DryRun, io.effects);
         }
-        if let Some(text) = text(&enforced, capacity) {
+        if let Some(text) = access_log_text(&enforced, decided) {
             io.effects.filter_state.push(("weir.policy", text));
         }
-        if enforced.allow || capacity != Capacity::Enforced {
+        if enforced.allow || decided != DecisionMode::Enforced {
             return Verdict::Continue;
         }
         Verdict::Reply(Box::new(Reply {

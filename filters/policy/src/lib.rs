@@ -1,24 +1,23 @@
 //! Authorization: Istio AuthorizationPolicy compiled, indexed, decided and explained.
 //!
-//! A policy goes through three stages. *As written*: Kubernetes objects, read strictly, all problems at once (`read`).
-//! *Compiled*: the rules that apply to this workload, in the order of Envoy's policy ids, each a list of tests that equal
-//! rules share, with an index over them (`compile`). *Running*: the values of one request and what the tests said about
-//! them (`request`, `evaluate`). A [`Decision`] names the policy and rule that made it.
+//! A policy goes through three stages. *As written*: Kubernetes objects, read strictly, all problems at once (`config`).
+//! *Compiled*: the rules that apply to this workload, in the order of Envoy's policy ids, over patterns that all rules
+//! share, with an index that says which rules can match (`compiled`). *Decided*: the patterns that one request's values
+//! match, and what the rules make of them (`decide`). A [`Decision`] names the policy and rule that made it.
 //!
 //! Semantics: Istio's AuthorizationPolicy reference and `pilot/pkg/security/authz`, Envoy's RBAC filter.
 
-mod compile;
+mod compiled;
+mod config;
+mod decide;
 mod decision;
-mod evaluate;
-mod field;
+mod demand;
 mod filter;
-mod object;
-mod read;
-mod report;
-mod request;
-mod trust_domain;
-mod workload;
+mod metrics;
+#[cfg(test)]
+#[path = "../../../shared/matching/src/rows.rs"]
+mod rows;
 
+pub use config::trust_domain::TrustDomains;
 pub use decision::{Decision, Decisions, Reason, RuleName};
 pub use filter::Policy;
-pub use trust_domain::TrustDomains;

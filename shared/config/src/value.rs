@@ -64,14 +64,15 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::String(value))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-                let mut items = Vec::new();
+                // Most lists and objects of a policy have one entry, and there are tens of thousands of them.
+                let mut items = Vec::with_capacity(1);
                 while let Some(item) = seq.next_element()? {
                     items.push(item);
                 }
                 Ok(Value::Array(items))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-                let mut fields = Vec::new();
+                let mut fields = Vec::with_capacity(1);
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
                 }

@@ -3,6 +3,36 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A range of IPv4 or IPv6 addresses. An IPv4 range holds no IPv6 address, mapped ones included, and the reverse.
+///
+/// Bits behind the length do not count, so both of these are the 65,536 addresses that begin with `10.1`:
+///
+/// ```
+/// use weir_matching::Cidr;
+///
+/// assert_eq!(Cidr::parse("10.1.2.3/16"), Cidr::parse("10.1.0.0/16"));
+/// assert!(Cidr::parse("10.1.2.3/16").is_some_and(|range| range.contains([10, 1, 255, 255].into())));
+/// assert!(Cidr::parse("10.1.2.3/16").is_some_and(|range| !range.contains([10, 2, 0, 0].into())));
+/// ```
+///
+/// An address without a length is a range of one:
+///
+/// ```
+/// use weir_matching::Cidr;
+///
+/// assert_eq!(Cidr::parse("fd00::7"), Cidr::parse("fd00::7/128"));
+/// assert_eq!(Cidr::parse("10.1.2.3/33"), None);
+/// ```
+///
+/// All of IPv4 holds no IPv6 address:
+///
+/// ```
+/// use std::net::{IpAddr, Ipv6Addr};
+/// use weir_matching::Cidr;
+///
+/// let mapped = IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x0a01, 0x0203));
+/// assert!(Cidr::parse("0.0.0.0/0").is_some_and(|range| !range.contains(mapped)));
+/// assert!(Cidr::parse("::/0").is_some_and(|range| range.contains(mapped)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
     address: IpAddr,
@@ -23,12 +53,33 @@ impl Cidr {
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
             Some(_) => return None,
         };
-        (bits <= most).then(|| Self { address: mask(address, bits), bits })
+        (bits <= most).then(|| Self { address: Self::masked(address, bits), bits })
     }
 
     /// Whether the range holds `address`.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.address.is_ipv4() == address.is_ipv4() && mask(address, self.bits) == self.address
+        self.address.is_ipv4() == address.is_ipv4() && Self::masked(address, self.bits) == self.address
+    }
+
+    /// `address` with only its first `bits` bits kept; all of them if it has no more.
+    ///
+    /// ```
+    /// use weir_matching::Cidr;
+    ///
+    /// assert_eq!(Cidr::masked("10.1.2.3".parse()?, 16), "10.1.0.0".parse::<std::net::IpAddr>()?);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn masked(address: IpAddr, bits: u8) -> IpAddr {
+        match address {
+            IpAddr::V4(v4) => {
+                let keep = u32::MAX.checked_shl(32u32.saturating_sub(bits.into())).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & keep))
+            }
+            IpAddr::V6(v6) => {
+                let keep = u128::MAX.checked_shl(128u32.saturating_sub(bits.into())).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & keep))
+            }
+        }
     }
 
     /// The length of the prefix in bits.
@@ -39,20 +90,6 @@ impl Cidr {
     /// The lowest address.
     pub(crate) fn address(&self) -> IpAddr {
         self.address
-    }
-}
-
-/// `address` with only its first `bits` bits kept.
-pub(crate) fn mask(address: IpAddr, bits: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => {
-            let keep = u32::MAX.checked_shl(32u32.saturating_sub(bits.into())).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & keep))
-        }
-        IpAddr::V6(v6) => {
-            let keep = u128::MAX.checked_shl(128u32.saturating_sub(bits.into())).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & keep))
-        }
     }
 }
 

@@ -12,9 +12,15 @@ pub fn trust_domain(id: &[u8]) -> Option<&[u8]> {
     id.get(..end)
 }
 
-/// Every NS for which the identity has `/ns/NS/` (Istio: `.*/ns/NS/.*`); usually one.
-pub fn namespaces(id: &[u8]) -> impl Iterator<Item = &[u8]> {
-    after(id, b"/ns/").filter_map(|rest| Some(split(rest)?.0))
+/// What follows each `/ns/`, usually one place. The identity is of namespace NS if one of them begins with `NS/` (Istio:
+/// `.*/ns/NS/.*`).
+///
+/// ```
+/// let mut found = weir_matching::after_namespace_marks(b"cluster.local/ns/shop/sa/cart");
+/// assert_eq!(found.next(), Some(b"shop/sa/cart".as_slice()));
+/// ```
+pub fn after_namespace_marks(id: &[u8]) -> impl Iterator<Item = &[u8]> {
+    after(id, b"/ns/")
 }
 
 /// Every pair of namespace and service account (Istio: `spiffe://.+/ns/NS/(.+/)?sa/SA(/.+)?`); usually one.
@@ -35,15 +41,6 @@ fn accounts(rest: &[u8]) -> impl Iterator<Item = &[u8]> {
         Some((name, _)) => Some(name),
         None => Some(account),
     })
-}
-
-/// Whether `account`, written `NS/SA`, is one of the identity's.
-pub fn has_service_account(id: &[u8], account: &[u8]) -> bool {
-    let Some((namespace, name)) = split(account) else { return false };
-    let from_second = id.get(1..).unwrap_or_default();
-    // What follows the first place of the namespace holds all that follows a later one.
-    let first = after(from_second, b"/ns/").filter_map(split).find(|(found, _)| *found == namespace);
-    first.is_some_and(|(_, rest)| accounts(rest).any(|found| found == name))
 }
 
 /// What is before and after the first slash.

@@ -1,23 +1,33 @@
 //! Host, path, CIDR and identity patterns, and the index over many rules.
 //!
-//! Everything works on bytes: what a client sends need not be UTF-8. A [`Pattern`] answers one question about one value;
-//! an [`Index`] holds the patterns of thousands of rules and names, for the values of a request, the few rules that can
-//! match at all. The index never decides: whoever asks verifies each candidate in full.
+//! Everything works on bytes: what a client sends need not be UTF-8. A [`Pattern`] answers one question about one value.
+//! [`Patterns`] holds those of thousands of rules and says which of them a value matches, and a [`RuleIndex`] names the
+//! few rules that can match at all. The index never decides: whoever asks verifies each candidate in full.
 
+mod bits;
 mod cidr;
+mod host;
 mod identity;
-mod index;
+mod names;
 mod path;
+mod patterns;
+#[cfg(test)]
+mod rows;
+mod rules;
 mod sort;
 mod table;
 mod template;
 mod text;
 mod trie;
 
+pub use bits::BitSet;
 pub use cidr::{Cidr, socket_address};
-pub use identity::{SPIFFE_ID_BYTES, has_service_account, namespaces, service_accounts, trust_domain};
-pub use index::{Alternative, Anchor, Candidates, Group, Index};
-pub use path::{without_parameters, without_query};
+pub use host::normalized_host;
+pub use identity::{SPIFFE_ID_BYTES, after_namespace_marks, service_accounts, trust_domain};
+pub use names::Names;
+pub use path::{query, without_parameters, without_query};
+pub use patterns::Patterns;
+pub use rules::{Candidates, Postings, RuleIndex, RuleKeys};
 pub use sort::{sort, sort_by};
 pub use template::{Template, TemplateError};
 pub use text::{Glob, Pattern};

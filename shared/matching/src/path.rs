@@ -10,6 +10,17 @@ pub fn without_query(path: &[u8]) -> &[u8] {
     path.get(..end).unwrap_or(path)
 }
 
+/// What follows the first `?`; `None` without one.
+///
+/// ```
+/// assert_eq!(weir_matching::query(b"/a?b=1&c=?"), Some(b"b=1&c=?".as_slice()));
+/// assert_eq!(weir_matching::query(b"/a"), None);
+/// ```
+pub fn query(path: &[u8]) -> Option<&[u8]> {
+    let mark = path.iter().position(|byte| *byte == b'?')?;
+    path.get(mark.checked_add(1)?..)
+}
+
 /// Writes `path` (without its query) to `out` without path parameters: of each segment, what precedes its first `;`. This is
 /// what Envoy compares where the route configuration sets `ignore_path_parameters_in_path_matching` (its RBAC from 1.39.1).
 ///

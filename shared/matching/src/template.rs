@@ -15,6 +15,40 @@ pub(crate) enum Segment {
 }
 
 /// A checked template.
+///
+/// `{*}` is one segment, which must not be empty:
+///
+/// ```
+/// use weir_matching::Template;
+///
+/// let item = Template::parse("/items/{*}/reviews")?;
+/// assert!(item.matches(b"/items/7/reviews"));
+/// assert!(!item.matches(b"/items/7/8/reviews") && !item.matches(b"/items//reviews"));
+/// # Ok::<(), weir_matching::TemplateError>(())
+/// ```
+///
+/// `{**}` is any number of segments, even none, but the slash before it is there:
+///
+/// ```
+/// use weir_matching::Template;
+///
+/// let below = Template::parse("/admin/{**}")?;
+/// assert!(below.matches(b"/admin/") && below.matches(b"/admin/users/7"));
+/// assert!(!below.matches(b"/admin"));
+/// # Ok::<(), weir_matching::TemplateError>(())
+/// ```
+///
+/// A literal may follow `{**}`, another operator may not, and an operator fills its segment:
+///
+/// ```
+/// use weir_matching::{Template, TemplateError};
+///
+/// let logs = Template::parse("/{**}/log")?;
+/// assert!(logs.matches(b"/a/b/log") && !logs.matches(b"/log"));
+/// assert_eq!(Template::parse("/{**}/{*}"), Err(TemplateError::AfterRest));
+/// assert_eq!(Template::parse("/files/{*}.txt"), Err(TemplateError::Brace));
+/// # Ok::<(), TemplateError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Template {
     head: Box<[Segment]>,
@@ -38,6 +72,8 @@ pub enum TemplateError {
     /// An empty segment before the last.
     Empty,
 }
+
+impl std::error::Error for TemplateError {}
 
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,8 +148,9 @@ impl Template {
         &self.head
     }
 
-    pub(crate) fn has_rest(&self) -> bool {
-        self.tail.is_some()
+    /// With `{**}`: the literal that follows it, perhaps empty.
+    pub(crate) fn tail(&self) -> Option<&[u8]> {
+        self.tail.as_deref()
     }
 }
 
@@ -133,7 +170,7 @@ fn check_literal(literal: &str, last: bool) -> Result<(), TemplateError> {
 }
 
 /// What the operators match besides `/`.
-fn is_segment_byte(byte: u8) -> bool {
+pub(crate) fn is_segment_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()+,;:@=*".contains(&byte)
 }
 

@@ -3,6 +3,39 @@
 use crate::{Cidr, Template};
 
 /// One value of a policy field, ready to be compared.
+///
+/// A `*` begins or ends a pattern; anywhere else it is a character as others:
+///
+/// ```
+/// use weir_matching::Pattern;
+///
+/// assert!(Pattern::parse("/items/*").matches(b"/items/7/reviews"));
+/// assert!(Pattern::parse("*.json").matches(b"/items/7.json"));
+/// assert!(!Pattern::parse("/items/*/reviews").matches(b"/items/7/reviews"));
+/// assert!(!Pattern::parse("/items").matches(b"/items/"), "the whole value is compared");
+/// ```
+///
+/// `*` alone asks that there is a value. Whether that may be empty depends on the field: for a header it may, for a path
+/// not.
+///
+/// ```
+/// use weir_matching::Pattern;
+///
+/// assert!(!Pattern::parse("*").matches(b""));
+/// assert!(Pattern::parse("*").even_empty().matches(b""));
+/// ```
+///
+/// Letters are compared as they are, but for hosts, which are compared in lower case. A port is a part of the host:
+///
+/// ```
+/// use weir_matching::{Pattern, normalized_host};
+///
+/// let mut host = Vec::new();
+/// normalized_host(b"WWW.Shop.Example:8080", &mut host);
+/// assert!(Pattern::parse_lower("www.SHOP.example:*").matches(&host));
+/// assert!(!Pattern::parse_lower("www.shop.example").matches(&host));
+/// assert!(!Pattern::parse("GET").matches(b"get"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pattern {
     /// The same bytes.
@@ -81,6 +114,21 @@ impl Glob {
     pub fn parse(text: &str) -> Self {
         let mut parts = text.split('*').map(|part| Box::from(part.as_bytes()));
         Self { first: parts.next().unwrap_or_default(), rest: parts.collect() }
+    }
+
+    /// What a value begins with if it matches.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// The text that it was read from.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let mut text = self.first.to_vec();
+        for part in &self.rest {
+            text.push(b'*');
+            text.extend_from_slice(part);
+        }
+        text
     }
 
     /// Whether the whole of `value` matches.

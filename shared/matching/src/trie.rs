@@ -1,60 +1,74 @@
-//! A trie of template segments: which templates can match a path, by their segments before `{**}`.
+//! A trie of template segments: which templates a path matches.
 
 use crate::Template;
-use crate::table::{Hash, Table};
-use crate::template::Segment;
+use crate::table::{Hash, Side, Table, small};
+use crate::template::{Segment, is_segment_byte};
 
 const ROOT: u32 = 0;
 
-#[derive(Clone, Copy, Debug, Default)]
+/// Tags of the table: the edges that leave a node by a literal segment, and what may follow its `{**}`.
+fn edges(node: u32) -> u32 {
+    node * 2
+}
+
+fn tails(node: u32) -> u32 {
+    node * 2 + 1
+}
+
+#[derive(Clone, Debug, Default)]
 struct Node {
+    /// Where `{*}` leads.
     one: Option<u32>,
-    /// The number of templates that end here.
+    /// The template that ends here.
     end: Option<u32>,
-    /// The number of templates that go on with `{**}` from here.
+    /// The template that ends with `{**}` here.
     rest: Option<u32>,
+    /// The lengths of what follows `{**}` here in other templates, ascending.
+    tails: Vec<u32>,
 }
 
-/// Templates being collected.
+/// Templates by their segments. A walk visits each node of the trie at most once, whatever the path; its depth is the
+/// number of segments of the longest template.
 #[derive(Clone, Debug)]
-pub(crate) struct TrieBuilder {
+pub(crate) struct Trie {
     nodes: Vec<Node>,
-    edges: Table,
+    table: Table,
 }
 
-impl TrieBuilder {
+impl Trie {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![Node::default()], edges: Table::default() }
+        Self { nodes: vec![Node::default()], table: Table::default() }
     }
 
-    /// Adds a template. Two whose segments are the same up to `{**}` share a place, and the number first given to it is
-    /// returned; otherwise that is `number`.
-    pub(crate) fn add(&mut self, template: &Template, number: u32) -> u32 {
+    /// The number of a template: `next` if it is not there yet.
+    pub(crate) fn intern(&mut self, template: &Template, next: u32) -> u32 {
         let mut at = ROOT;
         for segment in template.head() {
-            let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+            let fresh = small(self.nodes.len());
             let child = match segment {
-                Segment::Literal(literal) => match self.edges.get(at, Hash::of(literal), literal) {
-                    Some(child) => child,
-                    None => {
-                        self.edges.insert(at, literal.clone(), next);
-                        next
-                    }
-                },
+                Segment::Literal(literal) => self.table.intern(edges(at), Hash::of(literal), literal, fresh),
                 Segment::One => match self.node(at) {
-                    Some(node) => *node.one.get_or_insert(next),
-                    None => next,
+                    Some(node) => *node.one.get_or_insert(fresh),
+                    None => fresh,
                 },
             };
-            if child == next {
+            if child == fresh {
                 self.nodes.push(Node::default());
             }
             at = child;
         }
-        match self.node(at) {
-            Some(node) if template.has_rest() => *node.rest.get_or_insert(number),
-            Some(node) => *node.end.get_or_insert(number),
-            None => number,
+        let tail = template.tail();
+        let Some(node) = self.node(at) else { return next };
+        match tail {
+            None => *node.end.get_or_insert(next),
+            Some([]) => *node.rest.get_or_insert(next),
+            Some(tail) => {
+                let length = small(tail.len());
+                if let Err(place) = node.tails.binary_search(&length) {
+                    node.tails.insert(place, length);
+                }
+                self.table.intern(tails(at), Hash::of_reversed(tail), tail, next)
+            }
         }
     }
 
@@ -62,34 +76,24 @@ impl TrieBuilder {
         self.nodes.get_mut(usize::try_from(at).ok()?)
     }
 
-    /// The trie, each number replaced by what stands at its place in `numbers`.
-    pub(crate) fn build(mut self, numbers: &[u32]) -> Trie {
-        let renumber = |number: &mut Option<u32>| {
-            *number = number.and_then(|at| numbers.get(usize::try_from(at).ok()?).copied());
-        };
-        for node in &mut self.nodes {
-            renumber(&mut node.end);
-            renumber(&mut node.rest);
-        }
-        Trie { nodes: self.nodes.into(), edges: self.edges }
+    /// Ends the filling; only then paths are looked for.
+    pub(crate) fn finish(&mut self) {
+        let nodes = &self.nodes;
+        self.table.link(|tag| match usize::try_from(tag / 2).ok().and_then(|at| nodes.get(at)) {
+            Some(node) if tag % 2 == 1 => Some((Side::End, node.tails.as_slice())),
+            _ => None,
+        });
     }
-}
 
-/// The collected templates. A walk visits each node of the trie at most once, whatever the path; its depth is the
-/// number of segments of the longest template.
-#[derive(Clone, Debug)]
-pub(crate) struct Trie {
-    nodes: Box<[Node]>,
-    edges: Table,
-}
-
-impl Trie {
-    /// Calls `found` with the number of every place that `path` may reach.
+    /// Calls `found` with the number of every template that `path` matches.
     pub(crate) fn walk(&self, path: &[u8], found: &mut impl FnMut(u32)) {
-        self.step(ROOT, path, found);
+        let clean = path.iter().position(|byte| *byte != b'/' && !is_segment_byte(*byte)).unwrap_or(path.len());
+        self.step(ROOT, path, clean, found);
     }
 
-    fn step(&self, at: u32, path: &[u8], found: &mut impl FnMut(u32)) {
+    /// Goes on from a node. Of `path`, the first `clean` bytes are ones that operators match: that holds for the whole
+    /// path before it too, because no segment of a template has others.
+    fn step(&self, at: u32, path: &[u8], clean: usize, found: &mut impl FnMut(u32)) {
         let Some(node) = usize::try_from(at).ok().and_then(|at| self.nodes.get(at)) else { return };
         let Some(after) = path.strip_prefix(b"/") else {
             if let (Some(number), true) = (node.end, path.is_empty()) {
@@ -97,16 +101,32 @@ impl Trie {
             }
             return;
         };
-        if let Some(number) = node.rest {
+        if let (Some(number), true) = (node.rest, clean == path.len()) {
             found(number);
+        }
+        if !node.tails.is_empty() {
+            // A tail leaves a clean beginning to `{**}`, so it is no shorter than this, and no longer than what follows
+            // the slash.
+            let least = path.len() - clean.min(path.len());
+            self.table.find_all(tails(at), Side::End, &node.tails, after, &mut |number, length| {
+                if length >= least {
+                    found(number);
+                }
+            });
         }
         let end = after.iter().position(|byte| *byte == b'/').unwrap_or(after.len());
         let Some((segment, remaining)) = after.split_at_checked(end) else { return };
-        if let Some(child) = self.edges.get(at, Hash::of(segment), segment) {
-            self.step(child, remaining, found);
+        if clean <= end {
+            return;
         }
-        if let Some(child) = node.one {
-            self.step(child, remaining, found);
+        let clean = clean - end - 1;
+        if let Some(child) = self.table.get(edges(at), Hash::of(segment), segment) {
+            self.step(child, remaining, clean, found);
+        }
+        if let Some(child) = node.one
+            && !segment.is_empty()
+        {
+            self.step(child, remaining, clean, found);
         }
     }
 }

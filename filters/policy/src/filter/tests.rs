@@ -2,6 +2,7 @@ mod identity;
 mod istio;
 
 use super::*;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Attributes, Effects, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue};
@@ -76,6 +77,7 @@ fn a_refusal_says_which_rule() {
 
 #[test]
 fn decisions() {
+    let mut rows = Rows::default();
     let allow_a = ("a", "", r#"{"rules":[{"to":[{"operation":{"hosts":["a.EXAMPLE:*"],"paths":["/a"]}}]}]}"#);
     let allow_nothing = ("nothing", "", "{}");
     let deny_all = ("all", "", r#"{"action":"DENY","rules":[{}]}"#);
@@ -99,7 +101,7 @@ fn decisions() {
     for (extra, objects, expected) in cases {
         let mut policy = policy(extra, objects).unwrap();
         let (verdict, names, _) = run(&mut policy, &GET, &Attributes::default());
-        let told: Vec<String> = names
+        let labels: Vec<String> = names
             .iter()
             .map(|name| {
                 name.split(' ')
@@ -110,13 +112,15 @@ fn decisions() {
                     .join(" ")
             })
             .collect();
-        assert_eq!(told.join(","), expected, "{objects:?}");
-        assert_eq!(verdict != Verdict::Continue, expected.starts_with("deny enforced"), "{objects:?}");
+        rows.check(format!("{objects:?}"), labels.join(","), expected);
+        rows.check(format!("{objects:?}"), verdict != Verdict::Continue, expected.starts_with("deny enforced"));
     }
+    rows.end();
 }
 
 #[test]
 fn demand_is_what_rules_look_at() {
+    let mut rows = Rows::default();
     let when = |key: &str, value: &str| {
         format!(r#"{{"action":"DENY","rules":[{{"when":[{{"key":"{key}","values":["{value}"]}}]}}]}}"#)
     };
@@ -136,19 +140,21 @@ fn demand_is_what_rules_look_at() {
     for (key, value, headers, attributes) in cases {
         let policy = policy("", &[("p", "", &when(key, value))]).unwrap();
         let demand = policy.demand(Phase::Request);
-        assert_eq!(demand.request_headers, headers, "{key}");
+        rows.check(key, demand.request_headers, headers);
         assert!(!demand.idle);
         let mut expected = attributes.to_vec();
         expected.sort();
-        assert_eq!(demand.attributes.iter().cloned().collect::<Vec<_>>(), expected, "{key}");
+        rows.check(key, demand.attributes.iter().cloned().collect::<Vec<_>>(), expected);
         assert!(policy.demand(Phase::Response).idle && policy.demand(Phase::End).idle);
     }
     assert_eq!(*policy("", &[]).unwrap().demand(Phase::Request), Demand::default());
     assert!(policy(r#","mode":"off""#, &[]).unwrap().demand(Phase::Request).idle);
+    rows.end();
 }
 
 #[test]
 fn an_unknown_address_fails_closed() {
+    let mut rows = Rows::default();
     let blocks = |action: &str, field: &str| {
         format!(r#"{{"action":"{action}","rules":[{{"from":[{{"source":{{"{field}":["10.0.0.0/8"]}}}}]}}]}}"#)
     };
@@ -174,13 +180,15 @@ fn an_unknown_address_fails_closed() {
         let mut policy = policy(extra, &[("p", "", &blocks(action, field))]).unwrap();
         assert!(policy.demand(Phase::Request).attributes.contains(&key));
         let (verdict, _, _) = run(&mut policy, &GET, &attributes);
-        assert_eq!(verdict == Verdict::Continue, allowed, "{action} {field} {address:?}");
+        rows.check(format!("{action} {field} {address:?}"), verdict == Verdict::Continue, allowed);
     }
+    rows.end();
 }
 
 #[test]
 fn every_header_name_counts_or_the_document_is_refused() {
-    use crate::compile::HEADERS;
+    let mut rows = Rows::default();
+    use crate::config::HEADERS;
     let spec = |count: usize| {
         let conditions =
             (0..count).map(|n| format!(r#"{{"when":[{{"key":"request.headers[h{n:05}]","values":["*"]}}]}}"#));
@@ -189,10 +197,11 @@ fn every_header_name_counts_or_the_document_is_refused() {
     let mut full = policy("", &[("p", "", &spec(HEADERS))]).unwrap();
     for (name, refused) in [("h00000", true), ("h65522", true), ("h65523", false)] {
         let headers = [GET[0], GET[1], GET[2], (name, "1")];
-        assert_eq!(run(&mut full, &headers, &Attributes::default()).0 != Verdict::Continue, refused, "{name}");
+        rows.check(name, run(&mut full, &headers, &Attributes::default()).0 != Verdict::Continue, refused);
     }
     let problems = policy("", &[("p", "", &spec(HEADERS + 1))]).unwrap_err();
     assert_eq!(problems, "$: rules look at more than 65523 headers by name");
+    rows.end();
 }
 
 #[test]

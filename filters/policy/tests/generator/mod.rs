@@ -1,5 +1,6 @@
 //! Random policies from a small vocabulary, so that requests meet them often.
 
+mod hostile;
 mod random;
 
 pub(crate) use random::Random;
@@ -118,6 +119,9 @@ pub(crate) fn policies(random: &mut Random) -> Vec<Value> {
             let action = random.pick(&["ALLOW", "ALLOW", "DENY"]);
             let most = if random.chance(15) { 14 } else { 4 };
             let mut rules: Vec<Value> = (0..1 + random.below(most)).map(|_| rule(random)).collect();
+            if random.chance(12) {
+                rules = hostile::rules(random);
+            }
             if random.chance(3) {
                 rules.push(json!({}));
             }

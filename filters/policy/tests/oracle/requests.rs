@@ -17,8 +17,31 @@ fn perhaps(random: &mut Random, percent: usize, words: &[&str]) -> Option<Vec<u8
 /// A request, one value in twenty of random bytes.
 pub(crate) fn request(random: &mut Random) -> Request {
     let mut headers = Vec::new();
+    let nested = [random.below(60), random.below(60)].map(|bytes| "a".repeat(bytes));
+    let (nested, ending) = (format!("/{}", nested[0]), format!("/{}b", nested[1]));
     let paths = [
-        "/", "/a", "/a/b", "/a/b/c", "/a/", "//", "/a//c", "/a?q", "/a/b#f?x", "/x/b", "/a/*", "*", "/xzy", "/\u{e4}b",
+        nested.as_str(),
+        ending.as_str(),
+        "/a/s1",
+        "/a/b/s7",
+        "/s3",
+        "/a//s1/t",
+        "/a/b\u{e4}/s1",
+        "/a/s1/t/s1",
+        "/",
+        "/a",
+        "/a/b",
+        "/a/b/c",
+        "/a/",
+        "//",
+        "/a//c",
+        "/a?q",
+        "/a/b#f?x",
+        "/x/b",
+        "/a/*",
+        "*",
+        "/xzy",
+        "/\u{e4}b",
     ];
     let fields: [(&str, usize, &[&str]); 6] = [
         (":path", 97, &paths),
@@ -33,6 +56,13 @@ pub(crate) fn request(random: &mut Random) -> Request {
     }
     if random.chance(10) {
         headers.push((bytes(random, &["z"]), bytes(random, &["z"])));
+    }
+    if random.chance(10) {
+        // Many copies of a header, alike or not.
+        for copy in 0..random.below(90) {
+            let value = if random.chance(50) { "1".to_owned() } else { copy.to_string() };
+            headers.push((b"x".to_vec(), value.into_bytes()));
+        }
     }
     let named = |bytes: usize| format!("spiffe://td/ns/n1/sa/a/{}", "x".repeat(bytes - 23));
     let (longest, too_long) = (named(2048), named(2049));
@@ -49,6 +79,7 @@ pub(crate) fn request(random: &mut Random) -> Request {
         "spiffe:///ns/n1/sa/a",
         "spiffe://td/ns/n1/x/sa/a/b",
         "spiffe://ns/n1/sa/a",
+        "spiffe://td/ns/team-7-x/sa/a",
         "",
     ];
     let addresses = ["10.1.2.3:5", "10.9.9.9:80", "[fd00::1]:8080", "192.168.0.9:0", "[::1]:80", "1.1.1.1:80"];

@@ -1,4 +1,5 @@
 use super::*;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -15,12 +16,14 @@ fn ranges() {
         ("::/0", "::ffff:1.2.3.4", true),
         ("1.2.3.4", "::ffff:1.2.3.4", false),
     ];
+    let mut rows = Rows::default();
     for (range, address, expected) in cases {
-        assert_eq!(Cidr::parse(range).unwrap().contains(address.parse().unwrap()), expected, "{range} {address}");
+        rows.check((range, address), Cidr::parse(range).unwrap().contains(address.parse().unwrap()), expected);
     }
     for wrong in ["", "ip", "1.2.3", "1.2.3.4/33", "1.2.3.4/+8", "1.2.3.4/", "::/129", "1.2.3.4/8/8"] {
-        assert_eq!(Cidr::parse(wrong), None, "{wrong}");
+        rows.check(wrong, Cidr::parse(wrong), None);
     }
+    rows.end();
 }
 
 /// Text, and the address and port in it.
@@ -40,7 +43,10 @@ fn sockets() {
         (b"\xff\x00", None),
         (b"", None),
     ];
+    let mut rows = Rows::default();
     for (text, expected) in cases {
-        assert_eq!(socket_address(text), expected.map(|(ip, port)| (ip.parse().unwrap(), port)), "{text:?}");
+        let name = String::from_utf8_lossy(text);
+        rows.check(name, socket_address(text), expected.map(|(ip, port)| (ip.parse().unwrap(), port)));
     }
+    rows.end();
 }

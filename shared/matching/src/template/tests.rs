@@ -1,4 +1,5 @@
 use super::*;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -25,9 +26,12 @@ fn matches() {
         ("/{**}", b"", false),
         ("/{**}", b"*", false),
     ];
+    let mut rows = Rows::default();
     for (template, path, expected) in cases {
-        assert_eq!(Template::parse(template).unwrap().matches(path), expected, "{template} {path:?}");
+        let name = (template, String::from_utf8_lossy(path));
+        rows.check(name, Template::parse(template).unwrap().matches(path), expected);
     }
+    rows.end();
 }
 
 #[test]
@@ -42,7 +46,9 @@ fn refuses() {
         ("/{*}/?a", TemplateError::Character),
         ("/a//{*}", TemplateError::Empty),
     ];
+    let mut rows = Rows::default();
     for (template, expected) in cases {
-        assert_eq!(Template::parse(template), Err(expected), "{template}");
+        rows.check(template, Template::parse(template), Err(expected));
     }
+    rows.end();
 }

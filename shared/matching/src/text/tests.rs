@@ -1,4 +1,5 @@
 use super::*;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -24,9 +25,11 @@ fn forms() {
         ("\u{e4}*", b"\xc3", false),
         ("**", b"x*", true),
     ];
+    let mut rows = Rows::default();
     for (pattern, value, expected) in cases {
-        assert_eq!(Pattern::parse(pattern).matches(value), expected, "{pattern} {value:?}");
+        rows.check((pattern, String::from_utf8_lossy(value)), Pattern::parse(pattern).matches(value), expected);
     }
+    rows.end();
     assert!(Pattern::Any.matches(b""));
     assert!(Pattern::parse_lower("*.Example.COM").matches(b"a.example.com"));
 }
@@ -45,7 +48,10 @@ fn globs() {
         ("a*b*c", b"abbc", true),
         ("a*b*b", b"ab", false),
     ];
+    let mut rows = Rows::default();
     for (glob, value, expected) in cases {
-        assert_eq!(Glob::parse(glob).matches(value), expected, "{glob} {value:?}");
+        rows.check((glob, String::from_utf8_lossy(value)), Glob::parse(glob).matches(value), expected);
+        rows.check((glob, "its text"), Glob::parse(glob).text(), glob.as_bytes());
     }
+    rows.end();
 }

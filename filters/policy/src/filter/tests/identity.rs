@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn identities() {
+    let mut rows = Rows::default();
     let spec = |field: &str, value: &str| {
         format!(r#"{{"action":"ALLOW","rules":[{{"from":[{{"source":{{"{field}":["{value}"]}}}}]}}]}}"#)
     };
@@ -54,7 +55,7 @@ fn identities() {
         let mut attributes = Attributes::default();
         attributes.set(&Attribute::PeerUriSan, san.as_bytes());
         let (verdict, _, _) = run(&mut policy, &GET, &attributes);
-        assert_eq!(verdict == Verdict::Continue, allowed, "{field} {value} {san}");
+        rows.check(format!("{field} {value} {san}"), verdict == Verdict::Continue, allowed);
     }
     let extra = r#","workload":{"peerUriSans":{"filterState":"sans"}}"#;
     let mut policy = policy(extra, &[("p", "", &spec("principals", "b"))]).unwrap();
@@ -63,6 +64,7 @@ fn identities() {
     assert_ne!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
     attributes.set(&Attribute::FilterState("sans".into()), b"spiffe://a,spiffe://b");
     assert_eq!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
+    rows.end();
 }
 
 #[test]
@@ -116,6 +118,7 @@ fn an_unknown_peer_gains_nothing_and_escapes_nothing() {
 
 #[test]
 fn all_names_of_a_peer() {
+    let mut rows = Rows::default();
     let allows = |first: &str, all: &str, principal: &str| {
         let spec =
             format!(r#"{{"action":"ALLOW","rules":[{{"from":[{{"source":{{"principals":["{principal}"]}}}}]}}]}}"#);
@@ -140,8 +143,9 @@ fn all_names_of_a_peer() {
         // Envoy writes `-` where there is none.
         ("", "-", "*", false),
     ] {
-        assert_eq!(allows(first, all, principal), allowed, "{first} {all} {principal}");
+        rows.check(format!("{first} {all} {principal}"), allows(first, all, principal), allowed);
     }
+    rows.end();
 }
 
 /// Whether an ALLOW policy with one field of `source` lets a request pass.
@@ -152,6 +156,7 @@ fn allows(extra: &str, field: &str, value: &str, attributes: &Attributes) -> boo
 
 #[test]
 fn the_principal_in_filter_state_is_the_peer_whatever_the_certificate_says() {
+    let mut rows = Rows::default();
     let certificate = "spiffe://td/ns/shop/sa/certificate";
     let state = "spiffe://td/ns/shop/sa/state";
     for (in_state, field, value, allowed) in [
@@ -181,8 +186,9 @@ fn the_principal_in_filter_state_is_the_peer_whatever_the_certificate_says() {
         if let Some(in_state) = in_state {
             attributes.set(&Attribute::PeerPrincipal, in_state.as_bytes());
         }
-        assert_eq!(allows("", field, value, &attributes), allowed, "{in_state:?} {field} {value}");
+        rows.check(format!("{in_state:?} {field} {value}"), allows("", field, value, &attributes), allowed);
     }
+    rows.end();
 }
 
 #[test]
@@ -219,6 +225,7 @@ fn what_cannot_be_read_is_unknown_and_what_is_not_there_is_absent() {
 
 #[test]
 fn any_peer_is_one_with_a_name_of_any_kind() {
+    let mut rows = Rows::default();
     for (attribute, name, allowed) in [
         (Attribute::PeerUriSan, "https://a", true),
         (Attribute::PeerDnsSan, "a.example", true),
@@ -227,13 +234,15 @@ fn any_peer_is_one_with_a_name_of_any_kind() {
     ] {
         let mut attributes = Attributes::default();
         attributes.set(&attribute, name.as_bytes());
-        assert_eq!(allows("", "principals", "*", &attributes), allowed, "{attribute:?} {name}");
-        assert_eq!(allows("", "notPrincipals", "*", &attributes), !allowed, "{attribute:?} {name}");
+        rows.check(format!("{attribute:?} {name}"), allows("", "principals", "*", &attributes), allowed);
+        rows.check(format!("{attribute:?} {name}"), allows("", "notPrincipals", "*", &attributes), !allowed);
     }
+    rows.end();
 }
 
 #[test]
 fn aliases_are_one_trust_domain_wherever_it_is_named() {
+    let mut rows = Rows::default();
     let extra = r#","workload":{"trustDomain":"td1","trustDomainAliases":["td2","*-old"]}"#;
     for (field, value, san, allowed) in [
         ("trustDomains", "td1", "spiffe://td1/ns/a/sa/a", true),
@@ -250,10 +259,11 @@ fn aliases_are_one_trust_domain_wherever_it_is_named() {
     ] {
         let mut attributes = Attributes::default();
         attributes.set(&Attribute::PeerUriSan, san.as_bytes());
-        assert_eq!(allows(extra, field, value, &attributes), allowed, "{field} {value} {san}");
+        rows.check(format!("{field} {value} {san}"), allows(extra, field, value, &attributes), allowed);
     }
     let spec = r#"{"action":"DENY","rules":[{"when":[{"key":"source.trustDomain","values":["td1"]}]}]}"#;
     let mut attributes = Attributes::default();
     attributes.set(&Attribute::PeerUriSan, b"spiffe://td2/ns/a/sa/a");
     assert_ne!(run(&mut policy(extra, &[("p", "", spec)]).unwrap(), &GET, &attributes).0, Verdict::Continue);
+    rows.end();
 }

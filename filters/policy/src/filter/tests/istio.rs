@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn header_values_are_compared_as_they_are() {
+    let mut rows = Rows::default();
     let spec = |field: &str| {
         format!(
             r#"{{"action":"ALLOW","rules":[{{"when":[{{"key":"request.headers[x-role]","{field}":["admin"]}}]}}]}}"#
@@ -16,13 +17,15 @@ fn header_values_are_compared_as_they_are() {
         for (field, allowed) in [("values", equal), ("notValues", !equal)] {
             let mut policy = policy("", &[("p", "", &spec(field))]).unwrap();
             let (verdict, ..) = run(&mut policy, &headers, &Attributes::default());
-            assert_eq!(verdict == Verdict::Continue, allowed, "{field} {value:?}");
+            rows.check(format!("{field} {value:?}"), verdict == Verdict::Continue, allowed);
         }
     }
+    rows.end();
 }
 
 #[test]
 fn path_parameters_are_left_out_where_the_route_leaves_them_out() {
+    let mut rows = Rows::default();
     let spec = r#"{"action":"DENY","rules":[{"to":[{"operation":{"paths":["/admin/action","/t/{*}/end"]}}]}]}"#;
     for (path, denied_without, denied_with) in [
         ("/admin/action", true, true),
@@ -38,13 +41,15 @@ fn path_parameters_are_left_out_where_the_route_leaves_them_out() {
             let mut policy = policy(extra, &[("p", "", spec)]).unwrap();
             let headers = [GET[0], (":path", path), GET[2]];
             let (verdict, ..) = run(&mut policy, &headers, &Attributes::default());
-            assert_eq!(verdict != Verdict::Continue, denied, "{path} {extra}");
+            rows.check(format!("{path} {extra}"), verdict != Verdict::Continue, denied);
         }
     }
+    rows.end();
 }
 
 #[test]
 fn empty_lists_ask_nothing_beside_full_ones() {
+    let mut rows = Rows::default();
     let rule = |rule: &str| format!(r#"{{"action":"DENY","rules":[{rule}]}}"#);
     for (text, sound) in [
         (r#"{"from":[{"source":{"principals":[],"namespaces":["dev"]}}]}"#, true),
@@ -58,28 +63,31 @@ fn empty_lists_ask_nothing_beside_full_ones() {
         (r#"{"when":[{"key":"source.ip","values":[],"notValues":[]}]}"#, false),
     ] {
         let read = policy("", &[("p", "", &rule(text))]);
-        assert_eq!(read.is_ok(), sound, "{text}: {read:?}");
+        rows.check(format!("{text}: {read:?}"), read.is_ok(), sound);
         if let Err(problems) = read {
-            assert_eq!(problems.lines().count(), 1, "{text}: {problems}");
+            rows.check(format!("{text}: {problems}"), problems.lines().count(), 1);
         }
     }
     // The empty list is no clause: the rule matches what the other one matches.
     let text = rule(r#"{"to":[{"operation":{"paths":[],"methods":["GET"]}}]}"#);
     let mut policy = policy("", &[("p", "", &text)]).unwrap();
     assert_ne!(run(&mut policy, &GET, &Attributes::default()).0, Verdict::Continue);
+    rows.end();
 }
 
 #[test]
 fn dry_run_is_written_as_istio_reads_it() {
+    let mut rows = Rows::default();
     let spec = r#"{"action":"DENY","rules":[{}]}"#;
     for (word, enforced) in [("true", false), ("True", false), ("1", false), ("t", false), ("false", true), ("0", true)]
     {
         let metadata = format!(r#","annotations":{{"istio.io/dry-run":"{word}"}}"#);
         let mut policy = policy("", &[("p", &metadata, spec)]).unwrap();
         let (verdict, ..) = run(&mut policy, &GET, &Attributes::default());
-        assert_eq!(verdict != Verdict::Continue, enforced, "{word}");
+        rows.check(word, verdict != Verdict::Continue, enforced);
     }
     assert!(policy("", &[("p", r#","annotations":{"istio.io/dry-run":"yes"}"#, spec)]).is_err());
+    rows.end();
 }
 
 #[test]
@@ -98,6 +106,7 @@ fn one_mistake_is_one_problem() {
 
 #[test]
 fn a_policy_that_cannot_see_what_it_needs_says_so() {
+    let mut rows = Rows::default();
     let blocks = r#"{"action":"DENY","rules":[{"from":[{"source":{"ipBlocks":["10.0.0.0/8"]}}]}]}"#;
     let when = r#"{"action":"ALLOW","rules":[{"when":[{"key":"source.ip","notValues":["10.0.0.0/8"]}]}]}"#;
     for (spec, path) in [
@@ -109,7 +118,7 @@ fn a_policy_that_cannot_see_what_it_needs_says_so() {
         assert_eq!((warning.id, warning.path.as_str()), ("direct-address-unknown", path));
         assert!(warning.message.contains("`shop/p`"), "{warning}");
         let extra = r#","workload":{"directAddress":{"filterState":"direct"}}"#;
-        assert_eq!(policy(extra, &[("p", "", spec)]).unwrap().warnings(), [], "{spec}");
+        rows.check(spec, policy(extra, &[("p", "", spec)]).unwrap().warnings(), []);
     }
     let (verdict, counted, _) = run(&mut policy("", &[("p", "", blocks)]).unwrap(), &GET, &Attributes::default());
     let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
@@ -118,10 +127,12 @@ fn a_policy_that_cannot_see_what_it_needs_says_so() {
     let (verdict, ..) = run(&mut policy("", &[("p", "", when)]).unwrap(), &GET, &Attributes::default());
     let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
     assert_eq!(reply.details, "rbac_access_denied[direct-address-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]");
+    rows.end();
 }
 
 #[test]
 fn refusing_by_identity_with_one_name_in_sight_is_warned_of() {
+    let mut rows = Rows::default();
     for (action, field, extra, warned) in [
         ("DENY", "principals", "", true),
         ("ALLOW", "notNamespaces", "", true),
@@ -135,12 +146,14 @@ fn refusing_by_identity_with_one_name_in_sight_is_warned_of() {
         let spec = format!(r#"{{"action":"{action}","rules":[{{"from":[{{"source":{{"{field}":["10.0.0.1"]}}}}]}}]}}"#);
         let read = policy(extra, &[("p", "", &spec)]).unwrap();
         let ids: Vec<&str> = read.warnings().iter().map(|warning| warning.id).collect();
-        assert_eq!(ids, if warned { vec!["one-uri-san"] } else { vec![] }, "{action} {field} {extra}");
+        rows.check(format!("{action} {field} {extra}"), ids, if warned { vec!["one-uri-san"] } else { vec![] });
     }
+    rows.end();
 }
 
 #[test]
 fn a_rule_that_matches_is_named_before_one_that_may() {
+    let mut rows = Rows::default();
     let unknown = r#"{"from":[{"source":{"ipBlocks":["10.0.0.0/8"]}}]}"#;
     let plain = r#"{"to":[{"operation":{"methods":["GET"]}}]}"#;
     let never = r#"{"from":[{"source":{"ipBlocks":["10.0.0.0/8"]}}],"to":[{"operation":{"methods":["PUT"]}}]}"#;
@@ -157,6 +170,7 @@ fn a_rule_that_matches_is_named_before_one_that_may() {
             Verdict::Reply(reply) => Some(reply.details),
             _ => None,
         };
-        assert_eq!(found.as_deref(), details, "{action} {rules:?}");
+        rows.check(format!("{action} {rules:?}"), found.as_deref(), details);
     }
+    rows.end();
 }

@@ -1,4 +1,5 @@
 use crate::Policy;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Filter, Node};
@@ -44,6 +45,7 @@ const ENTRY: (&str, &str) = ("networking.istio.io", "ServiceEntry");
 
 #[test]
 fn by_label() {
+    let mut rows = Rows::default();
     let cases = [
         ("sidecar", LABELS, "shop", ALL, "yes"),
         ("sidecar", LABELS, "shop", CART, "yes"),
@@ -72,12 +74,14 @@ fn by_label() {
         ("", EDGE, "shop", STOCK, "no"),
     ];
     for (proxy, workload, namespace, scope, expected) in cases {
-        check(proxy, workload, namespace, scope, expected);
+        check(&mut rows, proxy, workload, namespace, scope, expected);
     }
+    rows.end();
 }
 
 #[test]
 fn by_target() {
+    let mut rows = Rows::default();
     let cases: [Case<'_>; 42] = [
         // A Gateway, of the policy's own namespace only.
         ("gateway", EDGE, "shop", &[GATEWAY], "edge", "yes"),
@@ -128,16 +132,17 @@ fn by_target() {
         ("gateway", EDGE, "shop", &[("apps", "Deployment")], "edge", "cannot target kind `Deployment` of group `apps`"),
     ];
     for (proxy, workload, namespace, kinds, name, expected) in cases {
-        check(proxy, workload, namespace, &targets(kinds, name), expected);
+        check(&mut rows, proxy, workload, namespace, &targets(kinds, name), expected);
     }
+    rows.end();
 }
 
-fn check(proxy: &str, workload: &str, namespace: &str, scope: &str, expected: &str) {
+fn check(rows: &mut Rows, proxy: &str, workload: &str, namespace: &str, scope: &str, expected: &str) {
     let with_proxy = if proxy.is_empty() { String::new() } else { format!(r#","proxy":"{proxy}""#) };
     let found = selected(&format!("{workload}{with_proxy}"), namespace, scope);
     let fits = match expected {
         "yes" | "no" => found == expected,
         problem => found.contains(problem) && found.matches('$').count() == 1,
     };
-    assert!(fits, "{proxy:?} {workload} {namespace} {scope}: {expected}, found {found}");
+    rows.check(format!("{proxy:?} {workload} {namespace} {scope}: {expected}, found {found}"), fits, true);
 }

@@ -1,9 +1,11 @@
 use super::*;
+use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn expansion() {
+    let mut rows = Rows::default();
     let cases: [(&str, &[&str], &str, &[&str]); 7] = [
         ("td", &[], "td/ns/a/sa/b", &["td/ns/a/sa/b"]),
         ("td", &["old"], "old/ns/a/sa/b", &["td/ns/a/sa/b", "old/ns/a/sa/b"]),
@@ -14,6 +16,11 @@ fn expansion() {
         ("td", &["old"], "*ld/ns/a/sa/b", &["td/ns/a/sa/b", "*ld/ns/a/sa/b"]),
     ];
     for (own, aliases, principal, expected) in cases {
-        assert_eq!(TrustDomains::new(own, aliases).expand(principal), expected, "{own} {aliases:?} {principal}");
+        rows.check(
+            format!("{own} {aliases:?} {principal}"),
+            TrustDomains::new(own, aliases).expand(principal),
+            expected,
+        );
     }
+    rows.end();
 }

@@ -9,9 +9,9 @@ const BUDGET: usize = 2048;
 
 const METRIC: &str = "weir_policy_decisions_total";
 
-/// In which capacity policies decided.
+/// What a decision is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Capacity {
+pub(crate) enum DecisionMode {
     Enforced,
     /// The whole filter is in mode shadow.
     Shadow,
@@ -19,7 +19,7 @@ pub(crate) enum Capacity {
     DryRun,
 }
 
-impl Capacity {
+impl DecisionMode {
     fn word(self) -> &'static str {
         match self {
             Self::Enforced => "enforced",
@@ -30,15 +30,15 @@ impl Capacity {
 
 /// Counts decisions.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct DecisionMetrics {
     plugin: Box<str>,
     series: Series<Key>,
 }
 
 /// A series: the rule, if there is one, and what came of it.
-type Key = (Capacity, Option<u32>, bool, crate::Reason);
+type Key = (DecisionMode, Option<u32>, bool, crate::Reason);
 
-impl Report {
+impl DecisionMetrics {
     pub(crate) fn new(plugin: &str) -> Self {
         let other = [
             ("weir_plugin", plugin),
@@ -52,15 +52,15 @@ impl Report {
     }
 
     /// Counts `decision`.
-    pub(crate) fn count(&mut self, decision: &Decision<'_>, capacity: Capacity, effects: &mut Effects) {
-        let key: Key = (capacity, decision.number, decision.allow, decision.reason);
+    pub(crate) fn count(&mut self, decision: &Decision<'_>, mode: DecisionMode, effects: &mut Effects) {
+        let key: Key = (mode, decision.number, decision.allow, decision.reason);
         let plugin = &self.plugin;
-        let id = self.series.get(effects, &key, MetricKind::Counter, || name(plugin, decision, capacity));
+        let id = self.series.get(effects, &key, MetricKind::Counter, || name(plugin, decision, mode));
         effects.add(id, 1);
     }
 }
 
-fn name(plugin: &str, decision: &Decision<'_>, capacity: Capacity) -> String {
+fn name(plugin: &str, decision: &Decision<'_>, mode: DecisionMode) -> String {
     let (policy, rule) = match &decision.rule {
         Some(RuleName { namespace, policy, index }) => (format!("{namespace}/{policy}"), index.to_string()),
         None => ("-".to_owned(), "-".to_owned()),
@@ -68,7 +68,7 @@ fn name(plugin: &str, decision: &Decision<'_>, capacity: Capacity) -> String {
     let labels = [
         ("weir_plugin", plugin),
         ("decision", if decision.allow { "allow" } else { "deny" }),
-        ("mode", capacity.word()),
+        ("mode", mode.word()),
         ("reason", decision.reason.word()),
         ("authz_policy", policy.as_str()),
         ("authz_rule", rule.as_str()),
@@ -77,12 +77,12 @@ fn name(plugin: &str, decision: &Decision<'_>, capacity: Capacity) -> String {
 }
 
 /// The text for the access log, such as `deny ns/name[0]` or `deny ns/name[0] direct-address-unknown`; `None` if nothing was there to decide.
-pub(crate) fn text(decision: &Decision<'_>, capacity: Capacity) -> Option<Vec<u8>> {
+pub(crate) fn access_log_text(decision: &Decision<'_>, mode: DecisionMode) -> Option<Vec<u8>> {
     let word = if decision.allow { "allow " } else { "deny " };
     if decision.rule.is_none() && decision.allow {
         return None;
     }
-    let mut text = String::from(if capacity == Capacity::Enforced { "" } else { "shadow " });
+    let mut text = String::from(if mode == DecisionMode::Enforced { "" } else { "shadow " });
     text.push_str(word);
     match &decision.rule {
         Some(RuleName { namespace, policy, index }) => {

@@ -1,7 +1,8 @@
-//! Whom the policies are selected for: the workload behind this proxy, from the document or the node's metadata.
+//! The workload that policies are selected for: the one behind this proxy, from the document or the node's metadata.
 
-use crate::TrustDomains;
-use crate::object::{Scope, Target};
+use super::scope::{Scope, Target};
+use super::text_map;
+use super::trust_domain::TrustDomains;
 use std::collections::BTreeMap;
 use weir_config::Cursor;
 use weir_model::Node;
@@ -89,7 +90,7 @@ impl Workload {
     }
 
     /// Whether a policy of `namespace` is for this workload (Istio's `pilot/pkg/model/policyattachment.go`). A problem
-    /// at `at` if that cannot be told: a policy that is left out in silence would let requests through.
+    /// at `at` if that is not known: a policy that is left out in silence would let requests through.
     pub(crate) fn is_selected(&self, namespace: &str, scope: &Scope, at: &Cursor<'_>) -> Option<bool> {
         let Some(own) = &self.namespace else {
             return at.problem(
@@ -170,12 +171,6 @@ impl Workload {
             (None, _) => Err(NO_LABELS),
         }
     }
-}
-
-/// A map of strings.
-pub(crate) fn text_map(at: &Cursor<'_>) -> BTreeMap<String, String> {
-    let entries = at.map().unwrap_or_default().into_iter();
-    entries.filter_map(|(key, value)| Some((key.to_owned(), value.string()?.to_owned()))).collect()
 }
 
 fn filter_state(at: &Cursor<'_>) -> Option<Box<str>> {

@@ -1,13 +1,23 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
-mod object;
+pub(crate) mod object;
 mod rule;
+mod scope;
+mod selection;
+pub(crate) mod trust_domain;
 mod values;
+pub(crate) mod workload;
 
-use crate::object::{Action, Object};
-use crate::workload::Workload;
-use weir_config::{Fields, Mode};
+use crate::config::object::{Action, Field, Object};
+use crate::config::workload::Workload;
+use std::collections::BTreeMap;
+use weir_config::{Cursor, Fields, Mode};
+use weir_matching::Names;
 use weir_model::Node;
+
+/// The most headers by name that rules can look at: what rules look at is numbered with 16 bits. Of more, some would never
+/// match.
+pub(crate) const HEADERS: usize = 65_523;
 
 /// A document as written.
 #[derive(Debug)]
@@ -33,7 +43,7 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
     if let Some(at) = fields.take("workload") {
         workload.read(&at);
     }
-    let mut selection = object::Selection::of(&workload);
+    let mut selection = selection::Selection::of(&workload);
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
     }
@@ -42,6 +52,15 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
         let message = "rules refuse peers by identity, and Envoy shows a Wasm filter the first URI SAN of a certificate only: \
                        a peer is not refused for another one; give `workload.peerUriSans` if certificates can have several";
         at.warning("one-uri-san", message);
+    }
+    let mut headers = Names::default();
+    for clause in objects.iter().filter(|object| object.action != Action::Audit).flat_map(Object::clauses) {
+        if let Field::Header(name) = &clause.field {
+            headers.intern(name.as_bytes());
+        }
+    }
+    if headers.len() > HEADERS {
+        at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
     }
     fields.finish();
     Some(Document { mode: mode?, workload, objects })
@@ -54,8 +73,13 @@ fn escapes_by_second_name(object: &Object) -> bool {
         Action::Allow => true,
         Action::Audit => return false,
     };
-    let mut clauses = object.rules.iter().flat_map(|rule| &rule.groups).flatten().flatten();
-    !object.dry_run && clauses.any(|clause| clause.key.is_identity() && clause.negated == escapes)
+    !object.dry_run && object.clauses().any(|clause| clause.field.is_identity() && clause.negated == escapes)
+}
+
+/// A map of strings.
+fn text_map(at: &Cursor<'_>) -> BTreeMap<String, String> {
+    let entries = at.map().unwrap_or_default().into_iter();
+    entries.filter_map(|(key, value)| Some((key.to_owned(), value.string()?.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 //! policies of others say is no concern of this proxy.
 
 use super::rule;
+use super::scope::{Scope, scope};
 use super::values::Context;
-use crate::object::{Action, Object, Rule, Scope, Target};
-use crate::workload::{Workload, text_map};
+use crate::config::object::{Action, Object, Rule};
+use crate::config::workload::Workload;
 use std::collections::BTreeSet;
 use weir_config::{Cursor, Fields, Value};
 
@@ -170,62 +171,4 @@ fn metadata<'v>(at: &Cursor<'v>) -> Option<Metadata<'v>> {
     let annotations = field("annotations").and_then(Cursor::map).unwrap_or_default();
     let dry_run = annotations.into_iter().find(|(key, _)| *key == DRY_RUN).map(|(_, value)| value);
     Some(Metadata { namespace, name, dry_run })
-}
-
-fn scope(fields: &mut Fields<'_>) -> Scope {
-    let selector = fields.take("selector");
-    let single = fields.take("targetRef");
-    let several = fields.take("targetRefs");
-    let targets: Vec<Cursor<'_>> = match &several {
-        Some(list) => list.list().unwrap_or_default().into_iter().chain(single.clone()).collect(),
-        None => single.clone().into_iter().collect(),
-    };
-    if single.is_some() && several.is_some() {
-        fields.at().problem::<()>("`targetRef` and `targetRefs` exclude each other");
-    }
-    if targets.is_empty() {
-        return Scope::Labels(selector.map(|at| labels(&at)).unwrap_or_default());
-    }
-    if let Some(selector) = selector {
-        selector.problem::<()>("`selector` and `targetRefs` exclude each other");
-    }
-    Scope::Targets(targets.iter().filter_map(target).collect())
-}
-
-fn labels(at: &Cursor<'_>) -> std::collections::BTreeMap<String, String> {
-    let Some(mut fields) = at.object() else { return Default::default() };
-    let labels = fields.take("matchLabels").map(|at| {
-        for (key, value) in at.map().unwrap_or_default() {
-            if key.is_empty() {
-                value.problem::<()>("a label key must not be empty");
-            }
-            if key.contains('*') || value.string().is_some_and(|text| text.contains('*')) {
-                value.problem::<()>("labels are compared as they are: `*` is not supported");
-            }
-        }
-        text_map(&at)
-    });
-    fields.finish();
-    labels.unwrap_or_default()
-}
-
-/// What a target is and its name.
-fn target(at: &Cursor<'_>) -> Option<(Target, String)> {
-    let mut fields = at.object()?;
-    let group = fields.take("group").and_then(|at| at.string()).unwrap_or_default();
-    let kind = fields.require("kind").and_then(|at| at.text());
-    let name = fields.require("name").and_then(|at| at.text());
-    if let Some(namespace) = fields.take("namespace").filter(|at| at.string() != Some("")) {
-        namespace.problem::<()>("a target is in the policy's own namespace");
-    }
-    fields.finish();
-    let target = match (group, kind?) {
-        ("gateway.networking.k8s.io", "Gateway") => Target::Gateway,
-        ("gateway.networking.k8s.io", "GatewayClass") => Target::GatewayClass,
-        ("gateway.networking.k8s.io", "HTTPRoute") => Target::HttpRoute,
-        ("networking.istio.io", "Gateway") => Target::IstioGateway,
-        ("" | "core", "Service") | ("networking.istio.io", "ServiceEntry") => Target::Service,
-        (group, kind) => return at.problem(format!("a policy cannot target kind `{kind}` of group `{group}`")),
-    };
-    Some((target, name?.to_owned()))
 }

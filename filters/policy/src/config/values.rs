@@ -1,7 +1,7 @@
 //! The values of a clause: text to patterns, by what the clause looks at.
 
-use crate::TrustDomains;
-use crate::object::Key;
+use super::trust_domain::TrustDomains;
+use crate::config::object::Field;
 use weir_config::Cursor;
 use weir_matching::{Cidr, Glob, Pattern, Template};
 
@@ -22,15 +22,15 @@ const SERVICE_ACCOUNTS: usize = 16;
 const SERVICE_ACCOUNT_BYTES: usize = 320;
 
 /// Reads a list of values. An empty one asks nothing, as if the field were not there (Istio's validation).
-pub(super) fn read(at: &Cursor<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
+pub(super) fn read(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Box<[Pattern]>> {
     let items = at.list()?;
     if items.is_empty() {
         return None;
     }
-    if *key == Key::ServiceAccount && items.len() > SERVICE_ACCOUNTS {
+    if *field == Field::ServiceAccount && items.len() > SERVICE_ACCOUNTS {
         at.problem::<()>(format!("at most {SERVICE_ACCOUNTS} service accounts can be listed"));
     }
-    if *key == Key::DirectAddress
+    if *field == Field::DirectAddress
         && let Some(id) = context.direct_address_unknown
     {
         let policy = context.policy;
@@ -41,34 +41,35 @@ pub(super) fn read(at: &Cursor<'_>, key: &Key, context: &Context<'_>) -> Option<
         );
         at.warning(id, message);
     }
-    Some(items.iter().filter_map(|item| value(item, key, context)).flatten().collect())
+    Some(items.iter().filter_map(|item| value(item, field, context)).flatten().collect())
 }
 
 /// The patterns of one value; a principal may be several.
-fn value(at: &Cursor<'_>, key: &Key, context: &Context<'_>) -> Option<Vec<Pattern>> {
+fn value(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Vec<Pattern>> {
     let text = at.text()?;
-    let one = match key {
-        Key::Path => path(at, text)?,
-        Key::Host => Pattern::parse_lower(text).even_empty(),
-        Key::Method | Key::Header(_) => Pattern::parse(text).even_empty(),
-        Key::ServerName => Pattern::parse(text),
-        Key::Principal => {
+    let one = match field {
+        Field::Path => path(at, text)?,
+        Field::Host => Pattern::parse_lower(text).even_empty(),
+        Field::Method | Field::Header(_) => Pattern::parse(text).even_empty(),
+        Field::ServerName => Pattern::parse(text),
+        Field::Principal => {
             return Some(context.trust.expand(text).iter().map(|principal| Pattern::parse(principal)).collect());
         }
-        Key::Namespace if text.contains(['*', '/']) => Pattern::Glob(Glob::parse(&format!("*/ns/{text}/*"))),
-        Key::Namespace => Pattern::Exact(text.as_bytes().into()),
-        Key::ServiceAccount => service_account(at, text, context.namespace)?,
-        Key::TrustDomain => {
+        // Compared with what follows `/ns/` in a peer's name.
+        Field::Namespace if text.contains('*') => Pattern::Glob(Glob::parse(&format!("{text}/*"))),
+        Field::Namespace => Pattern::Prefix(format!("{text}/").into_bytes().into()),
+        Field::ServiceAccount => service_account(at, text, context.namespace)?,
+        Field::TrustDomain => {
             let domain = trust_domain(at, text)?;
             return Some(
                 context.trust.expand_domain(domain).map(|domain| Pattern::parse(domain).even_empty()).collect(),
             );
         }
-        Key::DirectAddress | Key::RemoteAddress | Key::DestinationAddress => match Cidr::parse(text) {
+        Field::DirectAddress | Field::RemoteAddress | Field::DestinationAddress => match Cidr::parse(text) {
             Some(cidr) => Pattern::Cidr(cidr),
             None => return at.problem(format!("`{text}` is not an address or a range such as `10.0.0.0/8`")),
         },
-        Key::DestinationPort => match text.parse::<u16>() {
+        Field::DestinationPort => match text.parse::<u16>() {
             Ok(port) if !text.starts_with('+') => Pattern::Exact(port.to_string().into_bytes().into()),
             _ => return at.problem(format!("`{text}` is not a port from 0 to 65535")),
         },

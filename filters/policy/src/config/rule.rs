@@ -1,25 +1,25 @@
 //! One rule: `from`, `to` and `when`, each field a clause.
 
 use super::values;
-use crate::object::{Alternative, Clause, Group, Key, Rule};
+use crate::config::object::{AnyOf, Clause, Field, Item, Rule};
 use weir_config::{Cursor, Fields, Value};
 
 /// Fields of `source`, each with its negation.
-const SOURCE: [(&str, &str, Key); 6] = [
-    ("principals", "notPrincipals", Key::Principal),
-    ("namespaces", "notNamespaces", Key::Namespace),
-    ("serviceAccounts", "notServiceAccounts", Key::ServiceAccount),
-    ("trustDomains", "notTrustDomains", Key::TrustDomain),
-    ("ipBlocks", "notIpBlocks", Key::DirectAddress),
-    ("remoteIpBlocks", "notRemoteIpBlocks", Key::RemoteAddress),
+const SOURCE: [(&str, &str, Field); 6] = [
+    ("principals", "notPrincipals", Field::Principal),
+    ("namespaces", "notNamespaces", Field::Namespace),
+    ("serviceAccounts", "notServiceAccounts", Field::ServiceAccount),
+    ("trustDomains", "notTrustDomains", Field::TrustDomain),
+    ("ipBlocks", "notIpBlocks", Field::DirectAddress),
+    ("remoteIpBlocks", "notRemoteIpBlocks", Field::RemoteAddress),
 ];
 
 /// Fields of `operation`, each with its negation.
-const OPERATION: [(&str, &str, Key); 4] = [
-    ("hosts", "notHosts", Key::Host),
-    ("ports", "notPorts", Key::DestinationPort),
-    ("methods", "notMethods", Key::Method),
-    ("paths", "notPaths", Key::Path),
+const OPERATION: [(&str, &str, Field); 4] = [
+    ("hosts", "notHosts", Field::Host),
+    ("ports", "notPorts", Field::DestinationPort),
+    ("methods", "notMethods", Field::Method),
+    ("paths", "notPaths", Field::Path),
 ];
 
 /// What needs the claims of a JWT, which this build does not read.
@@ -28,89 +28,90 @@ const NO_CLAIMS: &str = "JWT claims are not supported; a rule without them would
 /// Reads a rule.
 pub(super) fn rule(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Rule> {
     let mut fields = at.object()?;
-    let mut groups = Vec::new();
+    let mut all_of = Vec::new();
     if let Some(from) = fields.take("from") {
-        groups.push(group(&from, "source", |fields| source(fields, context)));
+        all_of.push(any_of(&from, "source", |fields| source(fields, context)));
     }
     if let Some(to) = fields.take("to") {
-        groups.push(group(&to, "operation", |fields| clauses(fields, &OPERATION, context)));
+        all_of.push(any_of(&to, "operation", |fields| clauses(fields, &OPERATION, context)));
     }
     if let Some(when) = fields.take("when") {
-        groups.extend(when.each(|item| condition(&item, context)).into_iter().map(|clauses| vec![clauses]));
+        all_of.extend(when.each(|item| condition(&item, context)).into_iter().map(|item| AnyOf::from([item])));
     }
     fields.finish();
-    Some(Rule { groups })
+    Some(Rule { all_of: all_of.into() })
 }
 
-fn group(at: &Cursor<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<'_>) -> Alternative) -> Group {
+fn any_of(at: &Cursor<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<'_>) -> Item) -> AnyOf {
     if is_empty(at) {
         at.problem::<()>("must not be empty; leave it out to match everything");
     }
-    at.each(|item| {
+    let items = at.each(|item| {
         let mut outer = item.object()?;
         let inner = outer.require(name).and_then(|at| at.object());
         outer.finish();
         let mut fields = inner?;
         let before = item.problems();
-        let alternative = read(&mut fields);
+        let read = read(&mut fields);
         let place = fields.at().clone();
         fields.finish();
-        if alternative.is_empty() && place.problems() == before {
+        if read.is_empty() && place.problems() == before {
             return place.problem("must not be empty; leave the whole list out to match everything");
         }
-        Some(alternative)
-    })
+        Some(read)
+    });
+    items.into()
 }
 
 fn clauses(
     fields: &mut Fields<'_>,
-    known: &[(&'static str, &'static str, Key)],
+    known: &[(&'static str, &'static str, Field)],
     context: &values::Context<'_>,
-) -> Alternative {
+) -> Item {
     let mut clauses = Vec::new();
-    for (positive, negative, key) in known {
+    for (positive, negative, field) in known {
         for (name, negated) in [(*positive, false), (*negative, true)] {
-            if let Some(values) = fields.take(name).and_then(|at| values::read(&at, key, context)) {
-                clauses.push(Clause { key: key.clone(), negated, values });
+            if let Some(values) = fields.take(name).and_then(|at| values::read(&at, field, context)) {
+                clauses.push(Clause { field: field.clone(), negated, values });
             }
         }
     }
-    clauses
+    clauses.into()
 }
 
-fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Alternative {
+fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Item {
     for name in ["requestPrincipals", "notRequestPrincipals"] {
         if let Some(at) = fields.take(name).filter(|at| !is_empty(at)) {
             at.problem::<()>(NO_CLAIMS);
         }
     }
     let clauses = clauses(fields, &SOURCE, context);
-    let has = |keys: &[Key]| clauses.iter().any(|clause| keys.contains(&clause.key));
-    if has(&[Key::ServiceAccount]) && has(&[Key::Principal, Key::Namespace]) {
+    let has = |fields: &[Field]| clauses.iter().any(|clause| fields.contains(&clause.field));
+    if has(&[Field::ServiceAccount]) && has(&[Field::Principal, Field::Namespace]) {
         fields.at().problem::<()>("service accounts exclude principals and namespaces in the same source");
     }
     clauses
 }
 
-fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Alternative> {
+fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Item> {
     let mut fields = at.object()?;
-    let key = fields.require("key").and_then(|at| key(&at));
+    let field = fields.require("key").and_then(|at| key(&at));
     let mut clauses = Vec::new();
     let mut given = false;
     for (name, negated) in [("values", false), ("notValues", true)] {
         let Some(at) = fields.take(name) else { continue };
         given |= !is_empty(&at);
-        if let Some(key) = &key
-            && let Some(values) = values::read(&at, key, context)
+        if let Some(field) = &field
+            && let Some(values) = values::read(&at, field, context)
         {
-            clauses.push(Clause { key: key.clone(), negated, values });
+            clauses.push(Clause { field: field.clone(), negated, values });
         }
     }
     if !given {
         at.problem::<()>("`values` or `notValues` must have at least one value");
     }
     fields.finish();
-    key.map(|_| clauses)
+    field.map(|_| clauses.into())
 }
 
 /// Whether a list is there and has nothing in it.
@@ -118,26 +119,26 @@ fn is_empty(at: &Cursor<'_>) -> bool {
     at.value() == &Value::Array(Vec::new())
 }
 
-fn key(at: &Cursor<'_>) -> Option<Key> {
+fn key(at: &Cursor<'_>) -> Option<Field> {
     let text = at.text()?;
     if let Some(name) = text.strip_prefix("request.headers[") {
         return match name.strip_suffix(']') {
             Some("") | None => at.problem("a header is written `request.headers[name]`"),
             // Envoy keeps `host` as `:authority`.
-            Some(name) if name.eq_ignore_ascii_case("host") => Some(Key::Header(":authority".into())),
-            Some(name) => Some(Key::Header(name.to_ascii_lowercase().into())),
+            Some(name) if name.eq_ignore_ascii_case("host") => Some(Field::Header(":authority".into())),
+            Some(name) => Some(Field::Header(name.to_ascii_lowercase().into())),
         };
     }
     Some(match text {
-        "source.ip" => Key::DirectAddress,
-        "remote.ip" => Key::RemoteAddress,
-        "source.namespace" => Key::Namespace,
-        "source.principal" => Key::Principal,
-        "source.serviceAccount" => Key::ServiceAccount,
-        "source.trustDomain" => Key::TrustDomain,
-        "destination.ip" => Key::DestinationAddress,
-        "destination.port" => Key::DestinationPort,
-        "connection.sni" => Key::ServerName,
+        "source.ip" => Field::DirectAddress,
+        "remote.ip" => Field::RemoteAddress,
+        "source.namespace" => Field::Namespace,
+        "source.principal" => Field::Principal,
+        "source.serviceAccount" => Field::ServiceAccount,
+        "source.trustDomain" => Field::TrustDomain,
+        "destination.ip" => Field::DestinationAddress,
+        "destination.port" => Field::DestinationPort,
+        "connection.sni" => Field::ServerName,
         _ if text.starts_with("request.auth.") => return at.problem(NO_CLAIMS),
         _ if text.starts_with("experimental.envoy.filters.") => {
             return at.problem("dynamic metadata is not supported");

@@ -1,0 +1,141 @@
+//! What conditions look at, numbered: each field of a policy is a dimension of the patterns.
+//!
+//! One table says of each field where its values come from and whether a rule fails closed where they cannot be read. Only
+//! fields that some rule looks at are dimensions.
+
+use crate::config::object::{Field, Object};
+use weir_matching::Names;
+use weir_model::Attribute;
+
+/// Where the values of a field come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The path without its query.
+    Path,
+    /// The authority in lower case.
+    Host,
+    Method,
+    /// Headers by name.
+    Header,
+    /// An attribute as it is.
+    Text(Attribute),
+    /// The port of an address.
+    Port(Attribute),
+    /// An address; `None` if the configuration does not say where it is.
+    Address(Option<Attribute>),
+    /// What the peer's certificate says, or what Istio has put into filter state.
+    Peer(Identity),
+}
+
+/// A part of the peer's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    Principal,
+    Namespace,
+    ServiceAccount,
+    TrustDomain,
+}
+
+/// What is known of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dimension {
+    pub(crate) source: Source,
+    /// Where its values cannot be read, a rule fails closed: DENY refuses, ALLOW does not allow. This is what response
+    /// details call it. `None` if it can always be read.
+    pub(crate) fail_closed: Option<&'static str>,
+}
+
+impl Dimension {
+    /// The table of fields. `direct_address` is where the configuration says that the direct peer's address is.
+    pub(crate) fn of(field: &Field, direct_address: Option<&Attribute>) -> Self {
+        use Source::{Address, Header, Host, Method, Path, Peer, Port, Text};
+        let (source, fail_closed) = match field {
+            Field::Path => (Path, None),
+            Field::Host => (Host, None),
+            Field::Method => (Method, None),
+            Field::Header(_) => (Header, None),
+            Field::ServerName => (Text(Attribute::RequestedServerName), Some("server-name")),
+            Field::DestinationPort => (Port(Attribute::DestinationAddress), Some("destination-port")),
+            Field::DestinationAddress => (Address(Some(Attribute::DestinationAddress)), Some("destination-address")),
+            Field::RemoteAddress => (Address(Some(Attribute::SourceAddress)), Some("remote-address")),
+            Field::DirectAddress => (Address(direct_address.cloned()), Some("direct-address")),
+            Field::Principal => (Peer(Identity::Principal), Some("peer-identity")),
+            Field::Namespace => (Peer(Identity::Namespace), Some("peer-identity")),
+            Field::ServiceAccount => (Peer(Identity::ServiceAccount), Some("peer-identity")),
+            Field::TrustDomain => (Peer(Identity::TrustDomain), Some("peer-identity")),
+        };
+        Self { source, fail_closed }
+    }
+}
+
+/// The dimensions, by what a request is read for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dimensions {
+    /// By number. After these come the headers by name, in the order of `headers`.
+    table: Vec<Dimension>,
+    pub(crate) path: Option<u16>,
+    pub(crate) host: Option<u16>,
+    pub(crate) method: Option<u16>,
+    headers: Names,
+    /// Those read from attributes other than the peer's identity.
+    pub(crate) attributes: Vec<(u16, Source)>,
+    pub(crate) peer: Vec<(u16, Identity)>,
+}
+
+impl Dimensions {
+    /// The dimensions of all clauses of `objects`, and for each field that is no header its number.
+    pub(super) fn new<'o>(
+        objects: impl Iterator<Item = &'o Object>,
+        direct_address: Option<&Attribute>,
+    ) -> (Self, Vec<Field>) {
+        let mut dimensions = Self::default();
+        let mut fields: Vec<Field> = Vec::new();
+        for clause in objects.flat_map(Object::clauses) {
+            if let Field::Header(name) = &clause.field {
+                dimensions.headers.intern(name.as_bytes());
+            } else if !fields.contains(&clause.field) {
+                fields.push(clause.field.clone());
+            }
+        }
+        for (field, number) in fields.iter().zip(0u16..) {
+            let dimension = Dimension::of(field, direct_address);
+            match &dimension.source {
+                Source::Path => dimensions.path = Some(number),
+                Source::Host => dimensions.host = Some(number),
+                Source::Method => dimensions.method = Some(number),
+                Source::Header => {}
+                Source::Peer(identity) => dimensions.peer.push((number, *identity)),
+                source => dimensions.attributes.push((number, source.clone())),
+            }
+            dimensions.table.push(dimension);
+        }
+        (dimensions, fields)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len() + self.headers.len()
+    }
+
+    /// How many there are that are no headers by name; their numbers are below that.
+    pub(crate) fn named_by_field(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The dimension of the header `name`, if a rule looks at it.
+    #[inline]
+    pub(crate) fn header(&self, name: &[u8]) -> Option<u16> {
+        let place = self.headers.get(name)?;
+        u16::try_from(self.table.len()).ok()?.checked_add(u16::try_from(place).ok()?)
+    }
+
+    /// Whether anything is read from the request headers.
+    pub(crate) fn has_headers(&self) -> bool {
+        self.path.is_some() || self.host.is_some() || self.method.is_some() || !self.headers.is_empty()
+    }
+
+    /// What response details call a dimension that cannot be read; `None` if it always can.
+    pub(crate) fn fail_closed(&self, dimension: u16) -> Option<&'static str> {
+        self.table.get(usize::from(dimension))?.fail_closed
+    }
+}

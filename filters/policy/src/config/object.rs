@@ -1,0 +1,74 @@
+//! An AuthorizationPolicy as written, checked.
+
+use weir_matching::Pattern;
+
+/// What a policy does with what it matches, in the order in which Envoy asks. Of Istio's actions CUSTOM is refused when read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Action {
+    Deny,
+    Allow,
+    Audit,
+}
+
+/// One object that is for this workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) dry_run: bool,
+    pub(crate) action: Action,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// A rule: all of its parts must hold. `from` and `to` are a part each, every `when` is one of its own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rule {
+    pub(crate) all_of: Box<[AnyOf]>,
+}
+
+/// Items of which one must hold, such as those of `to`.
+pub(crate) type AnyOf = Box<[Item]>;
+
+/// The fields of an item, which must all hold.
+pub(crate) type Item = Box<[Clause]>;
+
+/// One field with its values: holds if one of them matches, or if none does where negated.
+#[derive(Clone, Debug)]
+pub(crate) struct Clause {
+    pub(crate) field: Field,
+    pub(crate) negated: bool,
+    pub(crate) values: Box<[Pattern]>,
+}
+
+/// What a clause looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Path,
+    Host,
+    Method,
+    /// A request header by its name in lower case.
+    Header(Box<str>),
+    Principal,
+    Namespace,
+    ServiceAccount,
+    TrustDomain,
+    DirectAddress,
+    RemoteAddress,
+    DestinationAddress,
+    DestinationPort,
+    ServerName,
+}
+
+impl Field {
+    /// Whether it is a part of the peer's identity.
+    pub(crate) fn is_identity(&self) -> bool {
+        matches!(self, Self::Principal | Self::Namespace | Self::ServiceAccount | Self::TrustDomain)
+    }
+}
+
+impl Object {
+    /// All clauses of all rules.
+    pub(crate) fn clauses(&self) -> impl Iterator<Item = &Clause> {
+        self.rules.iter().flat_map(|rule| &rule.all_of).flatten().flatten()
+    }
+}

@@ -1,0 +1,206 @@
+//! Deciding which rules match one request.
+//!
+//! A condition holds, does not, or cannot be judged because what it looks at could not be read (Kleene's three values): a
+//! rule that hangs on the unknown may match, and that is decided only where no other part settles it.
+
+pub(crate) mod request;
+
+use crate::compiled::rule::{CompiledRule, Condition, Values};
+use crate::compiled::{Compiled, Section};
+use crate::config::object::Action;
+use request::Request;
+use weir_matching::{BitSet, Candidates};
+use weir_model::Facts;
+
+/// What a condition says, or a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    No,
+    Yes,
+    /// The field could not be read.
+    Unknown,
+}
+
+/// A rule that cannot be judged, and what is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Undecided {
+    pub(crate) rule: u32,
+    /// Such as `direct-address`.
+    pub(crate) unknown: &'static str,
+}
+
+/// What came of one section.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The first rule that matches.
+    pub(crate) matched: Option<u32>,
+    /// The first rule before it that may match.
+    pub(crate) undecided: Option<Undecided>,
+}
+
+/// Memory kept between requests, so that a request allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    request: Request,
+    candidates: Candidates,
+    memo: Memo,
+    found: Vec<Found>,
+}
+
+impl Scratch {
+    /// Room for requests that are decided by `compiled`.
+    pub(crate) fn new(compiled: &Compiled) -> Self {
+        let mut scratch = Self::default();
+        scratch.start(compiled);
+        scratch
+    }
+
+    fn start(&mut self, compiled: &Compiled) {
+        self.request.start(compiled);
+        self.candidates.start(&compiled.index);
+        self.memo.start(compiled.rules.long_lists());
+        self.found.clear();
+        self.found.resize(compiled.sections.len(), Found::default());
+    }
+}
+
+/// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at.
+pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> &'s [Found] {
+    scratch.start(compiled);
+    let Scratch { request, candidates, memo, found } = scratch;
+    let index = &compiled.index;
+    request.read(compiled, facts);
+    request.hits.members().iter().for_each(|pattern| candidates.hit(index, *pattern));
+    for dimension in request.unknown.members() {
+        let dimension = u16::try_from(*dimension).unwrap_or(u16::MAX);
+        candidates.hit(index, compiled.unknown_key(dimension));
+    }
+    for (key, condition) in &compiled.needed {
+        let mut judge = Judge { compiled, request, memo };
+        if judge.condition(condition) == Outcome::No {
+            candidates.hit(index, *key);
+        }
+    }
+    let mut from = 0u32;
+    while let Some(number) = candidates.next(index, from) {
+        let place = compiled.sections.iter().position(|section| number < section.end).unwrap_or(usize::MAX);
+        let (Some(section), Some(found)) = (compiled.sections.get(place), found.get_mut(place)) else { break };
+        let Some(rule) = compiled.rules.get(number) else { break };
+        from = number.saturating_add(1);
+        let mut judge = Judge { compiled, request, memo };
+        match judge.rule(rule) {
+            Outcome::No => {}
+            // The rest of the section cannot change the answer, nor can what comes after a refusal.
+            Outcome::Yes => {
+                found.matched = Some(number);
+                from = settled(&compiled.sections, section).max(from);
+            }
+            Outcome::Unknown if found.undecided.is_none() => {
+                found.undecided = judge.unknown(rule).map(|unknown| Undecided { rule: number, unknown });
+            }
+            Outcome::Unknown => {}
+        }
+    }
+    found
+}
+
+/// The number of the first rule that still matters once a rule of `section` has matched.
+fn settled(sections: &[Section], section: &Section) -> u32 {
+    if section.action != Action::Deny {
+        return section.end;
+    }
+    let alike = sections.iter().filter(|other| other.enforcement == section.enforcement);
+    alike.map(|other| other.end).max().unwrap_or(section.end)
+}
+
+/// What came of long lists of values, by their numbers.
+#[derive(Debug, Default)]
+struct Memo {
+    evaluated: BitSet,
+    hit: BitSet,
+}
+
+impl Memo {
+    fn start(&mut self, lists: usize) {
+        self.evaluated.start(lists);
+        self.hit.start(lists);
+    }
+}
+
+/// Judges rules on one request.
+struct Judge<'r> {
+    compiled: &'r Compiled,
+    request: &'r Request,
+    memo: &'r mut Memo,
+}
+
+impl Judge<'_> {
+    /// Whether a rule matches, as far as that is known.
+    fn rule(&mut self, rule: &CompiledRule) -> Outcome {
+        let compiled = self.compiled;
+        let mut all = Outcome::Yes;
+        for part in compiled.rules.parts(rule) {
+            let mut any = Outcome::No;
+            for item in part {
+                match self.item(item) {
+                    Outcome::No => {}
+                    Outcome::Yes => {
+                        any = Outcome::Yes;
+                        break;
+                    }
+                    Outcome::Unknown => any = Outcome::Unknown,
+                }
+            }
+            match any {
+                Outcome::No => return Outcome::No,
+                Outcome::Yes => {}
+                Outcome::Unknown => all = Outcome::Unknown,
+            }
+        }
+        all
+    }
+
+    fn item(&mut self, item: &[Condition]) -> Outcome {
+        let mut all = Outcome::Yes;
+        for condition in item {
+            match self.condition(condition) {
+                Outcome::No => return Outcome::No,
+                Outcome::Yes => {}
+                Outcome::Unknown => all = Outcome::Unknown,
+            }
+        }
+        all
+    }
+
+    fn condition(&mut self, condition: &Condition) -> Outcome {
+        if self.request.is_unknown(condition.dimension) {
+            return Outcome::Unknown;
+        }
+        if self.is_hit(condition) != condition.negated { Outcome::Yes } else { Outcome::No }
+    }
+
+    /// Whether a value of the request matches one of the condition's.
+    fn is_hit(&mut self, condition: &Condition) -> bool {
+        let hits = &self.request.hits;
+        match condition.values {
+            Values::One(value) => hits.contains(value),
+            Values::Few(_) => self.compiled.rules.values(condition).iter().any(|value| hits.contains(*value)),
+            Values::Many(list) => {
+                if self.memo.evaluated.insert(list) {
+                    let values = self.compiled.rules.values(condition);
+                    if hits.members().iter().any(|hit| values.binary_search(hit).is_ok()) {
+                        self.memo.hit.insert(list);
+                    }
+                }
+                self.memo.hit.contains(list)
+            }
+        }
+    }
+
+    /// What is not known of the first condition of a rule that cannot be judged.
+    fn unknown(&self, rule: &CompiledRule) -> Option<&'static str> {
+        let conditions = self.compiled.rules.parts(rule).flatten().flatten();
+        let mut unknown = conditions.filter(|condition| self.request.is_unknown(condition.dimension));
+        self.compiled.dimensions.fail_closed(unknown.next()?.dimension)
+    }
+}
