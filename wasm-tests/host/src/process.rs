@@ -1,13 +1,22 @@
 //! What all workers of a proxy share, and what one worker's VMs share.
 
-use crate::callout::World;
-use crate::clock::Clock;
-use crate::context::Answer;
-use crate::cost::{Call, Costs};
-use crate::queues::Queues;
-use crate::settings::Settings;
-use crate::shared_data::SharedData;
-use crate::stats::Stats;
+pub(crate) mod callout;
+pub(crate) mod clock;
+pub(crate) mod cost;
+pub(crate) mod event;
+pub(crate) mod queues;
+pub(crate) mod settings;
+pub(crate) mod shared_data;
+pub(crate) mod stats;
+
+use crate::process::callout::World;
+use crate::process::clock::Clock;
+use crate::process::cost::{Call, Costs};
+use crate::process::event::Event;
+use crate::process::queues::Queues;
+use crate::process::settings::Settings;
+use crate::process::shared_data::SharedData;
+use crate::process::stats::Stats;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -44,39 +53,6 @@ impl Process {
     }
 }
 
-/// Something that falls due on a worker.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// An HTTP callout ends; `None` for a reset.
-    Http { vm: u64, token: u32, answer: Option<Answer> },
-    /// A step of a gRPC callout.
-    Grpc { vm: u64, token: u32, step: GrpcStep },
-    /// An upstream does something to a stream.
-    Upstream { stream: u64, step: UpstreamStep },
-}
-
-/// What happens to a gRPC callout.
-#[derive(Debug)]
-pub(crate) enum GrpcStep {
-    Initial(Answer),
-    Message(Vec<u8>),
-    Trailing(Answer),
-    Close(u32, String),
-}
-
-/// What an upstream does.
-#[derive(Debug)]
-pub(crate) enum UpstreamStep {
-    /// It answers, wholly or up to the middle of the body.
-    Answer { answer: weir_scenario::Answer, half: bool, http2: bool },
-    /// The connection cannot be made, or breaks before any header.
-    Fail { details: &'static str, flags: &'static str },
-    /// It takes too long.
-    Timeout,
-    /// The client takes too long to send the whole request.
-    SlowRequest,
-}
-
 /// One worker's surroundings.
 pub(crate) struct Site {
     pub(crate) process: std::sync::Arc<Process>,
@@ -111,7 +87,7 @@ impl Site {
     pub(crate) fn plan(&self, after: std::time::Duration, event: Event) {
         let number = self.next_event.get();
         self.next_event.set(number + 1);
-        let due = self.process.clock.monotonic().saturating_add(crate::clock::nanos(after));
+        let due = self.process.clock.monotonic().saturating_add(crate::process::clock::nanos(after));
         self.events.borrow_mut().insert((due, number), event);
     }
 }

@@ -1,13 +1,14 @@
 //! HTTP and gRPC callouts. They belong to the root context; the world says at once what will come of them.
 
-use crate::callout::{GrpcCall, GrpcPlan, HttpCall, HttpPlan};
-use crate::context::Answer;
-use crate::guest::{Guest, read, write_word};
-use crate::headers::HeaderMap;
-use crate::pairs;
-use crate::process::{Event, GrpcStep, Site, lock};
-use crate::state::Pending;
-use crate::status::{Fault, Outcome, Status};
+use crate::abi::pairs;
+use crate::abi::status::{Fault, Outcome, Status};
+use crate::hostcall::guest::{Guest, read, write_word};
+use crate::http::headers::HeaderMap;
+use crate::process::callout::{GrpcCall, GrpcPlan, HttpCall, HttpPlan};
+use crate::process::event::Answer;
+use crate::process::event::{Event, GrpcStep};
+use crate::process::{Site, lock};
+use crate::vm::state::Pending;
 use std::time::Duration;
 
 /// The low two bits of a token.

@@ -1,9 +1,10 @@
 //! What a module does to its stream. All of it happens after the outermost call of the VM has returned.
 
-use crate::context::{Action, LocalReply};
-use crate::guest::{Guest, read};
-use crate::pairs;
-use crate::status::{Fault, Outcome, Status};
+use crate::abi::pairs;
+use crate::abi::status::{Fault, Outcome, Status};
+use crate::hostcall::guest::{Guest, read};
+use crate::http::local_reply::LocalReply;
+use crate::vm::context::Action;
 
 /// Always `Ok`; nothing on a root context. Blanks in the details become underscores. The callback that is running must
 /// stop, whatever it returns.

@@ -1,6 +1,6 @@
 //! What a stream is made of and what Envoy's `StreamInfo` knows of it.
 
-use crate::headers::HeaderMap;
+use crate::http::headers::HeaderMap;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 

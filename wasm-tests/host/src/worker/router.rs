@@ -1,13 +1,13 @@
 //! The two ends of the filter chain: the router with its upstreams, and the client.
 
-use crate::context::LocalReply;
-use crate::headers::HeaderMap;
-use crate::local_reply::build;
-use crate::process::{Event, UpstreamStep};
-use crate::stream::{Frame, ToUpstream};
-use crate::stream_data::{Http, Routed, Upstream};
-use crate::upstream;
+use crate::http::headers::HeaderMap;
+use crate::http::local_reply::LocalReply;
+use crate::http::local_reply::build;
+use crate::http::stream_data::{Http, Routed, Upstream};
+use crate::http::upstream;
+use crate::process::event::{Event, UpstreamStep};
 use crate::worker::Worker;
+use crate::worker::stream::{Frame, ToUpstream};
 use std::time::Duration;
 use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Target};
 
@@ -47,7 +47,8 @@ impl Worker {
         let mut data = stream.data.borrow_mut();
         let path = data.request_headers.as_ref().and_then(|map| map.get(b":path")).unwrap_or_default().to_vec();
         let settings = &self.site.process.settings;
-        let path = if settings.proxy.ignore_path_parameters { crate::path::without_parameters(&path) } else { path };
+        let path =
+            if settings.proxy.ignore_path_parameters { crate::http::path::without_parameters(&path) } else { path };
         let routes = &settings.surroundings.routes;
         let route = routes.iter().find(|route| path.starts_with(route.prefix.as_bytes()));
         data.route = route.map(|route| match &route.to {
@@ -241,7 +242,7 @@ impl Worker {
                 data.response_sent = true;
                 let Some(headers) = data.response_headers.as_mut() else { return };
                 if headers.get(b"date").is_none() {
-                    headers.add(b"date", crate::date::http(process.clock.wall() / 1_000_000_000).as_bytes());
+                    headers.add(b"date", crate::http::date::http(process.clock.wall() / 1_000_000_000).as_bytes());
                 }
                 headers.replace(b"server", b"envoy");
                 let status = headers.get(b":status").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());

@@ -1,8 +1,18 @@
 //! Local replies as Envoy's connection manager builds them, for plain HTTP and for gRPC.
 
-use crate::context::LocalReply;
-use crate::headers::HeaderMap;
+use crate::abi::pairs::Pairs;
+use crate::http::headers::HeaderMap;
 use std::fmt::Write as _;
+
+/// A reply in the upstream's place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LocalReply {
+    pub(crate) code: u16,
+    pub(crate) details: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) headers: Pairs,
+    pub(crate) grpc_status: Option<u32>,
+}
 
 /// The gRPC status that stands for an HTTP status (`Grpc::Utility::httpToGrpcStatus`); unknown for 200, too.
 pub(crate) fn grpc_of_http(code: u16) -> i64 {

@@ -3,14 +3,14 @@
 //! Attributes made from headers follow what the context may see of the header maps; the others follow the stream.
 //! (Envoy: `source/extensions/filters/common/expr/context.cc` and the documentation page "Attributes".)
 
-use crate::context::Stream;
-use crate::flags;
-use crate::headers::HeaderMap;
-use crate::proto;
-use crate::settings::Settings;
-use crate::state::VmState;
-use crate::stream_data::StreamData;
-use crate::value::Value;
+use crate::abi::proto;
+use crate::abi::value::Value;
+use crate::http::flags;
+use crate::http::headers::HeaderMap;
+use crate::http::stream_data::StreamData;
+use crate::process::settings::Settings;
+use crate::vm::context::Stream;
+use crate::vm::state::VmState;
 use std::collections::BTreeMap;
 use weir_scenario::Direction;
 
@@ -44,6 +44,30 @@ pub(crate) const ROOTS: [&str; 10] = [
     "upstream_filter_state",
     "xds",
 ];
+
+/// The prefix of filter state that modules write.
+pub(crate) const OWN: &[u8] = b"wasm.";
+
+/// The first element of a path.
+pub(crate) fn find(state: &VmState, context: u32, name: &[u8]) -> Option<Value> {
+    if ROOTS.iter().any(|root| root.as_bytes() == name)
+        && let Some(value) = root(state, context, name)
+    {
+        return Some(value);
+    }
+    let plugin = state.root(context).map(|root| &root.plugin);
+    match name {
+        b"plugin_name" => plugin.map(|plugin| Value::text(&plugin.name)),
+        b"plugin_root_id" => Some(Value::text(plugin.map_or("", |plugin| &plugin.root_id))),
+        b"plugin_vm_id" => Some(Value::Bytes(state.vm_id.clone())),
+        b"connection_id" => state.stream(context).map(|stream| Value::Uint(stream.data.borrow().connection_id)),
+        _ => {
+            let stream = state.stream(context)?;
+            let value = stream.data.borrow().filter_state.get([OWN, name].concat().as_slice()).cloned();
+            value.map(Value::Bytes)
+        }
+    }
+}
 
 /// A root of the tree as a context sees it; a root context sees only the node.
 pub(crate) fn root(state: &VmState, context: u32, name: &[u8]) -> Option<Value> {
@@ -147,7 +171,7 @@ fn grpc_status(headers: Option<&HeaderMap>, trailers: Option<&HeaderMap>, code: 
         let text = map?.get(b"grpc-status")?;
         std::str::from_utf8(text).ok()?.parse::<i64>().ok()
     };
-    of(trailers).or_else(|| of(headers)).or_else(|| code.map(crate::local_reply::grpc_of_http)).map(Value::Int)
+    of(trailers).or_else(|| of(headers)).or_else(|| code.map(crate::http::local_reply::grpc_of_http)).map(Value::Int)
 }
 
 fn connection(data: &StreamData) -> Value {

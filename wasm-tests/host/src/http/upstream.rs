@@ -1,6 +1,6 @@
 //! What an upstream's answer, or its failure, looks like to Envoy: the same for streams and for callouts.
 
-use crate::headers::HeaderMap;
+use crate::http::headers::HeaderMap;
 use weir_scenario::{Answer, Bytes};
 
 /// Why a connection was not made; what follows the bar is in the details only.
@@ -29,7 +29,7 @@ pub(crate) fn head(answer: &Answer, wall: u64) -> (HeaderMap, Option<HeaderMap>)
         headers.add(b"content-length", answer.body.0.len().to_string().as_bytes());
     }
     if headers.get(b"date").is_none() {
-        headers.add(b"date", crate::date::http(wall / 1_000_000_000).as_bytes());
+        headers.add(b"date", crate::http::date::http(wall / 1_000_000_000).as_bytes());
     }
     headers.add(b"x-envoy-upstream-service-time", answer.delay.0.as_millis().to_string().as_bytes());
     (headers, trailers)

@@ -1,6 +1,6 @@
 //! Shared queues: process-wide, unbounded, named by `vm_id` and name; the last who registered is told of arrivals.
 
-use crate::status::Status;
+use crate::abi::status::Status;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Who is told: a worker (`None` for the main thread), a VM of that worker, a root context.

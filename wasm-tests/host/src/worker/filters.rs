@@ -1,10 +1,11 @@
 //! Calls filters with the frames of a stream and does what they answer.
 
-use crate::context::{Action, Context, LocalReply, Sight, Stream};
-use crate::plugin::FailurePolicy;
-use crate::stream::{Frame, Hold};
-use crate::vm::Called;
+use crate::http::local_reply::LocalReply;
+use crate::vm::context::{Action, Context, Sight, Stream};
+use crate::vm::plugin::FailurePolicy;
 use crate::worker::Worker;
+use crate::worker::instance::Called;
+use crate::worker::stream::{Frame, Hold};
 use std::rc::Rc;
 
 /// What a filter's callback came to.
@@ -121,8 +122,8 @@ impl Worker {
             };
         }
         let kind = Kind::of(&frame);
-        let count = |map: &Option<crate::headers::HeaderMap>| {
-            u32::try_from(map.as_ref().map_or(0, crate::headers::HeaderMap::len)).unwrap_or(u32::MAX)
+        let count = |map: &Option<crate::http::headers::HeaderMap>| {
+            u32::try_from(map.as_ref().map_or(0, crate::http::headers::HeaderMap::len)).unwrap_or(u32::MAX)
         };
         let had_trailers;
         let (name, arguments) = {
@@ -336,7 +337,7 @@ fn hide(sight: &mut Sight, response: bool, kind: Kind) {
     }
 }
 
-fn made_trailers(data: &crate::stream_data::StreamData, response: bool) -> bool {
+fn made_trailers(data: &crate::http::stream_data::StreamData, response: bool) -> bool {
     if response { data.response_trailers.is_some() } else { data.request_trailers.is_some() }
 }
 

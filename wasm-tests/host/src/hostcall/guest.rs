@@ -1,9 +1,9 @@
 //! A hostcall's way to the module: bounds-checked memory, blocks from the guest's allocator, and the gate that counts
 //! hostcalls and traps those that are not allowed at the moment.
 
-use crate::cost::Call;
-use crate::state::{Limit, VmState};
-use crate::status::{Fault, Outcome, Status};
+use crate::abi::status::{Fault, Outcome, Status};
+use crate::process::cost::Call;
+use crate::vm::state::{Limit, VmState};
 use wasmtime::{AsContext, AsContextMut, Caller};
 
 /// The module that made a hostcall.

@@ -1,7 +1,5 @@
 //! What a request costs, in counts that are the same on every machine.
 
-use crate::error::Error;
-use crate::proxy::Proxy;
 use std::collections::BTreeMap;
 
 /// Counts over a stretch of work.
@@ -50,24 +48,6 @@ pub struct Bill {
     pub in_streams: Costs,
     /// Everything: starting and configuring VMs on all threads, ticks and streams.
     pub whole: Costs,
-}
-
-impl Proxy {
-    /// What everything has cost on all threads since the proxy was started.
-    ///
-    /// # Errors
-    /// When a thread is gone.
-    pub fn costs(&self) -> Result<Costs, Error> {
-        let workers = usize::try_from(self.process.settings.proxy.workers.max(1)).unwrap_or(usize::MAX);
-        let mut whole = Costs::default();
-        for thread in 0..=workers {
-            let (spent, costs) =
-                self.on(thread, |worker| (worker.site.spent.borrow().clone(), worker.site.costs.borrow().clone()))?;
-            whole.add(&spent);
-            whole.add(&costs);
-        }
-        Ok(whole)
-    }
 }
 
 /// One hostcall as it happened, for transcripts.

@@ -2,7 +2,7 @@
 //!
 //! A metric id belongs to a VM and is never reused; the stat behind it is shared by all that defined the same name.
 
-use crate::status::Status;
+use crate::abi::status::Status;
 use std::collections::BTreeMap;
 
 /// The kinds of metric, numbered as the ABI does.

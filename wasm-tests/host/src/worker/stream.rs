@@ -1,16 +1,17 @@
 //! A stream's way through the filter chain, as a pair of pipes per filter.
 //!
 //! Frames wait in a filter's inbox until it may take them; a filter that paused holds back what it was given. Nothing here
-//! calls a VM: [`crate::chain`] takes the next frame, calls the filter and tells this state what came of it.
+//! calls a VM: [`crate::worker::filters`] takes the next frame, calls the filter and tells this state what came of it.
 
-use crate::process::Event;
-use crate::proxy::Downstream;
-use crate::stream_data::StreamData;
+use crate::http::message::Downstream;
+use crate::http::stream_data::StreamData;
+use crate::process::cost::{Call, Costs};
+use crate::process::event::Event;
 use crate::worker::Handle;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use weir_scenario::Seen;
+use weir_scenario::{Record, Seen};
 
 /// A piece of a message. The headers and trailers themselves are in [`StreamData`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +107,23 @@ pub(crate) struct HttpStream {
     pub(crate) unreadable: bool,
     /// The response is complete, or the stream was reset.
     pub(crate) over: bool,
+}
+
+/// A stream that is over.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// What the client got.
+    pub downstream: Downstream,
+    /// What the upstream saw.
+    pub seen: Option<Seen>,
+    /// The access log record.
+    pub record: Record,
+    /// Filter state at the end.
+    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What it cost on its worker since it began.
+    pub costs: Costs,
+    /// Its hostcalls.
+    pub transcript: Vec<Call>,
 }
 
 impl HttpStream {

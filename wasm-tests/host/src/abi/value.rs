@@ -1,7 +1,7 @@
 //! Values of attributes, their encoding for modules, and the walk along a property's path.
 
-use crate::pairs;
-use crate::status::Status;
+use crate::abi::pairs;
+use crate::abi::status::Status;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

@@ -3,17 +3,19 @@
 //! At the end the access log is written first; then every filter of the chain is told, in order: `on_log` each, then
 //! `on_done` and `on_delete` each. A filter that never saw the request gets its context only now.
 
-use crate::context::LocalReply;
-use crate::flags;
-use crate::hcm::{self, Refusal};
-use crate::local_reply::is_grpc;
-use crate::plugin::FailurePolicy;
-use crate::process::{Event, UpstreamStep};
-use crate::proxy::{Downstream, Ended, Incoming};
-use crate::router::chunks;
-use crate::stream::{Frame, HttpStream, Pipe, Slot, ToUpstream};
-use crate::stream_data::StreamData;
+use crate::http::codec::Refusal;
+use crate::http::flags;
+use crate::http::local_reply::LocalReply;
+use crate::http::local_reply::is_grpc;
+use crate::http::message::{Downstream, Incoming};
+use crate::http::stream_data::StreamData;
+use crate::process::event::{Event, UpstreamStep};
+use crate::vm::plugin::FailurePolicy;
 use crate::worker::Worker;
+use crate::worker::connection_manager;
+use crate::worker::router::chunks;
+use crate::worker::stream::Ended;
+use crate::worker::stream::{Frame, HttpStream, Pipe, Slot, ToUpstream};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,14 +29,14 @@ impl Worker {
         let spent = self.site.costs.take();
         self.site.spent.borrow_mut().add(&spent);
         self.site.transcript.borrow_mut().clear();
-        let (headers, refusal) = hcm::admit(&process, incoming);
+        let (headers, refusal) = connection_manager::admit(&process, incoming);
         let data = StreamData {
             http: incoming.http,
             connection: incoming.connection.clone(),
             connection_id: id,
-            remote: hcm::remote(&process.settings.proxy, incoming, &headers),
+            remote: connection_manager::remote(&process.settings.proxy, incoming, &headers),
             started: (process.clock.wall(), process.clock.monotonic()),
-            filter_state: hcm::told(&process.settings.proxy, incoming, &headers),
+            filter_state: connection_manager::told(&process.settings.proxy, incoming, &headers),
             dynamic_metadata: incoming.dynamic_metadata.clone(),
             ..StreamData::default()
         };
@@ -88,7 +90,7 @@ impl Worker {
 
     /// More of the body.
     pub(crate) fn send_body(&mut self, id: u64, body: &[u8], end: bool) {
-        let http2 = self.streams.get(&id).is_some_and(|s| s.data.borrow().http == crate::stream_data::Http::V2);
+        let http2 = self.streams.get(&id).is_some_and(|s| s.data.borrow().http == crate::http::stream_data::Http::V2);
         for frame in chunks(body, end, http2) {
             self.enter_request(id, frame);
             self.pump(id);
@@ -96,7 +98,7 @@ impl Worker {
     }
 
     /// The request's trailers.
-    pub(crate) fn send_trailers(&mut self, id: u64, trailers: crate::headers::HeaderMap) {
+    pub(crate) fn send_trailers(&mut self, id: u64, trailers: crate::http::headers::HeaderMap) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.data.borrow_mut().request_trailers = Some(trailers);
             self.enter_request(id, Frame::Trailers);
@@ -106,7 +108,7 @@ impl Worker {
 
     /// Lets time pass until the stream is over, or the client's patience is.
     pub(crate) fn finish(&mut self, id: u64, patience: Duration) -> Ended {
-        let limit = self.now().saturating_add(crate::clock::nanos(patience));
+        let limit = self.now().saturating_add(crate::process::clock::nanos(patience));
         loop {
             self.run_due();
             self.pump(id);
@@ -128,7 +130,7 @@ impl Worker {
 
     /// The client closes its side.
     pub(crate) fn client_leaves(&mut self, id: u64) {
-        let http2 = self.streams.get(&id).is_some_and(|s| s.data.borrow().http == crate::stream_data::Http::V2);
+        let http2 = self.streams.get(&id).is_some_and(|s| s.data.borrow().http == crate::http::stream_data::Http::V2);
         let details = if http2 { "http2.remote_reset" } else { "downstream_remote_disconnect" };
         self.reset(id, details, &["DC"]);
         self.pump(id);

@@ -1,20 +1,14 @@
 //! What the connection manager does to a request before any filter sees it: limits, host, path, addresses, ids.
 
-use crate::headers::HeaderMap;
-use crate::path;
+use crate::http::codec::Refusal;
+use crate::http::headers::HeaderMap;
+use crate::http::message::Incoming;
+use crate::http::path;
+use crate::http::stream_data::Http;
 use crate::process::Process;
-use crate::proxy::Incoming;
-use crate::stream_data::Http;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use weir_scenario::{Proxy, Told};
-
-/// A request that is answered by the connection manager itself.
-pub(crate) struct Refusal {
-    pub(crate) code: u16,
-    pub(crate) details: &'static str,
-    pub(crate) flags: &'static [&'static str],
-}
 
 /// The request's headers as filters see them, and why they never will.
 pub(crate) fn admit(process: &Process, incoming: &Incoming) -> (HeaderMap, Option<Refusal>) {

@@ -1,10 +1,16 @@
 //! The codec's part: what HTTP/1 and HTTP/2 codecs refuse before there is a stream, and raw bytes read as HTTP/1.
 
-use crate::hcm::Refusal;
-use crate::headers::HeaderMap;
-use crate::proxy::Incoming;
-use crate::stream_data::{Connection, Http};
+use crate::http::headers::HeaderMap;
+use crate::http::message::Incoming;
+use crate::http::stream_data::{Connection, Http};
 use weir_scenario::{Bytes, Fields, Record, Response};
+
+/// A request that is answered by the codec or the connection manager, before any filter sees it.
+pub(crate) struct Refusal {
+    pub(crate) code: u16,
+    pub(crate) details: &'static str,
+    pub(crate) flags: &'static [&'static str],
+}
 
 fn refuse(details: &'static str) -> Refusal {
     Refusal { code: 400, details, flags: &["DPE"] }
@@ -72,7 +78,7 @@ pub(crate) fn record(refusal: &Refusal) -> Record {
     Record {
         status: refusal.code,
         details: Bytes::from(refusal.details),
-        flags: Bytes::from(crate::flags::text(refusal.flags).as_str()),
+        flags: Bytes::from(crate::http::flags::text(refusal.flags).as_str()),
         policy: Bytes::from("-"),
         rate_limit: Bytes::from("-"),
     }

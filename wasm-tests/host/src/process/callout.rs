@@ -1,8 +1,8 @@
 //! The world that callouts reach: asked once per call, it says what will come of it and when.
 
-use crate::clock::Clock;
-use crate::headers::HeaderMap;
-use crate::upstream;
+use crate::http::headers::HeaderMap;
+use crate::http::upstream;
+use crate::process::clock::Clock;
 use std::time::Duration;
 use weir_scenario::{Answer, Behaviour, Surroundings};
 

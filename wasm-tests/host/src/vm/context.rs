@@ -3,21 +3,15 @@
 //! A stream context holds no header map of its own: it holds which of the stream's maps it may see at the moment. That is
 //! how Envoy does it, with pointers that are set before a callback and cleared after one that says Continue.
 
-use crate::headers::HeaderMap;
-use crate::plugin::PluginSpec;
-use crate::stream_data::StreamData;
+use crate::http::headers::HeaderMap;
+use crate::http::local_reply::LocalReply;
+use crate::http::stream_data::StreamData;
+use crate::process::event::Answer;
+use crate::vm::plugin::PluginSpec;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// What a callout brought: visible to the module inside its callback only.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-    pub(crate) trailers: HeaderMap,
-}
 
 /// What a callback about a callout shows.
 #[derive(Debug)]
@@ -113,14 +107,4 @@ pub(crate) enum Action {
     Close { stream: u64 },
     Reply { stream: u64, reply: LocalReply },
     Done { root: u32 },
-}
-
-/// A local reply that a module asked for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LocalReply {
-    pub(crate) code: u16,
-    pub(crate) details: Vec<u8>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) headers: crate::pairs::Pairs,
-    pub(crate) grpc_status: Option<u32>,
 }

@@ -2,7 +2,7 @@
 //!
 //! There is no way to remove a key: an empty value stays as one, and data outlives streams, VMs and configurations.
 
-use crate::status::Status;
+use crate::abi::status::Status;
 use std::collections::BTreeMap;
 
 type Key = (Vec<u8>, Vec<u8>);

@@ -1,6 +1,6 @@
 //! A header map as Envoy keeps one: lower-case names, order of insertion, repeated names side by side.
 
-use crate::pairs::Pairs;
+use crate::abi::pairs::Pairs;
 
 /// Header fields in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

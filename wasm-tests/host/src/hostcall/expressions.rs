@@ -4,11 +4,10 @@
 //! points of a private plane and come back as they were. A message travels as the map of its fields, with its serialised
 //! form under a name that no field has.
 
-use crate::attributes::{self, ROOTS};
-use crate::hostcall::properties::find;
-use crate::state::VmState;
-use crate::status::Status;
-use crate::value::Value;
+use crate::abi::status::Status;
+use crate::abi::value::Value;
+use crate::hostcall::attributes::{self, ROOTS, find};
+use crate::vm::state::VmState;
 use cel::objects::{Key, Map};
 use cel::{Context, Program, Value as Cel};
 use std::collections::{BTreeMap, HashMap};

@@ -1,8 +1,8 @@
 //! What one VM holds on the host's side: contexts, metric ids, callouts, actions to run after its outermost call.
 
-use crate::context::{Action, Context, Root, Stream};
 use crate::process::Site;
-use crate::stats::Kind;
+use crate::process::stats::Kind;
+use crate::vm::context::{Action, Context, Root, Stream};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasmtime::{Memory, TypedFunc};
