@@ -9,20 +9,8 @@ use serde_json::{Value, json};
 use weir_scenario::{Bytes, Cluster, Direction, EscapedSlashes, Failure, Surroundings, Target, Tls, Told};
 
 use crate::certificates::Identity;
-use crate::filters::{Plugin, Setup};
+use crate::filters::{Discovery, Plugin, Setup};
 use crate::place::workspace;
-
-/// How the plugins' configuration reaches the proxy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Discovery {
-    /// In the bootstrap: a proxy that refuses it does not start.
-    #[default]
-    None,
-    /// Through extension configuration discovery (ECDS) over files, one per filter.
-    Filters,
-    /// The whole listener through listener discovery (LDS) over a file.
-    Listener,
-}
 
 /// What the proxy needs to speak TLS.
 #[derive(Clone, Debug)]

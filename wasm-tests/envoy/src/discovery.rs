@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use weir_scenario::Failure;
 
-use crate::bootstrap::{self, Discovery, ServerTls};
-use crate::filters::{Plugin, Setup};
+use crate::bootstrap::{self, ServerTls};
+use crate::filters::{Discovery, Plugin, Setup};
 
 /// Writes every discovery file of a setup.
 pub(crate) fn write_all(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Result<(), Failure> {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde_json::Value;
 use weir_scenario::{Failure, FilterSpec, Scenario, Step, Surroundings};
 
-use crate::bootstrap::Discovery;
 use crate::place;
 
 /// One Wasm plugin in the filter chain.
@@ -38,6 +37,18 @@ impl Plugin {
         };
         filters.iter().enumerate().map(plugin).collect()
     }
+}
+
+/// How the plugins' configuration reaches the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discovery {
+    /// In the bootstrap: a proxy that refuses it does not start.
+    #[default]
+    None,
+    /// Through extension configuration discovery (ECDS) over files, one per filter.
+    Filters,
+    /// The whole listener through listener discovery (LDS) over a file.
+    Listener,
 }
 
 /// What a proxy is to run.

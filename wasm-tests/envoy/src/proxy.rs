@@ -8,9 +8,9 @@ use weir_launch::{ClientError, Envoy, Launch, LogTail, StartError, wait_until};
 use weir_scenario::{Client, Failure, LogLine, Metrics, Protocol, Record, Request, Response, Tls};
 use weir_world::Upstreams;
 
-use crate::bootstrap::{self, ACCESS_LOG, Discovery, LISTENER, ServerTls};
+use crate::bootstrap::{self, ACCESS_LOG, LISTENER, ServerTls};
 use crate::certificates::Authority;
-use crate::filters::Setup;
+use crate::filters::{Discovery, Setup};
 use crate::slot::Slot;
 use crate::stats::{self, VmStats};
 use crate::wall_clock::WallClock;

@@ -7,9 +7,8 @@ use std::time::Duration;
 use weir_launch::wait_until;
 use weir_scenario::{Change, Failure, Request, Response};
 
-use crate::bootstrap::Discovery;
 use crate::discovery;
-use crate::filters::Plugin;
+use crate::filters::{Discovery, Plugin};
 use crate::proxy::{Answered, PATIENCE, Proxy};
 use crate::wire::Dialer;
 
