@@ -19,7 +19,7 @@ mod wall_clock;
 mod wire;
 
 pub use certificates::{Authority, CertificateError, Identity};
-pub use filters::{Discovery, Plugin, Setup, Site};
+pub use filters::{Discovery, OnFailure, Plugin, Setup, Site};
 pub use gateway::RealEnvoy;
 pub use place::{envoy_binary, module, workspace};
 pub use proxy::{Booted, Proxy};

@@ -124,8 +124,9 @@ fn resume() {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, count: usize, end: u32) -> u32 {
+    kept::choose(context);
     let action = run(context, "request_headers", &format!("count={count} end={end}"));
-    if !plan::word("callout").is_empty() && parts::call_out() {
+    if !plan::word("callout").is_empty() && kept::is_chosen(context) && parts::call_out() {
         return hold(context);
     }
     stream_action(context, "request_headers", action)

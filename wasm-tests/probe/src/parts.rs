@@ -40,7 +40,7 @@ pub(crate) fn run(phase: &str) {
             kept::arm_allocation();
             crate::report::plain("get_property(plugin_name)", crate::host::get_property(b"plugin_name").0);
         }
-        "once" if here => crate::start::once(&plan::word("case")),
+        "once" if here && kept::is_chosen(crate::report::scene().context) => crate::start::once(&plan::word("case")),
         _ => {}
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What happens to streams when the plugin's VM is dead.
+/// What happens to streams that begin when the plugin's VM is dead.
+///
+/// Whatever the policy, the stream whose callback killed the VM is answered 503 with details `wasm_fail_stream`, and so is
+/// each stream in flight when its next frame comes to the plugin. Only [`PluginSpec::fail_open`] lets them pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {
-    /// They are answered 503 with details `wasm_fail_stream`.
+    /// They are answered likewise.
     #[default]
     FailClosed,
     /// They pass as if the plugin were not there.
@@ -32,6 +35,9 @@ pub struct PluginSpec {
     pub module: Arc<[u8]>,
     /// `failure_policy`
     pub failure_policy: FailurePolicy,
+    /// `fail_open`, which is older than `failure_policy`: all streams of a dead VM pass, the one that killed it included.
+    /// Envoy refuses a plugin with both.
+    pub fail_open: bool,
     /// `vm_config.environment_variables.key_values`
     pub environment: BTreeMap<String, String>,
 }
@@ -48,6 +54,7 @@ impl PluginSpec {
             configuration: configuration.into(),
             module: module.into(),
             failure_policy: FailurePolicy::default(),
+            fail_open: false,
             environment: BTreeMap::new(),
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::http::local_reply::LocalReply;
 use crate::vm::context::{Action, Context, Sight, Stream};
-use crate::vm::plugin::FailurePolicy;
 use crate::worker::Worker;
 use crate::worker::instance::Called;
 use crate::worker::stream::{Frame, Hold};
@@ -77,14 +76,13 @@ impl Worker {
         slot.context
     }
 
-    /// Makes the stream's context in a filter's VM. In a dead VM there is none: the stream is failed, or passes.
+    /// Makes the stream's context in a filter's VM. In a dead VM there is none: the stream is failed, or passes with `fail_open`.
     pub(crate) fn create_context(&mut self, id: u64, place: usize) -> Option<u32> {
         let stream = self.streams.get(&id)?;
         let slot = stream.slots.get(place)?;
         let handle = Rc::clone(&slot.handle);
         let data = Rc::clone(&stream.data);
-        let dead = handle.vm.as_ref().is_none_or(|vm| vm.borrow().dead);
-        if dead {
+        if handle.is_dead() {
             self.fail_stream(id, place);
             return None;
         }
@@ -106,20 +104,18 @@ impl Worker {
     /// Calls the callback of a frame. Comes back with the frames that go on: the last of a body may bring trailers.
     fn call_filter(&mut self, id: u64, place: usize, context: u32, response: bool, frame: Frame) -> (Step, Vec<Frame>) {
         let Some(stream) = self.streams.get(&id) else { return (Step::Stop, Vec::new()) };
-        let Some(handle) = stream.slots.get(place).map(|slot| Rc::clone(&slot.handle)) else {
-            return (Step::Stop, Vec::new());
-        };
+        let Some(slot) = stream.slots.get(place) else { return (Step::Stop, Vec::new()) };
+        let (handle, failed) = (Rc::clone(&slot.handle), slot.failed);
         let Some(cell) = handle.vm.clone() else { return (Step::Stop, Vec::new()) };
         let data = Rc::clone(&stream.data);
         let mut vm = cell.borrow_mut();
         if vm.dead {
             drop(vm);
-            return if handle.plugin.failure_policy == FailurePolicy::FailOpen || response {
-                (Step::Continue, vec![frame])
-            } else {
-                self.fail_stream(id, place);
-                (Step::Stop, Vec::new())
-            };
+            if handle.plugin.fail_open || failed && response {
+                return (Step::Continue, vec![frame]);
+            }
+            self.fail_stream(id, place);
+            return (Step::Stop, Vec::new());
         }
         let kind = Kind::of(&frame);
         let count = |map: &Option<crate::http::headers::HeaderMap>| {
@@ -153,9 +149,7 @@ impl Worker {
         let mut step = match called {
             Called::Absent | Called::Returned(0) => Step::Continue,
             Called::Returned(_) => Step::Pause,
-            Called::Trapped | Called::Failed if handle.plugin.failure_policy == FailurePolicy::FailOpen => {
-                Step::Continue
-            }
+            Called::Trapped | Called::Failed if handle.plugin.fail_open => Step::Continue,
             Called::Trapped | Called::Failed => Step::Stop,
         };
         let mut frames = vec![frame];

@@ -18,3 +18,10 @@ pub(crate) struct Handle {
     /// When it was started, for the back-off of `FAIL_RELOAD`.
     pub(crate) started: u64,
 }
+
+impl Handle {
+    /// Whether it has no VM that runs.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.vm.as_ref().is_none_or(|vm| vm.borrow().dead)
+    }
+}

@@ -1,5 +1,6 @@
 //! Plugins of a worker: tried, started, retired and replaced.
 
+use crate::process::clock::nanos;
 use crate::process::event::belongs;
 use crate::vm::plugin::{FailurePolicy, PluginSpec};
 use crate::worker::Worker;
@@ -15,6 +16,9 @@ impl Worker {
     /// # Errors
     /// Why the plugin is refused.
     pub(crate) fn canary(&mut self, plugin: &Arc<PluginSpec>) -> Result<(), String> {
+        if plugin.fail_open && plugin.failure_policy != FailurePolicy::default() {
+            return Err("only one of fail_open or failure_policy can be set".to_owned());
+        }
         // The base VM: loaded and started only.
         Vm::start(&self.site, plugin)?;
         let mut vm = Vm::start(&self.site, plugin)?;
@@ -104,20 +108,23 @@ impl Worker {
         }
     }
 
-    /// The chain for a new stream; a dead plugin with `FAIL_RELOAD` is started again after its back-off.
+    /// The chain for a new stream. A dead plugin with `FAIL_RELOAD` is started again after its back-off; one with
+    /// `FAIL_OPEN` is left out.
     pub(crate) fn chain_for_stream(&mut self) -> Vec<Rc<Handle>> {
-        let backoff = crate::process::clock::nanos(self.site.process.settings.reload_backoff);
+        let backoff = nanos(self.site.process.settings.reload_backoff);
         for place in 0..self.chain.len() {
             let Some(handle) = self.chain.get(place).cloned() else { continue };
-            let dead = handle.vm.as_ref().is_some_and(|vm| vm.borrow().dead);
             let due = self.now() >= handle.started.saturating_add(backoff);
-            if dead && due && handle.plugin.failure_policy == FailurePolicy::FailReload {
+            // A plugin that could not be started is not started again.
+            let reloads = handle.plugin.failure_policy == FailurePolicy::FailReload && handle.vm.is_some();
+            if handle.is_dead() && due && reloads {
                 let new = self.start_plugin(&handle.plugin);
                 if let (Ok(new), Some(slot)) = (new, self.chain.get_mut(place)) {
                     *slot = new;
                 }
             }
         }
-        self.chain.clone()
+        let passes = |handle: &Handle| handle.plugin.failure_policy == FailurePolicy::FailOpen && handle.is_dead();
+        self.chain.iter().filter(|handle| !passes(handle)).cloned().collect()
     }
 }

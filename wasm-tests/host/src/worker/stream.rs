@@ -76,6 +76,8 @@ pub(crate) struct Slot {
     pub(crate) handle: Rc<Handle>,
     /// The stream's context in the filter's VM, once made.
     pub(crate) context: Option<u32>,
+    /// It has failed the stream: the reply to that passes it.
+    pub(crate) failed: bool,
     pub(crate) decode: Pipe,
     pub(crate) encode: Pipe,
 }

@@ -10,7 +10,6 @@ use crate::http::local_reply::is_grpc;
 use crate::http::message::{Downstream, Incoming};
 use crate::http::stream_data::StreamData;
 use crate::process::event::{Event, UpstreamStep};
-use crate::vm::plugin::FailurePolicy;
 use crate::worker::Worker;
 use crate::worker::connection_manager;
 use crate::worker::router::chunks;
@@ -42,7 +41,8 @@ impl Worker {
         };
         let grpc = is_grpc(&headers);
         let head = headers.get(b":method") == Some(b"HEAD");
-        let slot = |handle| Slot { handle, context: None, decode: Pipe::default(), encode: Pipe::default() };
+        let slot =
+            |handle| Slot { handle, context: None, failed: false, decode: Pipe::default(), encode: Pipe::default() };
         let slots: Vec<Slot> = self.chain_for_stream().into_iter().map(slot).collect();
         let stream = HttpStream {
             data: Rc::new(RefCell::new(StreamData { request_headers: Some(headers), ..data })),
@@ -136,14 +136,11 @@ impl Worker {
         self.pump(id);
     }
 
-    /// Fails a stream whose plugin's VM is dead, or lets it pass where the plugin fails open.
+    /// Fails a stream whose plugin's VM is dead, once; with `fail_open` it passes.
     pub(crate) fn fail_stream(&mut self, id: u64, place: usize) {
-        let slot = self.streams.get(&id).and_then(|stream| stream.slots.get(place));
-        let Some(policy) = slot.map(|slot| slot.handle.plugin.failure_policy) else { return };
-        if policy == FailurePolicy::FailOpen {
-            self.resume(id, place, false);
-            self.resume(id, place, true);
-        } else {
+        let slot = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(place));
+        let Some(slot) = slot.filter(|slot| !slot.handle.plugin.fail_open) else { return };
+        if !std::mem::replace(&mut slot.failed, true) {
             let details = b"wasm_fail_stream".to_vec();
             self.local_reply(id, &LocalReply { code: 503, details, ..LocalReply::default() }, &[]);
         }
