@@ -6,6 +6,7 @@ mod buffers;
 mod callouts;
 mod control;
 mod expressions;
+mod grpc_target;
 mod guest;
 mod maps;
 mod metrics;

@@ -32,6 +32,8 @@ pub(crate) struct Process {
     pub(crate) stats: Mutex<Stats>,
     pub(crate) log: Mutex<Vec<LogLine>>,
     pub(crate) world: Mutex<Box<dyn World>>,
+    /// Why real Envoy would be gone by now.
+    pub(crate) crash: Mutex<Option<&'static str>>,
     /// VMs that failed while they ran.
     pub(crate) vm_failures: AtomicU64,
     /// Numbers for VMs, streams and random bytes.
@@ -67,6 +69,8 @@ pub(crate) struct Site {
     pub(crate) transcript: RefCell<Vec<Call>>,
     /// The next callout number, from which tokens are made.
     pub(crate) last_token: Cell<u32>,
+    /// The clusters that there are connections to, by name, and since when.
+    connected: RefCell<BTreeMap<Vec<u8>, u64>>,
 }
 
 impl Site {
@@ -80,7 +84,15 @@ impl Site {
             spent: RefCell::default(),
             transcript: RefCell::default(),
             last_token: Cell::new(0),
+            connected: RefCell::default(),
         }
+    }
+
+    /// A request goes to a cluster that can be reached. Whether there was a connection already, so that the codec takes it
+    /// before the call returns: one that is made meanwhile is there only later.
+    pub(crate) fn connect(&self, cluster: &[u8]) -> bool {
+        let now = self.process.clock.monotonic();
+        *self.connected.borrow_mut().entry(cluster.to_vec()).or_insert(now) < now
     }
 
     /// Plans an event.

@@ -103,6 +103,7 @@ impl Builder {
             stats: Mutex::default(),
             log: Mutex::default(),
             world: Mutex::new(world),
+            crash: Mutex::default(),
             vm_failures: AtomicU64::new(0),
             serial: AtomicU64::new(0),
         });
@@ -170,7 +171,11 @@ impl Proxy {
         });
         let gone = || Error::Broken(format!("thread {thread} is gone"));
         target.jobs.send(job).map_err(|_| gone())?;
-        inbox.recv().map_err(|_| gone())
+        let done = inbox.recv().map_err(|_| gone())?;
+        match *lock(&self.process.crash) {
+            Some(why) => Err(Error::Crashed(why.to_owned())),
+            None => Ok(done),
+        }
     }
 
     fn apply(&self) -> Result<(), Error> {

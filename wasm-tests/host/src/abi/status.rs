@@ -23,8 +23,8 @@ pub enum Status {
 pub(crate) enum Fault {
     /// The module sees this status.
     Status(Status),
-    /// The VM is dead.
-    Trap(wasmtime::Error),
+    /// Real Envoy ends here, whole process and all.
+    Crash(&'static str),
 }
 
 impl From<Status> for Fault {

@@ -45,7 +45,7 @@ pub(crate) fn reply(
 
 /// Real Envoy does not survive these.
 fn over() -> Fault {
-    Fault::Trap(wasmtime::format_err!("Envoy crashes when a stream that is over is answered or closed"))
+    Fault::Crash("a module answers or closes a stream that is over")
 }
 
 /// Request 0, response 1, downstream 2; upstream 3 is not implemented by Envoy.

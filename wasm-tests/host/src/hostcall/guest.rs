@@ -3,6 +3,7 @@
 
 use crate::abi::status::{Fault, Outcome, Status};
 use crate::process::cost::Call;
+use crate::process::lock;
 use crate::vm::state::{Limit, VmState};
 use wasmtime::{AsContext, AsContextMut, Caller};
 
@@ -40,9 +41,10 @@ pub(crate) fn hostcall(
             record(Some(status as u32));
             Ok(status as u32)
         }
-        Err(Fault::Trap(trap)) => {
+        Err(Fault::Crash(why)) => {
             record(None);
-            Err(trap)
+            lock(&site.process.crash).get_or_insert(why);
+            Err(wasmtime::format_err!("{why}"))
         }
     }
 }

@@ -16,12 +16,28 @@ fn refuse(details: &'static str) -> Refusal {
     Refusal { code: 400, details, flags: &["DPE"] }
 }
 
+/// What an upstream's codec says of the first header that it does not encode; `None` where it encodes them all.
+pub(crate) fn unencodable(headers: &HeaderMap) -> Option<String> {
+    let control = |b: &u8| *b == 0x7f || (*b < b' ' && *b != b'\t');
+    headers.iter().find_map(|(name, value)| {
+        let shown = String::from_utf8_lossy(name);
+        let bare = name.strip_prefix(b":").unwrap_or(name);
+        if bare.is_empty() || !bare.iter().all(is_token) {
+            return Some(format!("invalid header name: {shown}"));
+        }
+        value.iter().any(control).then(|| format!("invalid header value for: {shown}"))
+    })
+}
+
+fn is_token(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+}
+
 /// Refuses names and values that a codec refuses: NUL, line ends, and names that are no tokens.
 pub(crate) fn check(incoming: &Incoming) -> Result<(), Refusal> {
-    let token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
     let good = |(name, value): (&[u8], &[u8])| {
         let name = name.strip_prefix(b":").unwrap_or(name);
-        !name.is_empty() && name.iter().all(token) && !value.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'))
+        !name.is_empty() && name.iter().all(is_token) && !value.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'))
     };
     let visible = |name: &[u8]| incoming.headers.get(name).unwrap_or_default().iter().all(u8::is_ascii_graphic);
     // A target and a host are visible ASCII in HTTP/1; HTTP/2 leaves the target to the connection manager.

@@ -3,8 +3,9 @@
 use crate::http::headers::HeaderMap;
 use crate::http::upstream;
 use crate::process::clock::Clock;
+use crate::process::event::Answer;
 use std::time::Duration;
-use weir_scenario::{Answer, Behaviour, Surroundings};
+use weir_scenario::{Answer as Scripted, Behaviour, Surroundings};
 
 /// An HTTP callout.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub enum HttpPlan {
     UnknownCluster,
     /// The client ends before the call returns: `InternalFailure`, and no callback.
     Inline,
+    /// No connection is made: the router answers 503.
+    Unreachable,
     /// A response.
     Answer {
         /// When it is there.
@@ -51,6 +54,8 @@ pub enum HttpPlan {
 pub struct GrpcCall {
     /// Cluster name.
     pub cluster: Vec<u8>,
+    /// Host that the service is asked for, where the target says one; the cluster's name otherwise.
+    pub authority: Option<Vec<u8>>,
     /// Service.
     pub service: Vec<u8>,
     /// Method.
@@ -130,8 +135,12 @@ impl World for Clusters {
                 let trailers = trailers.unwrap_or_default();
                 HttpPlan::Answer { after: answer.delay.0, headers, body: answer.body.0.clone(), trailers }
             }
-            Some(Behaviour::Unreachable) => failed(upstream::REFUSED),
-            Some(Behaviour::ResetBeforeHeaders) => failed("connection termination"),
+            Some(Behaviour::Unreachable) => HttpPlan::Unreachable,
+            Some(Behaviour::ResetBeforeHeaders) => {
+                let Answer { headers, body, trailers } =
+                    Answer::unavailable(&upstream::failure("connection termination"));
+                HttpPlan::Answer { after: Duration::ZERO, headers, body, trailers }
+            }
             Some(Behaviour::Hang) => HttpPlan::Never,
             Some(Behaviour::ResetMidBody(answer)) => HttpPlan::Reset { after: answer.delay.0 },
         }
@@ -173,7 +182,7 @@ fn ended(after: Duration, ends: Ends) -> GrpcPlan {
 }
 
 /// What a gRPC client makes of an HTTP answer. One without body and trailers is all trailers.
-fn served(answer: &Answer, wall: u64) -> GrpcPlan {
+fn served(answer: &Scripted, wall: u64) -> GrpcPlan {
     let (headers, trailers) = upstream::head(answer, wall);
     let (initial, trailing) = match trailers {
         None if answer.body.0.is_empty() => (HeaderMap::default(), headers),
@@ -200,13 +209,4 @@ fn messages(mut body: &[u8]) -> (Vec<Vec<u8>>, bool) {
         body = rest;
     }
     (out, false)
-}
-
-/// What Envoy's router makes of a connection that fails: an ordinary 503.
-fn failed(reason: &str) -> HttpPlan {
-    let body = upstream::failure(reason);
-    let length = body.len().to_string();
-    let headers = [(":status", "503"), ("content-length", &length), ("content-type", "text/plain")];
-    let headers = HeaderMap::new(headers);
-    HttpPlan::Answer { after: Duration::ZERO, headers, body: body.into_bytes(), trailers: HeaderMap::default() }
 }

@@ -10,6 +10,20 @@ pub(crate) struct Answer {
     pub(crate) trailers: HeaderMap,
 }
 
+impl Answer {
+    /// The 503 that Envoy's router answers in an upstream's place.
+    pub(crate) fn unavailable(text: &str) -> Self {
+        Self::of_router("503", text)
+    }
+
+    /// What Envoy's router answers by itself.
+    pub(crate) fn of_router(status: &str, text: &str) -> Self {
+        let length = text.len().to_string();
+        let headers = [(":status", status), ("content-length", &length), ("content-type", "text/plain")];
+        Self { headers: HeaderMap::new(headers), body: text.as_bytes().to_vec(), trailers: HeaderMap::default() }
+    }
+}
+
 /// Something that falls due on a worker.
 #[derive(Debug)]
 pub(crate) enum Event {

@@ -140,6 +140,9 @@ impl Worker {
         data.upstream = Some(Upstream { address: "127.0.0.1:8080".to_owned(), metadata });
         drop(data);
         stream.upstream.seen = reached.then_some(seen);
+        if reached {
+            self.site.connect(name.as_bytes());
+        }
         if reached && !end {
             stream.upstream.plan = Some(plan);
         } else {
