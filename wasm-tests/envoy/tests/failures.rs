@@ -68,6 +68,17 @@ fn world() -> Surroundings {
     world
 }
 
+fn probe(configuration: String) -> Plugin {
+    Plugin { name: "probe".to_owned(), root_id: String::new(), module: module("probe").unwrap(), configuration }
+}
+
+fn started(setup: Setup) -> Box<Proxy> {
+    match Proxy::start(setup).unwrap() {
+        Booted::Ready(proxy) => proxy,
+        Booted::Refused(log) => panic!("{log}"),
+    }
+}
+
 /// The four outcomes of one row.
 fn run(policy: &str, at: &str) -> Vec<String> {
     let on_failure = match policy {
@@ -78,18 +89,9 @@ fn run(policy: &str, at: &str) -> Vec<String> {
         other => panic!("no policy is called {other}"),
     };
     let callout = if at == "http_answer" { "callout=http" } else { "" };
-    let plugin = Plugin {
-        name: "probe".to_owned(),
-        root_id: String::new(),
-        module: module("probe").unwrap(),
-        configuration: format!("part=once case=abort at={at} when=x-trap {callout}"),
-    };
+    let plugin = probe(format!("part=once case=abort at={at} when=x-trap {callout}"));
     let proxy = Listener { workers: 1, ..Listener::default() };
-    let setup = Setup { plugins: vec![plugin], on_failure, proxy, world: world(), ..Setup::default() };
-    let mut proxy = match Proxy::start(setup).unwrap() {
-        Booted::Ready(proxy) => proxy,
-        Booted::Refused(log) => panic!("{log}"),
-    };
+    let mut proxy = started(Setup { plugins: vec![plugin], on_failure, proxy, world: world(), ..Setup::default() });
     if on_failure == OnFailure::Reload {
         thread::sleep(BACKOFF);
     }
@@ -130,4 +132,15 @@ fn the_failure_policy_decides_over_the_streams_of_a_dead_vm() {
     });
     assert!(rows.len() > 12, "{} rows", rows.len());
     assert!(wrong.is_empty(), "Envoy does:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_grpc_callout_to_a_message_without_a_target_ends_envoy() {
+    for target in ["no-target", "empty-word", "nothing"] {
+        let plugin = probe(format!("part=none callout=grpc target={target}"));
+        let mut proxy = started(Setup { plugins: vec![plugin], ..Setup::default() });
+        let response = proxy.send(&Request::default()).unwrap();
+        assert_eq!(response.status, None, "{target}");
+        assert!(proxy.stop().is_err(), "{target}: Envoy still runs");
+    }
 }

@@ -190,9 +190,6 @@ impl Proxy {
         };
         self.on(0, move |main| {
             for plugin in &canaries {
-                if main.chain.iter().any(|handle| handle.plugin.same_plugin(plugin)) {
-                    continue;
-                }
                 main.canary(plugin).map_err(|message| (plugin.name.clone(), message))?;
             }
             Ok(())

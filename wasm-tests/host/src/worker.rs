@@ -15,10 +15,12 @@ mod streams;
 
 use crate::process::Site;
 use crate::vm::context::Action;
+use crate::vm::plugin::PluginSpec;
 use crate::worker::handle::{Handle, SharedVm};
 use crate::worker::stream::{Ended, HttpStream};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A worker.
 pub(crate) struct Worker {
@@ -28,6 +30,8 @@ pub(crate) struct Worker {
     pub(crate) chain: Vec<Rc<Handle>>,
     /// Handles of configurations that are no longer in force.
     pub(crate) retired: Vec<Rc<Handle>>,
+    /// Plugins that were tried, and why they were refused.
+    pub(crate) tried: Vec<(Arc<PluginSpec>, Result<(), String>)>,
     pub(crate) streams: BTreeMap<u64, HttpStream>,
     pub(crate) actions: VecDeque<(u64, Action)>,
     /// Streams that ended and were not asked for yet.
@@ -41,6 +45,7 @@ impl Worker {
             vms: Vec::new(),
             chain: Vec::new(),
             retired: Vec::new(),
+            tried: Vec::new(),
             streams: BTreeMap::new(),
             actions: VecDeque::new(),
             ended: BTreeMap::new(),

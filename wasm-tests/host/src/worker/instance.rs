@@ -7,6 +7,7 @@ use crate::vm::module::{Loaded, engine, load};
 use crate::vm::plugin::{PluginSpec, VmKey};
 use crate::vm::state::{Limit, VmState};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,6 +30,20 @@ impl Called {
     /// Whether the VM died of it.
     pub(crate) fn died(self) -> bool {
         matches!(self, Called::Trapped | Called::Failed)
+    }
+}
+
+/// Which callback refused a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) callback: &'static str,
+    plugin: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Refused { callback, plugin } = self;
+        write!(f, "Plugin configuration failed in {callback} of plugin {plugin}")
     }
 }
 
@@ -169,7 +184,7 @@ impl Vm {
     ///
     /// # Errors
     /// Why the plugin is refused.
-    pub(crate) fn configure(&mut self, plugin: &Arc<PluginSpec>) -> Result<u32, String> {
+    pub(crate) fn configure(&mut self, plugin: &Arc<PluginSpec>) -> Result<u32, Refused> {
         let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let mut root = Root::new(Arc::clone(plugin));
         root.configuring = true;
@@ -187,7 +202,7 @@ impl Vm {
                 Called::Absent => self.dead,
             };
             if refused {
-                return Err(format!("Plugin configuration failed in {callback} of plugin {}", plugin.name));
+                return Err(Refused { callback, plugin: plugin.name.clone() });
             }
         }
         if let Some(root) = self.store.data_mut().root_mut(id) {

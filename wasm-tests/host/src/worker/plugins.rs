@@ -2,7 +2,7 @@
 
 use crate::process::clock::nanos;
 use crate::process::event::belongs;
-use crate::vm::plugin::{FailurePolicy, PluginSpec};
+use crate::vm::plugin::{FailurePolicy, PluginSpec, VmKey};
 use crate::worker::Worker;
 use crate::worker::handle::Handle;
 use crate::worker::instance::{Called, Vm};
@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 impl Worker {
-    /// Tries a plugin on a VM that is thrown away. What it left in shared data, queues and stats stays.
+    /// Tries a plugin on a VM that is thrown away. What it left in shared data, queues and stats stays. What came of the
+    /// configuration is kept as long as there is a plugin of that VM, and not tried again.
     ///
     /// # Errors
     /// Why the plugin is refused.
@@ -19,15 +20,28 @@ impl Worker {
         if plugin.fail_open && plugin.failure_policy != FailurePolicy::default() {
             return Err("only one of fail_open or failure_policy can be set".to_owned());
         }
-        // The base VM: loaded and started only.
-        Vm::start(&self.site, plugin)?;
+        let key = plugin.vm_key();
+        let running: Vec<VmKey> = self.chain.iter().map(|handle| handle.plugin.vm_key()).collect();
+        self.tried.retain(|(tried, _)| tried.vm_key() == key || running.contains(&tried.vm_key()));
+        if let Some((_, outcome)) = self.tried.iter().find(|(tried, _)| tried.same_plugin(plugin)) {
+            return outcome.clone();
+        }
+        if !running.contains(&key) {
+            // The base VM: loaded and started only.
+            Vm::start(&self.site, plugin)?;
+        }
         let mut vm = Vm::start(&self.site, plugin)?;
         let configured = vm.configure(plugin);
         self.site.events.borrow_mut().retain(|_, event| !belongs(event, vm.id));
-        configured.map(drop)
+        let outcome = configured.as_ref().map(drop).map_err(ToString::to_string);
+        if configured.is_ok() || configured.is_err_and(|refused| refused.callback == "proxy_on_configure") {
+            self.tried.push((Arc::clone(plugin), outcome.clone()));
+        }
+        outcome
     }
 
-    /// Puts a chain in force. A plugin that is there already keeps its root context and is not configured again.
+    /// Puts a chain in force. A plugin that is there already, or that a stream still holds, keeps its root context and is
+    /// not configured again.
     ///
     /// # Errors
     /// Why a plugin was refused; the chain is in force all the same, with that plugin failing its streams.
@@ -35,7 +49,7 @@ impl Worker {
         let mut refused = Ok(());
         let mut chain: Vec<Rc<Handle>> = Vec::new();
         for plugin in plugins {
-            let mut known = self.chain.iter().chain(&chain).filter(|handle| handle.vm.is_some());
+            let mut known = self.chain.iter().chain(&self.retired).chain(&chain).filter(|handle| handle.vm.is_some());
             let handle = match known.find(|handle| handle.plugin.same_plugin(plugin)) {
                 Some(handle) => Rc::clone(handle),
                 None => self.start_plugin(plugin).unwrap_or_else(|message| {
@@ -46,9 +60,18 @@ impl Worker {
             chain.push(handle);
         }
         let old = std::mem::replace(&mut self.chain, chain);
-        self.retired.extend(old);
+        for handle in old {
+            self.retire(handle);
+        }
         self.drop_retired();
         refused
+    }
+
+    /// Keeps a handle until nobody uses it, once.
+    fn retire(&mut self, handle: Rc<Handle>) {
+        if !self.retired.iter().any(|known| Rc::ptr_eq(known, &handle)) {
+            self.retired.push(handle);
+        }
     }
 
     /// Starts a plugin in a VM of its key, a new one where there is none alive.
@@ -67,7 +90,8 @@ impl Worker {
         self.collect(&vm);
         self.run_actions();
         let (plugin, started) = (Arc::clone(plugin), self.now());
-        Ok(Rc::new(Handle { plugin, vm: Some(vm), root: root?, started }))
+        let root = root.map_err(|refused| refused.to_string())?;
+        Ok(Rc::new(Handle { plugin, vm: Some(vm), root, started }))
     }
 
     /// Shuts down the roots that nobody uses any more, then the VMs.
