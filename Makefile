@@ -124,7 +124,7 @@ test-worlds: test-modules
 test-matrix: test-modules ## the real-Envoy scenarios on every supported Envoy line
 	@for version in 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0; do \
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
-	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios; done
+	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios --test failures --test roots; done
 
 .PHONY: test-docker
 test-docker: test-modules ## the scenarios with Envoy and its upstream in containers: make test-docker BASE=IMAGE

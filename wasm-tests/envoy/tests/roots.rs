@@ -1,7 +1,7 @@
 //! Which root contexts there are when a configuration comes back: the rows of `wasm-tests/probe/roots.txt`, which the
 //! in-process host is tested with as well.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

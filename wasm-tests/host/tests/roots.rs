@@ -1,7 +1,7 @@
 //! Which root contexts there are when a configuration comes back: the rows of `wasm-tests/probe/roots.txt`, which real Envoy
 //! is tested with as well.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

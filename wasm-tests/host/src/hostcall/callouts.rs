@@ -144,7 +144,7 @@ pub(crate) fn grpc_stream(
 
 /// How a gRPC callout ends before it reaches a service.
 struct Refused {
-    /// Inside the hostcall, which is `InternalFailure` then; the module is told of the end all the same.
+    /// Inside the hostcall, which is `InternalFailure` then; the module's callback comes all the same.
     inline: bool,
     status: u32,
     message: String,
@@ -152,23 +152,21 @@ struct Refused {
 
 fn start(guest: Guest<'_, '_>, target: &[u8], mut call: GrpcCall, limit: Option<Duration>, token_at: u32) -> Outcome {
     let state = guest.data_mut();
-    let target = match GrpcTarget::read(target) {
+    let kind = GrpcTarget::read(target);
+    match &kind {
         GrpcTarget::Nothing => return Err(Fault::Crash("a module calls a GrpcService without a target")),
-        GrpcTarget::Name => {
-            call.cluster = target.to_vec();
-            GrpcTarget::Name
+        GrpcTarget::Name => call.cluster = target.to_vec(),
+        GrpcTarget::Envoy { cluster, authority, metadata } => {
+            (call.cluster, call.authority) = (cluster.clone(), authority.clone());
+            metadata.iter().for_each(|(name, value)| call.metadata.add(name, value));
         }
-        other => other,
-    };
-    if let GrpcTarget::Envoy { cluster, authority, metadata } = &target {
-        (call.cluster, call.authority) = (cluster.clone(), authority.clone());
-        metadata.iter().for_each(|(name, value)| call.metadata.add(name, value));
+        GrpcTarget::Google => {}
     }
     let plan = lock(&state.site.process.world).grpc(&call);
-    if target == GrpcTarget::Name && matches!(plan, GrpcPlan::UnknownCluster) {
+    if kind == GrpcTarget::Name && matches!(plan, GrpcPlan::UnknownCluster) {
         return Err(Status::ParseFailure.into());
     }
-    let refused = if target == GrpcTarget::Google {
+    let refused = if kind == GrpcTarget::Google {
         Some(Refused { inline: false, status: 13, message: String::new() })
     } else {
         refusal(&state.site, &call, &plan)

@@ -67,7 +67,7 @@ impl Worker {
         refused
     }
 
-    /// Keeps a handle until nobody uses it, once.
+    /// Keeps a handle, once, until it is used no more.
     fn retire(&mut self, handle: Rc<Handle>) {
         if !self.retired.iter().any(|known| Rc::ptr_eq(known, &handle)) {
             self.retired.push(handle);
