@@ -1,7 +1,7 @@
 //! A bootstrap file with this run's ports, paths and configuration in place of its own. Everything else stays as it
 //! was written, so that what runs is the file the operator reads.
 
-use crate::documents::field;
+use crate::field::field;
 use crate::plugin::{Around, Plugin, Root};
 use crate::yaml;
 use serde_json::{Value, json};

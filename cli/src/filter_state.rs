@@ -1,7 +1,7 @@
 //! Who writes the filter state that a document reads. Envoy's `set_filter_state` filters do, and filters whose doing no
 //! file shows, such as Lua, may.
 
-use crate::documents::field;
+use crate::field::field;
 use crate::plugin::Plugin;
 use serde_json::Value;
 

@@ -14,6 +14,7 @@ mod bootstrap;
 mod check;
 mod compile;
 mod documents;
+mod field;
 mod filter_state;
 mod modules;
 mod node;

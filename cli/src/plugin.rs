@@ -2,7 +2,7 @@
 //! happens when it fails.
 
 use crate::compile::Module;
-use crate::documents::{field, spelling};
+use crate::field::{field, spelling};
 use crate::{node, yaml};
 use serde_json::Value;
 use weir_model::Node;

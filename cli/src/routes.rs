@@ -1,6 +1,6 @@
 //! Whether Envoy's routes leave path parameters (`/admin;x=y`) out when they match, as far as a file shows it.
 
-use crate::documents::{field, spelling};
+use crate::field::{field, spelling};
 use crate::plugin::{Around, Plugin};
 use serde_json::Value;
 

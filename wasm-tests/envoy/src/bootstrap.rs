@@ -9,20 +9,8 @@ use serde_json::{Value, json};
 use weir_scenario::{Bytes, Cluster, Direction, EscapedSlashes, Failure, Surroundings, Target, Tls, Told};
 
 use crate::certificates::Identity;
-use crate::filters::{Plugin, Setup};
+use crate::filters::{Discovery, OnFailure, Plugin, Setup};
 use crate::place::workspace;
-
-/// How the plugins' configuration reaches the proxy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Discovery {
-    /// In the bootstrap: a proxy that refuses it does not start.
-    #[default]
-    None,
-    /// Through extension configuration discovery (ECDS) over files, one per filter.
-    Filters,
-    /// The whole listener through listener discovery (LDS) over a file.
-    Listener,
-}
 
 /// What the proxy needs to speak TLS.
 #[derive(Clone, Debug)]
@@ -72,7 +60,7 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
         let state = &setup.proxy.connection_filter_state;
         let before = (!state.is_empty()).then(|| connection_filter_state(state));
         let network = setup.network.iter().map(|plugin| {
-            let mut config = wasm(plugin);
+            let mut config = wasm(plugin, setup.on_failure);
             merge(&mut config, json!({"@type": WASM.replace(".http.", ".network.")}));
             json!({"name": "envoy.filters.network.wasm", "typed_config": config})
         });
@@ -117,7 +105,9 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
             "name": plugin.name,
             "config_discovery": {"config_source": source(&filter_file(dir, &plugin.name)), "type_urls": [WASM]},
         }),
-        Discovery::None | Discovery::Listener => json!({"name": plugin.name, "typed_config": wasm(plugin)}),
+        Discovery::None | Discovery::Listener => {
+            json!({"name": plugin.name, "typed_config": wasm(plugin, setup.on_failure)})
+        }
     };
     let told = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
     let before = told.into_iter().chain(setup.native_first.iter().cloned());
@@ -203,8 +193,15 @@ fn state_value(key: &str, format: &Value) -> Value {
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// The filter configuration of a plugin.
-pub(crate) fn wasm(plugin: &Plugin) -> Value {
-    json!({
+pub(crate) fn wasm(plugin: &Plugin, on_failure: OnFailure) -> Value {
+    let on_failure = match on_failure {
+        OnFailure::Unsaid => json!({}),
+        OnFailure::Closed => json!({"failure_policy": "FAIL_CLOSED"}),
+        OnFailure::Open => json!({"failure_policy": "FAIL_OPEN"}),
+        OnFailure::Reload => json!({"failure_policy": "FAIL_RELOAD"}),
+        OnFailure::FailOpen => json!({"fail_open": true}),
+    };
+    let mut config = json!({
         "@type": WASM,
         "config": {
             "name": plugin.name,
@@ -219,7 +216,9 @@ pub(crate) fn wasm(plugin: &Plugin) -> Value {
                 "value": plugin.configuration,
             },
         },
-    })
+    });
+    merge(&mut config, json!({"config": on_failure}));
+    config
 }
 
 /// The discovery file of a filter.

@@ -6,24 +6,24 @@ use std::path::Path;
 use serde_json::{Value, json};
 use weir_scenario::Failure;
 
-use crate::bootstrap::{self, Discovery, ServerTls};
-use crate::filters::{Plugin, Setup};
+use crate::bootstrap::{self, ServerTls};
+use crate::filters::{Discovery, OnFailure, Plugin, Setup};
 
 /// Writes every discovery file of a setup.
 pub(crate) fn write_all(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Result<(), Failure> {
     match setup.discovery {
         Discovery::None => Ok(()),
-        Discovery::Filters => setup.plugins.iter().try_for_each(|plugin| write_filter(plugin, dir)),
+        Discovery::Filters => setup.plugins.iter().try_for_each(|plugin| write_filter(plugin, setup.on_failure, dir)),
         Discovery::Listener => write_listener(setup, tls, dir),
     }
 }
 
 /// Writes the file of one filter.
-pub(crate) fn write_filter(plugin: &Plugin, dir: &Path) -> Result<(), Failure> {
+pub(crate) fn write_filter(plugin: &Plugin, on_failure: OnFailure, dir: &Path) -> Result<(), Failure> {
     let resource = json!({
         "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
         "name": plugin.name,
-        "typed_config": bootstrap::wasm(plugin),
+        "typed_config": bootstrap::wasm(plugin, on_failure),
     });
     write(&bootstrap::filter_file(dir, &plugin.name), resource)
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde_json::Value;
 use weir_scenario::{Failure, FilterSpec, Scenario, Step, Surroundings};
 
-use crate::bootstrap::Discovery;
 use crate::place;
 
 /// One Wasm plugin in the filter chain.
@@ -40,6 +39,34 @@ impl Plugin {
     }
 }
 
+/// How the plugins' configuration reaches the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discovery {
+    /// In the bootstrap: a proxy that refuses it does not start.
+    #[default]
+    None,
+    /// Through extension configuration discovery (ECDS) over files, one per filter.
+    Filters,
+    /// The whole listener through listener discovery (LDS) over a file.
+    Listener,
+}
+
+/// What Envoy does with streams when a plugin's VM is dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Nothing is said, which is `FAIL_CLOSED`.
+    #[default]
+    Unsaid,
+    /// `failure_policy: FAIL_CLOSED`
+    Closed,
+    /// `failure_policy: FAIL_OPEN`
+    Open,
+    /// `failure_policy: FAIL_RELOAD`
+    Reload,
+    /// `fail_open: true`, the field that was there before `failure_policy`.
+    FailOpen,
+}
+
 /// What a proxy is to run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Setup {
@@ -47,6 +74,8 @@ pub struct Setup {
     pub plugins: Vec<Plugin>,
     /// Plugins loaded as network filters, before the connection manager: what none of ours is made for.
     pub network: Vec<Plugin>,
+    /// What becomes of streams when a plugin's VM is dead.
+    pub on_failure: OnFailure,
     /// Filters of Envoy's own before the plugins, as its configuration has them.
     pub native_first: Vec<Value>,
     /// Filters of Envoy's own after the plugins, likewise.
@@ -96,6 +125,7 @@ impl Setup {
         Ok(Self {
             plugins: Plugin::all(&scenario.filters)?,
             network: Vec::new(),
+            on_failure: OnFailure::default(),
             native_first: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),

@@ -18,9 +18,8 @@ mod swap;
 mod wall_clock;
 mod wire;
 
-pub use bootstrap::Discovery;
 pub use certificates::{Authority, CertificateError, Identity};
-pub use filters::{Plugin, Setup, Site};
+pub use filters::{Discovery, OnFailure, Plugin, Setup, Site};
 pub use gateway::RealEnvoy;
 pub use place::{envoy_binary, module, workspace};
 pub use proxy::{Booted, Proxy};

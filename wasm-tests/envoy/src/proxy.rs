@@ -8,9 +8,9 @@ use weir_launch::{ClientError, Envoy, Launch, LogTail, StartError, wait_until};
 use weir_scenario::{Client, Failure, LogLine, Metrics, Protocol, Record, Request, Response, Tls};
 use weir_world::Upstreams;
 
-use crate::bootstrap::{self, ACCESS_LOG, Discovery, LISTENER, ServerTls};
+use crate::bootstrap::{self, ACCESS_LOG, LISTENER, ServerTls};
 use crate::certificates::Authority;
-use crate::filters::Setup;
+use crate::filters::{Discovery, Setup};
 use crate::slot::Slot;
 use crate::stats::{self, VmStats};
 use crate::wall_clock::WallClock;
@@ -27,6 +27,8 @@ pub struct Proxy {
     upstreams: Upstreams,
     address: SocketAddr,
     access: LogTail,
+    /// The newest record of each port of a client.
+    records: BTreeMap<u16, Record>,
     log: LogTail,
     lines: Vec<String>,
     port: u16,
@@ -85,9 +87,20 @@ impl Proxy {
         };
         let (access, log) = (LogTail::new(&envoy.dir().join(ACCESS_LOG)), envoy.log());
         let address = envoy.admin();
-        let lines = Vec::new();
-        let mut proxy =
-            Self { envoy, setup, tls, wall_clock, upstreams, address, access, log, lines, port: 0, _slot: slot };
+        let mut proxy = Self {
+            envoy,
+            setup,
+            tls,
+            wall_clock,
+            upstreams,
+            address,
+            access,
+            records: BTreeMap::new(),
+            log,
+            lines: Vec::new(),
+            port: 0,
+            _slot: slot,
+        };
         if proxy.refused_at_start()? {
             return Ok(Booted::Refused(proxy.complaints(0)?));
         }
@@ -129,8 +142,9 @@ impl Proxy {
         let asked = |error| Failure(format!("{error}"));
         self.upstreams.forget().map_err(asked)?;
         let mut wire = self.dialer(request)?.connect(request)?;
-        let response = wire.send(request);
         self.port = wire.port();
+        self.records.remove(&self.port);
+        let response = wire.send(request);
         drop(wire);
         // A request that broke off may still be on its way.
         let within = if response.broken { Duration::from_millis(200) } else { Duration::ZERO };
@@ -181,12 +195,21 @@ impl Proxy {
     /// # Errors
     /// When none comes.
     pub fn record(&mut self) -> Result<Record, Failure> {
-        let (access, port) = (&mut self.access, self.port);
+        self.record_of(self.port)
+    }
+
+    /// The access log record of the last request from a port of a client.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub fn record_of(&mut self, port: u16) -> Result<Record, Failure> {
+        let (access, records) = (&mut self.access, &mut self.records);
         let found = wait_until(PATIENCE, || {
             let lines = access.lines().unwrap_or_default();
-            lines.iter().rev().filter_map(|line| access::parse(line)).find(|(client, _)| *client == port)
+            records.extend(lines.iter().filter_map(|line| access::parse(line)));
+            records.get(&port).cloned()
         });
-        found.map(|(_, record)| record).ok_or_else(|| Failure("no access log record came".to_owned()))
+        found.ok_or_else(|| Failure("no access log record came".to_owned()))
     }
 
     /// The metrics, as Prometheus shows them.

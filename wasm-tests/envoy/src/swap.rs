@@ -7,9 +7,8 @@ use std::time::Duration;
 use weir_launch::wait_until;
 use weir_scenario::{Change, Failure, Request, Response};
 
-use crate::bootstrap::Discovery;
 use crate::discovery;
-use crate::filters::Plugin;
+use crate::filters::{Discovery, Plugin};
 use crate::proxy::{Answered, PATIENCE, Proxy};
 use crate::wire::Dialer;
 
@@ -69,7 +68,7 @@ impl Proxy {
                 continue;
             }
             let before = Answered::filter(&self.stats()?, &plugin.name);
-            discovery::write_filter(&plugin, self.envoy.dir())?;
+            discovery::write_filter(&plugin, self.setup.on_failure, self.envoy.dir())?;
             let answer = || Some(Answered::filter(&self.stats().ok()?, &plugin.name)).filter(|now| *now != before);
             let now = wait_until(PATIENCE, answer);
             let now = now.ok_or_else(|| Failure(format!("envoy did not read the new `{}`", plugin.name)))?;

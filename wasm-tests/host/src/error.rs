@@ -1,5 +1,5 @@
-//! What can go wrong with the machinery itself. What a module does wrong is not among it: a trap or a refused
-//! configuration is an outcome that callers ask about.
+//! What can go wrong with the machinery itself, and what ends a whole Envoy. What else a module does wrong is not among it:
+//! a trap or a refused configuration is an outcome that callers ask about.
 
 use std::fmt;
 
@@ -10,6 +10,8 @@ pub enum Error {
     Refused(String),
     /// The caller asked for something that is not there, such as a worker beyond the last.
     Usage(String),
+    /// A module did what real Envoy does not survive. The proxy answers nothing more.
+    Crashed(String),
     /// A thread of the host is gone.
     Broken(String),
 }
@@ -19,6 +21,7 @@ impl fmt::Display for Error {
         match self {
             Error::Refused(text) => write!(f, "configuration refused: {text}"),
             Error::Usage(text) => write!(f, "wrong use: {text}"),
+            Error::Crashed(text) => write!(f, "Envoy would have crashed: {text}"),
             Error::Broken(text) => write!(f, "the host is broken: {text}"),
         }
     }

@@ -1,15 +1,16 @@
 //! The scenarios' gateway: the shipped modules in this host.
 
-use crate::cost::Bill;
-use crate::hcm;
-use crate::headers::HeaderMap;
-use crate::plugin::PluginSpec;
+use crate::http::codec;
+use crate::http::headers::HeaderMap;
+use crate::http::message::Incoming;
+use crate::http::stream_data::{Connection, Http, TlsInfo};
+use crate::process::cost::Bill;
 use crate::process::lock;
-use crate::proxy::{Ended, Incoming, Proxy};
-use crate::raw;
-use crate::settings::Settings;
-use crate::stats::{Kind, Stat};
-use crate::stream_data::{Connection, Http, TlsInfo};
+use crate::process::settings::Settings;
+use crate::process::stats::{Kind, Stat};
+use crate::proxy::Proxy;
+use crate::vm::plugin::PluginSpec;
+use crate::worker::stream::Ended;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -177,9 +178,9 @@ impl Running {
 }
 
 /// A request as the codec hands it over, or what the codec answers by itself.
-fn incoming(request: &Request, connection: Connection) -> Result<Incoming, hcm::Refusal> {
+fn incoming(request: &Request, connection: Connection) -> Result<Incoming, codec::Refusal> {
     if request.protocol == Protocol::Raw {
-        return raw::parse(&request.raw.0, connection);
+        return codec::parse(&request.raw.0, connection);
     }
     // The order in which the codecs and the client hand them over.
     let order = if request.protocol == Protocol::H2 {
@@ -210,7 +211,7 @@ fn incoming(request: &Request, connection: Connection) -> Result<Incoming, hcm::
     let trailers = request.trailers.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
     let trailers = (!request.trailers.0.is_empty()).then(|| HeaderMap::new(trailers));
     let incoming = Incoming { headers, body, trailers, http, connection, ..Incoming::default() };
-    raw::check(&incoming)?;
+    codec::check(&incoming)?;
     Ok(incoming)
 }
 
@@ -225,8 +226,8 @@ impl Session for Running {
         let incoming = match incoming(request, connection) {
             Ok(incoming) => incoming,
             Err(refusal) => {
-                self.record = Some(raw::record(&refusal));
-                return Ok(raw::response(&refusal));
+                self.record = Some(codec::record(&refusal));
+                return Ok(codec::response(&refusal));
             }
         };
         let proxy = &self.proxy;

@@ -1,18 +1,22 @@
 //! The hostcalls, linked by name and type. Each body is in the file of its subject.
 
+mod attributes;
 mod basic;
 mod buffers;
 mod callouts;
 mod control;
+mod expressions;
+mod grpc_target;
+mod guest;
 mod maps;
 mod metrics;
-pub(crate) mod properties;
+mod properties;
 mod shared;
 mod wasi;
 
-use crate::guest::hostcall;
-use crate::module::Abi;
-use crate::state::VmState;
+use crate::hostcall::guest::hostcall;
+use crate::vm::module::Abi;
+use crate::vm::state::VmState;
 use wasmtime::{Caller, Linker};
 
 macro_rules! link {

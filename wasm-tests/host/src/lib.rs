@@ -4,55 +4,39 @@
 //! It runs any proxy-wasm module of ABI 0.1.0, 0.2.0 and 0.2.1 and aims at real Envoy's behaviour down to statuses, phases
 //! and the order of callbacks, because a lenient host would pass modules that fail in production. It counts what a
 //! request costs. What it does not have is listed in `README.md` beside this crate.
+//!
+//! Each folder uses only those above it in this list:
+//!
+//! - `abi`: statuses, pairs, property values and protobuf, as they cross between host and module.
+//! - `http`: messages, paths, local replies and what is known of a stream.
+//! - `process`: what all workers share, such as clock, stats, shared data and the world that answers callouts.
+//! - `vm`: what one VM holds on the host's side: its plugin, contexts, metric ids and callouts.
+//! - `hostcall`: what a module may call.
+//! - `worker`: one thread's VMs, filter chains, router and streams.
+//!
+//! [`Proxy`] starts the threads; [`InProcess`] runs scenarios with it.
 
-mod attributes;
-mod callout;
-mod chain;
-mod clock;
-mod context;
-mod cost;
-mod date;
-mod end;
+mod abi;
 mod error;
-mod expressions;
-mod flags;
 mod gateway;
-mod guest;
-mod hcm;
-mod headers;
 mod hostcall;
-mod local_reply;
-mod module;
-mod pairs;
-mod path;
-mod plugin;
+mod http;
 mod process;
-mod proto;
 mod proxy;
-mod queues;
-mod raw;
-mod router;
-mod settings;
-mod shared_data;
-mod state;
-mod stats;
-mod status;
-mod stream;
-mod stream_data;
-mod upstream;
-mod value;
 mod vm;
 mod worker;
 
-pub use callout::{Clusters, GrpcCall, GrpcPlan, HttpCall, HttpPlan, World};
-pub use clock::Clock;
-pub use cost::{Bill, Call, Costs};
+pub use abi::status::Status;
 pub use error::Error;
 pub use gateway::InProcess;
-pub use headers::HeaderMap;
-pub use plugin::{FailurePolicy, PluginSpec};
-pub use proxy::{Builder, Downstream, Ended, Incoming, Proxy};
-pub use settings::Settings;
-pub use stats::{Kind, Stat, Stats};
-pub use status::Status;
-pub use stream_data::{Connection, Http, TlsInfo};
+pub use http::headers::HeaderMap;
+pub use http::message::{Downstream, Incoming};
+pub use http::stream_data::{Connection, Http, TlsInfo};
+pub use process::callout::{Clusters, GrpcCall, GrpcPlan, HttpCall, HttpPlan, World};
+pub use process::clock::Clock;
+pub use process::cost::{Bill, Call, Costs};
+pub use process::settings::Settings;
+pub use process::stats::{Kind, Stat, Stats};
+pub use proxy::{Builder, Proxy};
+pub use vm::plugin::{FailurePolicy, PluginSpec};
+pub use worker::stream::Ended;

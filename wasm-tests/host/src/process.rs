@@ -1,13 +1,22 @@
 //! What all workers of a proxy share, and what one worker's VMs share.
 
-use crate::callout::World;
-use crate::clock::Clock;
-use crate::context::Answer;
-use crate::cost::{Call, Costs};
-use crate::queues::Queues;
-use crate::settings::Settings;
-use crate::shared_data::SharedData;
-use crate::stats::Stats;
+pub(crate) mod callout;
+pub(crate) mod clock;
+pub(crate) mod cost;
+pub(crate) mod event;
+pub(crate) mod queues;
+pub(crate) mod settings;
+pub(crate) mod shared_data;
+pub(crate) mod stats;
+
+use crate::process::callout::World;
+use crate::process::clock::Clock;
+use crate::process::cost::{Call, Costs};
+use crate::process::event::Event;
+use crate::process::queues::Queues;
+use crate::process::settings::Settings;
+use crate::process::shared_data::SharedData;
+use crate::process::stats::Stats;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -23,6 +32,8 @@ pub(crate) struct Process {
     pub(crate) stats: Mutex<Stats>,
     pub(crate) log: Mutex<Vec<LogLine>>,
     pub(crate) world: Mutex<Box<dyn World>>,
+    /// Why real Envoy would be gone by now.
+    pub(crate) crash: Mutex<Option<&'static str>>,
     /// VMs that failed while they ran.
     pub(crate) vm_failures: AtomicU64,
     /// Numbers for VMs, streams and random bytes.
@@ -44,39 +55,6 @@ impl Process {
     }
 }
 
-/// Something that falls due on a worker.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// An HTTP callout ends; `None` for a reset.
-    Http { vm: u64, token: u32, answer: Option<Answer> },
-    /// A step of a gRPC callout.
-    Grpc { vm: u64, token: u32, step: GrpcStep },
-    /// An upstream does something to a stream.
-    Upstream { stream: u64, step: UpstreamStep },
-}
-
-/// What happens to a gRPC callout.
-#[derive(Debug)]
-pub(crate) enum GrpcStep {
-    Initial(Answer),
-    Message(Vec<u8>),
-    Trailing(Answer),
-    Close(u32, String),
-}
-
-/// What an upstream does.
-#[derive(Debug)]
-pub(crate) enum UpstreamStep {
-    /// It answers, wholly or up to the middle of the body.
-    Answer { answer: weir_scenario::Answer, half: bool, http2: bool },
-    /// The connection cannot be made, or breaks before any header.
-    Fail { details: &'static str, flags: &'static str },
-    /// It takes too long.
-    Timeout,
-    /// The client takes too long to send the whole request.
-    SlowRequest,
-}
-
 /// One worker's surroundings.
 pub(crate) struct Site {
     pub(crate) process: std::sync::Arc<Process>,
@@ -91,6 +69,8 @@ pub(crate) struct Site {
     pub(crate) transcript: RefCell<Vec<Call>>,
     /// The next callout number, from which tokens are made.
     pub(crate) last_token: Cell<u32>,
+    /// The clusters that there are connections to, by name, and since when.
+    connected: RefCell<BTreeMap<Vec<u8>, u64>>,
 }
 
 impl Site {
@@ -104,14 +84,22 @@ impl Site {
             spent: RefCell::default(),
             transcript: RefCell::default(),
             last_token: Cell::new(0),
+            connected: RefCell::default(),
         }
+    }
+
+    /// A request goes to a cluster that can be reached. Whether there was a connection already, so that the codec takes it
+    /// before the call returns: one that is made meanwhile is there only later.
+    pub(crate) fn connect(&self, cluster: &[u8]) -> bool {
+        let now = self.process.clock.monotonic();
+        *self.connected.borrow_mut().entry(cluster.to_vec()).or_insert(now) < now
     }
 
     /// Plans an event.
     pub(crate) fn plan(&self, after: std::time::Duration, event: Event) {
         let number = self.next_event.get();
         self.next_event.set(number + 1);
-        let due = self.process.clock.monotonic().saturating_add(crate::clock::nanos(after));
+        let due = self.process.clock.monotonic().saturating_add(crate::process::clock::nanos(after));
         self.events.borrow_mut().insert((due, number), event);
     }
 }

@@ -1,93 +1,22 @@
 //! The proxy: its threads, and the door through which tests use it.
 
-use crate::callout::{Clusters, World};
-use crate::clock::{Clock, nanos};
-use crate::cost::{Call, Costs};
 use crate::error::Error;
-use crate::headers::HeaderMap;
-use crate::plugin::PluginSpec;
+use crate::http::message::Incoming;
+use crate::process::callout::{Clusters, World};
+use crate::process::clock::{Clock, nanos};
+use crate::process::cost::Costs;
+use crate::process::settings::Settings;
+use crate::process::stats::Stats;
 use crate::process::{Process, Site, lock};
-use crate::settings::Settings;
-use crate::stats::Stats;
-use crate::stream_data::{Connection, Http};
+use crate::vm::plugin::PluginSpec;
 use crate::worker::Worker;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use crate::worker::stream::Ended;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use weir_scenario::{Bytes, Fields, LogLine, Record, Seen};
-
-/// A request as a codec hands it over.
-#[derive(Clone, Debug, Default)]
-pub struct Incoming {
-    /// Headers with `:method`, `:path`, `:authority` (absent where the client sent no host).
-    pub headers: HeaderMap,
-    /// Body.
-    pub body: Vec<u8>,
-    /// Trailers.
-    pub trailers: Option<HeaderMap>,
-    /// The client sends no more than this, and does not end the request.
-    pub unfinished: bool,
-    /// Protocol.
-    pub http: Http,
-    /// The connection it comes on.
-    pub connection: Connection,
-    /// Filter state that other filters have set.
-    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Dynamic metadata that other filters have set.
-    pub dynamic_metadata: Map<String, Value>,
-}
-
-impl Incoming {
-    /// A GET of a path from `example.com`.
-    #[must_use]
-    pub fn get(path: &str) -> Self {
-        let headers = [(":method", "GET"), (":path", path), (":authority", "example.com")];
-        Incoming { headers: HeaderMap::new(headers), ..Incoming::default() }
-    }
-
-    /// The same with one more header.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.headers.add(name.as_bytes(), value.as_bytes());
-        self
-    }
-}
-
-/// What a client gets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Downstream {
-    /// Status; `None` where the stream was reset before any header.
-    pub status: Option<u16>,
-    /// Headers.
-    pub headers: Fields,
-    /// Body.
-    pub body: Bytes,
-    /// Trailers.
-    pub trailers: Fields,
-    /// Whether it broke off.
-    pub broken: bool,
-}
-
-/// A stream that is over.
-#[derive(Clone, Debug, Default)]
-pub struct Ended {
-    /// What the client got.
-    pub downstream: Downstream,
-    /// What the upstream saw.
-    pub seen: Option<Seen>,
-    /// The access log record.
-    pub record: Record,
-    /// Filter state at the end.
-    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// What it cost on its worker since it began.
-    pub costs: Costs,
-    /// Its hostcalls.
-    pub transcript: Vec<Call>,
-}
+use weir_scenario::LogLine;
 
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
@@ -174,6 +103,7 @@ impl Builder {
             stats: Mutex::default(),
             log: Mutex::default(),
             world: Mutex::new(world),
+            crash: Mutex::default(),
             vm_failures: AtomicU64::new(0),
             serial: AtomicU64::new(0),
         });
@@ -241,7 +171,11 @@ impl Proxy {
         });
         let gone = || Error::Broken(format!("thread {thread} is gone"));
         target.jobs.send(job).map_err(|_| gone())?;
-        inbox.recv().map_err(|_| gone())
+        let done = inbox.recv().map_err(|_| gone())?;
+        match *lock(&self.process.crash) {
+            Some(why) => Err(Error::Crashed(why.to_owned())),
+            None => Ok(done),
+        }
     }
 
     fn apply(&self) -> Result<(), Error> {
@@ -256,9 +190,6 @@ impl Proxy {
         };
         self.on(0, move |main| {
             for plugin in &canaries {
-                if main.chain.iter().any(|handle| handle.plugin.same_plugin(plugin)) {
-                    continue;
-                }
                 main.canary(plugin).map_err(|message| (plugin.name.clone(), message))?;
             }
             Ok(())
@@ -396,5 +327,21 @@ impl Proxy {
     #[must_use]
     pub fn vm_failures(&self) -> u64 {
         self.process.vm_failures.load(Ordering::SeqCst)
+    }
+
+    /// What everything has cost on all threads since the proxy was started.
+    ///
+    /// # Errors
+    /// When a thread is gone.
+    pub fn costs(&self) -> Result<Costs, Error> {
+        let workers = usize::try_from(self.process.settings.proxy.workers.max(1)).unwrap_or(usize::MAX);
+        let mut whole = Costs::default();
+        for thread in 0..=workers {
+            let (spent, costs) =
+                self.on(thread, |worker| (worker.site.spent.borrow().clone(), worker.site.costs.borrow().clone()))?;
+            whole.add(&spent);
+            whole.add(&costs);
+        }
+        Ok(whole)
     }
 }

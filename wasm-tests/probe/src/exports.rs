@@ -1,6 +1,6 @@
 //! What the host calls. Each callback says what it was given, runs the part, and returns what the plan says.
 
-use crate::{abi, host, parts, plan, report, start};
+use crate::{abi, host, kept, parts, plan, report, start};
 use std::cell::Cell;
 
 #[cfg(target_family = "wasm")]
@@ -9,22 +9,10 @@ unsafe extern "C" {
 }
 
 thread_local! {
-    static ROOT: Cell<u32> = const { Cell::new(0) };
     static TICKED: Cell<bool> = const { Cell::new(false) };
     static QUEUED: Cell<bool> = const { Cell::new(false) };
-    static IN_ALLOCATION: Cell<bool> = const { Cell::new(false) };
     /// The stream that is held until a callout's answer or a tick.
     static HELD: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Makes the next allocation on behalf of the host run the plan's case.
-pub(crate) fn arm_allocation() {
-    IN_ALLOCATION.set(true);
-}
-
-/// The root context's id.
-pub(crate) fn root() -> u32 {
-    ROOT.get()
 }
 
 #[unsafe(no_mangle)]
@@ -43,7 +31,7 @@ extern "C" fn proxy_abi_version_0_2_1() {}
 /// Hands the host a block of exactly `size` bytes; [`crate::host`] takes it back.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    if IN_ALLOCATION.replace(false) {
+    if kept::take_allocation() {
         start::once(&plan::word("case"));
     }
     Box::leak(vec![0; size].into_boxed_slice()).as_mut_ptr()
@@ -63,7 +51,7 @@ extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
         run(context, "create", &format!("parent={parent}"));
         return;
     }
-    ROOT.set(context);
+    kept::set_root(context);
     report::enter(context, "create_root");
     plan::read();
     number_vm();
@@ -136,8 +124,9 @@ fn resume() {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, count: usize, end: u32) -> u32 {
+    kept::choose(context);
     let action = run(context, "request_headers", &format!("count={count} end={end}"));
-    if !plan::word("callout").is_empty() && parts::call_out() {
+    if !plan::word("callout").is_empty() && kept::is_chosen(context) && parts::call_out() {
         return hold(context);
     }
     stream_action(context, "request_headers", action)

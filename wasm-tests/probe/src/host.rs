@@ -191,15 +191,18 @@ pub(crate) fn foreign(name: &[u8], arguments: &[u8]) -> Answer<Vec<u8>> {
 }
 
 /// The wire form of header pairs: count, sizes, then names and values each ended by a NUL.
-pub(crate) fn pairs(list: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(list: &[(N, V)]) -> Vec<u8> {
     let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
     let mut out = word(list.len()).to_vec();
     for (name, value) in list {
-        out.extend(word(name.len()));
-        out.extend(word(value.len()));
+        out.extend(word(name.as_ref().len()));
+        out.extend(word(value.as_ref().len()));
     }
     for (name, value) in list {
-        out.extend(name.bytes().chain([0]).chain(value.bytes()).chain([0]));
+        out.extend_from_slice(name.as_ref());
+        out.push(0);
+        out.extend_from_slice(value.as_ref());
+        out.push(0);
     }
     out
 }

@@ -7,6 +7,7 @@
 mod abi;
 mod exports;
 mod host;
+mod kept;
 mod parts;
 mod plan;
 mod report;

@@ -12,7 +12,7 @@ mod properties;
 mod reply;
 mod shared;
 
-use crate::{exports, plan};
+use crate::{kept, plan};
 
 pub(crate) use callouts::call_out;
 
@@ -37,10 +37,10 @@ pub(crate) fn run(phase: &str) {
         "memory" => memory::run(),
         "callouts" => callouts::run(phase),
         "malloc" if here => {
-            exports::arm_allocation();
+            kept::arm_allocation();
             crate::report::plain("get_property(plugin_name)", crate::host::get_property(b"plugin_name").0);
         }
-        "once" if here => crate::start::once(&plan::word("case")),
+        "once" if here && kept::is_chosen(crate::report::scene().context) => crate::start::once(&plan::word("case")),
         _ => {}
     }
 }

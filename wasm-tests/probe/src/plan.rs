@@ -2,9 +2,12 @@
 //!
 //! - `part=NAME`: what is tried in every phase, see [`crate::parts`].
 //! - `at=PHASE`: for parts that act once, where.
+//! - `when=HEADER`: for `part=once` and `callout`, only in streams whose request has that header, and in the root.
 //! - `case=NAME`: which of the part's variants.
 //! - `return=N`: what the callback of `at` returns.
 //! - `callout=http|grpc`: call out in the request headers, hold the stream, go on when the answer has been probed.
+//! - `header=NAME,HEX`: a header of the HTTP callout, by the bytes of its value.
+//! - `target=CASE`: how the gRPC callout names its cluster.
 //! - `resume=tick`: go on with the held stream in the first tick after it.
 
 use crate::host;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use weir_launch::{Broken, Client, Protocol, Received, Reply, Request, Upstream};
 use weir_scenario::{Bytes, Fields, Seen};
 
-use crate::upstreams::{Group, Replies};
+use crate::group::{Group, Replies};
 
 /// Serves the control of upstreams on this machine: whoever reaches that address may start some, and ask what they saw.
 ///

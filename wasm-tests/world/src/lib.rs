@@ -4,6 +4,7 @@
 //! upstreams may be on another machine, where [`control`] is served and told over HTTP what to start.
 
 mod elsewhere;
+mod group;
 mod upstreams;
 
 pub use elsewhere::control;

@@ -1,14 +1,14 @@
 //! One upstream per cluster of a scenario's world.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use weir_launch::{Broken, Received, Reply, Upstream};
+use weir_launch::{Broken, Reply};
 use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Surroundings};
 
 use crate::elsewhere::Elsewhere;
+use crate::group::{Group, Replies};
 
 /// Nothing listens on port 1, and no ephemeral port is that low.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
@@ -79,53 +79,8 @@ impl Upstreams {
     }
 }
 
-/// What each cluster's upstream answers; `None` where nothing is to listen.
-pub(crate) type Replies = BTreeMap<String, Option<Reply>>;
-
 fn replies(world: &Surroundings) -> Replies {
     world.clusters.iter().map(|(name, cluster)| (name.clone(), reply(&cluster.behaviour))).collect()
-}
-
-/// The upstreams of one world on this machine.
-#[derive(Debug)]
-pub(crate) struct Group(BTreeMap<String, Upstream>);
-
-impl Group {
-    pub(crate) fn start(at: Ipv4Addr, replies: Replies) -> io::Result<Self> {
-        let start = |(name, reply): (String, Option<Reply>)| {
-            let reply = reply?;
-            let upstream = Upstream::start_at((at, 0).into(), move |_| reply.clone());
-            Some(upstream.map(|upstream| (name, upstream)))
-        };
-        replies.into_iter().filter_map(start).collect::<io::Result<_>>().map(Self)
-    }
-
-    pub(crate) fn address(&self, cluster: &str) -> Option<SocketAddr> {
-        self.0.get(cluster).map(Upstream::address)
-    }
-
-    pub(crate) fn ports(&self) -> BTreeMap<String, u16> {
-        self.0.iter().map(|(name, upstream)| (name.clone(), upstream.address().port())).collect()
-    }
-
-    pub(crate) fn forget(&self) {
-        self.0.values().for_each(Upstream::forget);
-    }
-
-    pub(crate) fn seen(&self) -> Option<Seen> {
-        self.0.values().filter_map(|upstream| upstream.received().pop()).next_back().map(seen)
-    }
-}
-
-fn seen(received: Received) -> Seen {
-    let authority = received.authority.map(|authority| (":authority".to_owned(), authority.into_bytes()));
-    let headers = authority.into_iter().chain(received.headers);
-    Seen {
-        method: received.method,
-        path: Bytes(received.path.into_bytes()),
-        headers: Fields(headers.map(|(name, value)| (Bytes(name.into_bytes()), Bytes(value))).collect()),
-        body_size: received.body.len(),
-    }
 }
 
 /// What an upstream with that behaviour answers; `None` if nothing is to listen.

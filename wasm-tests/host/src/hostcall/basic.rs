@@ -1,8 +1,8 @@
 //! Log, time, ticks, status, the effective context and `proxy_done`.
 
-use crate::context::Action;
-use crate::guest::{Guest, give, read, write, write_word};
-use crate::status::{Outcome, Status};
+use crate::abi::status::{Outcome, Status};
+use crate::hostcall::guest::{Guest, give, read, write, write_word};
+use crate::vm::context::Action;
 
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "critical"];
 

@@ -1,9 +1,9 @@
 //! Buffers: bodies that may be changed, and configurations and callout bodies that may not.
 
-use crate::context::{Context, Shown};
-use crate::guest::{Guest, give, read, write_word};
-use crate::state::VmState;
-use crate::status::{Outcome, Status};
+use crate::abi::status::{Outcome, Status};
+use crate::hostcall::guest::{Guest, give, read, write_word};
+use crate::vm::context::{Context, Shown};
+use crate::vm::state::VmState;
 
 /// The buffer types of the ABI.
 const LAST: u32 = 8;

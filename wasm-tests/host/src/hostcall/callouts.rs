@@ -1,13 +1,17 @@
 //! HTTP and gRPC callouts. They belong to the root context; the world says at once what will come of them.
 
-use crate::callout::{GrpcCall, GrpcPlan, HttpCall, HttpPlan};
-use crate::context::Answer;
-use crate::guest::{Guest, read, write_word};
-use crate::headers::HeaderMap;
-use crate::pairs;
-use crate::process::{Event, GrpcStep, Site, lock};
-use crate::state::Pending;
-use crate::status::{Fault, Outcome, Status};
+use crate::abi::pairs;
+use crate::abi::status::{Fault, Outcome, Status};
+use crate::hostcall::grpc_target::GrpcTarget;
+use crate::hostcall::guest::{Guest, read, write_word};
+use crate::http::codec::unencodable;
+use crate::http::headers::HeaderMap;
+use crate::http::upstream;
+use crate::process::callout::{GrpcCall, GrpcPlan, HttpCall, HttpPlan};
+use crate::process::event::Answer;
+use crate::process::event::{Event, GrpcStep};
+use crate::process::{Site, lock};
+use crate::vm::state::Pending;
 use std::time::Duration;
 
 /// The low two bits of a token.
@@ -61,13 +65,18 @@ pub(crate) fn http(
     }
     let token = token(&state.site, HTTP);
     let (vm, root) = (state.vm, state.root_of(state.acting()));
+    let now = |answer| (Some(Duration::ZERO), Some(answer));
     let (after, answer) = match plan {
         HttpPlan::UnknownCluster => return Err(Status::BadArgument.into()),
         HttpPlan::Inline => return Err(Status::InternalFailure.into()),
-        HttpPlan::Answer { after, headers, body, trailers } => (Some(after), Some(Answer { headers, body, trailers })),
-        HttpPlan::Reset { after } => (Some(after), None),
-        HttpPlan::Never => (None, None),
+        HttpPlan::Unreachable => now(Answer::unavailable(&upstream::failure(upstream::REFUSED))),
+        plan => match (state.site.connect(&call.cluster), unencodable(&call.headers)) {
+            (true, Some(_)) => return Err(Status::InternalFailure.into()),
+            (false, Some(why)) => now(Answer::unavailable(&why)),
+            (_, None) => planned(plan),
+        },
     };
+    let late = || Answer::of_router("504", "upstream request timeout");
     match (after, limit) {
         (Some(after), None) => state.site.plan(after, Event::Http { vm, token, answer }),
         (Some(after), Some(limit)) if after < limit => state.site.plan(after, Event::Http { vm, token, answer }),
@@ -78,11 +87,13 @@ pub(crate) fn http(
     Ok(write_word(guest, token_at, token)?)
 }
 
-/// What Envoy's router answers after the timeout.
-fn late() -> Answer {
-    let body = b"upstream request timeout".to_vec();
-    let headers = [(":status", "504"), ("content-length", "24"), ("content-type", "text/plain")];
-    Answer { headers: HeaderMap::new(headers), body, trailers: HeaderMap::default() }
+/// When something comes of a callout that went out, and what; a reset where it is nothing.
+fn planned(plan: HttpPlan) -> (Option<Duration>, Option<Answer>) {
+    match plan {
+        HttpPlan::Answer { after, headers, body, trailers } => (Some(after), Some(Answer { headers, body, trailers })),
+        HttpPlan::Reset { after } => (Some(after), None),
+        HttpPlan::Never | HttpPlan::UnknownCluster | HttpPlan::Inline | HttpPlan::Unreachable => (None, None),
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
@@ -101,13 +112,13 @@ pub(crate) fn grpc(
     milliseconds: u32,
     token_at: u32,
 ) -> Outcome {
-    let cluster = read(guest, service, service_n)?;
+    let target = read(guest, service, service_n)?;
     let (service, method) = (read(guest, name, name_n)?, read(guest, method, method_n)?);
     let metadata = HeaderMap::new(pairs::read(&read(guest, metadata, metadata_n)?));
     let message = read(guest, message, message_n)?;
     let limit = timeout(milliseconds)?;
-    let call = GrpcCall { cluster, service, method, metadata, message, stream: false };
-    start(guest, &call, limit, token_at)
+    let call = GrpcCall { cluster: Vec::new(), authority: None, service, method, metadata, message, stream: false };
+    start(guest, &target, call, limit, token_at)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
@@ -123,60 +134,98 @@ pub(crate) fn grpc_stream(
     metadata_n: u32,
     token_at: u32,
 ) -> Outcome {
-    let cluster = read(guest, service, service_n)?;
+    let target = read(guest, service, service_n)?;
     let (service, method) = (read(guest, name, name_n)?, read(guest, method, method_n)?);
     let metadata = HeaderMap::new(pairs::read(&read(guest, metadata, metadata_n)?));
-    let call = GrpcCall { cluster, service, method, metadata, message: Vec::new(), stream: true };
-    start(guest, &call, None, token_at)
+    let message = Vec::new();
+    let call = GrpcCall { cluster: Vec::new(), authority: None, service, method, metadata, message, stream: true };
+    start(guest, &target, call, None, token_at)
 }
 
-fn start(guest: Guest<'_, '_>, call: &GrpcCall, limit: Option<Duration>, token_at: u32) -> Outcome {
+/// How a gRPC callout ends before it reaches a service.
+struct Refused {
+    /// Inside the hostcall, which is `InternalFailure` then; the module's callback comes all the same.
+    inline: bool,
+    status: u32,
+    message: String,
+}
+
+fn start(guest: Guest<'_, '_>, target: &[u8], mut call: GrpcCall, limit: Option<Duration>, token_at: u32) -> Outcome {
     let state = guest.data_mut();
-    if call.cluster.is_empty() {
-        // An empty `GrpcService`, whose target nobody set.
-        return Err(Fault::Trap(wasmtime::format_err!("Envoy aborts on a gRPC callout to no service")));
+    let kind = GrpcTarget::read(target);
+    match &kind {
+        GrpcTarget::Nothing => return Err(Fault::Crash("a module calls a GrpcService without a target")),
+        GrpcTarget::Name => call.cluster = target.to_vec(),
+        GrpcTarget::Envoy { cluster, authority, metadata } => {
+            (call.cluster, call.authority) = (cluster.clone(), authority.clone());
+            metadata.iter().for_each(|(name, value)| call.metadata.add(name, value));
+        }
+        GrpcTarget::Google => {}
     }
-    let plan = lock(&state.site.process.world).grpc(call);
-    if matches!(plan, GrpcPlan::UnknownCluster) {
+    let plan = lock(&state.site.process.world).grpc(&call);
+    if kind == GrpcTarget::Name && matches!(plan, GrpcPlan::UnknownCluster) {
         return Err(Status::ParseFailure.into());
     }
+    let refused = if kind == GrpcTarget::Google {
+        Some(Refused { inline: false, status: 13, message: String::new() })
+    } else {
+        refusal(&state.site, &call, &plan)
+    };
     let token = token(&state.site, if call.stream { GRPC_STREAM } else { GRPC_CALL });
-    let (vm, root) = (state.vm, state.root_of(state.acting()));
-    let plan_step = |after, step| state.site.plan(after, Event::Grpc { vm, token, step });
+    state.grpc_calls.insert(token, Pending { root: state.root_of(state.acting()), stream: call.stream });
+    let (vm, site) = (state.vm, &state.site);
+    let step = |after, step| site.plan(after, Event::Grpc { vm, token, step });
+    match refused {
+        Some(Refused { inline, status, message }) => {
+            step(Duration::ZERO, GrpcStep::Close(status, message));
+            if inline {
+                return Err(Status::InternalFailure.into());
+            }
+        }
+        None => schedule(plan, call.stream, limit, step),
+    }
+    Ok(write_word(guest, token_at, token)?)
+}
+
+/// Why a call does not reach its service. What an upstream's codec does not take is found out at once where there is a
+/// connection, and otherwise once there is one.
+fn refusal(site: &Site, call: &GrpcCall, plan: &GrpcPlan) -> Option<Refused> {
     match plan {
-        GrpcPlan::UnknownCluster => return Err(Status::ParseFailure.into()),
-        GrpcPlan::Inline { status } => {
-            plan_step(Duration::ZERO, GrpcStep::Close(status, String::new()));
-            state.grpc_calls.insert(token, Pending { root, stream: call.stream });
-            return Err(Status::InternalFailure.into());
+        GrpcPlan::UnknownCluster => {
+            Some(Refused { inline: true, status: 14, message: "Cluster not available".to_owned() })
         }
-        GrpcPlan::Answer { after, .. } if limit.is_some_and(|limit| after >= limit) => {
-            plan_step(limit.unwrap_or_default(), GrpcStep::Close(14, LATE.to_owned()));
-        }
-        GrpcPlan::Never => {
-            if let Some(limit) = limit {
-                plan_step(limit, GrpcStep::Close(14, LATE.to_owned()));
-            }
-        }
-        GrpcPlan::Answer { after, initial, messages, trailing, status, message } => {
-            let map = |headers| Answer { headers, ..Answer::default() };
-            if call.stream {
-                plan_step(after, GrpcStep::Initial(map(initial)));
-                for message in messages {
-                    plan_step(after, GrpcStep::Message(message));
-                }
-                plan_step(after, GrpcStep::Trailing(map(trailing)));
-                plan_step(after, GrpcStep::Close(status, message));
-            } else {
-                match messages.into_iter().next() {
-                    Some(answer) if status == 0 => plan_step(after, GrpcStep::Message(answer)),
-                    _ => plan_step(after, GrpcStep::Close(status, message)),
-                }
-            }
+        GrpcPlan::Inline { status } => Some(Refused { inline: true, status: *status, message: String::new() }),
+        GrpcPlan::Answer { .. } | GrpcPlan::Never => {
+            let inline = site.connect(&call.cluster);
+            unencodable(&call.metadata).map(|why| {
+                let details = format!("filter_removed_required_request_headers{{{}}}", why.replace(' ', "_"));
+                Refused { inline, status: 14, message: format!("{why}{{{details}}}") }
+            })
         }
     }
-    state.grpc_calls.insert(token, Pending { root, stream: call.stream });
-    Ok(write_word(guest, token_at, token)?)
+}
+
+/// Plans what comes of a call that reaches its service.
+fn schedule(plan: GrpcPlan, stream: bool, limit: Option<Duration>, step: impl Fn(Duration, GrpcStep)) {
+    let late = |limit| step(limit, GrpcStep::Close(14, LATE.to_owned()));
+    match (plan, limit) {
+        (GrpcPlan::Answer { after, .. }, Some(limit)) if after >= limit => late(limit),
+        (GrpcPlan::Never, Some(limit)) => late(limit),
+        (GrpcPlan::Answer { after, initial, messages, trailing, status, message }, _) if stream => {
+            let map = |headers| Answer { headers, ..Answer::default() };
+            step(after, GrpcStep::Initial(map(initial)));
+            for message in messages {
+                step(after, GrpcStep::Message(message));
+            }
+            step(after, GrpcStep::Trailing(map(trailing)));
+            step(after, GrpcStep::Close(status, message));
+        }
+        (GrpcPlan::Answer { after, messages, status, message, .. }, _) => match messages.into_iter().next() {
+            Some(answer) if status == 0 => step(after, GrpcStep::Message(answer)),
+            _ => step(after, GrpcStep::Close(status, message)),
+        },
+        (GrpcPlan::Never | GrpcPlan::UnknownCluster | GrpcPlan::Inline { .. }, _) => {}
+    }
 }
 
 /// A unary token is `BadArgument`, one that is gone `NotFound`.

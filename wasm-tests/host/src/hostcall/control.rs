@@ -1,9 +1,10 @@
 //! What a module does to its stream. All of it happens after the outermost call of the VM has returned.
 
-use crate::context::{Action, LocalReply};
-use crate::guest::{Guest, read};
-use crate::pairs;
-use crate::status::{Fault, Outcome, Status};
+use crate::abi::pairs;
+use crate::abi::status::{Fault, Outcome, Status};
+use crate::hostcall::guest::{Guest, read};
+use crate::http::local_reply::LocalReply;
+use crate::vm::context::Action;
 
 /// Always `Ok`; nothing on a root context. Blanks in the details become underscores. The callback that is running must
 /// stop, whatever it returns.
@@ -44,7 +45,7 @@ pub(crate) fn reply(
 
 /// Real Envoy does not survive these.
 fn over() -> Fault {
-    Fault::Trap(wasmtime::format_err!("Envoy crashes when a stream that is over is answered or closed"))
+    Fault::Crash("a module answers or closes a stream that is over")
 }
 
 /// Request 0, response 1, downstream 2; upstream 3 is not implemented by Envoy.

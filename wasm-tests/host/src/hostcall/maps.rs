@@ -1,11 +1,11 @@
 //! Header maps. Which are there depends on the phase; what absence means depends on the hostcall.
 
-use crate::context::Shown;
-use crate::guest::{Guest, give, read, write_word};
-use crate::headers::HeaderMap;
-use crate::pairs;
-use crate::state::VmState;
-use crate::status::{Outcome, Status};
+use crate::abi::pairs;
+use crate::abi::status::{Outcome, Status};
+use crate::hostcall::guest::{Guest, give, read, write_word};
+use crate::http::headers::HeaderMap;
+use crate::vm::context::Shown;
+use crate::vm::state::VmState;
 
 /// The map types of the ABI.
 const LAST: u32 = 7;

@@ -1,10 +1,10 @@
 //! Metrics. Every definition makes a new id, whatever its name; the low two bits of an id say its kind.
 
-use crate::guest::{Guest, read, write, write_word};
+use crate::abi::status::{Outcome, Status};
+use crate::hostcall::guest::{Guest, read, write, write_word};
 use crate::process::lock;
-use crate::state::VmState;
-use crate::stats::Kind;
-use crate::status::{Outcome, Status};
+use crate::process::stats::Kind;
+use crate::vm::state::VmState;
 
 pub(crate) fn define(guest: Guest<'_, '_>, kind: u32, name: u32, n: u32, to: u32) -> Outcome {
     let kind = Kind::from_number(kind).ok_or(Status::BadArgument)?;

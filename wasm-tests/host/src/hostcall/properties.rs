@@ -1,16 +1,13 @@
 //! Properties and foreign functions.
 
-use crate::attributes::{self, ROOTS};
-use crate::context::Declared;
-use crate::expressions;
-use crate::guest::{Guest, give, read};
-use crate::proto::{Content, fields};
-use crate::state::VmState;
-use crate::status::{Outcome, Status};
-use crate::value::Value;
-
-/// The prefix of filter state that modules write.
-const OWN: &[u8] = b"wasm.";
+use crate::abi::proto::{Content, fields};
+use crate::abi::status::{Outcome, Status};
+use crate::abi::value::Value;
+use crate::hostcall::attributes::{OWN, find};
+use crate::hostcall::expressions;
+use crate::hostcall::guest::{Guest, give, read};
+use crate::vm::context::Declared;
+use crate::vm::state::VmState;
 
 /// The path's elements are separated by NUL. The first is looked for among the attributes, then among the plugin's own
 /// names, then in the filter state.
@@ -32,27 +29,6 @@ fn lookup(state: &VmState, path: &[u8]) -> Result<Value, Status> {
         value = value.step(element).ok_or(Status::NotFound)?.clone();
     }
     Ok(value)
-}
-
-/// The first element of a path.
-pub(crate) fn find(state: &VmState, context: u32, name: &[u8]) -> Option<Value> {
-    if ROOTS.iter().any(|root| root.as_bytes() == name)
-        && let Some(value) = attributes::root(state, context, name)
-    {
-        return Some(value);
-    }
-    let plugin = state.root(context).map(|root| &root.plugin);
-    match name {
-        b"plugin_name" => plugin.map(|plugin| Value::text(&plugin.name)),
-        b"plugin_root_id" => Some(Value::text(plugin.map_or("", |plugin| &plugin.root_id))),
-        b"plugin_vm_id" => Some(Value::Bytes(state.vm_id.clone())),
-        b"connection_id" => state.stream(context).map(|stream| Value::Uint(stream.data.borrow().connection_id)),
-        _ => {
-            let stream = state.stream(context)?;
-            let value = stream.data.borrow().filter_state.get([OWN, name].concat().as_slice()).cloned();
-            value.map(Value::Bytes)
-        }
-    }
 }
 
 /// Writes filter state `wasm.PATH`: `NotFound` without a stream, `BadArgument` where it was declared read-only and is set.

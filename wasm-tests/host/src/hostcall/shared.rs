@@ -1,9 +1,9 @@
 //! Shared data and shared queues.
 
-use crate::guest::{Guest, give, read, write_word};
+use crate::abi::status::Outcome;
+use crate::hostcall::guest::{Guest, give, read, write_word};
 use crate::process::lock;
-use crate::queues::Listener;
-use crate::status::Outcome;
+use crate::process::queues::Listener;
 
 pub(crate) fn get(guest: Guest<'_, '_>, key: u32, n: u32, to: u32, size: u32, cas: u32) -> Outcome {
     let key = read(guest, key, n)?;

@@ -1,7 +1,7 @@
 //! The part of WASI that Envoy serves, under both of its module names. What is not here does not link.
 
-use crate::guest::{Guest, read, write, write_word};
-use crate::state::{Limit, VmState};
+use crate::hostcall::guest::{Guest, read, write, write_word};
+use crate::vm::state::{Limit, VmState};
 use wasmtime::{Caller, Linker};
 
 const SUCCESS: u32 = 0;

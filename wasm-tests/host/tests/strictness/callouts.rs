@@ -1,7 +1,7 @@
 //! Callouts, foreign functions, metrics and shared data.
 
 use crate::*;
-use weir_test_host::{HeaderMap, Kind, Settings, Stat};
+use weir_test_host::{Error, HeaderMap, Kind, Settings, Stat};
 
 #[test]
 fn point_6_http_callouts() {
@@ -154,5 +154,29 @@ fn point_15_foreign_functions_and_the_effective_context() {
         let ended = send(&proxy, Incoming::get("/"));
         assert_eq!(lines(&proxy), ["a=00", "b=00", "l=17", set, "d=10"]);
         assert_eq!(ended.filter_state.get(b"envoy.string".as_slice()).cloned(), state);
+    }
+}
+
+/// Sends a request that makes a gRPC callout to those bytes.
+fn grpc_to(target: &str, size: usize) -> Result<(), Error> {
+    let body = format!(
+        r#"(data (i32.const 4000) "{target}")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $grpc (i32.const 4000) (i32.const {size}) (i32.const 6) (i32.const 3) (i32.const 6)
+            (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2008)))
+          (i32.const 0))"#
+    );
+    let proxy = Proxy::builder().plugin(plugin(&body)).build()?;
+    proxy.http_stream(0, Incoming::get("/"), Duration::from_secs(1)).map(drop)
+}
+
+#[test]
+fn what_envoy_does_not_survive_ends_the_proxy() {
+    let crashed = Err(Error::Crashed("a module calls a GrpcService without a target".to_owned()));
+    for (rule, target, size) in [("nothing", "", 0), ("a word that reads as a message", "empty", 5)] {
+        assert_eq!(grpc_to(target, size), crashed, "{rule}");
+    }
+    for (rule, target, size) in [("a name", "nowhere", 7), ("a message", "\\0a\\03\\0a\\01a", 5)] {
+        assert_eq!(grpc_to(target, size), Ok(()), "{rule}");
     }
 }

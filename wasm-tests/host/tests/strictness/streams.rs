@@ -68,12 +68,13 @@ fn point_8_first_value_and_joined_values() {
 #[test]
 fn point_12_a_trap_is_the_end_of_the_vm() {
     let rows = [
-        (FailurePolicy::FailClosed, [Some(503), Some(503), Some(503)]),
-        (FailurePolicy::FailOpen, [Some(200), Some(200), Some(200)]),
-        (FailurePolicy::FailReload, [Some(503), Some(503), Some(200)]),
+        (FailurePolicy::FailClosed, false, [Some(503), Some(503), Some(503)]),
+        (FailurePolicy::FailOpen, false, [Some(503), Some(200), Some(200)]),
+        (FailurePolicy::FailReload, false, [Some(503), Some(503), Some(200)]),
+        (FailurePolicy::default(), true, [Some(200), Some(200), Some(200)]),
     ];
-    for (failure_policy, expected) in rows {
-        let plugin = PluginSpec { failure_policy, ..plugin(TRAPS_ON_DEMAND) };
+    for (failure_policy, fail_open, expected) in rows {
+        let plugin = PluginSpec { failure_policy, fail_open, ..plugin(TRAPS_ON_DEMAND) };
         let proxy = Proxy::builder().plugin(plugin).build().unwrap();
         let hit = send(&proxy, Incoming::get("/").with("x-a", "1"));
         assert_eq!(lines(&proxy).len(), 0, "no on_log of a dead VM");
@@ -83,7 +84,7 @@ fn point_12_a_trap_is_the_end_of_the_vm() {
         let later = send(&proxy, Incoming::get("/"));
         let statuses = [hit, soon, later].map(|ended| ended.downstream.status);
         // Within the first second a FAIL_RELOAD plugin behaves as closed.
-        assert_eq!(statuses, expected, "{failure_policy:?}");
+        assert_eq!(statuses, expected, "{failure_policy:?}, fail_open: {fail_open}");
     }
 }
 

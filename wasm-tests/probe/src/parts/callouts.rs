@@ -1,5 +1,7 @@
 //! Callouts: every way to ask for one wrongly in every phase, and one answered call where the plan wants it.
 
+mod targets;
+
 use crate::host::{self, UNWRITTEN};
 use crate::report::{plain, show, show_pairs, with};
 use crate::{abi, plan};
@@ -29,7 +31,7 @@ pub(crate) fn run(phase: &str) {
         let (status, value) = host::http_call(cluster, &headers, b"", timeout);
         with(&format!("http_call({name})"), status, &token(value));
     }
-    let none = host::pairs(&[]);
+    let none = host::pairs::<&str, &str>(&[]);
     // No empty name: it is an empty `GrpcService` message, and Envoy 1.40 aborts on one.
     for (name, cluster) in [("unknown cluster", &b"nowhere"[..]), ("garbage", b"\xff\xff\xff")] {
         let (status, value) = host::grpc_call(cluster, b"Ask", &none, b"message", 100);
@@ -65,12 +67,13 @@ fn answer() {
 /// Makes the plan's callout; whether an answer is to be waited for.
 pub(crate) fn call_out() -> bool {
     let cluster = plan::word("to");
-    let cluster = if cluster.is_empty() { b"upstream".to_vec() } else { cluster.into_bytes() };
+    let cluster = if cluster.is_empty() { "upstream".to_owned() } else { cluster };
+    let cluster = targets::bytes(&plan::word("target"), &cluster);
     let timeout = match plan::count("timeout") {
         0 => 2000,
         given => given,
     };
-    let none = host::pairs(&[]);
+    let none = host::pairs::<&str, &str>(&[]);
     let metadata = host::pairs(&[("x-probe", "1")]);
     match plan::word("callout").as_str() {
         "grpc" => {
@@ -94,9 +97,22 @@ pub(crate) fn call_out() -> bool {
             status == 0
         }
         _ => {
-            let (status, value) = host::http_call(&cluster, &host::pairs(&GOOD), b"question", timeout);
+            let (status, value) = host::http_call(&cluster, &headers(), b"question", timeout);
             with("http_call(good)", status, &token(value));
             status == 0
         }
     }
+}
+
+/// The headers of an HTTP callout, one of them as the plan's `header=NAME,HEX` has it.
+fn headers() -> Vec<u8> {
+    let given = plan::word("header");
+    let Some((name, digits)) = given.split_once(',') else { return host::pairs(&GOOD) };
+    let digits = digits.as_bytes().chunks(2);
+    let value: Vec<u8> = digits.filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect();
+    let mut fields: Vec<(&[u8], &[u8])> =
+        GOOD.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    fields.retain(|(known, _)| *known != name.as_bytes());
+    fields.push((name.as_bytes(), &value));
+    host::pairs(&fields)
 }

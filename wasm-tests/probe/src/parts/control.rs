@@ -1,7 +1,7 @@
 //! Calls about the module and the stream themselves.
 
 use crate::report::{enter, plain, scene, show, with};
-use crate::{abi, exports, host, plan};
+use crate::{abi, host, kept, plan};
 
 pub(crate) fn run() {
     let (status, level) = host::get_log_level();
@@ -25,7 +25,7 @@ pub(crate) fn run() {
         with(&format!("call_foreign_function(`{call}`)"), status, &show(&result));
     }
     let own = scene().context;
-    for (name, context) in [("absent", 99999), ("0", 0), ("root", exports::root()), ("own", own)] {
+    for (name, context) in [("absent", 99999), ("0", 0), ("root", kept::root()), ("own", own)] {
         plain(&format!("set_effective_context({name})"), abi::proxy_set_effective_context(context));
         let (status, value) = host::get_property(b"request\0method");
         with(&format!("get_property(request.method) as {name}"), status, &show(&value));

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use weir_launch::{Client, Protocol, Request};
 use weir_scenario::Cluster;
 
