@@ -187,7 +187,7 @@ impl Effects {
         mine
     }
 
-    /// What definitions that were offered, by whomever, have cost since this was last asked.
+    /// What definitions that were offered, by any owner, have cost since the last call.
     pub fn take_spent(&mut self) -> Spent {
         std::mem::take(&mut self.spent)
     }

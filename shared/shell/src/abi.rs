@@ -90,7 +90,7 @@ fn take(status: u32, data: *mut u8, len: usize) -> Result<Box<[u8]>, Status> {
         return Ok(Box::default());
     }
     // SAFETY: on `Ok` the host has put `len` bytes into a block that `proxy_on_memory_allocate` of this module gave it
-    // for exactly that length; the block is a leaked boxed slice, and nobody else knows of it.
+    // for exactly that length; the block is a leaked boxed slice, and it has no other owner.
     Ok(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, len)) })
 }
 

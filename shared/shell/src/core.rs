@@ -17,7 +17,7 @@ pub(crate) struct Core<F: Filter> {
     ids: MetricIds,
     cells: SharedCells,
     /// A stream has come: from now on this VM ticks where its core wants it.
-    awake: bool,
+    started: bool,
     /// How often the timer fires.
     period: Option<Duration>,
     /// Its root context is gone, or has another core: the timer is not this core's any more.
@@ -39,7 +39,7 @@ impl<F: Filter> Core<F> {
             effects: Effects::default(),
             ids: MetricIds::default(),
             cells: SharedCells,
-            awake: false,
+            started: false,
             period: None,
             retired: false,
         }
@@ -57,11 +57,11 @@ impl<F: Filter> Core<F> {
     }
 
     /// With the first stream: plans what is read, and arms the timer. A VM without traffic does nothing.
-    pub(crate) fn wake(&mut self) {
-        if self.awake {
+    pub(crate) fn start(&mut self) {
+        if self.started {
             return;
         }
-        self.awake = true;
+        self.started = true;
         self.plans = Phase::ALL.map(|phase| Plan::new(self.filter.demand(phase)));
         self.arm();
     }
@@ -137,7 +137,7 @@ impl<F: Filter> Core<F> {
 
     /// Time has passed.
     pub(crate) fn tick(&mut self) {
-        if self.awake {
+        if self.started {
             let mut io = Io { now: now(), cells: &mut self.cells, effects: &mut self.effects };
             self.filter.tick(&mut io);
         }
@@ -153,7 +153,7 @@ impl<F: Filter> Core<F> {
 /// What a core still holds back, it lets go of in a last tick.
 impl<F: Filter> Drop for Core<F> {
     fn drop(&mut self) {
-        if self.awake {
+        if self.started {
             let mut io = Io { now: Now::END, cells: &mut self.cells, effects: &mut self.effects };
             self.filter.tick(&mut io);
             drain(&mut self.effects, &mut self.ids);

@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use weir_model::{Filter, Phase, Problems};
 
-/// What a configuration is told that reads response headers in a module without the callback for them.
-const BLIND: &str = "this configuration reads response headers, and this module is not called for them, so what they say \
+/// The warning for a configuration that reads response headers in a module without the callback for them.
+const NO_RESPONSE_CALLBACK: &str = "this configuration reads response headers, and this module is not called for them, so what they say \
                      stays unknown: load `telemetry-response.wasm` or `suite.wasm` instead";
 
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
@@ -66,7 +66,7 @@ impl<F: Filter + 'static> RootContext for Root<F> {
                     log::warn!("weir: {warning}");
                 }
                 if !filter.demand(Phase::Response).idle && !abi::module_sees_responses() {
-                    log::warn!("weir: {BLIND}");
+                    log::warn!("weir: {NO_RESPONSE_CALLBACK}");
                 }
                 self.retire();
                 self.core = Some(Rc::new(RefCell::new(Core::new(filter))));

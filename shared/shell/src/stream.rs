@@ -69,7 +69,7 @@ impl<F: Filter> Stream<F> {
                         failed_starts += 1;
                         verdict = core.answer(&mut self.state, Answer::Failed { grpc_status: 0 });
                     }
-                    None => verdict = Verdict::Reply(Box::new(broken("weir_callout_failed"))),
+                    None => verdict = Verdict::Reply(Box::new(internal_error("weir_callout_failed"))),
                 },
             }
         }
@@ -92,7 +92,7 @@ impl<F: Filter> Stream<F> {
                 }
             }
             Some(false) => {}
-            None => send(&broken("weir_not_configured")),
+            None => send(&internal_error("weir_not_configured")),
         }
     }
 }
@@ -129,19 +129,20 @@ impl<F: Filter> HttpContext for Stream<F> {
         self.seen = true;
         self.bodyless = end_of_stream;
         let goes_on = self.with_core(|stream, core| {
-            core.wake();
+            core.start();
             if core.idle(Phase::Request) {
                 return true;
             }
             let verdict = core.request(&mut stream.state, !stream.bodyless);
-            let verdict = verdict.unwrap_or_else(|_| Verdict::Reply(Box::new(broken("weir_headers_unavailable"))));
+            let verdict =
+                verdict.unwrap_or_else(|_| Verdict::Reply(Box::new(internal_error("weir_headers_unavailable"))));
             stream.settle(core, verdict)
         });
         match goes_on {
             Some(true) => Action::Continue,
             Some(false) => Action::Pause,
             None => {
-                send(&broken("weir_not_configured"));
+                send(&internal_error("weir_not_configured"));
                 Action::Pause
             }
         }
@@ -166,7 +167,7 @@ impl<F: Filter> HttpContext for Stream<F> {
         self.awaited = None;
         let phase = if self.seen { Phase::End } else { Phase::EndUnseen };
         self.with_core(|stream, core| {
-            core.wake();
+            core.start();
             if !core.idle(phase) {
                 core.end(&mut stream.state, phase, !stream.bodyless);
                 core.drain();
@@ -176,7 +177,7 @@ impl<F: Filter> HttpContext for Stream<F> {
 }
 
 /// A refusal where no decision could be had: closed, because a policy that is not asked must not be an open door.
-fn broken(details: &str) -> Reply {
+fn internal_error(details: &str) -> Reply {
     Reply { status: 500, details: details.to_owned(), ..Reply::default() }
 }
 
