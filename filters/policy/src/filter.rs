@@ -9,7 +9,10 @@ use crate::request::Scratch;
 use crate::workload::Proxy;
 use std::time::Duration;
 use weir_config::{Cursor, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
-use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict, Warning};
+use weir_model::{
+    Answer, Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Level, Node, Phase, Problems, Reply,
+    Resumption, Verdict, Warning,
+};
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
 ///
@@ -98,6 +101,8 @@ impl Policy {
 }
 
 impl Filter for Policy {
+    const CALLBACKS: Callbacks = Callbacks::NONE;
+
     type Stream = ();
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
@@ -125,7 +130,7 @@ impl Filter for Policy {
         None
     }
 
-    fn request(&mut self, _stream: &mut (), facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+    fn request(&mut self, _stream: &mut (), facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         if self.mode == Mode::Off || self.is_inert(facts, io) {
             return Verdict::Continue;
         }
@@ -138,7 +143,7 @@ impl Filter for Policy {
             report.count(&shadow, Capacity::DryRun, io.effects);
         }
         if let Some(text) = text(&enforced, capacity) {
-            io.effects.filter_state.push(("weir.policy", text));
+            edits.filter_state.push(("weir.policy", text));
         }
         if enforced.allow || capacity != Capacity::Enforced {
             return Verdict::Continue;
@@ -152,15 +157,21 @@ impl Filter for Policy {
         }))
     }
 
-    fn answer(&mut self, _stream: &mut (), _answer: Answer<'_>, _io: &mut Io<'_>) -> Verdict {
+    fn called(&mut self, _id: CallId, _answer: Answer<'_>, _io: &mut Io<'_>) {}
+
+    fn resume(&mut self, _stream: &mut (), _why: Resumption, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
         Verdict::Continue
     }
 
-    fn response(&mut self, _stream: &mut (), _facts: &Facts<'_>, _io: &mut Io<'_>) {}
+    fn gone(&mut self, _stream: &mut (), _io: &mut Io<'_>) {}
+
+    fn response(&mut self, _stream: &mut (), _facts: &Facts<'_>, _edits: &mut Edits, _io: &mut Io<'_>) {}
 
     fn end(&mut self, _stream: &mut (), _phase: Phase, _facts: &Facts<'_>, _io: &mut Io<'_>) {}
 
     fn tick(&mut self, _io: &mut Io<'_>) {}
+
+    fn finish(&mut self, _io: &mut Io<'_>) {}
 }
 
 #[cfg(test)]

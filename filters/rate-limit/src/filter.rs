@@ -12,7 +12,10 @@ use crate::told::{self, Told};
 use crate::tree::Tree;
 use std::time::Duration;
 use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document};
-use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Verdict, Warning};
+use weir_model::{
+    Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, HeaderEdit, Io, Need, Node, Phase, Problems,
+    Resumption, Verdict, Warning,
+};
 
 mod settings;
 #[cfg(test)]
@@ -58,6 +61,8 @@ impl RateLimit {
 }
 
 impl Filter for RateLimit {
+    const CALLBACKS: Callbacks = Callbacks { response: Need::Always, ..Callbacks::NONE };
+
     type Stream = Stream;
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
@@ -85,7 +90,7 @@ impl Filter for RateLimit {
         None
     }
 
-    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         if self.mode == Mode::Off {
             return Verdict::Continue;
         }
@@ -108,7 +113,7 @@ impl Filter for RateLimit {
         if self.mode != Mode::Observe
             && let Some(remark) = told::remark(&decision, &self.tree)
         {
-            io.effects.filter_state.push(("weir.rate_limit", remark));
+            edits.filter_state.push(("weir.rate_limit", remark));
         }
         if self.mode != Mode::Enforce {
             return Verdict::Continue;
@@ -125,19 +130,25 @@ impl Filter for RateLimit {
         }
     }
 
-    fn answer(&mut self, _: &mut Stream, _: weir_model::Answer<'_>, _: &mut Io<'_>) -> Verdict {
-        // This filter asks nobody, so no answer is its own.
+    // This filter makes no callouts.
+    fn called(&mut self, _: CallId, _: weir_model::Answer<'_>, _: &mut Io<'_>) {}
+
+    fn resume(&mut self, _: &mut Stream, _: Resumption, _: &mut Edits, _: &mut Io<'_>) -> Verdict {
         Verdict::Continue
     }
 
-    fn response(&mut self, stream: &mut Stream, _: &Facts<'_>, io: &mut Io<'_>) {
+    fn gone(&mut self, _: &mut Stream, _: &mut Io<'_>) {}
+
+    fn response(&mut self, stream: &mut Stream, _: &Facts<'_>, edits: &mut Edits, _: &mut Io<'_>) {
         if let Some(quota) = stream.quota.take() {
-            let edits = quota.into_pairs().map(|(name, value)| HeaderEdit::Add(name.to_vec(), value));
-            io.effects.response_headers.extend(edits);
+            let added = quota.into_pairs().map(|(name, value)| HeaderEdit::Add(name.to_vec(), value));
+            edits.response_headers.extend(added);
         }
     }
 
     fn end(&mut self, _: &mut Stream, _: Phase, _: &Facts<'_>, _: &mut Io<'_>) {}
 
     fn tick(&mut self, _: &mut Io<'_>) {}
+
+    fn finish(&mut self, _: &mut Io<'_>) {}
 }

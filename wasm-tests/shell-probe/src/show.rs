@@ -1,6 +1,6 @@
 //! How facts and answers read in the log.
 
-use weir_model::{Answer, Attribute, Attributes, Facts};
+use weir_model::{Answer, Attribute, Attributes, CallFailure, Facts};
 
 /// The filter state that the probe itself sets.
 pub(crate) fn filter_state() -> Attribute {
@@ -56,6 +56,11 @@ pub(crate) fn answer(answer: &Answer<'_>) -> String {
             format!("http {status} with {}", String::from_utf8_lossy(body))
         }
         Answer::Grpc { message } => format!("grpc with {message:?}"),
-        Answer::Failed { grpc_status } => format!("failed with {grpc_status}"),
+        Answer::TooLarge { bytes } => format!("too large with {bytes}"),
+        Answer::Failed(CallFailure::Status(status)) => format!("failed with {status}"),
+        // No status.
+        Answer::Failed(CallFailure::NotSent | CallFailure::Reset | CallFailure::Unreadable) => {
+            "failed with 0".to_owned()
+        }
     }
 }

@@ -2,7 +2,7 @@ use super::{RateLimit, Stream};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{
-    Attribute, Attributes, Effects, Facts, Filter, HeaderEdit, Headers, Io, MemoryCells, MetricOp, Node, Now,
+    Attribute, Attributes, Edits, Effects, Facts, Filter, HeaderEdit, Headers, Io, MemoryCells, MetricOp, Node, Now,
     PairsBuilder, Phase, Reply, Verdict,
 };
 
@@ -23,6 +23,7 @@ struct Seen {
     verdict: Verdict,
     stream: Stream,
     effects: Effects,
+    edits: Edits,
 }
 
 impl Seen {
@@ -38,7 +39,7 @@ impl Seen {
     }
 
     fn remark(&self) -> Option<String> {
-        let (_, text) = self.effects.filter_state.first()?;
+        let (_, text) = self.edits.filter_state.first()?;
         Some(String::from_utf8(text.clone()).unwrap())
     }
 }
@@ -54,10 +55,10 @@ fn ask(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str, now: Now) ->
         response_trailers: Headers::default(),
         attributes: &attributes,
     };
-    let mut effects = Effects::default();
+    let (mut effects, mut edits) = (Effects::default(), Edits::default());
     let mut stream = Stream::default();
-    let verdict = filter.request(&mut stream, &facts, &mut Io { now, cells, effects: &mut effects });
-    Seen { verdict, stream, effects }
+    let verdict = filter.request(&mut stream, &facts, &mut edits, &mut Io { now, cells, effects: &mut effects });
+    Seen { verdict, stream, effects, edits }
 }
 
 const PER_USER: &str = r#"{
@@ -110,15 +111,15 @@ fn a_passing_request_gets_the_headers_on_its_response() {
     let facts =
         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
     let mut io = Io { now: at(0), cells: &mut cells, effects: &mut seen.effects };
-    filter.response(&mut seen.stream, &facts, &mut io);
-    filter.response(&mut seen.stream, &facts, &mut io);
+    filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
+    filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
     let add = |name: &str, value: &str| HeaderEdit::Add(name.into(), value.into());
     let expected = [
         add("x-ratelimit-limit", "2, 2;w=60;name=\"per user\""),
         add("x-ratelimit-remaining", "1"),
         add("x-ratelimit-reset", "60"),
     ];
-    assert_eq!(seen.effects.response_headers, expected);
+    assert_eq!(seen.edits.response_headers, expected);
 }
 
 #[test]
@@ -299,7 +300,7 @@ fn path_parameters_are_left_out_where_the_document_says_so() {
         };
         let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
         let mut io = Io { now: at(0), cells: &mut cells, effects: &mut effects };
-        let verdict = filter.request(&mut Stream::default(), &facts, &mut io);
+        let verdict = filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         assert_eq!(verdict != Verdict::Continue, limited, "{field} {path}");
     }
 }
@@ -339,7 +340,7 @@ fn hostile_bytes_do_no_harm() {
             };
             let mut effects = Effects::default();
             let mut io = Io { now: at(0), cells: &mut cells, effects: &mut effects };
-            filter.request(&mut Stream::default(), &facts, &mut io);
+            filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         }
     }
     assert!(cells.keys().all(|name| name.is_ascii() && name.len() < 64));
