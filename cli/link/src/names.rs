@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn names_are_demangled_and_bounded() {
-        assert_eq!(readable("_ZN9weir_host4root4Root17h0123456789abcdefE"), "weir_shell::root::Root");
+        assert_eq!(readable("_ZN10weir_shell4root4Root17h0123456789abcdefE"), "weir_shell::root::Root");
         assert_eq!(short(&"é".repeat(100)), "é".repeat(LONGEST / 2));
     }
 }
