@@ -1,9 +1,9 @@
 //! What a request asks for: steps, separated by semicolons, of which each begins when the one before has its answer.
 //!
-//! `http CLUSTER MILLIS`, `grpc CLUSTER MILLIS`, `raw CLUSTER MILLIS` (an HTTP callout whose path and header hold bytes
-//! that are no UTF-8), `split CLUSTER` (one whose path holds a line break, which the shell does not send), `shared CLUSTER
-//! MILLIS` (one HTTP callout that all such requests wait for), `ended` (waits for a callout that was never asked for),
-//! `reply STATUS`, `trap`. After the last step, or one that is none, the request goes on.
+//! `http CLUSTER MILLIS` and `grpc CLUSTER MILLIS` call out, with a header value that is no UTF-8; `split CLUSTER` is an
+//! HTTP callout whose path holds a line break, which the shell does not send; `shared CLUSTER MILLIS` is one HTTP callout
+//! that all such requests wait for; `ended` waits for a callout that is not in flight; `reply STATUS` answers; `trap` ends
+//! the VM. After the last step, or one that is none, the request goes on.
 
 use std::collections::VecDeque;
 use weir_model::{Callout, GrpcCallout, GrpcTarget, HttpCallout, Reply};
@@ -42,7 +42,6 @@ impl Plan {
         let millis = words.next().and_then(|word| word.parse().ok()).unwrap_or(1_000);
         match kind {
             "http" => Step::Call(http(whom, b"/callout", millis)),
-            "raw" => Step::Call(http(whom, b"/\xff", millis)),
             "split" => Step::Call(http(whom, b"/\r\nx: y", millis)),
             "grpc" => Step::Call(grpc(whom, millis)),
             "shared" => Step::Shared(http(whom, b"/shared", millis)),
@@ -71,7 +70,7 @@ pub(crate) fn http(cluster: &str, path: &[u8], timeout_millis: u32) -> Callout {
 
 fn grpc(cluster: &str, timeout_millis: u32) -> Callout {
     let initial_metadata = vec![(b"x-raw".to_vec(), b"\x80%".to_vec())];
-    let authority = format!("{cluster}.example");
+    let authority = "probe.example".to_owned();
     Callout::Grpc(GrpcCallout {
         target: GrpcTarget { cluster: cluster.to_owned(), authority, initial_metadata, timeout_millis },
         service: "shell.Probe".to_owned(),

@@ -2,6 +2,9 @@
 
 use weir_model::{Answer, Attribute, Attributes, CallFailure, Facts};
 
+/// From how many bytes on a body is shown as its length.
+const LONG: usize = 1000;
+
 /// The filter state that the probe itself sets.
 pub(crate) fn filter_state() -> Attribute {
     Attribute::FilterState("wasm.weir.policy".into())
@@ -53,7 +56,10 @@ pub(crate) fn answer(answer: &Answer<'_>) -> String {
     match answer {
         Answer::Http { headers, body } => {
             let status = headers.first(b":status").map(String::from_utf8_lossy).unwrap_or_default();
-            format!("http {status} with {}", String::from_utf8_lossy(body))
+            match body.len() {
+                long @ LONG.. => format!("http {status} with {long} bytes"),
+                _ => format!("http {status} with {}", String::from_utf8_lossy(body)),
+            }
         }
         Answer::Grpc { message } => format!("grpc with {message:?}"),
         Answer::TooLarge { bytes } => format!("too large with {bytes}"),

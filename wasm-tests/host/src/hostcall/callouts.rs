@@ -8,7 +8,9 @@ use crate::pairs;
 use crate::process::{Event, GrpcStep, Site, lock};
 use crate::state::Pending;
 use crate::status::{Fault, Outcome, Status};
+use prost::Message as _;
 use std::time::Duration;
+use weir_proto::GrpcServiceMessage;
 
 /// The low two bits of a token.
 const HTTP: u32 = 0;
@@ -101,7 +103,7 @@ pub(crate) fn grpc(
     milliseconds: u32,
     token_at: u32,
 ) -> Outcome {
-    let cluster = read(guest, service, service_n)?;
+    let cluster = target(read(guest, service, service_n)?);
     let (service, method) = (read(guest, name, name_n)?, read(guest, method, method_n)?);
     let metadata = HeaderMap::new(pairs::read(&read(guest, metadata, metadata_n)?));
     let message = read(guest, message, message_n)?;
@@ -128,6 +130,12 @@ pub(crate) fn grpc_stream(
     let metadata = HeaderMap::new(pairs::read(&read(guest, metadata, metadata_n)?));
     let call = GrpcCall { cluster, service, method, metadata, message: Vec::new(), stream: true };
     start(guest, &call, None, token_at)
+}
+
+/// The cluster of a serialised `GrpcService` with `envoy_grpc`, or what is no such message: a cluster name.
+fn target(bytes: Vec<u8>) -> Vec<u8> {
+    let service = GrpcServiceMessage::decode(bytes.as_slice()).ok().and_then(|service| service.envoy_grpc);
+    service.map_or(bytes, |target| target.cluster_name.into_bytes())
 }
 
 fn start(guest: Guest<'_, '_>, call: &GrpcCall, limit: Option<Duration>, token_at: u32) -> Outcome {
