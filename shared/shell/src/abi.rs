@@ -31,7 +31,7 @@ pub(crate) enum Buffer {
 }
 
 macro_rules! imports {
-    ($module:literal: $(fn $name:ident($($arg:ident: $ty:ty),*);)*) => {
+    ($module:literal: $($(#[$native:meta])* fn $name:ident($($arg:ident: $ty:ty),*);)*) => {
         #[cfg(target_arch = "wasm32")]
         #[link(wasm_import_module = $module)]
         unsafe extern "C" {
@@ -40,6 +40,7 @@ macro_rules! imports {
         // Elsewhere there is no host: every call says `Unimplemented`.
         $(
             #[cfg(not(target_arch = "wasm32"))]
+            $(#[$native])*
             unsafe fn $name($($arg: $ty),*) -> u32 {
                 $(let _ = $arg;)*
                 12
@@ -70,7 +71,9 @@ imports! { "env":
     fn proxy_call_foreign_function(name: *const u8, name_len: usize, args: *const u8, args_len: usize, out: *mut *mut u8, len: *mut usize);
     fn proxy_set_effective_context(context: u32);
     fn proxy_done();
+    #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
     fn proxy_http_call(cluster: *const u8, cluster_len: usize, headers: *const u8, headers_len: usize, body: *const u8, body_len: usize, trailers: *const u8, trailers_len: usize, timeout: u32, token: *mut u32);
+    #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
     fn proxy_grpc_call(target: *const u8, target_len: usize, service: *const u8, service_len: usize, method: *const u8, method_len: usize, metadata: *const u8, metadata_len: usize, message: *const u8, message_len: usize, timeout: u32, token: *mut u32);
     fn proxy_send_local_response(status: u32, details: *const u8, details_len: usize, body: *const u8, body_len: usize, headers: *const u8, headers_len: usize, grpc_status: i32);
 }
