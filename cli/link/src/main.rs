@@ -5,11 +5,12 @@
 //! and with them the code that only they reached; so are the SDK's methods that nobody calls, and all but one of
 //! functions whose code is the same. The `name` section stays, shortened: Envoy's backtraces need it.
 //!
-//! One build can become several modules that differ in their exports; each is told which it has.
+//! One build can become several modules that differ in their exports; the code of each learns which it has.
 //!
-//! What cannot ship is refused here: an import that Envoy does not offer on every supported line, a missing part of the
-//! ABI, a module above [`SIZE_LIMIT`]. `weir-link --panics FILE.wasm` counts the functions, reachable from an export,
-//! that call into `core::panicking`.
+//! What cannot ship is refused here: exports that are not what the filter needs, an import that Envoy does not offer on
+//! every supported line, a missing part of the ABI, a module above [`SIZE_LIMIT`], a module that is not valid.
+//! `weir-link --panics FILE.wasm` counts the functions, reachable from an export, that call a function which never
+//! returns.
 
 mod exports;
 mod imports;
@@ -57,8 +58,9 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     let mut module = read(from)?;
     exports::replace(&mut module);
     exports::strip(&mut module, &keep)?;
-    exports::tell(&mut module, &keep)?;
-    vtables::prune(&mut module);
+    exports::check(&mut module, &keep).map_err(|error| format!("`{name}`: {error}"))?;
+    exports::answer_import(&mut module, &keep)?;
+    vtables::prune(&mut module)?;
     walrus::passes::gc::run(&mut module);
     let mut module = merge::identical(module)?;
     imports::check(&module)?;
@@ -67,6 +69,8 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     if bytes.len() > SIZE_LIMIT {
         return Err(format!("`{name}` has {} bytes, more than the {SIZE_LIMIT} that may ship", bytes.len()));
     }
+    // Reading a module validates it.
+    Module::from_buffer(&bytes).map_err(|error| format!("`{name}` would not be a valid module: {error}"))?;
     // A file that is rewritten as it was would make everything behind it be built again.
     if std::fs::read(to).is_ok_and(|old| old == bytes) {
         return Ok(summary(name, bytes.len(), keep.len()));

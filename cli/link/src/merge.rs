@@ -1,6 +1,7 @@
 //! Functions whose code is the same, byte for byte: generic code compiled for types that look alike to WebAssembly makes
 //! many of them, and the linker keeps them all.
 
+use crate::vtables::NEVER_CALLED;
 use std::collections::{BTreeMap, HashMap};
 use walrus::ir::{Call, RefFunc, ReturnCall, VisitorMut, dfs_pre_order_mut};
 use walrus::{ElementItems, ExportItem, FunctionId, FunctionKind, Module, TypeId};
@@ -35,6 +36,11 @@ fn kept(module: &Module, bytes: &[u8]) -> Option<BTreeMap<FunctionId, FunctionId
     let mut first: HashMap<(TypeId, &[u8]), FunctionId> = HashMap::new();
     let mut kept = BTreeMap::new();
     for function in module.funcs.iter().filter(|function| !matches!(function.kind, FunctionKind::Import(_))) {
+        // Only `unreachable`, as some of the standard library's are: a backtrace must not take one for the other.
+        if function.name.as_deref() == Some(NEVER_CALLED) {
+            bodies.next()?;
+            continue;
+        }
         let stands = *first.entry((function.ty(), bodies.next()?)).or_insert(function.id());
         if stands != function.id() {
             kept.insert(function.id(), stands);
@@ -163,6 +169,20 @@ mod tests {
         assert_eq!(left([1, 1, 1]), (2, 3));
         assert_eq!(left([1, 2, 1]), (4, 3));
         assert_eq!(left([1, 2, 3]), (6, 3));
+    }
+
+    #[test]
+    fn what_is_never_called_stays_apart() {
+        let mut module = Module::default();
+        for name in ["abort", super::NEVER_CALLED, "exit"] {
+            let mut function = FunctionBuilder::new(&mut module.types, &[], &[]);
+            function.name(name.to_owned()).func_body().unreachable();
+            let function = function.finish(Vec::new(), &mut module.funcs);
+            module.exports.add(name, function);
+        }
+        let module = identical(module).expect("a module");
+        let names: Vec<_> = module.funcs.iter().filter_map(|function| function.name.clone()).collect();
+        assert_eq!(names, ["abort", super::NEVER_CALLED]);
     }
 
     #[test]

@@ -8,33 +8,46 @@ use walrus::{ElementItems, FunctionBuilder, FunctionId, Module};
 
 const TRAITS: &str = "proxy_wasm::traits::";
 
+/// The name of the function that stands in the place of the others.
+pub(crate) const NEVER_CALLED: &str = "weir_link::never_called";
+
 /// What the dispatcher (`dispatcher.rs` of proxy-wasm 0.2.5) calls besides the methods that begin with `on_`.
 const CALLED: [&str; 3] = ["create_http_context", "create_stream_context", "get_type"];
 
-/// Puts a function that traps in the place of every method with the SDK's own body that the dispatcher does not call.
-pub(crate) fn prune(module: &mut Module) {
-    let unused: Vec<FunctionId> = module
-        .funcs
-        .iter()
-        .filter(|function| function.name.as_ref().is_some_and(|name| is_unused(&super::names::readable(name))))
-        .map(|function| function.id())
-        .collect();
+/// Puts a function that traps in the place of every method of the SDK's traits that the dispatcher does not call.
+///
+/// # Errors
+/// A module with vtables of the SDK's traits and none of those methods: then their names are no longer what this file
+/// looks for.
+pub(crate) fn prune(module: &mut Module) -> Result<(), String> {
+    let named = |function: &walrus::Function, test: fn(&str) -> bool| {
+        function.name.as_ref().is_some_and(|name| test(&super::names::readable(name)))
+    };
+    let unused: Vec<FunctionId> =
+        module.funcs.iter().filter(|function| named(function, is_unused)).map(|function| function.id()).collect();
     if unused.is_empty() {
-        return;
+        return match module.funcs.iter().any(|function| named(function, |name| name.contains(TRAITS))) {
+            true => Err("no method of the SDK's traits has a name that can be read".to_owned()),
+            false => Ok(()),
+        };
     }
     let mut trap = FunctionBuilder::new(&mut module.types, &[], &[]);
-    trap.name("weir_link::never_called".to_owned()).func_body().unreachable();
+    trap.name(NEVER_CALLED.to_owned()).func_body().unreachable();
     let trap = trap.finish(Vec::new(), &mut module.funcs);
     for element in module.elements.iter_mut() {
         if let ElementItems::Functions(functions) = &mut element.items {
             functions.iter_mut().filter(|function| unused.contains(function)).for_each(|function| *function = trap);
         }
     }
+    Ok(())
 }
 
-/// Whether `name` is a method of one of the SDK's traits, not overridden, that nobody calls through a vtable.
+/// Whether `name` is a method of one of the SDK's traits that is never called through a vtable. Legacy mangling names a
+/// default body `proxy_wasm::traits::Context::done`, v0 mangling `<T as proxy_wasm::traits::Context>::done`.
 fn is_unused(name: &str) -> bool {
-    let method = name.strip_prefix(TRAITS).and_then(|path| path.split_once("::")).map(|(_, method)| method);
+    let default = name.strip_prefix(TRAITS).and_then(|path| path.split_once("::"));
+    let of_type = || name.strip_prefix('<')?.rsplit_once(" as ")?.1.strip_prefix(TRAITS)?.split_once(">::");
+    let method = default.or_else(of_type).map(|(_, method)| method);
     method.is_some_and(|method| !method.contains("::") && !method.starts_with("on_") && !CALLED.contains(&method))
 }
 
@@ -55,12 +68,15 @@ mod tests {
     fn only_conveniences_of_the_sdk_go() {
         for name in ["HttpContext::get_http_request_headers", "Context::done", "RootContext::set_tick_period"] {
             assert!(is_unused(&format!("proxy_wasm::traits::{name}")), "{name}");
+            let (of, method) = name.split_once("::").unwrap();
+            assert!(is_unused(&format!("<a::Stream<(A, B)> as proxy_wasm::traits::{of}>::{method}")), "{name}");
         }
         for name in [
             "proxy_wasm::traits::Context::on_done",
             "proxy_wasm::traits::RootContext::get_type",
             "proxy_wasm::traits::RootContext::create_http_context",
             "<weir_shell::stream::Stream<F> as proxy_wasm::traits::HttpContext>::on_log",
+            "<weir_shell::root::Root<F> as proxy_wasm::traits::RootContext>::get_type",
             "proxy_wasm::hostcalls::get_map",
             "weir_shell::stream::send",
         ] {

@@ -9,7 +9,10 @@ use crate::demand::demand;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
 use std::time::Duration;
 use weir_config::{Cursor, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
-use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Level, Node, Phase, Problems, Reply, Verdict, Warning};
+use weir_model::{
+    Answer, Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Level, Node, Phase, Problems, Reply,
+    Resumption, Verdict, Warning,
+};
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
 ///
@@ -101,6 +104,8 @@ fn read(fields: Fields<'_>, mode: Option<Mode>, node: &Node) -> Option<Document>
 }
 
 impl Filter for Policy {
+    const CALLBACKS: Callbacks = Callbacks::NONE;
+
     type Stream = ();
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
@@ -130,7 +135,7 @@ impl Filter for Policy {
         None
     }
 
-    fn request(&mut self, _stream: &mut (), facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+    fn request(&mut self, _stream: &mut (), facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         if self.mode == Mode::Off || self.is_inert(facts, io) {
             return Verdict::Continue;
         }
@@ -142,7 +147,7 @@ impl Filter for Policy {
             metrics.count(&shadow, DecisionMode::DryRun, io.effects);
         }
         if let Some(text) = access_log_text(&enforced, decided) {
-            io.effects.filter_state.push(("weir.policy", text));
+            edits.filter_state.push(("weir.policy", text));
         }
         if enforced.allow || decided != DecisionMode::Enforced {
             return Verdict::Continue;
@@ -156,15 +161,21 @@ impl Filter for Policy {
         }))
     }
 
-    fn answer(&mut self, _stream: &mut (), _answer: Answer<'_>, _io: &mut Io<'_>) -> Verdict {
+    fn called(&mut self, _id: CallId, _answer: Answer<'_>, _io: &mut Io<'_>) {}
+
+    fn resume(&mut self, _stream: &mut (), _why: Resumption, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
         Verdict::Continue
     }
 
-    fn response(&mut self, _stream: &mut (), _facts: &Facts<'_>, _io: &mut Io<'_>) {}
+    fn gone(&mut self, _stream: &mut (), _io: &mut Io<'_>) {}
+
+    fn response(&mut self, _stream: &mut (), _facts: &Facts<'_>, _edits: &mut Edits, _io: &mut Io<'_>) {}
 
     fn end(&mut self, _stream: &mut (), _phase: Phase, _facts: &Facts<'_>, _io: &mut Io<'_>) {}
 
     fn tick(&mut self, _io: &mut Io<'_>) {}
+
+    fn finish(&mut self, _io: &mut Io<'_>) {}
 }
 
 #[cfg(test)]

@@ -15,7 +15,10 @@ use crate::reply::ReplySettings;
 use crate::table::{Direction, Table};
 use std::time::Duration;
 use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document};
-use weir_model::{Attribute, Demand, Facts, Filter, HeaderEdit, Io, Node, Phase, Problems, Verdict, Warning};
+use weir_model::{
+    Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, HeaderEdit, Io, Need, Node, Phase, Problems,
+    Resumption, Verdict, Warning,
+};
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +31,7 @@ mod tests;
 /// Of three requests of one user two pass, and another user has a count of its own:
 ///
 /// ```
-/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
+/// # use weir_model::{Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
 /// # use weir_rate_limit::{RateLimit, Stream};
 /// # fn request(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str, second: u64) -> Verdict {
 /// #     let headers = PairsBuilder::default().push(b"x-user", user.as_bytes()).finish();
@@ -37,7 +40,7 @@ mod tests;
 /// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
 /// #     let now = Now { wall_nanos: second * 1_000_000_000, mono_nanos: second * 1_000_000_000 };
 /// #     let mut effects = Effects::default();
-/// #     filter.request(&mut Stream::default(), &facts, &mut Io { now, cells, effects: &mut effects })
+/// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut Io { now, cells, effects: &mut effects })
 /// # }
 /// let two_a_minute = br#"{
 ///   "schema": 1, "name": "edge",
@@ -59,14 +62,14 @@ mod tests;
 /// Two workers are two filters over the same cells, and have one count:
 ///
 /// ```
-/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, Verdict};
+/// # use weir_model::{Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, Verdict};
 /// # use weir_rate_limit::{RateLimit, Stream};
 /// # fn request(filter: &mut RateLimit, cells: &mut MemoryCells) -> Verdict {
 /// #     let (none, attributes) = (Headers::default(), Attributes::default());
 /// #     let facts =
 /// #         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
 /// #     let mut effects = Effects::default();
-/// #     filter.request(&mut Stream::default(), &facts, &mut Io { now: Now::default(), cells, effects: &mut effects })
+/// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut Io { now: Now::default(), cells, effects: &mut effects })
 /// # }
 /// let one_a_day = br#"{
 ///   "schema": 1, "name": "edge",
@@ -83,7 +86,7 @@ mod tests;
 /// By default a refused request counts nowhere. Here the limit per user refuses, so the total loses nothing:
 ///
 /// ```
-/// # use weir_model::{Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
+/// # use weir_model::{Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, Node, Now, PairsBuilder, Verdict};
 /// # use weir_rate_limit::{RateLimit, Stream};
 /// # fn passes(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str) -> bool {
 /// #     let headers = PairsBuilder::default().push(b"x-user", user.as_bytes()).finish();
@@ -92,7 +95,7 @@ mod tests;
 /// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
 /// #     let mut effects = Effects::default();
 /// #     let mut io = Io { now: Now::default(), cells, effects: &mut effects };
-/// #     filter.request(&mut Stream::default(), &facts, &mut io) == Verdict::Continue
+/// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io) == Verdict::Continue
 /// # }
 /// let one_each_three_in_all = br#"{
 ///   "schema": 1, "name": "edge",
@@ -163,6 +166,8 @@ impl RateLimit {
 }
 
 impl Filter for RateLimit {
+    const CALLBACKS: Callbacks = Callbacks { response: Need::Always, ..Callbacks::NONE };
+
     type Stream = Stream;
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
@@ -187,7 +192,7 @@ impl Filter for RateLimit {
         None
     }
 
-    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         if self.mode == Mode::Off {
             return Verdict::Continue;
         }
@@ -209,7 +214,7 @@ impl Filter for RateLimit {
         if self.mode != Mode::Observe
             && let Some(record) = filter_state::record(&decision, &self.tree)
         {
-            io.effects.filter_state.push(("weir.rate_limit", record));
+            edits.filter_state.push(("weir.rate_limit", record));
         }
         if self.mode != Mode::Enforce {
             return Verdict::Continue;
@@ -226,19 +231,25 @@ impl Filter for RateLimit {
         }
     }
 
-    fn answer(&mut self, _: &mut Stream, _: weir_model::Answer<'_>, _: &mut Io<'_>) -> Verdict {
-        // This filter makes no callouts.
+    // This filter makes no callouts.
+    fn called(&mut self, _: CallId, _: weir_model::Answer<'_>, _: &mut Io<'_>) {}
+
+    fn resume(&mut self, _: &mut Stream, _: Resumption, _: &mut Edits, _: &mut Io<'_>) -> Verdict {
         Verdict::Continue
     }
 
-    fn response(&mut self, stream: &mut Stream, _: &Facts<'_>, io: &mut Io<'_>) {
+    fn gone(&mut self, _: &mut Stream, _: &mut Io<'_>) {}
+
+    fn response(&mut self, stream: &mut Stream, _: &Facts<'_>, edits: &mut Edits, _: &mut Io<'_>) {
         if let Some(quota) = stream.quota.take() {
-            let edits = quota.into_pairs().map(|(name, value)| HeaderEdit::Add(name.to_vec(), value));
-            io.effects.response_headers.extend(edits);
+            let added = quota.into_pairs().map(|(name, value)| HeaderEdit::Add(name.to_vec(), value));
+            edits.response_headers.extend(added);
         }
     }
 
     fn end(&mut self, _: &mut Stream, _: Phase, _: &Facts<'_>, _: &mut Io<'_>) {}
 
     fn tick(&mut self, _: &mut Io<'_>) {}
+
+    fn finish(&mut self, _: &mut Io<'_>) {}
 }

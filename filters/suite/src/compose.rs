@@ -8,7 +8,8 @@ use crate::Section;
 use std::time::Duration;
 use weir_config::{document_header, name_and_mode, read_document};
 use weir_model::{
-    Answer, Attributes, Demand, Facts, Filter, Headers, Io, Node, Now, PairsBuilder, Phase, Problems, Verdict, Warning,
+    Answer, Attributes, CallId, Callbacks, Demand, Edits, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase,
+    Problems, Resumption, Verdict, Warning,
 };
 
 /// Owners of metrics, by part.
@@ -109,16 +110,23 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
     }
 
     /// Asks the gates from `first` on.
-    fn gates(&mut self, stream: &mut Stream<P, R, T>, first: Gate, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+    fn gates(
+        &mut self,
+        stream: &mut Stream<P, R, T>,
+        first: Gate,
+        facts: &Facts<'_>,
+        edits: &mut Edits,
+        io: &mut Io<'_>,
+    ) -> Verdict {
         if first == Gate::Policy
             && let Some(policy) = active(&mut self.policy, Phase::Request)
         {
             io.effects.owner = POLICY;
-            match policy.request(&mut stream.policy, facts, io) {
+            match policy.request(&mut stream.policy, facts, edits, io) {
                 Verdict::Continue => {}
-                Verdict::Await(callout) => {
+                Verdict::Await(call) => {
                     stream.waiting = Some(Gate::Policy);
-                    return Verdict::Await(callout);
+                    return Verdict::Await(call);
                 }
                 Verdict::Reply(reply) => return Verdict::Reply(reply),
             }
@@ -126,7 +134,7 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
         stream.limited = true;
         let Some(rate_limit) = active(&mut self.rate_limit, Phase::Request) else { return Verdict::Continue };
         io.effects.owner = RATE_LIMIT;
-        let verdict = rate_limit.request(&mut stream.rate_limit, facts, io);
+        let verdict = rate_limit.request(&mut stream.rate_limit, facts, edits, io);
         if matches!(verdict, Verdict::Await(_)) {
             stream.waiting = Some(Gate::RateLimit);
         }
@@ -159,6 +167,8 @@ fn active<F: Filter>(part: &mut Option<F>, phase: Phase) -> Option<&mut F> {
 }
 
 impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
+    const CALLBACKS: Callbacks = P::CALLBACKS.union(R::CALLBACKS).union(T::CALLBACKS);
+
     type Stream = Stream<P, R, T>;
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
@@ -199,37 +209,48 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         [policy, rate_limit, telemetry].into_iter().flatten().min()
     }
 
-    fn request(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
-        let verdict = self.gates(stream, Gate::Policy, facts, io);
+    fn request(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        let verdict = self.gates(stream, Gate::Policy, facts, edits, io);
         if stream.waiting == Some(Gate::Policy) && self.rate_limit.is_some() {
             stream.kept = Some(Kept::new(facts));
         }
         if let Some(telemetry) = active(&mut self.telemetry, Phase::Request) {
             io.effects.owner = TELEMETRY;
             // Telemetry only looks: its verdict is always to go on.
-            telemetry.request(&mut stream.telemetry, facts, io);
+            telemetry.request(&mut stream.telemetry, facts, edits, io);
         }
         verdict
     }
 
-    fn answer(&mut self, stream: &mut Self::Stream, answer: Answer<'_>, io: &mut Io<'_>) -> Verdict {
+    /// An answer goes to the part that asked.
+    fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
+        io.effects.owner = id.owner;
+        match (id.owner, &mut self.policy, &mut self.rate_limit, &mut self.telemetry) {
+            (POLICY, Some(policy), ..) => policy.called(id, answer, io),
+            (RATE_LIMIT, _, Some(rate_limit), _) => rate_limit.called(id, answer, io),
+            (TELEMETRY, .., Some(telemetry)) => telemetry.called(id, answer, io),
+            _ => {}
+        }
+    }
+
+    fn resume(&mut self, stream: &mut Self::Stream, why: Resumption, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         let kept = stream.kept.take();
         match (stream.waiting.take(), &mut self.policy, &mut self.rate_limit) {
             (Some(Gate::Policy), Some(policy), _) => {
                 io.effects.owner = POLICY;
-                match (policy.answer(&mut stream.policy, answer, io), kept) {
-                    (Verdict::Continue, Some(kept)) => self.gates(stream, Gate::RateLimit, &kept.facts(), io),
-                    (Verdict::Await(callout), kept) => {
+                match (policy.resume(&mut stream.policy, why, edits, io), kept) {
+                    (Verdict::Continue, Some(kept)) => self.gates(stream, Gate::RateLimit, &kept.facts(), edits, io),
+                    (Verdict::Await(call), kept) => {
                         stream.waiting = Some(Gate::Policy);
                         stream.kept = kept;
-                        Verdict::Await(callout)
+                        Verdict::Await(call)
                     }
                     (verdict, _) => verdict,
                 }
             }
             (Some(Gate::RateLimit), _, Some(rate_limit)) => {
                 io.effects.owner = RATE_LIMIT;
-                let verdict = rate_limit.answer(&mut stream.rate_limit, answer, io);
+                let verdict = rate_limit.resume(&mut stream.rate_limit, why, edits, io);
                 if matches!(verdict, Verdict::Await(_)) {
                     stream.waiting = Some(Gate::RateLimit);
                 }
@@ -239,19 +260,34 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         }
     }
 
-    fn response(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>) {
+    fn gone(&mut self, stream: &mut Self::Stream, io: &mut Io<'_>) {
+        stream.kept = None;
+        match (stream.waiting.take(), &mut self.policy, &mut self.rate_limit) {
+            (Some(Gate::Policy), Some(policy), _) => {
+                io.effects.owner = POLICY;
+                policy.gone(&mut stream.policy, io);
+            }
+            (Some(Gate::RateLimit), _, Some(rate_limit)) => {
+                io.effects.owner = RATE_LIMIT;
+                rate_limit.gone(&mut stream.rate_limit, io);
+            }
+            _ => {}
+        }
+    }
+
+    fn response(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) {
         // Encoder filters run in the reverse order of decoder filters.
         if let Some(telemetry) = active(&mut self.telemetry, Phase::Response) {
             io.effects.owner = TELEMETRY;
-            telemetry.response(&mut stream.telemetry, facts, io);
+            telemetry.response(&mut stream.telemetry, facts, edits, io);
         }
         if let Some(rate_limit) = active(&mut self.rate_limit, Phase::Response).filter(|_| stream.limited) {
             io.effects.owner = RATE_LIMIT;
-            rate_limit.response(&mut stream.rate_limit, facts, io);
+            rate_limit.response(&mut stream.rate_limit, facts, edits, io);
         }
         if let Some(policy) = active(&mut self.policy, Phase::Response) {
             io.effects.owner = POLICY;
-            policy.response(&mut stream.policy, facts, io);
+            policy.response(&mut stream.policy, facts, edits, io);
         }
     }
 
@@ -278,6 +314,21 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         tick(self.rate_limit.as_mut(), RATE_LIMIT, rate_limit, slack, io);
         tick(self.telemetry.as_mut(), TELEMETRY, telemetry, slack, io);
     }
+
+    fn finish(&mut self, io: &mut Io<'_>) {
+        if let Some(policy) = &mut self.policy {
+            io.effects.owner = POLICY;
+            policy.finish(io);
+        }
+        if let Some(rate_limit) = &mut self.rate_limit {
+            io.effects.owner = RATE_LIMIT;
+            rate_limit.finish(io);
+        }
+        if let Some(telemetry) = &mut self.telemetry {
+            io.effects.owner = TELEMETRY;
+            telemetry.finish(io);
+        }
+    }
 }
 
 /// A section that was there and could not be read fails the whole.
@@ -288,11 +339,11 @@ fn sound<F>(section: Option<Option<F>>) -> Option<Option<F>> {
     }
 }
 
-/// Ticks a part if its own period has passed; a timer may fire a little early. The last tick is for all.
+/// Ticks a part if its own period has passed; a timer may fire a little early.
 fn tick<F: Filter>(part: Option<&mut F>, owner: u8, due: &mut u64, slack: Duration, io: &mut Io<'_>) {
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     if let Some(part) = part
-        && let Some(period) = part.tick_period().or((io.now == Now::END).then_some(Duration::ZERO))
+        && let Some(period) = part.tick_period()
         && io.now.mono_nanos.saturating_add(nanos(slack)) >= *due
     {
         *due = io.now.mono_nanos.saturating_add(nanos(period));

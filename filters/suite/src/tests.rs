@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{
-    Attribute, Attributes, Demand, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now,
-    Offer, PairsBuilder, Phase, Struct, StructValue, Verdict,
+    Attribute, Attributes, Demand, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node,
+    Now, Offer, PairsBuilder, Phase, Struct, StructValue, Verdict,
 };
 
 const DOCUMENT: &str = r#"{
@@ -97,12 +97,12 @@ impl Proxy {
             match phase {
                 _ if demand.idle => {}
                 Phase::Request => {
-                    verdict = self.suite.request(&mut stream, &facts, &mut io);
+                    verdict = self.suite.request(&mut stream, &facts, &mut Edits::default(), &mut io);
                     if let Verdict::Reply(reply) = &verdict {
                         code = i64::from(reply.status);
                     }
                 }
-                Phase::Response => self.suite.response(&mut stream, &facts, &mut io),
+                Phase::Response => self.suite.response(&mut stream, &facts, &mut Edits::default(), &mut io),
                 Phase::End | Phase::EndUnseen => self.suite.end(&mut stream, phase, &facts, &mut io),
             }
         }

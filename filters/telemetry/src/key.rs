@@ -71,6 +71,11 @@ impl Key {
         }
     }
 
+    /// Who pays for the time that its series take: the peer's principal, if a certificate proves it.
+    pub(crate) fn account(&self) -> u32 {
+        if self.rank() == Rank::Vouched { self.peer_principal } else { UNKNOWN }
+    }
+
     /// The same with `other` in place of everything that a client can make up.
     pub(crate) fn folded(mut self) -> Self {
         if self.client_peer {

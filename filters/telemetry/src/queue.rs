@@ -2,7 +2,8 @@
 //!
 //! The overflow rows come first and rows of made-up names last. Between them stand the accounts: one for each principal
 //! that a certificate proves, and one for all rows without a principal. The account whose series have taken the least time
-//! so far is served first (least attained service). So a principal with many rows, or with names that Envoy has never
+//! so far is served first (least attained service). An account that opens starts near the least of the others, so neither what it
+//! took long ago nor a stream of newcomers keeps it waiting. So a principal with many rows, or with names that Envoy has never
 //! seen, waits behind one with few or with names that Envoy has already, as all have after a configuration swap. Within an
 //! account all request counters come before all histograms, and earlier rows before later ones.
 
@@ -62,19 +63,32 @@ pub(crate) struct Queue {
     invented: Lanes,
     /// How many rows stand in the lanes of all accounts.
     waiting: usize,
+    /// The least that an open account had taken when last looked at; it never falls.
+    level: u64,
 }
 
 impl Queue {
+    /// An account that opens starts so far behind the level, in nanoseconds: newcomers one after the other do not keep an
+    /// older account waiting.
+    const ENTRY: u64 = 3_000_000;
+    /// What an account took long ago counts no more than this beyond the level, in nanoseconds.
+    const DEBT: u64 = 20_000_000;
     /// The most rows that may wait in the accounts when another one comes.
     const ACCOUNTS: usize = 8192;
+    /// So many of one account find room even then.
+    const FEW: usize = 32;
     /// The same for made-up names. They are few: what waits behind them would be named when nobody asks for it any more.
     const INVENTED: usize = 64;
 
-    /// Whether one more row of that rank may wait.
-    pub(crate) fn has_room(&self, rank: Rank) -> bool {
+    /// Whether one more row of that rank and account may wait. No account takes more than a quarter of the room.
+    pub(crate) fn has_room(&self, rank: Rank, account: u32) -> bool {
         match rank {
             Rank::Overflow => true,
-            Rank::Vouched | Rank::Plain => self.waiting < Self::ACCOUNTS,
+            Rank::Vouched | Rank::Plain => {
+                let own = self.account(account).map_or(0, |account| account.lanes.len());
+                (own < Self::ACCOUNTS / 4 && self.waiting < Self::ACCOUNTS)
+                    || (own < Self::FEW && self.waiting < 2 * Self::ACCOUNTS)
+            }
             Rank::Invented => self.invented.len() < Self::INVENTED,
         }
     }
@@ -93,6 +107,8 @@ impl Queue {
         if let Some(of) = self.accounts.get_mut(place) {
             if of.lanes.len() == 0 {
                 self.open.push(account);
+                let [least, most] = [Self::ENTRY, Self::DEBT].map(|more| self.level.saturating_add(more));
+                of.spent = of.spent.clamp(least, most);
             }
             of.lanes.push(lane, row);
             self.waiting += 1;
@@ -146,6 +162,8 @@ impl Queue {
             *waiting += left;
             left > 0
         });
+        let least = self.open.iter().filter_map(|number| Some(self.account(*number)?.spent)).min();
+        self.level = self.level.max(least.unwrap_or_default());
     }
 
     /// Whether a last row waits.

@@ -68,12 +68,17 @@ impl Row {
         }
     }
 
-    /// Who pays for the time that its series take: the peer's principal, if a certificate proves it.
+    /// The account that pays for its series, unless its rank has none.
     pub(crate) fn account(&self) -> u32 {
-        match (self.rank, &self.labels) {
-            (Rank::Vouched, Labels::Of(key)) => key.peer_principal,
-            _ => UNKNOWN,
+        match &self.labels {
+            Labels::Of(key) => key.account(),
+            Labels::Text(..) => UNKNOWN,
         }
+    }
+
+    /// Whether an account pays for its series.
+    pub(crate) fn is_charged(&self) -> bool {
+        matches!(self.rank, Rank::Vouched | Rank::Plain)
     }
 
     /// Counts what can be counted and returns the metrics that wait, as bits.

@@ -171,7 +171,7 @@ impl Rows {
         // A certificate vouches for who the peer is, not for the number of its rows: beyond a quarter of the budget its
         // description is `other`, beyond half of it its streams are counted in overflow rows.
         let own = self.rows_of(key);
-        let crowded = self.own.len() >= self.budget.div_ceil(2) || !self.queue.has_room(key.rank());
+        let crowded = self.own.len() >= self.budget.div_ceil(2) || !self.queue.has_room(key.rank(), key.account());
         let key = match (own >= self.budget.div_ceil(4), crowded) {
             (true, _) => key.disowned(),
             (false, true) => key.folded(),
@@ -182,7 +182,7 @@ impl Rows {
         }
         let greedy = own >= self.budget.div_ceil(2);
         let rank = key.rank();
-        if self.own.len() < self.budget && !greedy && self.queue.has_room(rank) {
+        if self.own.len() < self.budget && !greedy && self.queue.has_room(rank, key.account()) {
             self.count_row_of(&key);
             let numbers = Numbers::new(&key);
             let labels = labelled(values(&key, names.known, names.own, &numbers));
@@ -239,7 +239,7 @@ impl Rows {
             return *at;
         }
         let rank = key.rank().max(Rank::Plain);
-        if self.kept.len() >= (self.budget / 10).max(8) || !self.queue.has_room(rank) {
+        if self.kept.len() >= (self.budget / 10).max(8) || !self.queue.has_room(rank, UNKNOWN) {
             return self.last_row(key.side);
         }
         let at = self.add(rank, Lost::Row, Labels::Text(key.side, name.clone()));

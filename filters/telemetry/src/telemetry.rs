@@ -7,7 +7,10 @@ use crate::known::{Known, Own};
 use crate::rows::{Names, Rows};
 use std::time::Duration;
 use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document, section_mode};
-use weir_model::{Answer, Attribute, Demand, Facts, Filter, Io, Node, Phase, Problems, Verdict, Warning};
+use weir_model::{
+    Answer, Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Need, Node, Now, Phase, Problems,
+    Resumption, Verdict, Warning,
+};
 
 /// Istio's standard HTTP metrics. It never refuses a request and never edits one.
 #[derive(Debug)]
@@ -42,6 +45,9 @@ impl Telemetry {
 }
 
 impl Filter for Telemetry {
+    const CALLBACKS: Callbacks =
+        Callbacks { response: Need::Some, end: Need::Always, tick: Need::Always, ..Callbacks::NONE };
+
     type Stream = Stream;
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
@@ -67,18 +73,22 @@ impl Filter for Telemetry {
         self.rows.tick_period()
     }
 
-    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, _io: &mut Io<'_>) -> Verdict {
+    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
         if self.settings.tells_peer(Side::Destination) {
             stream.capture(&facts.request_headers);
         }
         Verdict::Continue
     }
 
-    fn answer(&mut self, _stream: &mut Stream, _answer: Answer<'_>, _io: &mut Io<'_>) -> Verdict {
+    fn called(&mut self, _id: CallId, _answer: Answer<'_>, _io: &mut Io<'_>) {}
+
+    fn resume(&mut self, _stream: &mut Stream, _why: Resumption, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
         Verdict::Continue
     }
 
-    fn response(&mut self, stream: &mut Stream, facts: &Facts<'_>, _io: &mut Io<'_>) {
+    fn gone(&mut self, _stream: &mut Stream, _io: &mut Io<'_>) {}
+
+    fn response(&mut self, stream: &mut Stream, facts: &Facts<'_>, _edits: &mut Edits, _io: &mut Io<'_>) {
         if self.settings.reads_response() {
             stream.capture_response(facts.attributes.bytes(&Attribute::UpstreamPeerMetadata));
         }
@@ -104,6 +114,10 @@ impl Filter for Telemetry {
 
     fn tick(&mut self, io: &mut Io<'_>) {
         self.rows.tick(io.effects, Names { known: &self.known, own: &self.own }, io.now);
+    }
+
+    fn finish(&mut self, io: &mut Io<'_>) {
+        self.rows.tick(io.effects, Names { known: &self.known, own: &self.own }, Now::END);
     }
 }
 

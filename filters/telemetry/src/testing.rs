@@ -5,8 +5,8 @@ use prost::Message;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use weir_model::{
-    Attribute, Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now, Offer,
-    PairsBuilder, Phase, Struct, StructValue,
+    Attribute, Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now,
+    Offer, PairsBuilder, Phase, Struct, StructValue,
 };
 use weir_proto::{ListValue, MetadataMessage, StructMessage, Value, value::Kind};
 
@@ -173,9 +173,9 @@ impl Streamed {
             match phase {
                 _ if demand.idle => {}
                 Phase::Request => {
-                    filter.request(&mut stream, &facts, &mut io);
+                    filter.request(&mut stream, &facts, &mut Edits::default(), &mut io);
                 }
-                Phase::Response => filter.response(&mut stream, &facts, &mut io),
+                Phase::Response => filter.response(&mut stream, &facts, &mut Edits::default(), &mut io),
                 Phase::End | Phase::EndUnseen => filter.end(&mut stream, *phase, &facts, &mut io),
             }
         }

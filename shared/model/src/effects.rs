@@ -1,5 +1,7 @@
 //! What a core leaves behind besides its verdict: the shell drains it as the last act of a callback.
 
+use crate::{CallId, Callout};
+
 /// A series of one owner, numbered by that owner in the order of definition from 0.
 pub type SeriesId = u32;
 
@@ -105,7 +107,18 @@ pub enum Level {
     Error,
 }
 
-/// A buffer of effects, reused between callbacks.
+/// What a callback changes about its stream; a buffer reused between callbacks.
+#[derive(Clone, Debug, Default)]
+pub struct Edits {
+    /// Filter state to set: `wasm.NAME` for each name.
+    pub filter_state: Vec<(&'static str, Vec<u8>)>,
+    /// Request header edits, before the request goes on. They make Envoy choose the route again.
+    pub request_headers: Vec<HeaderEdit>,
+    /// Response header edits; only in the response phase.
+    pub response_headers: Vec<HeaderEdit>,
+}
+
+/// What a callback leaves to be done in its VM, whatever becomes of the stream; a buffer reused between callbacks.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
     /// Who is writing; a composition sets it before it calls each of its parts.
@@ -121,14 +134,12 @@ pub struct Effects {
     pub defined: Vec<(u8, SeriesId)>,
     /// What the definitions that were offered have cost since [`Effects::take_spent`].
     pub spent: Spent,
-    /// Filter state to set: `wasm.NAME` for each name.
-    pub filter_state: Vec<(&'static str, Vec<u8>)>,
-    /// Request header edits. They make Envoy choose the route again.
-    pub request_headers: Vec<HeaderEdit>,
-    /// Response header edits; only in the response phase.
-    pub response_headers: Vec<HeaderEdit>,
     /// Log lines.
     pub logs: Vec<(Level, String)>,
+    /// Callouts to send.
+    pub calls: Vec<(CallId, Callout)>,
+    /// How many callouts there have been.
+    pub called: u64,
 }
 
 impl Effects {
@@ -140,32 +151,14 @@ impl Effects {
         self.patience = 0;
         self.defined.clear();
         self.spent = Spent::default();
-        self.filter_state.clear();
-        self.request_headers.clear();
-        self.response_headers.clear();
         self.logs.clear();
+        self.calls.clear();
     }
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self {
-            owner: _,
-            metrics,
-            offers,
-            patience: _,
-            defined: _,
-            spent: _,
-            filter_state,
-            request_headers,
-            response_headers,
-            logs,
-        } = self;
-        metrics.is_empty()
-            && offers.is_empty()
-            && filter_state.is_empty()
-            && request_headers.is_empty()
-            && response_headers.is_empty()
-            && logs.is_empty()
+        let Self { owner: _, metrics, offers, patience: _, defined: _, spent: _, logs, calls, called: _ } = self;
+        metrics.is_empty() && offers.is_empty() && logs.is_empty() && calls.is_empty()
     }
 
     /// Defines a series of the current owner.
@@ -187,7 +180,7 @@ impl Effects {
         mine
     }
 
-    /// What definitions that were offered, by whomever, have cost since this was last asked.
+    /// What definitions that were offered, by any owner, have cost since the last call.
     pub fn take_spent(&mut self) -> Spent {
         std::mem::take(&mut self.spent)
     }
@@ -202,6 +195,14 @@ impl Effects {
     /// Sets a gauge or records into a histogram of the current owner.
     pub fn record(&mut self, series: SeriesId, value: u64) {
         self.metrics.push(MetricOp::Record { owner: self.owner, series, value });
+    }
+
+    /// Sends a callout of the current owner. Its answer arrives at [`crate::Filter::called`] with the same id, exactly once.
+    pub fn call(&mut self, callout: Callout) -> CallId {
+        self.called = self.called.wrapping_add(1);
+        let id = CallId { owner: self.owner, number: self.called };
+        self.calls.push((id, callout));
+        id
     }
 
     /// Writes a log line.

@@ -1,6 +1,9 @@
 //! The one trait. It has no default bodies: a composition that forgets to forward a method does not compile.
 
-use crate::{Answer, Cells, Demand, Effects, Facts, Node, Now, Phase, Problems, Verdict, Warning};
+use crate::{
+    Answer, CallId, Callbacks, Cells, Demand, Edits, Effects, Facts, Node, Now, Phase, Problems, Resumption, Verdict,
+    Warning,
+};
 use std::time::Duration;
 
 /// What a core may reach besides its arguments: the time, the shared cells, and the effects it leaves.
@@ -9,17 +12,21 @@ pub struct Io<'a> {
     pub now: Now,
     /// State shared with the other workers.
     pub cells: &'a mut dyn Cells,
-    /// What is to be done after the core returns.
+    /// What is to be done after the core returns, whatever becomes of the stream.
     pub effects: &'a mut Effects,
 }
 
 /// A filter's core: compiled configuration plus what one VM remembers.
 ///
-/// Order in a stream's life: `request`, then any number of `answer` (one per [`Verdict::Await`]), `response`, `end`.
+/// Order in a stream's life: `request`, then any number of `resume` (one per [`Verdict::Await`]), `response`, `end`.
 /// Every later call may come without the earlier ones, and `end` may be the only one (then the phase is
-/// [`Phase::EndUnseen`]). `response` also comes for the filter's own local reply. A call must be cheap if there is
-/// nothing to do, must not panic on any bytes, and must not keep borrowed facts.
-pub trait Filter: Sized {
+/// [`Phase::EndUnseen`]). `response` also comes for the filter's own local reply. A stream that leaves while it waits has
+/// `gone` in place of its `resume`. A call must be cheap if there is nothing to do, must not panic on any bytes, and must
+/// not keep borrowed facts.
+pub trait Filter: Sized + 'static {
+    /// The callbacks that the filter needs besides request headers. What is not among them never happens.
+    const CALLBACKS: Callbacks;
+
     /// What is remembered about one stream.
     type Stream: Default;
 
@@ -40,18 +47,29 @@ pub trait Filter: Sized {
     fn tick_period(&self) -> Option<Duration>;
 
     /// Decides on request headers.
-    fn request(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict;
+    fn request(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict;
 
-    /// Takes the answer to the callout the stream awaits. Facts of the request phase are gone.
-    fn answer(&mut self, stream: &mut Self::Stream, answer: Answer<'_>, io: &mut Io<'_>) -> Verdict;
+    /// Takes the answer to a callout, once for each [`Effects::call`], whether or not a stream waits for it or is left. The
+    /// streams that wait are resumed after it.
+    fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>);
+
+    /// Decides about a stream that waited. Facts of the request phase are gone.
+    fn resume(&mut self, stream: &mut Self::Stream, why: Resumption, edits: &mut Edits, io: &mut Io<'_>) -> Verdict;
+
+    /// A stream has left while it waited: its client or upstream reset it, or Envoy itself answered it. It is not resumed.
+    fn gone(&mut self, stream: &mut Self::Stream, io: &mut Io<'_>);
 
     /// Sees the response headers.
-    fn response(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, io: &mut Io<'_>);
+    fn response(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>);
 
-    /// Sees the end of the stream. `phase` is [`Phase::End`] or [`Phase::EndUnseen`].
+    /// Sees the end of the stream, when nothing about it can be changed. `phase` is [`Phase::End`] or
+    /// [`Phase::EndUnseen`].
     fn end(&mut self, stream: &mut Self::Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>);
 
-    /// Time has passed. Called only in a VM that has seen a stream; for the last time, with [`Now::END`], when the last
-    /// stream of the configuration is gone.
+    /// Time has passed. Called only in a VM that has seen a stream.
     fn tick(&mut self, io: &mut Io<'_>);
+
+    /// The configuration has ended and its last stream is gone: what is held back can be let go. Called once, in a VM that
+    /// has seen a stream. Callouts are sent, and their answers arrive, in a module with [`Callbacks::finish`] alone.
+    fn finish(&mut self, io: &mut Io<'_>);
 }

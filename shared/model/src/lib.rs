@@ -6,6 +6,8 @@
 //! [`Facts`], return a [`Verdict`], leave [`Effects`] behind.
 
 mod attribute;
+mod callbacks;
+mod callout;
 mod cells;
 mod demand;
 mod effects;
@@ -17,12 +19,16 @@ mod time;
 mod verdict;
 
 pub use attribute::{Attribute, BUILTIN_ATTRIBUTES};
+pub use callbacks::{Callbacks, Need};
+pub use callout::{
+    ANSWER_LIMIT, Answer, CallFailure, CallId, Callout, GrpcCallout, GrpcTarget, HttpCallout, Resumption,
+};
 pub use cells::{CellError, Cells, Expect, MemoryCells};
 pub use demand::{Demand, Phase};
-pub use effects::{Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer, SeriesId, Spent};
+pub use effects::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer, SeriesId, Spent};
 pub use facts::{Attributes, Facts, Headers, PairsBuilder};
 pub use filter::{Filter, Io};
 pub use node::{Node, Struct, StructValue};
 pub use problem::{Problem, Problems, Warning};
 pub use time::Now;
-pub use verdict::{Answer, Callout, CalloutTarget, Reply, Verdict};
+pub use verdict::{Reply, Verdict};

@@ -1,10 +1,14 @@
-//! Protobuf messages that Weir reads, and their way into the model's plain types.
+//! Protobuf messages that Weir reads and writes, and their way into and out of plain types.
 //!
 //! The messages are few, small and frozen by their publishers, so their field numbers are written here with prost's
 //! derive and no code is generated. Fields that nobody reads are left out; prost skips them on the wire.
 
 mod decode;
+mod encode;
 mod message;
 
 pub use decode::{Metadata, decode_metadata, decode_node, decode_struct};
-pub use message::{ListValue, MetadataMessage, NodeMessage, StructMessage, Value, value};
+pub use encode::encode_grpc_service;
+pub use message::{
+    EnvoyGrpcMessage, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage, StructMessage, Value, value,
+};

@@ -1,4 +1,5 @@
-//! `google.protobuf.Struct` and the parts of `envoy.config.core.v3.{Node, Metadata}` that Weir reads.
+//! `google.protobuf.Struct`, the parts of `envoy.config.core.v3.{Node, Metadata}` that Weir reads, and the part of
+//! `GrpcService` that it writes.
 
 use std::collections::BTreeMap;
 
@@ -72,4 +73,23 @@ pub struct NodeMessage {
     /// `metadata`.
     #[prost(message, optional, tag = "3")]
     pub metadata: Option<StructMessage>,
+}
+
+/// `envoy.config.core.v3.GrpcService`, with the one kind of target that Weir writes.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GrpcServiceMessage {
+    /// `envoy_grpc`.
+    #[prost(message, optional, tag = "1")]
+    pub envoy_grpc: Option<EnvoyGrpcMessage>,
+}
+
+/// `envoy.config.core.v3.GrpcService.EnvoyGrpc`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct EnvoyGrpcMessage {
+    /// `cluster_name`.
+    #[prost(string, tag = "1")]
+    pub cluster_name: String,
+    /// `authority`.
+    #[prost(string, tag = "2")]
+    pub authority: String,
 }

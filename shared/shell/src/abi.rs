@@ -31,7 +31,7 @@ pub(crate) enum Buffer {
 }
 
 macro_rules! imports {
-    ($module:literal: $(fn $name:ident($($arg:ident: $ty:ty),*);)*) => {
+    ($module:literal: $($(#[$native:meta])* fn $name:ident($($arg:ident: $ty:ty),*);)*) => {
         #[cfg(target_arch = "wasm32")]
         #[link(wasm_import_module = $module)]
         unsafe extern "C" {
@@ -40,6 +40,7 @@ macro_rules! imports {
         // Elsewhere there is no host: every call says `Unimplemented`.
         $(
             #[cfg(not(target_arch = "wasm32"))]
+            $(#[$native])*
             unsafe fn $name($($arg: $ty),*) -> u32 {
                 $(let _ = $arg;)*
                 12
@@ -68,6 +69,12 @@ imports! { "env":
     fn proxy_continue_stream(kind: u32);
     fn proxy_close_stream(kind: u32);
     fn proxy_call_foreign_function(name: *const u8, name_len: usize, args: *const u8, args_len: usize, out: *mut *mut u8, len: *mut usize);
+    fn proxy_set_effective_context(context: u32);
+    fn proxy_done();
+    #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
+    fn proxy_http_call(cluster: *const u8, cluster_len: usize, headers: *const u8, headers_len: usize, body: *const u8, body_len: usize, trailers: *const u8, trailers_len: usize, timeout: u32, token: *mut u32);
+    #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
+    fn proxy_grpc_call(target: *const u8, target_len: usize, service: *const u8, service_len: usize, method: *const u8, method_len: usize, metadata: *const u8, metadata_len: usize, message: *const u8, message_len: usize, timeout: u32, token: *mut u32);
     fn proxy_send_local_response(status: u32, details: *const u8, details_len: usize, body: *const u8, body_len: usize, headers: *const u8, headers_len: usize, grpc_status: i32);
 }
 
@@ -90,7 +97,7 @@ fn take(status: u32, data: *mut u8, len: usize) -> Result<Box<[u8]>, Status> {
         return Ok(Box::default());
     }
     // SAFETY: on `Ok` the host has put `len` bytes into a block that `proxy_on_memory_allocate` of this module gave it
-    // for exactly that length; the block is a leaked boxed slice, and nobody else knows of it.
+    // for exactly that length; the block is a leaked boxed slice, and it has no other owner.
     Ok(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, len)) })
 }
 
@@ -198,6 +205,61 @@ pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
 /// Lets a held request go on.
 pub(crate) fn continue_request() -> Result<(), Status> {
     check(call!(proxy_continue_stream(0)))
+}
+
+/// Makes the hostcalls that follow in this callback those of a stream, or of the root again.
+pub(crate) fn set_effective_context(context: u32) -> Result<(), Status> {
+    check(call!(proxy_set_effective_context(context)))
+}
+
+/// Lets the host delete a root context whose `on_done` said that there was more to do.
+pub(crate) fn done() -> Result<(), Status> {
+    check(call!(proxy_done()))
+}
+
+/// Sends an HTTP request and returns its token. `headers` are in the pairs encoding.
+pub(crate) fn http_call(cluster: &str, headers: &[u8], body: &[u8], timeout_millis: u32) -> Result<u32, Status> {
+    let mut token = 0;
+    check(call!(proxy_http_call(
+        cluster.as_ptr(),
+        cluster.len(),
+        headers.as_ptr(),
+        headers.len(),
+        body.as_ptr(),
+        body.len(),
+        std::ptr::null(),
+        0,
+        timeout_millis,
+        &raw mut token
+    )))?;
+    Ok(token)
+}
+
+/// Sends a unary gRPC call and returns its token. `target` is a serialised `GrpcService`, `metadata` in the pairs encoding.
+pub(crate) fn grpc_call(
+    target: &[u8],
+    service: &str,
+    method: &str,
+    metadata: &[u8],
+    message: &[u8],
+    timeout_millis: u32,
+) -> Result<u32, Status> {
+    let mut token = 0;
+    check(call!(proxy_grpc_call(
+        target.as_ptr(),
+        target.len(),
+        service.as_ptr(),
+        service.len(),
+        method.as_ptr(),
+        method.len(),
+        metadata.as_ptr(),
+        metadata.len(),
+        message.as_ptr(),
+        message.len(),
+        timeout_millis,
+        &raw mut token
+    )))?;
+    Ok(token)
 }
 
 /// Closes the connection of a network filter to the client.

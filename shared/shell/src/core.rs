@@ -1,11 +1,18 @@
 //! A configured core with what it shares between the streams of one VM.
 
+mod calls;
+
+pub(crate) use calls::Settled;
+
 use crate::abi;
 use crate::cells::SharedCells;
-use crate::drain::{MetricIds, drain};
+use crate::drain::{MetricIds, apply, drain};
 use crate::fetch::{Blocks, Plan};
+use crate::waiting::Waiting;
+use std::cell::RefCell;
+use std::rc::Weak;
 use std::time::Duration;
-use weir_model::{Answer, Attributes, Demand, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
+use weir_model::{Attributes, CallId, Demand, Edits, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
 
 /// The core of one plugin configuration. Streams keep the one they began with until they end.
 pub(crate) struct Core<F: Filter> {
@@ -14,14 +21,25 @@ pub(crate) struct Core<F: Filter> {
     attributes: Attributes,
     blocks: Blocks,
     effects: Effects,
+    edits: Edits,
     ids: MetricIds,
     cells: SharedCells,
+    /// This core, as the caller of its callouts.
+    me: Weak<RefCell<Self>>,
+    /// Callouts that were sent and have no answer yet.
+    in_flight: Vec<CallId>,
+    /// The states of streams that wait.
+    waiting: Waiting<F::Stream>,
     /// A stream has come: from now on this VM ticks where its core wants it.
-    awake: bool,
+    started: bool,
     /// How often the timer fires.
     period: Option<Duration>,
     /// Its root context is gone, or has another core: the timer is not this core's any more.
     retired: bool,
+    /// The filter has let go of what it held back.
+    finished: bool,
+    /// The host keeps the root context until the last answer.
+    ending: bool,
 }
 
 /// The demanded facts could not be fetched.
@@ -30,18 +48,24 @@ pub(crate) struct Unfetched;
 
 impl<F: Filter> Core<F> {
     /// Wraps a compiled filter. What it reads is planned when its first stream comes.
-    pub(crate) fn new(filter: F) -> Self {
+    pub(crate) fn new(filter: F, me: Weak<RefCell<Self>>) -> Self {
         Self {
             filter,
             plans: Phase::ALL.map(|_| Plan::new(&Demand::idle())),
             attributes: Attributes::default(),
             blocks: Blocks::default(),
             effects: Effects::default(),
+            edits: Edits::default(),
             ids: MetricIds::default(),
             cells: SharedCells,
-            awake: false,
+            me,
+            in_flight: Vec::new(),
+            waiting: Waiting::default(),
+            started: false,
             period: None,
             retired: false,
+            finished: false,
+            ending: false,
         }
     }
 
@@ -57,11 +81,11 @@ impl<F: Filter> Core<F> {
     }
 
     /// With the first stream: plans what is read, and arms the timer. A VM without traffic does nothing.
-    pub(crate) fn wake(&mut self) {
-        if self.awake {
+    pub(crate) fn start(&mut self) {
+        if self.started {
             return;
         }
-        self.awake = true;
+        self.started = true;
         self.plans = Phase::ALL.map(|phase| Plan::new(self.filter.demand(phase)));
         self.arm();
     }
@@ -91,9 +115,9 @@ impl<F: Filter> Core<F> {
         &mut self,
         phase: Phase,
         with_body: bool,
-        ask: impl FnOnce(&mut F, &Facts<'_>, &mut Io<'_>) -> T,
+        ask: impl FnOnce(&mut F, &Facts<'_>, &mut Edits, &mut Io<'_>) -> T,
     ) -> Result<T, Unfetched> {
-        let Self { filter, plans, attributes, blocks, effects, cells, .. } = self;
+        let Self { filter, plans, attributes, blocks, effects, edits, cells, .. } = self;
         let plan = of_phase(plans, phase);
         attributes.clear();
         let now = plan.now();
@@ -106,7 +130,7 @@ impl<F: Filter> Core<F> {
                     response_trailers: Headers::new(&blocks.response_trailers),
                     attributes,
                 };
-                Ok(ask(filter, &facts, &mut Io { now, cells, effects }))
+                Ok(ask(filter, &facts, edits, &mut Io { now, cells, effects }))
             }
         };
         *blocks = Blocks::default();
@@ -115,47 +139,67 @@ impl<F: Filter> Core<F> {
 
     /// Asks the core about request headers.
     pub(crate) fn request(&mut self, stream: &mut F::Stream, with_body: bool) -> Result<Verdict, Unfetched> {
-        self.with_facts(Phase::Request, with_body, |filter, facts, io| filter.request(stream, facts, io))
-    }
-
-    /// Gives the core the answer it awaited.
-    pub(crate) fn answer(&mut self, stream: &mut F::Stream, answer: Answer<'_>) -> Verdict {
-        let mut io = Io { now: now(), cells: &mut self.cells, effects: &mut self.effects };
-        self.filter.answer(stream, answer, &mut io)
+        self.with_facts(Phase::Request, with_body, |filter, facts, edits, io| filter.request(stream, facts, edits, io))
     }
 
     /// Shows the core the response headers.
     pub(crate) fn response(&mut self, stream: &mut F::Stream) {
         // A map that is not there has nothing to show.
-        let _ = self.with_facts(Phase::Response, true, |filter, facts, io| filter.response(stream, facts, io));
+        let _ = self
+            .with_facts(Phase::Response, true, |filter, facts, edits, io| filter.response(stream, facts, edits, io));
     }
 
     /// Shows the core the end of a stream. `with_body` unless the request is known to have ended with its headers.
     pub(crate) fn end(&mut self, stream: &mut F::Stream, phase: Phase, with_body: bool) {
-        let _ = self.with_facts(phase, with_body, |filter, facts, io| filter.end(stream, phase, facts, io));
+        let _ = self.with_facts(phase, with_body, |filter, facts, _, io| filter.end(stream, phase, facts, io));
     }
 
     /// Time has passed.
     pub(crate) fn tick(&mut self) {
-        if self.awake {
-            let mut io = Io { now: now(), cells: &mut self.cells, effects: &mut self.effects };
-            self.filter.tick(&mut io);
+        if self.started {
+            let (filter, mut io) = self.parts();
+            filter.tick(&mut io);
         }
     }
 
     /// Does what the core left to be done.
     pub(crate) fn drain(&mut self) {
+        apply(&mut self.edits);
         drain(&mut self.effects, &mut self.ids);
+        if Self::CALLS {
+            self.send_calls();
+        }
         self.arm();
+    }
+
+    /// Has the filter let go of what it holds back. Returns whether that is done, or waits for answers.
+    pub(crate) fn finish(&mut self) -> bool {
+        if self.started && !self.finished {
+            self.finished = true;
+            let (filter, mut io) = self.parts();
+            filter.finish(&mut io);
+            self.drain();
+        }
+        self.ending = !self.in_flight.is_empty();
+        !self.ending
+    }
+
+    /// The filter and what it may reach.
+    fn parts(&mut self) -> (&mut F, Io<'_>) {
+        let Self { filter, cells, effects, .. } = self;
+        (filter, Io { now: now(), cells, effects })
     }
 }
 
-/// What a core still holds back, it lets go of in a last tick.
+/// What a core still holds back, it lets go of when its last stream and its root context are gone.
 impl<F: Filter> Drop for Core<F> {
     fn drop(&mut self) {
-        if self.awake {
-            let mut io = Io { now: Now::END, cells: &mut self.cells, effects: &mut self.effects };
-            self.filter.tick(&mut io);
+        if Self::CALLS {
+            crate::callout::forget_dead();
+        }
+        if self.started && !self.finished {
+            let (filter, mut io) = self.parts();
+            filter.finish(&mut io);
             drain(&mut self.effects, &mut self.ids);
         }
     }

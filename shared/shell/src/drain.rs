@@ -1,7 +1,7 @@
 //! Effects become hostcalls: the last act of every callback.
 
 use crate::abi::{self, Map};
-use weir_model::{Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer};
+use weir_model::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer};
 
 /// Envoy's metric ids of the series that cores have defined, by owner and series.
 #[derive(Debug, Default)]
@@ -52,7 +52,16 @@ impl MetricIds {
     }
 }
 
-/// Does everything in `effects` and empties it. A hostcall that fails costs its own effect only.
+/// Changes the stream whose context is in effect, and empties `edits`. A hostcall that fails costs its own edit only.
+pub(crate) fn apply(edits: &mut Edits) {
+    for (name, value) in edits.filter_state.drain(..) {
+        let _ = abi::set_filter_state(name, &value);
+    }
+    edit(Map::RequestHeaders, &mut edits.request_headers);
+    edit(Map::ResponseHeaders, &mut edits.response_headers);
+}
+
+/// Does everything in `effects` but to call out, and empties that. A hostcall that fails costs its own effect only.
 pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
     if effects.is_empty() {
         return;
@@ -82,11 +91,6 @@ pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
             }
         }
     }
-    for (name, value) in effects.filter_state.drain(..) {
-        let _ = abi::set_filter_state(name, &value);
-    }
-    edit(Map::RequestHeaders, &mut effects.request_headers);
-    edit(Map::ResponseHeaders, &mut effects.response_headers);
     for (level, line) in effects.logs.drain(..) {
         let level = match level {
             Level::Debug => 1,

@@ -6,9 +6,11 @@
 //!
 //! Entry points and the life of contexts come from the `proxy-wasm` SDK. Everything that takes or returns bytes goes
 //! through imports of our own ([`abi`]), because the SDK's wrappers panic on bytes that are no UTF-8 and on statuses it
-//! does not expect, and a panic is an outage for every stream of the worker.
+//! does not expect, and a panic is an outage for every stream of the worker. Callouts and their answers are ours for the
+//! same reason ([`callout`]).
 
 mod abi;
+pub mod callout;
 mod cells;
 mod core;
 mod document;
@@ -18,6 +20,7 @@ mod list;
 pub mod network;
 mod root;
 mod stream;
+mod waiting;
 
 /// The SDK, for modules that are no filters of ours: nothing else in the workspace depends on it.
 pub mod sdk {
@@ -37,11 +40,22 @@ macro_rules! module {
         $crate::sdk::proxy_wasm::main! {{
             $crate::start::<$filter>();
         }}
+
+        /// Which callbacks the module needs; the link step compares it with what the module exports.
+        #[cfg_attr(target_arch = "wasm32", unsafe(link_section = "weir.callbacks"))]
+        #[used]
+        static CALLBACKS: [u8; 5] = $crate::callbacks::<$filter>();
     };
 }
 
+/// What the custom section [`weir_model::Callbacks::SECTION`] of a filter's module holds; [`module!`] puts it there.
+#[must_use]
+pub const fn callbacks<F: Filter>() -> [u8; 5] {
+    F::CALLBACKS.encode()
+}
+
 /// Registers `F` with the SDK; [`module!`] calls it when the host starts the module.
-pub fn start<F: Filter + 'static>() {
+pub fn start<F: Filter>() {
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
     proxy_wasm::set_root_context(|_| Box::new(root::Root::<F>::default()));
 }

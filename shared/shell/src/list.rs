@@ -5,12 +5,13 @@
 //! evaluation, so each that can be absent is guarded: it is then `false`, which arrives as one zero byte, and a boolean is
 //! a number of eight bytes so that it cannot be mistaken for that. A guard looks the attribute up once more, for about 2,500 instructions.
 //!
-//! What only TLS gives is asked for together: of a connection without it, one guard tells that all is absent. Which of the
-//! lists an answer is, its length tells: an element of its own for that would cost about 1,300 instructions.
+//! Attributes that only TLS gives share one guard. The length of the answer says which list it is: an element of its own
+//! for that would cost about 1,300 instructions.
 //!
-//! So there are two expressions. The *safe* one guards. The *quick* one leaves out the guards of those attributes that were
-//! there for every one of the first streams. Where it fails, the safe one answers, and what was absent then is guarded from
-//! then on: an attribute can fail a quick expression once in a VM's life, and never changes an answer.
+//! So there are two expressions. The *guarded* one guards every attribute. The *unguarded* one leaves out the guards of
+//! those attributes that each of the first streams had. Where it fails, the guarded one answers, and the attribute that was
+//! absent is guarded from then on: an attribute fails an unguarded expression at most once in a VM's life, and never
+//! changes an answer.
 
 mod expression;
 
@@ -19,8 +20,8 @@ use std::collections::BTreeSet;
 use std::iter;
 use weir_model::{Attribute, Attributes, Demand, Headers};
 
-/// After how many streams the quick expression is made.
-const LEARNED: u32 = 8;
+/// After how many streams the unguarded expression is made.
+const OBSERVED_STREAMS: u32 = 8;
 
 /// `xds.listener_direction` of an inbound listener.
 const INBOUND: i64 = 1;
@@ -29,18 +30,18 @@ const INBOUND: i64 = 1;
 #[derive(Debug)]
 struct Element {
     attribute: Attribute,
-    habit: Habit,
+    presence: Presence,
 }
 
 /// Whether an attribute has been there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Habit {
+enum Presence {
     /// Envoy has a value for every stream in every phase that asks for it.
     Always,
-    /// For every stream so far that asked, if any did.
+    /// For every stream so far.
     SoFar {
-        /// A stream has asked.
-        asked: bool,
+        /// At least one stream has had it.
+        seen: bool,
     },
     /// Not for every stream.
     Sometimes,
@@ -72,11 +73,11 @@ pub(crate) struct List {
     inbound: Side,
     outbound: Option<Side>,
     /// `None` where the host would not make it: every attribute is then read alone.
-    safe: Option<Token>,
-    quick: Option<Token>,
+    guarded: Option<Token>,
+    unguarded: Option<Token>,
     evaluated: u32,
-    /// A failed safe evaluation has been logged.
-    told: bool,
+    /// A failed guarded evaluation has been logged.
+    failure_logged: bool,
 }
 
 /// An expression that the host keeps.
@@ -110,10 +111,10 @@ impl List {
         let inbound = Side::new(inbound);
         let outbound = demand.directed().then(|| {
             let mut outbound = Side::new(demand.of_stream(false, with_body));
-            outbound.differ(&inbound);
+            outbound.pad_apart_from(&inbound);
             outbound
         });
-        Self { inbound, outbound, safe: None, quick: None, evaluated: 0, told: false }
+        Self { inbound, outbound, guarded: None, unguarded: None, evaluated: 0, failure_logged: false }
     }
 
     /// The most attributes that a stream is read for.
@@ -123,40 +124,40 @@ impl List {
 
     /// Lets the host make the expression.
     pub(crate) fn prepare(&mut self) {
-        self.safe = Token::new(&self.expression(false));
+        self.guarded = Token::new(&self.expression(false));
     }
 
     /// Reads all attributes.
     pub(crate) fn fetch(&mut self, out: &mut Attributes) {
-        if let Some(quick) = &self.quick {
-            if let Some(values) = quick.evaluate()
+        if let Some(unguarded) = &self.unguarded {
+            if let Some(values) = unguarded.evaluate()
                 && self.take(values, out).is_some()
             {
                 return;
             }
-            // Made anew without what was absent; where nothing was, this host cannot evaluate it at all.
-            self.quick = None;
-            if self.fetch_safely(out) {
-                self.quick = self.quicker();
+            // Compiled again without what was absent. If nothing was, this host cannot evaluate it at all.
+            self.unguarded = None;
+            if self.fetch_guarded(out) {
+                self.unguarded = self.compile_unguarded();
             }
             return;
         }
-        self.fetch_safely(out);
+        self.fetch_guarded(out);
         self.evaluated = self.evaluated.saturating_add(1);
-        if self.evaluated == LEARNED {
-            self.quick = self.quicker();
+        if self.evaluated == OBSERVED_STREAMS {
+            self.unguarded = self.compile_unguarded();
         }
     }
 
     /// Reads with guards. Returns whether something is absent that was there for every stream before.
-    fn fetch_safely(&mut self, out: &mut Attributes) -> bool {
-        if let Some(values) = self.safe.as_ref().and_then(Token::evaluate)
+    fn fetch_guarded(&mut self, out: &mut Attributes) -> bool {
+        if let Some(values) = self.guarded.as_ref().and_then(Token::evaluate)
             && let Some(inbound) = self.take(values, out)
         {
-            return self.learn(inbound, out);
+            return self.note_presence(inbound, out);
         }
-        if self.safe.is_some() && !self.told {
-            self.told = true;
+        if self.guarded.is_some() && !self.failure_logged {
+            self.failure_logged = true;
             abi::log(3, "weir: the attribute list cannot be evaluated; attributes are read one by one");
         }
         self.fetch_singly(out);
@@ -187,11 +188,11 @@ impl List {
         }
         let list = Headers::new(&block);
         let (inbound, Side { elements, padding, mtls, .. }, plain) =
-            match (&self.outbound, self.inbound.gave(list.len())) {
+            match (&self.outbound, self.inbound.without_tls(list.len())) {
                 (_, Some(plain)) => (true, &self.inbound, plain),
                 (outbound, None) => {
                     let outbound = outbound.as_ref()?;
-                    (false, outbound, outbound.gave(list.len())?)
+                    (false, outbound, outbound.without_tls(list.len())?)
                 }
             };
         out.clear();
@@ -213,38 +214,38 @@ impl List {
     }
 
     /// Notes what was there. Returns whether something is absent that was there for every stream before.
-    fn learn(&mut self, inbound: bool, found: &Attributes) -> bool {
+    fn note_presence(&mut self, inbound: bool, found: &Attributes) -> bool {
         let side = if inbound { Some(&mut self.inbound) } else { self.outbound.as_mut() };
-        let mut lost = false;
-        for Element { attribute, habit } in side.into_iter().flat_map(|side| &mut side.elements) {
-            *habit = match (*habit, found.bytes(attribute)) {
-                (Habit::SoFar { .. }, Some(_)) => Habit::SoFar { asked: true },
-                (Habit::SoFar { asked }, None) => {
-                    lost |= asked;
-                    Habit::Sometimes
+        let mut newly_absent = false;
+        for Element { attribute, presence } in side.into_iter().flat_map(|side| &mut side.elements) {
+            *presence = match (*presence, found.bytes(attribute)) {
+                (Presence::SoFar { .. }, Some(_)) => Presence::SoFar { seen: true },
+                (Presence::SoFar { seen }, None) => {
+                    newly_absent |= seen;
+                    Presence::Sometimes
                 }
                 (known, _) => known,
             };
         }
-        lost
+        newly_absent
     }
 
-    /// The quick expression, where it would be quicker.
-    fn quicker(&self) -> Option<Token> {
+    /// The unguarded expression, where it would leave a guard out.
+    fn compile_unguarded(&self) -> Option<Token> {
         let mut elements = self.inbound.elements.iter().chain(self.outbound.iter().flat_map(|side| &side.elements));
-        let worth = elements.any(|element| element.habit == Habit::SoFar { asked: true });
+        let worth = elements.any(|element| element.presence == Presence::SoFar { seen: true });
         if worth { Token::new(&self.expression(true)) } else { None }
     }
 
-    fn expression(&self, quick: bool) -> String {
+    fn expression(&self, unguarded: bool) -> String {
         let mut text = String::new();
         if let Some(outbound) = &self.outbound {
             text.push_str("xds.listener_direction==1?");
-            self.inbound.write(&mut text, quick);
+            self.inbound.write(&mut text, unguarded);
             text.push(':');
-            outbound.write(&mut text, quick);
+            outbound.write(&mut text, unguarded);
         } else {
-            self.inbound.write(&mut text, quick);
+            self.inbound.write(&mut text, unguarded);
         }
         text
     }
@@ -266,7 +267,7 @@ impl Side {
                 let tls = Tls::of(attribute);
                 // A whole message does not travel in a list.
                 if *attribute != Attribute::DynamicMetadata && last == (tls.is_some() && tls == group) {
-                    elements.push(Element { attribute: attribute.clone(), habit: Habit::of(attribute) });
+                    elements.push(Element { attribute: attribute.clone(), presence: Presence::of(attribute) });
                 }
             }
         }
@@ -275,8 +276,8 @@ impl Side {
         Self { elements, tls, mtls, padding: 0 }
     }
 
-    /// Makes the list longer until its length tells it from one of `other`.
-    fn differ(&mut self, other: &Self) {
+    /// Pads the list until its length differs from every list of `other`.
+    fn pad_apart_from(&mut self, other: &Self) {
         let lengths = |side: &Self| [Some(side.elements.len()), side.tls.map(|(from, _)| from)];
         let (own, others) = (lengths(self), lengths(other));
         let same = |padding: &usize| {
@@ -286,8 +287,8 @@ impl Side {
         self.padding = (0..=4).find(|padding| !same(padding)).unwrap_or_default();
     }
 
-    /// Whether a list of this length is the one without what TLS gives; `None` if it is no list of this side.
-    fn gave(&self, length: usize) -> Option<bool> {
+    /// Whether a list of this length is the one without TLS attributes; `None` if it is no list of this side.
+    fn without_tls(&self, length: usize) -> Option<bool> {
         let elements = length.checked_sub(self.padding)?;
         match self.tls {
             _ if elements == self.elements.len() => Some(false),
@@ -296,32 +297,32 @@ impl Side {
         }
     }
 
-    /// Writes the expression. Where TLS was there for every stream so far, a quick one asks without the common guard.
-    fn write(&self, text: &mut String, quick: bool) {
-        let used = |element: &Element| element.habit == Habit::SoFar { asked: true };
+    /// Writes the expression. Where TLS was there for every stream so far, an unguarded one asks without the common guard.
+    fn write(&self, text: &mut String, unguarded: bool) {
+        let used = |element: &Element| element.presence == Presence::SoFar { seen: true };
         if let Some((from, tls)) = self.tls
             && let Some((others, grouped)) = self.elements.split_at_checked(from)
-            && !(quick && grouped.iter().any(used))
+            && !(unguarded && grouped.iter().any(used))
         {
             // In CEL a choice within a choice needs parentheses.
             text.push_str(match tls {
                 Tls::Downstream => "(has(connection.tls_version)?",
                 Tls::Upstream => "(has(upstream.tls_version)?",
             });
-            self.list(text, &self.elements, quick);
+            self.list(text, &self.elements, unguarded);
             text.push(':');
-            self.list(text, others, quick);
+            self.list(text, others, unguarded);
             text.push(')');
         } else {
-            self.list(text, &self.elements, quick);
+            self.list(text, &self.elements, unguarded);
         }
     }
 
-    fn list(&self, text: &mut String, elements: &[Element], quick: bool) {
+    fn list(&self, text: &mut String, elements: &[Element], unguarded: bool) {
         text.push('[');
         text.extend(iter::repeat_n("0,", self.padding));
-        for Element { attribute, habit } in elements {
-            let bare = *habit == Habit::Always || quick && *habit == Habit::SoFar { asked: true };
+        for Element { attribute, presence } in elements {
+            let bare = *presence == Presence::Always || unguarded && *presence == Presence::SoFar { seen: true };
             expression::element(text, attribute, bare);
             text.push(',');
         }
@@ -343,15 +344,15 @@ impl Tls {
     }
 }
 
-impl Habit {
-    /// What is known beforehand. The duration is asked for at the end only, when it is known.
+impl Presence {
+    /// What is known beforehand. The duration is read at the end only, when it is known.
     fn of(attribute: &Attribute) -> Self {
         use Attribute::{ConnectionMtls, DestinationAddress, ListenerDirection, RequestDuration, SourceAddress};
         use Attribute::{RequestTotalSize, ResponseFlags, ResponseTotalSize};
         match attribute {
             ConnectionMtls | DestinationAddress | ListenerDirection | RequestDuration | SourceAddress => Self::Always,
             RequestTotalSize | ResponseFlags | ResponseTotalSize => Self::Always,
-            _ => Self::SoFar { asked: false },
+            _ => Self::SoFar { seen: false },
         }
     }
 }

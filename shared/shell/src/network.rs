@@ -1,5 +1,5 @@
-//! Our filters are HTTP filters. Loaded as a network filter, a module would be asked nothing that it decides: it would let
-//! every connection pass, and nobody would know. So it closes each connection, and says why once in each VM.
+//! Our filters are HTTP filters. Loaded as a network filter, a module would never be asked for a decision, and every
+//! connection would pass without a trace. So it closes each connection, and logs why once in each VM.
 //!
 //! The module exports this in place of the SDK's callback of the same name, which would panic on the context of an HTTP
 //! filter. Envoy never calls it for HTTP filters.

@@ -7,10 +7,10 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use std::cell::RefCell;
 use std::rc::Rc;
-use weir_model::{Filter, Phase, Problems};
+use weir_model::{Callbacks, Filter, Need, Phase, Problems};
 
-/// What a configuration is told that reads response headers in a module without the callback for them.
-const BLIND: &str = "this configuration reads response headers, and this module is not called for them, so what they say \
+/// The warning for a configuration that reads response headers in a module without the callback for them.
+const NO_RESPONSE_CALLBACK: &str = "this configuration reads response headers, and this module is not called for them, so what they say \
                      stays unknown: load `telemetry-response.wasm` or `suite.wasm` instead";
 
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
@@ -48,13 +48,42 @@ impl<F: Filter> Root<F> {
         let document = abi::buffer(Buffer::PluginConfiguration, usize::MAX)
             .map_err(|status| Problems::one("$", format!("the host gave no configuration (status {})", status.0)))?;
         let node = abi::property(b"xds\0node").ok().and_then(|bytes| weir_proto::decode_node(&bytes));
-        F::compile(&crate::document::json(document), &node.unwrap_or_default())
+        let filter = F::compile(&crate::document::json(document), &node.unwrap_or_default())?;
+        match unserved(&filter) {
+            None => Ok(filter),
+            Some(callback) => {
+                Err(Problems::one("$", format!("this module is built without the callback for {callback}")))
+            }
+        }
     }
 }
 
-impl<F: Filter + 'static> Context for Root<F> {}
+/// What a filter wants to be called for although it says that it needs no callback for that.
+fn unserved<F: Filter>(filter: &F) -> Option<&'static str> {
+    let Callbacks { response, end, tick, .. } = F::CALLBACKS;
+    let wants = |phase| !filter.demand(phase).idle;
+    if response == Need::Never && wants(Phase::Response) {
+        Some("response headers")
+    } else if end == Need::Never && (wants(Phase::End) || wants(Phase::EndUnseen)) {
+        Some("the end of a stream")
+    } else if tick == Need::Never && filter.tick_period().is_some() {
+        Some("ticks")
+    } else {
+        None
+    }
+}
 
-impl<F: Filter + 'static> RootContext for Root<F> {
+impl<F: Filter> Context for Root<F> {
+    /// Called only in a module with [`weir_model::Callbacks::finish`]. The host waits for what is still in flight.
+    fn on_done(&mut self) -> bool {
+        match self.core.as_ref().map(|core| core.try_borrow_mut()) {
+            Some(Ok(mut core)) => core.finish(),
+            _ => true,
+        }
+    }
+}
+
+impl<F: Filter> RootContext for Root<F> {
     fn on_vm_start(&mut self, _: usize) -> bool {
         true
     }
@@ -66,10 +95,10 @@ impl<F: Filter + 'static> RootContext for Root<F> {
                     log::warn!("weir: {warning}");
                 }
                 if !filter.demand(Phase::Response).idle && !abi::module_sees_responses() {
-                    log::warn!("weir: {BLIND}");
+                    log::warn!("weir: {NO_RESPONSE_CALLBACK}");
                 }
                 self.retire();
-                self.core = Some(Rc::new(RefCell::new(Core::new(filter))));
+                self.core = Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, me.clone()))));
                 true
             }
             Err(problems) => {

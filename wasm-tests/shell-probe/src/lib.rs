@@ -2,19 +2,20 @@
 //! to cores: facts of every phase, callouts and their answers, effects, cells, ticks, and configurations.
 //!
 //! The plugin configuration is a text: the first word names the configuration, `attributes` has every attribute logged in
-//! every phase, `early` asks for the duration before it is known, `ticks` for ticks; `refuse` is refused with two problems.
+//! every phase, `early` asks for the duration before it is known, `ticks` for ticks, `calls=CLUSTER` for a callout with the
+//! first tick, `flush=CLUSTER` for one at the end of the configuration; `refuse` is refused with two problems.
 //! The header `x-do` of a request is its plan (see [`plan`]), `x-name` its name in the log.
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
 mod plan;
 mod show;
 
-use plan::Plan;
-use std::collections::BTreeSet;
+use plan::{Plan, Step};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use weir_model::{
-    Answer, Attribute, CellError, Demand, Expect, Facts, Filter, HeaderEdit, Io, Level, MetricKind, Node, Phase,
-    Problem, Problems, Verdict, Warning,
+    Answer, Attribute, CallId, Callbacks, CellError, Demand, Edits, Expect, Facts, Filter, HeaderEdit, Io, Level,
+    MetricKind, Need, Node, Phase, Problem, Problems, Resumption, Verdict, Warning,
 };
 
 weir_shell::module!(Probe);
@@ -36,6 +37,14 @@ pub struct Probe {
     end: Demand,
     /// The metrics are defined.
     defined: bool,
+    /// Whom the first tick calls.
+    tick_calls: Option<String>,
+    /// Whom the end of the configuration calls.
+    flush_calls: Option<String>,
+    /// What was answered to callouts that streams wait for, until those streams have been resumed.
+    answers: BTreeMap<CallId, (String, usize)>,
+    /// The callout that several streams wait for.
+    shared: Option<CallId>,
 }
 
 /// One stream.
@@ -43,6 +52,8 @@ pub struct Probe {
 pub struct Stream {
     name: String,
     plan: Plan,
+    /// The callout it waits for.
+    call: Option<CallId>,
 }
 
 /// What the cell says to everything that can be done to it.
@@ -77,7 +88,57 @@ impl Probe {
     }
 }
 
+impl Probe {
+    /// Does the next step of a stream's plan.
+    fn step(&mut self, stream: &mut Stream, io: &mut Io<'_>) -> Verdict {
+        let call = match stream.plan.next() {
+            Step::Call(callout) => io.effects.call(callout),
+            Step::Shared(callout) => *self.shared.get_or_insert_with(|| io.effects.call(callout)),
+            Step::Ended => CallId { owner: 0, number: u64::MAX },
+            Step::Reply(reply) => return Verdict::Reply(reply),
+            Step::Trap => trap(),
+            Step::Continue => return Verdict::Continue,
+        };
+        self.answers.entry(call).or_default().1 += 1;
+        stream.call = Some(call);
+        Verdict::Await(call)
+    }
+
+    /// The answer to what a stream waited for, which is forgotten with the last such stream.
+    fn take_answer(&mut self, stream: &mut Stream) -> Option<String> {
+        let call = stream.call.take()?;
+        let (line, waiting) = self.answers.get_mut(&call)?;
+        let line = line.clone();
+        *waiting -= 1;
+        if *waiting == 0 {
+            self.answers.remove(&call);
+        }
+        Some(line)
+    }
+}
+
+/// Ends the VM.
+fn trap() -> ! {
+    #[cfg(target_arch = "wasm32")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_arch = "wasm32"))]
+    std::process::abort();
+}
+
+/// The word of a configuration that begins so.
+fn option(words: &[&str], name: &str) -> Option<String> {
+    words.iter().find_map(|word| word.strip_prefix(name)).map(str::to_owned)
+}
+
 impl Filter for Probe {
+    const CALLBACKS: Callbacks = Callbacks {
+        response: Need::Always,
+        end: Need::Always,
+        tick: Need::Always,
+        calls: Need::Always,
+        finish: Need::Always,
+    };
+
     type Stream = Stream;
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
@@ -103,6 +164,10 @@ impl Filter for Probe {
             response: Demand { response_headers: true, ..known },
             end: Demand { request_headers: true, response_headers: true, response_trailers: true, ..all },
             defined: false,
+            tick_calls: option(&words, "calls="),
+            flush_calls: option(&words, "flush="),
+            answers: BTreeMap::new(),
+            shared: None,
         })
     }
 
@@ -122,7 +187,7 @@ impl Filter for Probe {
         self.ticks.map(|_| Duration::from_millis(500))
     }
 
-    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         let header =
             |name: &[u8]| String::from_utf8_lossy(facts.request_headers.first(name).unwrap_or(b"")).into_owned();
         stream.name = header(b"x-name");
@@ -139,25 +204,45 @@ impl Filter for Probe {
         io.effects.add(0, 1);
         io.effects.record(1, 7);
         io.effects.record(2, 42);
-        io.effects.filter_state.push(("weir.policy", self.name.clone().into_bytes()));
-        io.effects.request_headers.extend([
+        edits.filter_state.push(("weir.policy", self.name.clone().into_bytes()));
+        edits.request_headers.extend([
             HeaderEdit::Add(b"x-added".to_vec(), b"\xff\x80".to_vec()),
             HeaderEdit::Replace(b"x-replaced".to_vec(), b"new".to_vec()),
             HeaderEdit::Remove(b"x-removed".to_vec()),
         ]);
-        stream.plan.next_verdict()
+        self.step(stream, io)
     }
 
-    fn answer(&mut self, stream: &mut Stream, answer: Answer<'_>, io: &mut Io<'_>) -> Verdict {
+    fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
         let line = show::answer(&answer);
-        io.effects.log(Level::Info, format!("shell {} {} answer: {line}", self.name, stream.name));
-        io.effects.request_headers.push(HeaderEdit::Replace(b"x-answered".to_vec(), line.into_bytes()));
-        stream.plan.next_verdict()
+        io.effects.log(Level::Info, format!("shell {} called: {line}", self.name));
+        if self.shared == Some(id) {
+            self.shared = None;
+        }
+        if let Some((answer, _)) = self.answers.get_mut(&id) {
+            *answer = line;
+        }
     }
 
-    fn response(&mut self, stream: &mut Stream, facts: &Facts<'_>, io: &mut Io<'_>) {
+    fn resume(&mut self, stream: &mut Stream, why: Resumption, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        let answer = self.take_answer(stream).unwrap_or_default();
+        let line = match why {
+            Resumption::Answered(_) => answer,
+            Resumption::TooManyWaiting(_) => "too many wait".to_owned(),
+        };
+        io.effects.log(Level::Info, format!("shell {} {} answer: {line}", self.name, stream.name));
+        edits.request_headers.push(HeaderEdit::Replace(b"x-answered".to_vec(), line.into_bytes()));
+        self.step(stream, io)
+    }
+
+    fn gone(&mut self, stream: &mut Stream, io: &mut Io<'_>) {
+        self.take_answer(stream);
+        io.effects.log(Level::Info, format!("shell {} {} gone, {} left", self.name, stream.name, self.answers.len()));
+    }
+
+    fn response(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) {
         self.log(io, &stream.name, Phase::Response, facts);
-        io.effects.response_headers.extend([
+        edits.response_headers.extend([
             HeaderEdit::Add(b"x-response".to_vec(), self.name.clone().into_bytes()),
             HeaderEdit::Replace(b"x-upstream".to_vec(), b"replaced".to_vec()),
             HeaderEdit::Remove(b"x-hidden".to_vec()),
@@ -173,6 +258,16 @@ impl Filter for Probe {
         *ticks += 1;
         if *ticks <= TICKS_SHOWN {
             io.effects.log(Level::Info, format!("shell {} tick {ticks}", self.name));
+        }
+        if let Some(cluster) = self.tick_calls.take() {
+            io.effects.call(plan::http(&cluster, b"/tick", 5_000));
+        }
+    }
+
+    fn finish(&mut self, io: &mut Io<'_>) {
+        io.effects.log(Level::Info, format!("shell {} finish, {} left", self.name, self.answers.len()));
+        if let Some(cluster) = self.flush_calls.take() {
+            io.effects.call(plan::http(&cluster, b"/flush", 5_000));
         }
     }
 }

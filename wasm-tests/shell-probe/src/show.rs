@@ -1,6 +1,9 @@
 //! How facts and answers read in the log.
 
-use weir_model::{Answer, Attribute, Attributes, Facts};
+use weir_model::{Answer, Attribute, Attributes, CallFailure, Facts};
+
+/// From how many bytes on a body is shown as its length.
+const LONG: usize = 1000;
 
 /// The filter state that the probe itself sets.
 pub(crate) fn filter_state() -> Attribute {
@@ -53,9 +56,17 @@ pub(crate) fn answer(answer: &Answer<'_>) -> String {
     match answer {
         Answer::Http { headers, body } => {
             let status = headers.first(b":status").map(String::from_utf8_lossy).unwrap_or_default();
-            format!("http {status} with {}", String::from_utf8_lossy(body))
+            match body.len() {
+                long @ LONG.. => format!("http {status} with {long} bytes"),
+                _ => format!("http {status} with {}", String::from_utf8_lossy(body)),
+            }
         }
         Answer::Grpc { message } => format!("grpc with {message:?}"),
-        Answer::Failed { grpc_status } => format!("failed with {grpc_status}"),
+        Answer::TooLarge { bytes } => format!("too large with {bytes}"),
+        Answer::Failed(CallFailure::Status(status)) => format!("failed with {status}"),
+        // No status.
+        Answer::Failed(CallFailure::NotSent | CallFailure::Reset | CallFailure::Unreadable) => {
+            "failed with 0".to_owned()
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_model::{Attributes, Effects, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue};
+use weir_model::{Attributes, Edits, Effects, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue};
 
 fn node() -> Node {
     let labels: Struct = [("app".to_owned(), StructValue::Text("cart".to_owned()))].into();
@@ -46,14 +46,14 @@ fn run(policy: &mut Policy, headers: &[(&str, &str)], attributes: &Attributes) -
         response_trailers: Headers::default(),
         attributes,
     };
-    let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
+    let (mut cells, mut effects, mut edits) = (MemoryCells::default(), Effects::default(), Edits::default());
     let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
-    let verdict = policy.request(&mut (), &facts, &mut io);
+    let verdict = policy.request(&mut (), &facts, &mut edits, &mut io);
     let names = effects.metrics.iter().filter_map(|op| match op {
         MetricOp::Define { name, .. } => Some(name.replace(";.;", " ").replace("=.=", "=")),
         _ => None,
     });
-    let text = effects.filter_state.first().map(|(_, text)| String::from_utf8_lossy(text).into_owned());
+    let text = edits.filter_state.first().map(|(_, text)| String::from_utf8_lossy(text).into_owned());
     (verdict, names.collect(), text.unwrap_or_default())
 }
 

@@ -4,7 +4,7 @@ use crate::testing::Rows;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Mode, read_document};
 use weir_model::{
-    Attribute, Attributes, Effects, Facts, Filter, HeaderEdit, Headers, Io, MemoryCells, MetricOp, Node, Now,
+    Attribute, Attributes, Edits, Effects, Facts, Filter, HeaderEdit, Headers, Io, MemoryCells, MetricOp, Node, Now,
     PairsBuilder, Phase, Reply, Verdict,
 };
 
@@ -29,6 +29,7 @@ struct Seen {
     verdict: Verdict,
     stream: Stream,
     effects: Effects,
+    edits: Edits,
 }
 
 impl Seen {
@@ -44,7 +45,7 @@ impl Seen {
     }
 
     fn record(&self) -> Option<String> {
-        let (_, text) = self.effects.filter_state.first()?;
+        let (_, text) = self.edits.filter_state.first()?;
         Some(String::from_utf8(text.clone()).unwrap())
     }
 }
@@ -60,10 +61,10 @@ fn ask(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str, now: Now) ->
         response_trailers: Headers::default(),
         attributes: &attributes,
     };
-    let mut effects = Effects::default();
+    let (mut effects, mut edits) = (Effects::default(), Edits::default());
     let mut stream = Stream::default();
-    let verdict = filter.request(&mut stream, &facts, &mut Io { now, cells, effects: &mut effects });
-    Seen { verdict, stream, effects }
+    let verdict = filter.request(&mut stream, &facts, &mut edits, &mut Io { now, cells, effects: &mut effects });
+    Seen { verdict, stream, effects, edits }
 }
 
 const PER_USER: &str = r#"{
@@ -116,15 +117,15 @@ fn a_passing_request_gets_the_headers_on_its_response() {
     let facts =
         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
     let mut io = Io { now: at(0), cells: &mut cells, effects: &mut seen.effects };
-    filter.response(&mut seen.stream, &facts, &mut io);
-    filter.response(&mut seen.stream, &facts, &mut io);
+    filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
+    filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
     let add = |name: &str, value: &str| HeaderEdit::Add(name.into(), value.into());
     let expected = [
         add("x-ratelimit-limit", "2, 2;w=60;name=\"per user\""),
         add("x-ratelimit-remaining", "1"),
         add("x-ratelimit-reset", "60"),
     ];
-    assert_eq!(seen.effects.response_headers, expected);
+    assert_eq!(seen.edits.response_headers, expected);
 }
 
 #[test]

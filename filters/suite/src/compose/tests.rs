@@ -4,7 +4,9 @@ use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Mode};
-use weir_model::{Attribute, Callout, CalloutTarget, Effects, Level, MemoryCells, MetricOp, Now, Reply, Warning};
+use weir_model::{
+    Attribute, CallFailure, Callout, Effects, HttpCallout, Level, MemoryCells, MetricOp, Need, Now, Reply,
+};
 
 /// A part that logs its calls and counts one on series 0. `verdicts` holds its answers to the request and to callouts:
 /// `c`ontinue, `r`eply, `a`wait.
@@ -20,15 +22,10 @@ impl Toy {
         Self { verdicts: verdicts.to_owned(), demands: Default::default(), period: None }
     }
 
-    fn verdict(&mut self) -> Verdict {
+    fn verdict(&mut self, io: &mut Io<'_>) -> Verdict {
         match self.verdicts.remove(0) {
             'r' => Verdict::Reply(Box::new(Reply { status: 403, ..Reply::default() })),
-            'a' => Verdict::Await(Box::new(Callout {
-                target: CalloutTarget::Http { cluster: "c".to_owned() },
-                headers: Vec::new(),
-                body: Vec::new(),
-                timeout_millis: 1,
-            })),
+            'a' => Verdict::Await(io.effects.call(Callout::Http(HttpCallout::default()))),
             _ => Verdict::Continue,
         }
     }
@@ -43,6 +40,7 @@ impl Toy {
 }
 
 impl Filter for Toy {
+    const CALLBACKS: Callbacks = Callbacks { calls: Need::Always, ..Callbacks::NONE };
     type Stream = u32;
     fn compile(_document: &[u8], _node: &Node) -> Result<Self, Problems> {
         Ok(Self::new("c"))
@@ -57,18 +55,28 @@ impl Filter for Toy {
     fn tick_period(&self) -> Option<Duration> {
         self.period
     }
-    fn request(&mut self, stream: &mut u32, facts: &Facts<'_>, io: &mut Io<'_>) -> Verdict {
+    fn request(&mut self, stream: &mut u32, facts: &Facts<'_>, _edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         *stream += 1;
         assert_eq!(*stream, 1, "a request is asked about once");
         self.tell("request", Some(facts), io);
-        self.verdict()
+        self.verdict(io)
     }
-    fn answer(&mut self, stream: &mut u32, _answer: Answer<'_>, io: &mut Io<'_>) -> Verdict {
+    fn called(&mut self, id: CallId, _answer: Answer<'_>, io: &mut Io<'_>) {
+        assert_eq!(io.effects.owner, id.owner);
+        self.tell("called", None, io);
+    }
+    fn gone(&mut self, _stream: &mut u32, io: &mut Io<'_>) {
+        self.tell("gone", None, io);
+    }
+    fn finish(&mut self, io: &mut Io<'_>) {
+        self.tell("finish", None, io);
+    }
+    fn resume(&mut self, stream: &mut u32, _why: Resumption, _edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         assert_eq!(*stream, 1, "answers go to the part that asked");
-        self.tell("answer", None, io);
-        self.verdict()
+        self.tell("resume", None, io);
+        self.verdict(io)
     }
-    fn response(&mut self, _stream: &mut u32, facts: &Facts<'_>, io: &mut Io<'_>) {
+    fn response(&mut self, _stream: &mut u32, facts: &Facts<'_>, _edits: &mut Edits, io: &mut Io<'_>) {
         self.tell("response", Some(facts), io);
     }
     fn end(&mut self, _stream: &mut u32, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
@@ -110,12 +118,13 @@ fn run(toys: &mut Toys, answers: usize) -> (Vec<String>, Verdict) {
         attributes: &none,
     };
     let facts = Facts { request_headers: Headers::new(&headers), attributes: &attributes, ..empty };
-    let mut verdict = toys.request(&mut stream, &facts, &mut io);
+    let mut verdict = toys.request(&mut stream, &facts, &mut Edits::default(), &mut io);
     for _ in 0..answers {
-        assert!(matches!(verdict, Verdict::Await(_)));
-        verdict = toys.answer(&mut stream, Answer::Failed { grpc_status: 0 }, &mut io);
+        let Verdict::Await(id) = verdict else { panic!("{verdict:?}") };
+        toys.called(id, Answer::Failed(CallFailure::NotSent), &mut io);
+        verdict = toys.resume(&mut stream, Resumption::Answered(id), &mut Edits::default(), &mut io);
     }
-    toys.response(&mut stream, &empty, &mut io);
+    toys.response(&mut stream, &empty, &mut Edits::default(), &mut io);
     toys.end(&mut stream, Phase::End, &empty, &mut io);
     for (op, (_, line)) in effects.metrics.iter().zip(&effects.logs) {
         let MetricOp::Add { owner, .. } = op else { panic!("only counts") };
@@ -135,10 +144,34 @@ fn the_order_of_calls_in_every_course_of_a_stream() {
         ("c", "c", 0, &[policy, limit, telemetry], &ALL_ENDS, 'c'),
         ("r", "", 0, &[policy, telemetry], &UNLIMITED, 'r'),
         ("c", "r", 0, &[policy, limit, telemetry], &ALL_ENDS, 'r'),
-        ("ac", "c", 1, &[policy, telemetry, "0 answer 0", limit], &ALL_ENDS, 'c'),
-        ("ar", "", 1, &[policy, telemetry, "0 answer 0"], &UNLIMITED, 'r'),
-        ("aac", "ac", 3, &[policy, telemetry, "0 answer 0", "0 answer 0", limit, "1 answer 0"], &ALL_ENDS, 'c'),
-        ("c", "aar", 2, &[policy, limit, telemetry, "1 answer 0", "1 answer 0"], &ALL_ENDS, 'r'),
+        ("ac", "c", 1, &[policy, telemetry, "0 called 0", "0 resume 0", limit], &ALL_ENDS, 'c'),
+        ("ar", "", 1, &[policy, telemetry, "0 called 0", "0 resume 0"], &UNLIMITED, 'r'),
+        (
+            "aac",
+            "ac",
+            3,
+            &[
+                policy,
+                telemetry,
+                "0 called 0",
+                "0 resume 0",
+                "0 called 0",
+                "0 resume 0",
+                limit,
+                "1 called 0",
+                "1 resume 0",
+            ],
+            &ALL_ENDS,
+            'c',
+        ),
+        (
+            "c",
+            "aar",
+            2,
+            &[policy, limit, telemetry, "1 called 0", "1 resume 0", "1 called 0", "1 resume 0"],
+            &ALL_ENDS,
+            'r',
+        ),
         ("a", "", 0, &[policy, telemetry], &UNLIMITED, 'a'),
     ];
     for (first, second, answers, calls, ends, last) in courses {
@@ -155,15 +188,41 @@ fn the_order_of_calls_in_every_course_of_a_stream() {
 }
 
 #[test]
-fn an_idle_part_is_not_called_and_an_answer_nobody_waits_for_changes_nothing() {
+fn an_idle_part_is_not_called_and_a_stream_that_does_not_wait_goes_on() {
     let mut parts = toys("c", "c");
     parts.policy.as_mut().unwrap().demands = std::array::from_fn(|_| Demand::idle());
     let (lines, _) = run(&mut Composed::new(parts.policy, parts.rate_limit, None::<Toy>), 0);
     assert_eq!(lines, ["1 request host-2", "1 response 0", "1 End 0"]);
     let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
     let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
-    let late = toys("c", "c").answer(&mut Stream::default(), Answer::Failed { grpc_status: 0 }, &mut io);
+    let why = Resumption::Answered(CallId { owner: 0, number: 1 });
+    let late = toys("c", "c").resume(&mut Stream::default(), why, &mut Edits::default(), &mut io);
+    toys("c", "c").gone(&mut Stream::default(), &mut io);
     assert_eq!((late, effects.logs.len()), (Verdict::Continue, 0));
+}
+
+#[test]
+fn a_stream_that_leaves_is_gone_for_the_part_it_waited_for_and_each_part_finishes() {
+    let bytes = PairsBuilder::default().finish();
+    let attributes = Attributes::default();
+    let facts = Facts {
+        request_headers: Headers::new(&bytes),
+        response_headers: Headers::default(),
+        response_trailers: Headers::default(),
+        attributes: &attributes,
+    };
+    for (policy, rate_limit, gone) in [("a", "", "0 gone 0"), ("c", "a", "1 gone 0")] {
+        let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
+        let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+        let (mut parts, mut stream) = (toys(policy, rate_limit), Stream::default());
+        parts.request(&mut stream, &facts, &mut Edits::default(), &mut io);
+        io.effects.logs.clear();
+        parts.gone(&mut stream, &mut io);
+        parts.gone(&mut stream, &mut io);
+        parts.finish(&mut io);
+        let lines: Vec<&str> = effects.logs.iter().map(|(_, line)| line.as_str()).collect();
+        assert_eq!(lines, [gone, "0 finish 0", "1 finish 0", "2 finish 0"]);
+    }
 }
 
 #[test]

@@ -192,7 +192,7 @@ impl Rows {
             let Offered::Row(at, _) = of else { continue };
             let row = usize::try_from(*at).ok().and_then(|at| rows.get(at));
             let took = if series == last { spent.slowest } else { each };
-            if let Some(row) = row.filter(|_| defined.contains(series)) {
+            if let Some(row) = row.filter(|row| row.is_charged() && defined.contains(series)) {
                 queue.charge(row.account(), took);
             }
         }

@@ -15,11 +15,11 @@ fn values(values: &[&[u8]]) -> Box<[u8]> {
     pairs.finish().into()
 }
 
-/// Decodes and learns, as a safe evaluation does.
-fn learn(list: &mut List, given: &[&[u8]]) -> bool {
+/// Decodes and notes presence, as a guarded evaluation does.
+fn observe(list: &mut List, given: &[&[u8]]) -> bool {
     let mut out = Attributes::default();
     let inbound = list.take(values(given), &mut out).expect("a list of that length");
-    list.learn(inbound, &out)
+    list.note_presence(inbound, &out)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn every_element_is_guarded_and_booleans_are_numbers() {
         list.expression(false),
         format!("(has(connection.tls_version)?[{others},connection.mtls?1:0,{san}]:[{others}])")
     );
-    assert_eq!(list.expression(true), list.expression(false), "nothing has been learnt");
+    assert_eq!(list.expression(true), list.expression(false), "no stream has been seen");
 }
 
 #[test]
@@ -153,27 +153,27 @@ fn what_was_always_there_loses_its_guard_until_it_is_absent_once() {
     let attributes = [Attribute::PeerUriSan, Attribute::ResponseCode, Attribute::UpstreamAddress];
     let mut list = list(&attributes, &[], &[]);
     let code = 200i64.to_le_bytes();
-    assert!(!learn(&mut list, &[b"spiffe://a", &code, b"\0"]), "the first stream loses nothing");
+    assert!(!observe(&mut list, &[b"spiffe://a", &code, b"\0"]), "the first stream loses nothing");
     let guarded = list.expression(false);
     let address = "has(upstream.address)?upstream.address:false";
     assert_eq!(list.expression(true), format!("[connection.uri_san_peer_certificate,response.code,{address}]"));
-    assert!(learn(&mut list, &[b"\0", &code, b"1.2.3.4:5"]));
-    assert!(!learn(&mut list, &[b"\0", &code, b"1.2.3.4:5"]), "it is lost once");
+    assert!(observe(&mut list, &[b"\0", &code, b"1.2.3.4:5"]));
+    assert!(!observe(&mut list, &[b"\0", &code, b"1.2.3.4:5"]), "it is lost once");
     let san = "has(connection.uri_san_peer_certificate)?connection.uri_san_peer_certificate:false";
     let expected = format!("[{san},response.code,{address}]");
     assert_eq!(list.expression(true), expected);
     for _ in 0..100 {
-        learn(&mut list, &[b"spiffe://a", &code, b"1.2.3.4:5"]);
+        observe(&mut list, &[b"spiffe://a", &code, b"1.2.3.4:5"]);
     }
     assert_eq!(list.expression(true), expected, "once absent, guarded for good");
     assert_eq!(list.expression(false), guarded);
 }
 
 #[test]
-fn each_direction_learns_for_itself() {
+fn each_direction_observes_for_itself() {
     let mut list = list(&[Attribute::ResponseCode], &[Attribute::PeerUriSan], &[Attribute::UpstreamAddress]);
     let code = 200i64.to_le_bytes();
-    learn(&mut list, &[b"spiffe://a", &code]);
+    observe(&mut list, &[b"spiffe://a", &code]);
     assert_eq!(
         list.expression(true),
         "xds.listener_direction==1?[connection.uri_san_peer_certificate,response.code]:\
@@ -202,11 +202,11 @@ fn what_needs_tls_is_asked_under_one_guard_until_all_streams_have_it() {
     let [inbound, outbound] = [side("", "connection"), side("0,", "upstream")];
     assert_eq!(list.expression(false), format!("xds.listener_direction==1?{inbound}:{outbound}"));
 
-    learn(&mut list, &[&flags, b"spiffe://a", b"spiffe://b"]);
-    learn(&mut list, &[&zero, &flags]);
+    observe(&mut list, &[&flags, b"spiffe://a", b"spiffe://b"]);
+    observe(&mut list, &[&zero, &flags]);
     let bare = format!("[response.flags,{}]", sans("connection", false));
     assert_eq!(list.expression(true), format!("xds.listener_direction==1?{bare}:{outbound}"));
-    learn(&mut list, &[&flags]);
+    observe(&mut list, &[&flags]);
     assert_eq!(list.expression(true), list.expression(false));
 }
 

@@ -5,7 +5,7 @@ use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{
-    Attribute, Attributes, Effects, Facts, Filter, Headers, Io, MemoryCells, PairsBuilder, Phase, Verdict,
+    Attribute, Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, PairsBuilder, Phase, Verdict,
 };
 
 #[test]
@@ -50,7 +50,7 @@ fn path_parameters_are_left_out_where_the_document_says_so() {
         };
         let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
         let mut io = Io { now: at(0), cells: &mut cells, effects: &mut effects };
-        let verdict = filter.request(&mut Stream::default(), &facts, &mut io);
+        let verdict = filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         table.check(format!("{field} {path}"), verdict != Verdict::Continue, limited);
     }
 }
@@ -90,7 +90,7 @@ fn hostile_bytes_do_no_harm() {
             };
             let mut effects = Effects::default();
             let mut io = Io { now: at(0), cells: &mut cells, effects: &mut effects };
-            filter.request(&mut Stream::default(), &facts, &mut io);
+            filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         }
     }
     assert!(cells.keys().all(|name| name.is_ascii() && name.len() < 64));

@@ -1,0 +1,170 @@
+//! Callouts: sending them, and finding who asked when the answer comes.
+//!
+//! Envoy runs every callout on the root context and names it by a token. This file keeps the tokens in flight, each with
+//! the core that asked, whatever becomes of the stream whose request caused it. The callbacks of answers are exported here
+//! in place of the SDK's, which panic on tokens they do not know and drop the answer of a stream that is gone. A token
+//! that is not in flight is left alone: Envoy closes a gRPC call that failed inside the hostcall with a token that the
+//! module never saw.
+
+use crate::abi::{self, Buffer, Map};
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use weir_model::{
+    ANSWER_LIMIT, Answer, CallFailure, CallId, Callout, GrpcCallout, GrpcTarget, Headers, HttpCallout, PairsBuilder,
+};
+
+/// The most pairs that Envoy reads from a module; it takes a longer header map for an empty one.
+const PAIRS: usize = 1024;
+/// The most bytes of them.
+const PAIRS_BYTES: usize = 1 << 20;
+
+/// What takes the answers of callouts: a core.
+pub(crate) trait Caller {
+    /// Takes the answer of a callout. `root` is the root context that the host calls.
+    fn answered(&self, root: u32, id: CallId, answer: Answer<'_>);
+}
+
+/// The host's name of a callout. HTTP and gRPC number together, but only Envoy promises so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Http(u32),
+    Grpc(u32),
+}
+
+struct InFlight {
+    token: Token,
+    id: CallId,
+    caller: Weak<dyn Caller>,
+}
+
+thread_local! {
+    /// Bounded by what every core may have in flight.
+    static IN_FLIGHT: RefCell<Vec<InFlight>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes that `caller` waits for the answer with this token.
+pub(crate) fn register(token: Token, id: CallId, caller: Weak<dyn Caller>) {
+    IN_FLIGHT.with(|calls| {
+        if let Ok(mut calls) = calls.try_borrow_mut() {
+            calls.push(InFlight { token, id, caller });
+        }
+    });
+}
+
+/// Forgets the callouts of callers that are gone: the host cancels them with their root context.
+pub(crate) fn forget_dead() {
+    IN_FLIGHT.with(|calls| {
+        if let Ok(mut calls) = calls.try_borrow_mut() {
+            calls.retain(|call| call.caller.strong_count() > 0);
+        }
+    });
+}
+
+/// Ends a token. `None` if it is not in flight or its caller is gone.
+fn take(token: Token) -> Option<(CallId, Rc<dyn Caller>)> {
+    IN_FLIGHT.with(|calls| {
+        let mut calls = calls.try_borrow_mut().ok()?;
+        let at = calls.iter().position(|call| call.token == token)?;
+        let InFlight { id, caller, .. } = calls.swap_remove(at);
+        Some((id, caller.upgrade()?))
+    })
+}
+
+/// Sends a callout. `None` where it was not sent; then the host gives no answer.
+pub(crate) fn send(callout: &Callout) -> Option<Token> {
+    match callout {
+        Callout::Http(HttpCallout { cluster, headers, body, timeout_millis }) => {
+            let headers = pairs(headers)?;
+            abi::http_call(cluster, &headers, body, timeout(*timeout_millis)).ok().map(Token::Http)
+        }
+        Callout::Grpc(GrpcCallout { target, service, method, message }) => {
+            let GrpcTarget { cluster, authority, initial_metadata, timeout_millis } = target;
+            let named = is_path_part(service) && is_path_part(method) && !cluster.is_empty();
+            if !named || !is_value(cluster.as_bytes()) || !is_value(authority.as_bytes()) {
+                return None;
+            }
+            let target = weir_proto::encode_grpc_service(cluster, authority);
+            let metadata = pairs(initial_metadata)?;
+            abi::grpc_call(&target, service, method, &metadata, message, timeout(*timeout_millis)).ok().map(Token::Grpc)
+        }
+    }
+}
+
+/// Envoy reads a timeout as a signed number and 0 as none.
+fn timeout(millis: u32) -> u32 {
+    millis.clamp(1, i32::MAX.unsigned_abs())
+}
+
+/// A header map in the pairs encoding; `None` where Envoy would read another one or could not send it.
+fn pairs(headers: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
+    if headers.len() > PAIRS || !headers.iter().all(|(name, value)| is_name(name) && is_value(value)) {
+        return None;
+    }
+    let mut pairs = PairsBuilder::default();
+    for (name, value) in headers {
+        pairs.push(name, value);
+    }
+    let pairs = if headers.is_empty() { Vec::new() } else { pairs.finish() };
+    (pairs.len() <= PAIRS_BYTES).then_some(pairs)
+}
+
+/// A token of RFC 9110, section 5.6.2, or a pseudo-header.
+fn is_name(name: &[u8]) -> bool {
+    let token = name.strip_prefix(b":").unwrap_or(name);
+    !token.is_empty() && token.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+/// Any bytes but those that would end the header.
+fn is_value(value: &[u8]) -> bool {
+    !value.iter().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
+}
+
+/// What may stand between the slashes of a gRPC path.
+fn is_path_part(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
+}
+
+/// The link step exports it as `proxy_on_http_call_response`. No headers mean a reset.
+#[unsafe(no_mangle)]
+pub extern "C" fn weir_on_http_call_response(root: u32, token: u32, headers: usize, body: usize, _trailers: usize) {
+    let Some((id, caller)) = take(Token::Http(token)) else { return };
+    let answer = if headers == 0 {
+        Err(Answer::Failed(CallFailure::Reset))
+    } else if body > ANSWER_LIMIT {
+        Err(Answer::TooLarge { bytes: body })
+    } else {
+        let parts = abi::header_map(Map::CalloutHeaders).and_then(|headers| {
+            Ok((headers, if body > 0 { abi::buffer(Buffer::CalloutBody, body)? } else { Box::default() }))
+        });
+        parts.map_err(|_| Answer::Failed(CallFailure::Unreadable))
+    };
+    match &answer {
+        Ok((headers, body)) => caller.answered(root, id, Answer::Http { headers: Headers::new(headers), body }),
+        Err(failed) => caller.answered(root, id, *failed),
+    }
+}
+
+/// The link step exports it as `proxy_on_grpc_receive`. For a unary call it is the end.
+#[unsafe(no_mangle)]
+pub extern "C" fn weir_on_grpc_receive(root: u32, token: u32, size: usize) {
+    let Some((id, caller)) = take(Token::Grpc(token)) else { return };
+    if size > ANSWER_LIMIT {
+        return caller.answered(root, id, Answer::TooLarge { bytes: size });
+    }
+    let message = if size > 0 { abi::buffer(Buffer::GrpcMessage, size) } else { Ok(Box::default()) };
+    match message {
+        Ok(message) => caller.answered(root, id, Answer::Grpc { message: &message }),
+        Err(_) => caller.answered(root, id, Answer::Failed(CallFailure::Unreadable)),
+    }
+}
+
+/// The link step exports it as `proxy_on_grpc_close`. A unary call is closed only if no message came.
+#[unsafe(no_mangle)]
+pub extern "C" fn weir_on_grpc_close(root: u32, token: u32, status: u32) {
+    if let Some((id, caller)) = take(Token::Grpc(token)) {
+        caller.answered(root, id, Answer::Failed(CallFailure::Status(status)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Callouts of a core, and the streams that wait for them.
+
+use super::Core;
+use crate::abi;
+use crate::callout::{self, Caller};
+use crate::drain::drain;
+use std::cell::RefCell;
+use weir_model::{Answer, CallFailure, CallId, Filter, Need, Reply, Resumption, Verdict};
+
+/// How many callouts of one configuration may be in flight in one VM.
+const IN_FLIGHT: usize = 1024;
+/// How often in one callback a core may ask again after callouts that could not be sent, and a stream be decided again.
+const ROUNDS: usize = 8;
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// It goes on.
+    GoesOn,
+    /// It is answered here.
+    Replied(Box<Reply>),
+    /// It is held.
+    Waits(CallId),
+}
+
+impl<F: Filter> Core<F> {
+    /// Whether the module has the callbacks of answers. All code for callouts depends on it, and the compiler drops it.
+    pub(crate) const CALLS: bool = !matches!(F::CALLBACKS.calls, Need::Never);
+
+    /// Does what a verdict and the effects ask for, until it is clear what becomes of the request. The stream's context is
+    /// in effect.
+    pub(crate) fn settle(&mut self, stream: &mut F::Stream, mut verdict: Verdict) -> Settled {
+        for _ in 0..=ROUNDS {
+            self.drain();
+            let id = match verdict {
+                Verdict::Continue => return Settled::GoesOn,
+                Verdict::Reply(reply) => return Settled::Replied(reply),
+                Verdict::Await(id) => id,
+            };
+            if !Self::CALLS || self.effects.calls.iter().any(|(queued, _)| *queued == id) {
+                break;
+            }
+            let why = match self.in_flight.contains(&id) {
+                false => Resumption::Answered(id),
+                true if self.waiting.is_full() => Resumption::TooManyWaiting(id),
+                true => return Settled::Waits(id),
+            };
+            verdict = self.resume(stream, why);
+        }
+        self.drain();
+        let details = "weir_callout_failed".to_owned();
+        Settled::Replied(Box::new(Reply { status: 500, details, ..Reply::default() }))
+    }
+
+    fn resume(&mut self, stream: &mut F::Stream, why: Resumption) -> Verdict {
+        let mut edits = std::mem::take(&mut self.edits);
+        let (filter, mut io) = self.parts();
+        let verdict = filter.resume(stream, why, &mut edits, &mut io);
+        self.edits = edits;
+        verdict
+    }
+
+    /// Keeps the state of a stream that waits.
+    pub(crate) fn hold(&mut self, context: u32, call: CallId, stream: F::Stream) {
+        self.waiting.keep(context, Some(call), stream);
+    }
+
+    /// Takes back the state of a stream that was held. One that still waited has left.
+    pub(crate) fn take_back(&mut self, context: u32) -> Option<F::Stream> {
+        let (mut stream, waited) = self.waiting.take(context)?;
+        if waited {
+            self.gone(&mut stream);
+        }
+        Some(stream)
+    }
+
+    fn gone(&mut self, stream: &mut F::Stream) {
+        let (filter, mut io) = self.parts();
+        filter.gone(stream, &mut io);
+        self.drain();
+    }
+
+    /// Sends the callouts that are asked for. What cannot be sent is answered at once, which may ask for more. What is
+    /// asked for after that many rounds is left for the next callback.
+    pub(super) fn send_calls(&mut self) {
+        for _ in 0..ROUNDS {
+            let calls = std::mem::take(&mut self.effects.calls);
+            if calls.is_empty() {
+                return;
+            }
+            for (id, callout) in calls {
+                let room = self.in_flight.len() < IN_FLIGHT;
+                match if room { callout::send(&callout) } else { None } {
+                    Some(token) => {
+                        self.in_flight.push(id);
+                        callout::register(token, id, self.me.clone());
+                    }
+                    None => self.called(id, Answer::Failed(CallFailure::NotSent)),
+                }
+            }
+            drain(&mut self.effects, &mut self.ids);
+        }
+    }
+
+    fn called(&mut self, id: CallId, answer: Answer<'_>) {
+        self.effects.owner = id.owner;
+        let (filter, mut io) = self.parts();
+        filter.called(id, answer, &mut io);
+    }
+
+    fn take_answer(&mut self, root: u32, id: CallId, answer: Answer<'_>) {
+        self.in_flight.retain(|known| *known != id);
+        self.called(id, answer);
+        self.drain();
+        for (context, mut stream) in self.waiting.take_all(id) {
+            if abi::set_effective_context(context).is_err() {
+                self.gone(&mut stream);
+                self.waiting.keep(context, None, stream);
+                continue;
+            }
+            let verdict = self.resume(&mut stream, Resumption::Answered(id));
+            match self.settle(&mut stream, verdict) {
+                Settled::Waits(call) => self.waiting.keep(context, Some(call), stream),
+                Settled::GoesOn => {
+                    self.waiting.keep(context, None, stream);
+                    if abi::continue_request().is_err() {
+                        abi::log(3, "weir: the host would not continue a request");
+                    }
+                }
+                Settled::Replied(reply) => {
+                    self.waiting.keep(context, None, stream);
+                    crate::stream::send(&reply);
+                }
+            }
+        }
+        // What follows is the root's again; it exists, because the host calls it.
+        let _ = abi::set_effective_context(root);
+        if self.ending && self.in_flight.is_empty() {
+            self.ending = false;
+            if abi::done().is_err() {
+                abi::log(3, "weir: the host would not end a configuration");
+            }
+        }
+    }
+}
+
+impl<F: Filter> Caller for RefCell<Core<F>> {
+    fn answered(&self, root: u32, id: CallId, answer: Answer<'_>) {
+        match self.try_borrow_mut() {
+            Ok(mut core) => core.take_answer(root, id, answer),
+            Err(_) => abi::log(4, "weir: an answer came inside another callback and is lost"),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Streams that wait for callouts.
+//!
+//! The SDK owns a stream's context, and the callback of an answer cannot reach it. So while a stream waits its state lies
+//! here, and it stays until the stream's next callback takes it back. A stream that never waits pays nothing.
+
+use weir_model::CallId;
+
+/// How many streams of one configuration may wait in one VM.
+pub(crate) const LIMIT: usize = 1024;
+
+/// The states of streams that wait, or that have been decided since.
+#[derive(Debug)]
+pub(crate) struct Waiting<S> {
+    streams: Vec<Held<S>>,
+    /// How many of them wait.
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Held<S> {
+    context: u32,
+    /// `None` when the callout has ended and the stream is decided.
+    call: Option<CallId>,
+    state: S,
+}
+
+impl<S> Default for Waiting<S> {
+    fn default() -> Self {
+        Self { streams: Vec::new(), waiting: 0 }
+    }
+}
+
+impl<S> Waiting<S> {
+    /// Whether no further stream may wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting >= LIMIT
+    }
+
+    /// Keeps the state of a stream that waits for `call`, or of one that is decided.
+    pub(crate) fn keep(&mut self, context: u32, call: Option<CallId>, state: S) {
+        self.waiting += usize::from(call.is_some());
+        self.streams.push(Held { context, call, state });
+    }
+
+    /// Takes out the streams that wait for `call`, in the order in which they came.
+    pub(crate) fn take_all(&mut self, call: CallId) -> Vec<(u32, S)> {
+        let mut taken = Vec::new();
+        for held in self.streams.extract_if(.., |held| held.call == Some(call)) {
+            taken.push((held.context, held.state));
+        }
+        self.waiting -= taken.len();
+        taken
+    }
+
+    /// Takes out one stream, and whether it still waited.
+    pub(crate) fn take(&mut self, context: u32) -> Option<(S, bool)> {
+        let at = self.streams.iter().position(|held| held.context == context)?;
+        let Held { call, state, .. } = self.streams.remove(at);
+        self.waiting -= usize::from(call.is_some());
+        Some((state, call.is_some()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
