@@ -167,7 +167,7 @@ fn run_refuses_what_validate_refuses_before_envoy_starts() {
         (&["--requests", "requests.yaml"], 2, "duplicate entry with key \"x-a\""),
         (&["--bootstrap", "twice-bootstrap.yaml"], 1, "duplicate entry with key \"admin\""),
         (&["--bootstrap", "network.yaml"], 1, "the modules are HTTP filters"),
-        (&["--bootstrap", "far.yaml", "--upstream", "127.0.0.1:9"], 2, "has nothing to stand in for"),
+        (&["--bootstrap", "far.yaml", "--upstream", "127.0.0.1:9"], 2, "has nothing to replace"),
     ];
     let mut wrong = Vec::new();
     for (arguments, code, expected) in rows {
