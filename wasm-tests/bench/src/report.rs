@@ -69,13 +69,15 @@ pub(crate) fn write(envoy: &Binary, rows: &[Row]) -> Result<(), String> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let mut page = format!(
         "# Benchmarks\n\n\
-         Written by `make bench` on Envoy {}. Every figure is of the whole Envoy process: one worker, one keep-alive HTTP/1.1\n\
-         connection, one request of four headers that matches the last rule and is never limited, a small direct response.\n\n\
-         - **Instructions** a request, counted by callgrind: the difference between a run of 400 and one of 200 requests, over 200, \
-         after a warm-up of 200. They repeat to within a few hundred.\n\
-         - **Added** is what that is above Envoy without any filter.\n\
-         - **CPU** microseconds a request, all threads, without callgrind: the median of seven interleaved rounds of 2,000 requests, \
-         and the smallest and largest round. It depends on the machine and on what else runs there.\n\
+         Written by `make bench` on Envoy {}. Every figure is of the whole Envoy process: one worker, one\n\
+         keep-alive HTTP/1.1 connection, one request of four headers that matches the last rule and is never\n\
+         limited, a small direct response.\n\n\
+         - **Instructions** a request, counted by callgrind: the difference between a run of 400 and one of\n\
+         \x20\x20200 requests, divided by 200, after a warm-up of 200. They repeat to within a few hundred.\n\
+         - **Added** instructions are those above Envoy without any filter.\n\
+         - **CPU** microseconds a request, all threads, without callgrind: the median of seven interleaved\n\
+         \x20\x20rounds of 2,000 requests, and the smallest and largest round. They depend on the machine and on\n\
+         \x20\x20what else runs there.\n\
          - **Memory**: resident MiB above Envoy without any filter, with two and with eight workers.\n\n\
          ![instructions added per request](benchmarks.svg)\n\n\
          | variant | instructions | added | CPU µs (low - high) | MiB added, 2 / 8 workers |\n\
@@ -105,8 +107,9 @@ fn added(rows: &[Row], name: &str) -> Option<(u64, f64)> {
 /// How far apart instructions and time are in this run.
 fn not_time(rows: &[Row]) -> String {
     let mut text = "\n## Instructions are not time\n\n\
-        Instructions repeat, so they are the budget that a change is held to. They are not what a proxy pays: entering the VM, crossing\n\
-        back with bytes and evaluating CEL take more time per instruction than Envoy's own code. In this run, by the smallest round:\n\n"
+        Instructions repeat, so they are the budget that a change must keep. A proxy pays in time: entering\n\
+        the VM, crossing back with bytes and evaluating CEL take more time per instruction than Envoy's own\n\
+        code. In this run, by the smallest round:\n\n"
         .to_owned();
     for name in [
         "weir policy, 10 rules",
@@ -119,17 +122,19 @@ fn not_time(rows: &[Row]) -> String {
         }
     }
     text.push_str(
-        "\nSo do not read a lower count of instructions as a cheaper filter. The rows `in a sidecar` are what Istio users pay on an inbound\n\
-         listener: the node is an Istio sidecar's, so the listener's direction and the names of route and cluster are read for each request,\n\
-         and filter state is looked for. Traffic with certificates and peer metadata costs more than these rows, which have neither.\n",
+        "\nSo do not read a lower count of instructions as a cheaper filter. The rows `in a sidecar` are what\n\
+         Istio users pay on an inbound listener. There the node is an Istio sidecar's, so each request also\n\
+         reads the listener's direction and the names of route and cluster, and looks for filter state.\n\
+         Traffic with certificates and peer metadata costs more than these rows, which have neither.\n",
     );
     text
 }
 
 const PLAINLY: &str = "\n## Where Envoy's own is cheaper\n\n\
-Any Wasm filter pays for entering the VM and for each crossing that hands bytes back. Envoy's RBAC with a handful of policies, its RBAC\n\
-with a matcher tree of exact paths, its local rate limit without a key and a Lua script that reads two headers are cheaper than the\n\
-filter of ours that does their work. RBAC's list of policies is read one by one, so its cost grows with their number.\n";
+Any Wasm filter pays for entering the VM and for each crossing that hands bytes back. Envoy's RBAC\n\
+with a handful of policies, its RBAC with a matcher tree of exact paths, its local rate limit\n\
+without a key and a Lua script that reads two headers are cheaper than the Weir filter that does\n\
+their work. RBAC reads its list of policies one by one, so its cost grows with their number.\n";
 
 /// A bar for each variant, on a logarithmic scale.
 fn picture(rows: &[Row]) -> String {
