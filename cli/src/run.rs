@@ -88,12 +88,12 @@ fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
         None => ("the built-in bootstrap".to_owned(), BOOTSTRAP.to_owned()),
         Some(path) => (path.display().to_string(), documents::read(path)?),
     };
-    let unusable = |error| Failure::No(format!("`{name}` is not a bootstrap that can be used: {error}"));
+    let unusable = |error| Failure::No(format!("`{name}` is not a usable bootstrap: {error}"));
     let mut bootstrap = Bootstrap::parse(&text).map_err(unusable)?;
     if let Some(path) = &options.config
         && bootstrap.set_configuration(&validate::read(path)?) == 0
     {
-        return Err(Failure::No(format!("`{name}` has no plugin of Weir to give `{}` to", path.display())));
+        return Err(Failure::No(format!("`{name}` has no plugin of Weir that could take `{}`", path.display())));
     }
     accept(&bootstrap, &name, options.config.as_deref())?;
     if let Some(written) = bootstrap.ports() {
@@ -169,7 +169,7 @@ fn place_module(dir: &Path, file: &str) -> Result<String, String> {
         return Ok(file.to_owned());
     }
     let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
-    let bytes = modules::find(name).ok_or_else(|| format!("there is no module `{file}`: make build"))?;
+    let bytes = modules::find(name).ok_or_else(|| format!("the module `{file}` is missing: run `make build`"))?;
     let path = dir.join(name);
     fs::write(&path, bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?;
     Ok(path.display().to_string())

@@ -56,7 +56,7 @@ fn validate_tells_problems_from_warnings() {
             "no section",
             "schema: 1\nname: cart\n".to_owned(),
             0,
-            &["f.yaml: warning: $: nothing is decided", "f.yaml: a valid suite document"],
+            &["f.yaml: warning: $: the document does nothing", "f.yaml: a valid suite document"],
         ),
         ("a key given twice", format!("{DOCUMENT}name: web\n"), 1, &["`f.yaml`: not YAML: ", "duplicate"]),
         (
