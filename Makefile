@@ -181,6 +181,7 @@ fmt: toolchain ## format the code
 
 .PHONY: hooks
 hooks: ## install a pre-commit hook that runs the quick checks
+	@mkdir -p "$$(git rev-parse --git-path hooks)"
 	@install -m 755 scripts/pre-commit "$$(git rev-parse --git-path hooks)/pre-commit"
 	@echo "installed $$(git rev-parse --git-path hooks)/pre-commit"
 

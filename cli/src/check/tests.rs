@@ -334,7 +334,8 @@ fn a_document_that_reads_responses_needs_a_module_that_sees_them() {
     };
     let told: &[&str] =
         &["warning: $.spec.pluginConfig.peerMetadata.readAt: Envoy does not call this module for responses"];
-    let own: &[&str] = &["warning: $.typed_config.config.configuration.value.peerMetadata.readAt: Envoy does not call this module"];
+    let own: &[&str] =
+        &["warning: $.typed_config.config.configuration.value.peerMetadata.readAt: Envoy does not call this module"];
     expect(&[
         ("an image", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "enforce")), told),
         ("a file", envoy("dist/telemetry.wasm", document("response", "shadow")), own),
