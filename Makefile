@@ -1,9 +1,11 @@
-# The only door to the project: `make help` lists what it opens.
+# How the project is built and tested: `make help` lists the targets.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
+# The targets build on each other in the order that they are listed in; cargo uses the cores.
+.NOTPARALLEL:
 
 export CARGO_BUILD_JOBS ?= 2
 ENVOY_VERSION ?= 1.40.0
@@ -30,6 +32,11 @@ help: ## list the targets
 
 # ---------------------------------------------------------------------------------------------------- toolchain
 
+# Tests and lints start with this, so that they run on a fresh Debian machine.
+.PHONY: prepare
+prepare:
+	@scripts/install-tools
+
 .PHONY: toolchain
 toolchain:
 	@command -v rustup >/dev/null || { echo "weir: rustup is missing: see https://rustup.rs" >&2; exit 1; }
@@ -43,7 +50,7 @@ toolchain:
 	  rustup component list --installed | grep -q "^$$component" || rustup component add $$component; done
 
 .PHONY: doctor
-doctor: ## which tools the doors need, which are there, how to get the rest
+doctor: ## list the tools that each target needs, and how to get those that are missing
 	@scripts/doctor
 
 # ------------------------------------------------------------------------------------------------------- build
@@ -60,7 +67,7 @@ modules: toolchain
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$variant.wasm --for $$variant; done
 
 .PHONY: build
-build: modules ## dist/{policy,rate-limit,telemetry,telemetry-response,suite}.wasm and dist/weir
+build: modules ## build the modules and the command line: dist/*.wasm and dist/weir
 	$(call step,the weir command line)
 	@cargo build --locked --release -p weir
 	@install -m 755 $(TARGET)/release/weir dist/weir
@@ -71,29 +78,32 @@ build: modules ## dist/{policy,rate-limit,telemetry,telemetry-response,suite}.wa
 RUN = --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml $(PORT:%=--port %) $(ADMIN_PORT:%=--admin-port %)
 
 .PHONY: run
-run: build ## real Envoy with the suite in front of a built-in upstream; stays up, one line per request
+run: build ## start a real Envoy with the suite and a built-in upstream, send requests, and stay up
 	@dist/weir run $(RUN)
 
 .PHONY: demo
-demo: build ## the same, then exits
+demo: build ## do the same and exit
 	@dist/weir run $(RUN) --exit
 
 # -------------------------------------------------------------------------------------------------------- tests
 
 .PHONY: test
-test: test-unit test-wasm32 test-modules test-worlds budget ## every test that needs no Docker
+test: prepare test-unit test-wasm32 test-modules test-worlds budget ## run every test that needs no Docker
 	$(call step,all tests passed)
 
 .PHONY: test-unit
-test-unit: toolchain
+test-unit: prepare toolchain
 	$(call step,unit tests of every crate)
 	@cargo test --locked $(TESTED) --lib --bins --examples
+	$(call step,examples in the documentation of the pure crates)
+	@cargo test --locked --doc $(addprefix -p weir-,$(notdir $(PURE)))
+	$(call step,conformance and oracles)
 	@cargo test --locked $(TESTED) --test conformance --test oracle --test scale
 
 .PHONY: test-wasm32
-test-wasm32: toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
+test-wasm32: prepare toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 	$(call step,unit tests of the pure crates on wasm32 under node)
-	@command -v node >/dev/null || { echo "weir: node is missing: make doctor" >&2; exit 1; }
+	@command -v node >/dev/null || { echo "weir: node is missing: make doctor says how to get it" >&2; exit 1; }
 	@! grep -rl '#\[test\]' $(addsuffix /src,$(PURE)) --include=*.rs | xargs grep -L 'use wasm_bindgen_test::wasm_bindgen_test as test;' | sed \
 	  's/$$/: its tests do not run on wasm32: import wasm_bindgen_test as test/' | grep . >&2
 	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/bin/wasm-bindgen-test-runner \
@@ -121,40 +131,40 @@ test-worlds: test-modules
 	@cargo test --locked $(TESTED) --test transcript
 
 .PHONY: test-matrix
-test-matrix: test-modules ## the real-Envoy scenarios on every supported Envoy line
+test-matrix: test-modules ## run the real-Envoy scenarios on every supported Envoy line
 	@for version in 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0; do \
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
 	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios --test failures --test roots; done
 
 .PHONY: test-docker
-test-docker: test-modules ## the scenarios with Envoy and its upstream in containers: make test-docker BASE=IMAGE
+test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names the base image
 	@BASE='$(BASE)' wasm-tests/docker/run
 
 .PHONY: soak
-soak: test-modules ## what a victim waits while others make up labels; minutes, on a quiet machine
+soak: test-modules ## measure what a client waits while others make up labels; takes minutes on a quiet machine
 	@cargo test --locked $(TESTED) --test labels --test vouched -- --ignored --nocapture
 
 .PHONY: conformance
 CASES ?= ../shared/cases
-conformance: toolchain ## third-party case files: make conformance CASES=DIR
+conformance: toolchain ## run third-party case files: make conformance CASES=DIR
 	@WEIR_CASES=$(abspath $(CASES)) cargo test --locked -p weir-policy -p weir-rate-limit -p weir-telemetry --tests -- --nocapture
 
 # --------------------------------------------------------------------------------------------------------- cost
 
 .PHONY: bench
-bench: test-modules ## the side-by-side table, written to docs/benchmarks.md
+bench: test-modules ## measure each filter beside Envoy's own and write docs/benchmarks.md
 	@cargo build --locked --release -p weir-bench
 	@$(TARGET)/release/weir-bench --write
 
 .PHONY: budget
-budget: test-modules ## the deterministic cost of every scenario against wasm-tests/budgets.toml
+budget: test-modules ## compare the exact cost of every scenario with wasm-tests/budgets.toml
 	$(call step,budgets)
 	@cargo test --locked $(TESTED) --test budget
 
 # ------------------------------------------------------------------------------------------------------- quality
 
 .PHONY: lint
-lint: toolchain $(TOOLS)/bin/cargo-deny ## rustfmt, clippy, cargo-deny, dead links and paths in documents
+lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, licences, and the documents' links, paths and prose
 	$(call step,formatting)
 	@cargo fmt --all --check
 	$(call step,clippy)
@@ -163,10 +173,17 @@ lint: toolchain $(TOOLS)/bin/cargo-deny ## rustfmt, clippy, cargo-deny, dead lin
 	@$(TOOLS)/bin/cargo-deny --log-level error check bans licenses sources
 	$(call step,documents)
 	@scripts/check-docs
+	@scripts/check-prose
 
 .PHONY: fmt
-fmt: toolchain ## rustfmt
+fmt: toolchain ## format the code
 	@cargo fmt --all
+
+.PHONY: hooks
+hooks: ## install a pre-commit hook that runs the quick checks
+	@mkdir -p "$$(git rev-parse --git-path hooks)"
+	@install -m 755 scripts/pre-commit "$$(git rev-parse --git-path hooks)/pre-commit"
+	@echo "installed $$(git rev-parse --git-path hooks)/pre-commit"
 
 $(TOOLS)/bin/cargo-deny: | toolchain
 	$(call step,cargo-deny $(CARGO_DENY_VERSION))
@@ -177,6 +194,6 @@ $(TOOLS)/bin/wasm-bindgen-test-runner: | toolchain
 	@cargo install --root $(TOOLS) --target-dir $(TARGET)/tools wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
 
 .PHONY: clean
-clean: ## remove what was built; tools and Envoy stay
+clean: ## remove what was built; the tools and Envoy stay
 	@cargo clean
 	@rm -rf dist

@@ -74,7 +74,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     }
     let parts = module.parts(&found.document);
     if module == Module::Suite && parts.is_empty() && found.document.is_object() {
-        let message = "nothing is decided, limited or counted: there is no `policy`, no `rateLimit` and no `telemetry`";
+        let message = "the document does nothing: add `policy`, `rateLimit` or `telemetry`";
         remarks.warning(found.path.as_str(), message);
     }
     if let Some(plugin) = &found.plugin {
@@ -90,11 +90,11 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
 /// Whether Envoy runs the module at all.
 fn loading(plugin: &Plugin, remarks: &mut Remarks) {
     if let Some((path, kind)) = &plugin.not_http {
-        let message = format!("the modules are HTTP filters, and {kind} is none: nothing would be decided");
+        let message = format!("{kind} cannot run the module, which is an HTTP filter: no request would be decided");
         remarks.problem(path.as_str(), message);
     }
     if let Root::Unknown(id) = &plugin.root {
-        remarks.problem(plugin.root_path.as_str(), format!("root id `{id}` is unknown: leave it out, or write `weir`"));
+        remarks.problem(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));
     }
 }
 
@@ -103,7 +103,7 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut 
     let written = &plugin.strategy;
     let [open, closed, reload] = written.words;
     if plugin.two_strategies {
-        remarks.problem(written.path.as_str(), "Envoy refuses `fail_open` beside it: leave `fail_open` out");
+        remarks.problem(written.path.as_str(), "Envoy refuses `failure_policy` beside `fail_open`: remove `fail_open`");
         return;
     }
     let Some(strategy) = written.strategy else {
@@ -119,8 +119,8 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut 
     let shown = written.shown();
     if !parts.iter().any(Part::refuses) && strategy != Strategy::Open {
         let message = format!(
-            "{shown} refuses requests when a VM dies or the module cannot be loaded, and the document refuses none: write \
-             `{open}` as long as it does not"
+            "{shown} refuses requests when a VM dies or the module cannot be loaded, but the document refuses none: write \
+             `{open}` until it does"
         );
         remarks.warning(written.path.as_str(), message);
     }
@@ -133,8 +133,8 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut 
     }
     let until = file.discoveries.iter().find(|discovery| Some(&discovery.name) == plugin.name.as_ref());
     if let Some(discovery) = until.filter(|_| policy) {
-        let message = "requests pass it, and no policy, until the module is loaded and its configuration accepted: leave it \
-                       out with `mode: enforce`";
+        let message = "requests pass without a policy until the module is loaded and its configuration accepted: remove it \
+                       with `mode: enforce`";
         remarks.warning(discovery.path.as_str(), message);
     }
 }
@@ -149,7 +149,7 @@ fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], remarks: &mut R
         let within = part.path.strip_prefix('$').unwrap_or(part.path);
         remarks.warning(
             format!("{}{within}.peerMetadata.readAt", found.path),
-            "this module is not called for responses, so peers stay unknown: load `telemetry-response.wasm` or `suite.wasm`",
+            "Envoy does not call this module for responses, so peers stay unknown: load `telemetry-response.wasm` or `suite.wasm`",
         );
     }
 }
@@ -169,7 +169,7 @@ fn filter_state(
             let within = part.path.strip_prefix('$').unwrap_or(part.path);
             let place = format!("{}{within}.workload.{name}.filterState", found.path);
             let says = format!(
-                "until something does, what it holds is unknown, and policies that ask for it refuse: put \
+                "until one does, its value is unknown, and policies that read it refuse requests: put \
                  `envoy.filters.http.set_filter_state` with `object_key: {key}` before this filter"
             );
             match fate(key, plugin, here) {
@@ -200,12 +200,15 @@ fn path_parameters(found: &Found, parts: &[Part<'_>], file: &Contents, elsewhere
         } else {
             found.path.clone()
         };
-        let says = "leaves path parameters such as `;a=b` out of paths, and paths of this document keep them: write \
-                    `ignorePathParameters: true`, or `/admin;a=b` is another path than `/admin`";
+        let says = "makes Envoy ignore path parameters such as `;a=b`, but this document compares them, so `/admin;a=b` does \
+                    not match `/admin`: write `ignorePathParameters: true`";
         match (field.value, on, off, other) {
             (Some(true), None, Some(option), _) => remarks.warning(
                 place,
-                format!("paths lose their parameters (`;a=b`) here and not in the routes at {}", option.path),
+                format!(
+                    "this document ignores path parameters (`;a=b`) that Envoy compares in the routes at {}",
+                    option.path
+                ),
             ),
             (Some(true), ..) => {}
             (_, Some(option), ..) if found.is_whole() => remarks.problem(place, format!("{} {says}", option.path)),

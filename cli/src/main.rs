@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 success, 1 problems found, 2 usage error.
 
-/// Prints a line to standard output; an error where nobody reads it any more, so that what was started is ended properly.
+/// Prints a line to standard output; if its reader has gone, it is an error, so that Envoy is still stopped properly.
 macro_rules! say {
     ($($words:tt)*) => {{
         let written = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{}\n", format_args!($($words)*)));
@@ -38,9 +38,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a real Envoy with the filters on this machine; one line per request says what was decided and why
+    /// Start a real Envoy with the filters on this machine and print, for each request, what was decided and why
     Run(Run),
-    /// Every problem of every document, each with its JSON path, and warnings
+    /// Check documents: print every problem with its JSON path, and warnings
     Validate(Validate),
 }
 
@@ -50,11 +50,11 @@ struct Run {
     /// An Envoy bootstrap [default: the one that comes with Weir, suite in front of one upstream]
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,
-    /// A Weir document (YAML or JSON) that takes the place of the bootstrap's own
+    /// A Weir document (YAML or JSON) that replaces the bootstrap's own
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What stands in for the loopback clusters that the first listener routes to [default: a built-in upstream that echoes
-    /// what it received]
+    /// The upstream that replaces the loopback clusters that the first listener routes to [default: a built-in upstream that
+    /// echoes what it received]
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Option<String>,
     /// Requests to send once Envoy is up [default: those that come with Weir, with the default bootstrap]
@@ -78,17 +78,17 @@ struct Validate {
     /// TrafficExtensions; YAML or JSON
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Which module they are for [default: the one that the plugin's file or image is called after, else
-    /// told from their fields]
+    /// The module that the documents are for [default: the one that the plugin's file or image is named after, else the one
+    /// whose fields the document has]
     #[arg(long, value_enum)]
     module: Option<compile::Module>,
 }
 
 /// Why a command did not end well.
 enum Failure {
-    /// The answer is no.
+    /// Problems were found.
     No(String),
-    /// Wrong use, or something that is needed is not there.
+    /// A usage error, or something that is needed is missing.
     Use(String),
 }
 

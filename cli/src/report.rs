@@ -1,4 +1,9 @@
-//! One line a request, from Envoy's access log: what came, what was answered, and which rule or limit said so.
+//! What `weir run` prints of a request, from Envoy's access log: what came, what was answered, which policy or limit
+//! decided, and why. [`summary`] prints what Envoy counted.
+
+mod summary;
+
+pub(crate) use summary::Summary;
 
 use serde::Deserialize;
 
@@ -15,6 +20,15 @@ pub(crate) struct Record {
     retry_after: Option<String>,
 }
 
+/// The titles over the lines of [`Record::line`].
+pub(crate) fn titles() -> String {
+    columns("request", "status", "decided by", "why")
+}
+
+fn columns(request: &str, status: &str, by: &str, why: &str) -> String {
+    format!("{request:<22} {status:>6}  {by:<24} {why}").trim_end().to_owned()
+}
+
 impl Record {
     /// Reads a log line; `None` if it is not such a record.
     pub(crate) fn parse(line: &str) -> Option<Self> {
@@ -27,24 +41,31 @@ impl Record {
         self.method.as_deref() == Some(method)
     }
 
-    /// The line to print.
+    /// The line to print: request, status, what decided, and why.
     pub(crate) fn line(&self) -> String {
         let request = format!("{} {}", text(&self.method), text(&self.path));
-        let mut line = format!("{request:<32} {:>3}", self.status.unwrap_or_default());
-        let parts = [("policy", &self.policy), ("limit", &self.rate_limit)];
-        for (name, value) in parts {
-            if let Some(value) = value {
-                line.push_str(&format!("  {name}: {value}"));
-            }
+        let (by, why) = self.decision();
+        let mut why = why.join(", ");
+        if let Some(details) = self.details.as_deref().filter(|details| *details != "via_upstream") {
+            why.push_str(&format!(" ({details})"));
         }
-        if let Some(seconds) = &self.retry_after {
-            line.push_str(&format!("  retry after {seconds} s"));
+        columns(&request, &self.status.unwrap_or_default().to_string(), &by, why.trim_start())
+    }
+
+    /// Who decided, and why: the policy or the limit that refused, else the policy that allowed.
+    fn decision(&self) -> (String, Vec<String>) {
+        let policy = self.policy.as_deref().map(Policy::parse);
+        let limit = self.rate_limit.as_deref().map(Limit::parse);
+        let wait = self.retry_after.as_ref().map(|seconds| format!("retry after {seconds} s"));
+        if let Some(limit) = limit.as_ref().filter(|limit| limit.refuses) {
+            let why = [limit.why.clone()].into_iter().chain(wait).collect();
+            return (format!("limit {}", limit.name), why);
         }
-        match self.details.as_deref() {
-            None | Some("via_upstream") => {}
-            Some(details) => line.push_str(&format!("  ({details})")),
+        let left = limit.map(|limit| format!("limit {}: {}", limit.name, limit.why));
+        match policy {
+            Some(policy) => (policy.by, [policy.why].into_iter().chain(left).chain(wait).collect()),
+            None => ("-".to_owned(), left.into_iter().chain(wait).collect()),
         }
-        line
     }
 }
 
@@ -52,31 +73,69 @@ fn text(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or("-")
 }
 
-/// Whether a line of `/stats/prometheus` is one of the suite's series with something in it.
-pub(crate) fn is_shown(line: &str) -> bool {
-    let ours = line.starts_with("istio_") || line.starts_with("weir_");
-    ours && !line.contains("_bucket{") && !line.ends_with(" 0")
+/// Filter state `wasm.weir.policy`, in words.
+struct Policy {
+    by: String,
+    why: String,
 }
 
-/// What the metrics of telemetry begin with: Istio's names, and those of the samples beside Istio's own.
-const TELEMETRY: [&str; 2] = ["istio_", "weir_istio_"];
-
-/// A line of `/stats/prometheus` without the labels that are empty, and in telemetry without those that say `unknown`.
-/// Elsewhere `unknown` is an answer, such as the reason of a decision.
-pub(crate) fn brief(line: &str) -> String {
-    let Some((name, rest)) = line.split_once('{') else { return line.to_owned() };
-    let Some((labels, value)) = rest.rsplit_once('}') else { return line.to_owned() };
-    let is_telemetry = TELEMETRY.iter().any(|prefix| name.starts_with(prefix));
-    let says_nothing = |label: &str| label.contains("=\"\"") || is_telemetry && label.contains("=\"unknown\"");
-    // No value of ours has a quote in it.
-    let told = labels.split_inclusive("\",").filter(|label| !says_nothing(label));
-    let told: String = told.collect();
-    format!("{name}{{{}}}{value}", told.trim_end_matches(','))
+impl Policy {
+    /// Reads `[shadow] allow|deny NS/NAME[RULE] [SOURCE-unknown]`, or `-` in place of the rule.
+    fn parse(state: &str) -> Self {
+        let (shadow, decision) = match state.strip_prefix("shadow ") {
+            Some(rest) => ("shadow: ", rest),
+            None => ("", state),
+        };
+        let mut words = decision.split(' ');
+        let verdict = words.next().unwrap_or_default();
+        let rule = words.next().unwrap_or("-");
+        let why = match (verdict, rule, words.next().and_then(|word| word.strip_suffix("-unknown"))) {
+            ("deny", _, Some(source)) => format!("refused, {source} is unknown"),
+            ("deny", "-", None) => "no ALLOW rule matches".to_owned(),
+            ("deny", _, None) => "refused by a DENY rule".to_owned(),
+            ("allow", ..) => "allowed".to_owned(),
+            _ => decision.to_owned(),
+        };
+        let by = if rule == "-" { "policy".to_owned() } else { rule.to_owned() };
+        Self { by, why: format!("{shadow}{why}") }
+    }
 }
 
-/// Whether a line tells that the duration histogram has been merged.
-pub(crate) fn is_merged_histogram(line: &str) -> bool {
-    line.contains("istio_request_duration_milliseconds_count") && !line.ends_with(" 0")
+/// Filter state `wasm.weir.rate_limit`, in words.
+struct Limit {
+    refuses: bool,
+    name: String,
+    why: String,
+}
+
+impl Limit {
+    /// Reads `over_limit limit=NAME reason=REASON [retry=WAIT]` and `ok limit=NAME remaining=N reset=SECONDS` or
+    /// `ok limit=NAME WORD`.
+    fn parse(state: &str) -> Self {
+        let mut words = state.split(' ');
+        let refuses = words.next() == Some("over_limit");
+        let mut limit = Self { refuses, name: String::from("-"), why: String::new() };
+        for word in words {
+            match word.split_once('=') {
+                Some(("limit", name)) => limit.name = name.to_owned(),
+                Some(("remaining", left)) => limit.add(&format!("{left} left")),
+                Some(("reset", seconds)) => limit.add(&format!("resets in {seconds} s")),
+                Some(("retry", "never")) => limit.add("never fits"),
+                // The wait of a refusal is its `retry-after` header.
+                Some(("retry", _)) => {}
+                Some((_, value)) => limit.add(value),
+                None => limit.add(word),
+            }
+        }
+        limit
+    }
+
+    fn add(&mut self, words: &str) {
+        if !self.why.is_empty() {
+            self.why.push_str(", ");
+        }
+        self.why.push_str(words);
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::bootstrap::{Bootstrap, Ports};
 use crate::check;
 use crate::compile::Module;
 use crate::documents::{self, Contents};
-use crate::report::{self, Record, is_shown};
+use crate::report::{self, Record, Summary};
 use crate::{Failure, Run, modules, validate, yaml};
 use serde::Deserialize;
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     let replaced = bootstrap.set_upstream(&host, port);
     if let (true, Some(upstream)) = (replaced.is_empty(), &options.upstream) {
         return Err(Failure::Use(format!(
-            "`--upstream {upstream}` has nothing to stand in for: no route of the first listener leads to a cluster whose \
+            "`--upstream {upstream}` has nothing to replace: no route of the first listener leads to a cluster whose \
              endpoints are all on loopback"
         )));
     }
@@ -88,12 +88,12 @@ fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
         None => ("the built-in bootstrap".to_owned(), BOOTSTRAP.to_owned()),
         Some(path) => (path.display().to_string(), documents::read(path)?),
     };
-    let unusable = |error| Failure::No(format!("`{name}` is not a bootstrap that can be used: {error}"));
+    let unusable = |error| Failure::No(format!("`{name}` is not a usable bootstrap: {error}"));
     let mut bootstrap = Bootstrap::parse(&text).map_err(unusable)?;
     if let Some(path) = &options.config
         && bootstrap.set_configuration(&validate::read(path)?) == 0
     {
-        return Err(Failure::No(format!("`{name}` has no plugin of Weir to give `{}` to", path.display())));
+        return Err(Failure::No(format!("`{name}` has no plugin of Weir that could take `{}`", path.display())));
     }
     accept(&bootstrap, &name, options.config.as_deref())?;
     if let Some(written) = bootstrap.ports() {
@@ -105,7 +105,7 @@ fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
             if port != 0 {
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
                 weir_launch::check_free(address).map_err(|error| {
-                    needed(format!("{error}: --port and --admin-port (make run PORT=N ADMIN_PORT=N; 0 is any)"))
+                    needed(format!("{error}: choose another with --port and --admin-port (make run PORT=N ADMIN_PORT=N); 0 is any free one"))
                 })?;
             }
         }
@@ -169,7 +169,7 @@ fn place_module(dir: &Path, file: &str) -> Result<String, String> {
         return Ok(file.to_owned());
     }
     let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
-    let bytes = modules::find(name).ok_or_else(|| format!("there is no module `{file}`: make build"))?;
+    let bytes = modules::find(name).ok_or_else(|| format!("the module `{file}` is missing: run `make build`"))?;
     let path = dir.join(name);
     fs::write(&path, bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?;
     Ok(path.display().to_string())
@@ -190,6 +190,9 @@ fn version(envoy: &Envoy) -> String {
 
 fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<(), Failure> {
     let client = Client::new().map_err(needed)?;
+    if !planned.is_empty() {
+        say!("{:<34} {}", "sent", report::titles())?;
+    }
     for plan in planned {
         let mut request = Request::new(&plan.method, AUTHORITY, &plan.path);
         for (name, value) in &plan.headers {
@@ -200,23 +203,22 @@ fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<
             log.lines().ok()?.iter().filter_map(|line| Record::parse(line)).find(|one| one.is_of(&plan.method))
         });
         let line = record.ok_or_else(|| needed("Envoy wrote no access log for a request"))?.line();
-        say!("{:<36} {line}", plan.say)?;
+        say!("{:<34} {line}", plan.say)?;
     }
     Ok(())
 }
 
 fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
+    let summary = || Some(Summary::of(&envoy.admin_get("/stats/prometheus").ok()?));
     // Envoy merges histograms once per flush interval, five seconds by default.
-    let merged = weir_launch::wait_until(Duration::from_secs(7), || {
-        envoy.admin_get("/stats/prometheus").ok().filter(|text| text.lines().any(report::is_merged_histogram))
-    });
-    let text = match merged {
-        Some(text) => text,
-        None => envoy.admin_get("/stats/prometheus").map_err(needed)?,
+    let merged = weir_launch::wait_until(Duration::from_secs(7), || summary().filter(Summary::has_latency));
+    let summary = match merged {
+        Some(summary) => summary,
+        None => Summary::of(&envoy.admin_get("/stats/prometheus").map_err(needed)?),
     };
-    say!("\nfrom http://{}/stats/prometheus, without buckets and empty or unknown labels:", envoy.admin())?;
-    for line in text.lines().filter(|line| is_shown(line)) {
-        say!("  {}", report::brief(line))?;
+    say!("\ncounted by Envoy (sums over http://{}/stats/prometheus)", envoy.admin())?;
+    for line in summary.lines() {
+        say!("  {line}")?;
     }
     say!("")?;
     Ok(())
@@ -229,7 +231,7 @@ fn stay(mut envoy: Envoy, listener: SocketAddr, mut log: LogTail) -> Result<(), 
         say!("  curl -i http://{listener}{example}")?;
     }
     say!("  curl http://{}/stats/prometheus", envoy.admin())?;
-    say!("")?;
+    say!("\n{}", report::titles())?;
     loop {
         if let Some(status) = envoy.exited().map_err(needed)? {
             return Err(Failure::No(format!("envoy ended: {status}")));

@@ -13,7 +13,7 @@ pub(crate) fn read(path: &Path) -> Result<Value, Failure> {
 }
 
 /// Validates the documents in files; prints one line per problem and warning, and one per document that is fine.
-pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Failure> {
+pub(crate) fn validate(files: &[PathBuf], given: Option<Module>) -> Result<(), Failure> {
     let (mut bad, mut all) = (0, 0);
     let files: Vec<(String, Result<Contents, Failure>)> =
         files.iter().map(|path| (path.display().to_string(), documents::read_all(path))).collect();
@@ -35,7 +35,7 @@ pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Fa
         let others = others(file, &files);
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
-            let module = told.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
+            let module = given.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
             let remarks = check::check(found, module, contents, &others);
             for remark in &remarks {
                 say!("{}", remark.line(file))?;
@@ -43,7 +43,7 @@ pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Fa
             all += 1;
             if remarks.iter().any(|remark| remark.is_problem) {
                 bad += 1;
-                if told.or(by_plugin).is_none() && found.is_whole() && has_foreign_field(found, &remarks) {
+                if given.or(by_plugin).is_none() && found.is_whole() && has_foreign_field(found, &remarks) {
                     say!("{file}: read as a {module} document; use --module if it is another")?;
                 }
             } else {
@@ -52,7 +52,7 @@ pub(crate) fn validate(files: &[PathBuf], told: Option<Module>) -> Result<(), Fa
             }
         }
     }
-    if bad == 0 { Ok(()) } else { Err(Failure::No(format!("{bad} of {all} documents cannot be used"))) }
+    if bad == 0 { Ok(()) } else { Err(Failure::No(format!("{bad} of {all} documents have problems"))) }
 }
 
 /// Whether the document has a field of its own that the module does not know, so that it may be for another one.

@@ -56,7 +56,7 @@ fn validate_tells_problems_from_warnings() {
             "no section",
             "schema: 1\nname: cart\n".to_owned(),
             0,
-            &["f.yaml: warning: $: nothing is decided", "f.yaml: a valid suite document"],
+            &["f.yaml: warning: $: the document does nothing", "f.yaml: a valid suite document"],
         ),
         ("a key given twice", format!("{DOCUMENT}name: web\n"), 1, &["`f.yaml`: not YAML: ", "duplicate"]),
         (
@@ -76,7 +76,7 @@ fn validate_tells_problems_from_warnings() {
             "a network filter",
             plugin("FAIL_OPEN", "NETWORK", DOCUMENT),
             1,
-            &["f.yaml: $.spec.type: the modules are HTTP filters"],
+            &["f.yaml: $.spec.type: `type: NETWORK` cannot run the module"],
         ),
         ("ipBlocks in a policy", blocks, 0, &["f.yaml: warning: $.spec.rules[0]", "f.yaml: a valid policy document"]),
         ("ipBlocks in a document", whole, 1, &["f.yaml: $.policies[0].spec.rules[0]"]),
@@ -132,7 +132,7 @@ fn path_parameters_that_routes_leave_out_and_policies_keep_are_told() {
     let (code, output) = text(&["without.yaml", "routes.yaml"]);
     assert_eq!(code, Some(0), "{output}");
     let place = "without.yaml: warning: $.policy.workload.ignorePathParameters: \
-                 $.ignorePathParametersInPathMatching of `routes.yaml` leaves path parameters";
+                 $.ignorePathParametersInPathMatching of `routes.yaml` makes Envoy ignore path parameters";
     assert!(output.contains(place), "{output}");
     assert!(!text(&["with.yaml", "routes.yaml"]).1.contains("warning"));
     assert!(!text(&["without.yaml"]).1.contains("warning"));
@@ -166,8 +166,8 @@ fn run_refuses_what_validate_refuses_before_envoy_starts() {
         (&["--config", "twice.yaml"], 1, "`twice.yaml`: not YAML: policy: duplicate entry with key \"mode\""),
         (&["--requests", "requests.yaml"], 2, "duplicate entry with key \"x-a\""),
         (&["--bootstrap", "twice-bootstrap.yaml"], 1, "duplicate entry with key \"admin\""),
-        (&["--bootstrap", "network.yaml"], 1, "the modules are HTTP filters"),
-        (&["--bootstrap", "far.yaml", "--upstream", "127.0.0.1:9"], 2, "has nothing to stand in for"),
+        (&["--bootstrap", "network.yaml"], 1, "cannot run the module, which is an HTTP filter"),
+        (&["--bootstrap", "far.yaml", "--upstream", "127.0.0.1:9"], 2, "has nothing to replace"),
     ];
     let mut wrong = Vec::new();
     for (arguments, code, expected) in rows {

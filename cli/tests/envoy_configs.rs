@@ -185,20 +185,23 @@ fn the_demo_shows_every_kind_of_decision() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     for expected in [
-        "an allowed read                      GET /items/42                    200  policy: allow shop/public-api",
+        "an allowed read                    GET /items/42             200  shop/public-api[0]       allowed",
         "(rbac_access_denied_matched_policy[none])",
         "(rbac_access_denied_matched_policy[ns[shop]-policy[no-admin]-rule[0]])",
-        "retry after ",
+        "limit per-user           exceeded, retry after ",
         "(local_rate_limited[per-user])",
-        "istio_requests_total{",
-        "destination_workload=\"cart\"",
-        "response_code=\"403\"",
-        "response_code=\"429\"",
-        "istio_request_duration_milliseconds_count{",
-        "istio_request_bytes_sum{",
-        "istio_response_bytes_sum{",
-        "weir_policy_decisions_total{",
-        "weir_ratelimit_decisions_total{",
+        "requests by response code         6  200",
+        "                                  3  403",
+        "                                  1  429",
+        "policy decisions                  2  allow shop/public-api[0]",
+        "                                  5  allow shop/public-api[1]",
+        "                                  1  deny no match",
+        "                                  2  deny shop/no-admin[0]",
+        "rate limit outcomes               1  per-user exceeded",
+        "                                  4  per-user within",
+        "latency                          10  requests, mean ",
+        " ms, p50 at most ",
+        " ms, p99 at most ",
     ] {
         assert!(text.contains(expected), "no `{expected}` in:\n{text}");
     }

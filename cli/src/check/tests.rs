@@ -64,22 +64,22 @@ fn a_module_is_an_http_filter() {
         "type_url": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
         "value": {"config": structure["typed_config"]["config"]},
     });
-    let inner = "$.typed_config.config: the modules are HTTP filters, and `envoy.extensions";
+    let inner = "$.typed_config.config: `envoy.extensions";
     let traffic = json!({"kind": "TrafficExtension", "spec": {"wasm": {
         "type": "NETWORK", "failStrategy": "FAIL_OPEN", "pluginConfig": document,
     }}});
     expect(&[
         ("http", of("filters.http.wasm.v3.Wasm"), &[]),
         ("network", of("filters.network.wasm.v3.Wasm"), &[inner]),
-        ("network, TypedStruct", structure, &["$.typed_config.value.config: the modules are HTTP filters"]),
+        ("network, TypedStruct", structure, &["$.typed_config.value.config: `envoy.extensions"]),
         ("access log", of("access_loggers.wasm.v3.WasmAccessLog"), &[inner]),
         ("service", of("wasm.v3.WasmService"), &[inner]),
         (
             "WasmPlugin",
             wasm_plugin(document.clone(), json!({"type": "NETWORK", "failStrategy": "FAIL_OPEN"})),
-            &["$.spec.type: the modules are HTTP filters, and `type: NETWORK` is none"],
+            &["$.spec.type: `type: NETWORK` cannot run the module, which is an HTTP filter"],
         ),
-        ("TrafficExtension", traffic, &["$.spec.wasm.type: the modules are HTTP filters"]),
+        ("TrafficExtension", traffic, &["$.spec.wasm.type: `type: NETWORK` cannot run the module"]),
         ("HTTP", wasm_plugin(document.clone(), json!({"type": "HTTP", "failStrategy": "FAIL_OPEN"})), &[]),
         (
             "root id",
@@ -101,7 +101,7 @@ fn a_root_id_that_a_module_of_weir_does_not_know_is_a_problem() {
     };
     let remote = json!({"code": {"remote": {"http_uri": {"uri": "oci://r.example/weir/suite:0.1.0"}}}});
     let remote = json!({"rootId": "cart", "vm_config": remote, "failure_policy": "FAIL_OPEN"});
-    let told = "root id `cart` is unknown: leave it out, or write `weir`";
+    let told = "root id `cart` is unknown: remove it, or write `weir`";
     let own = format!("$.typed_config.config.root_id: {told}");
     let istio = format!("$.spec.pluginName: {told}");
     let theirs = json!({"rules": []});
@@ -175,7 +175,9 @@ fn a_strategy_fits_the_mode() {
         (
             "envoy: both fields",
             envoy(policy("enforce"), json!({"fail_open": true, "failure_policy": "FAIL_RELOAD"})),
-            &["$.typed_config.config.failure_policy: Envoy refuses `fail_open` beside it"],
+            &[
+                "$.typed_config.config.failure_policy: Envoy refuses `failure_policy` beside `fail_open`: remove `fail_open`",
+            ],
         ),
     ]);
 }
@@ -194,7 +196,7 @@ fn a_filter_that_lets_pass_until_there_is_a_policy_is_told() {
         (
             "enforce",
             both("enforce", "FAIL_RELOAD", &rbac),
-            &["warning: $.spec[1].config_discovery.default_config: requests pass it, and no policy"],
+            &["warning: $.spec[1].config_discovery.default_config: requests pass without a policy"],
         ),
         ("shadow", both("shadow", "FAIL_OPEN", &rbac), &[]),
         ("the filter's own", both("enforce", "FAIL_RELOAD", &json!({"@type": HTTP})), &[]),
@@ -203,14 +205,14 @@ fn a_filter_that_lets_pass_until_there_is_a_policy_is_told() {
 
 #[test]
 fn a_suite_without_a_section_has_nothing_to_do() {
-    let nothing = "warning: $: nothing is decided, limited or counted";
+    let nothing = "warning: $: the document does nothing";
     expect(&[
         ("no section", suite(json!({})), &[nothing]),
         ("a section", suite(json!({"telemetry": {}})), &[]),
         (
             "in a plugin",
             wasm_plugin(suite(json!({})), json!({})),
-            &["warning: $.spec.pluginConfig: nothing is decided, limited or counted"],
+            &["warning: $.spec.pluginConfig: the document does nothing"],
         ),
         ("no document", json!([]), &["$: "]),
     ]);
@@ -240,7 +242,7 @@ fn paths_are_compared_as_the_routes_compare_them() {
     let inner = "$.listeners[0].typed_config.http_filters[0].typed_config.config.configuration.value";
     let missing = format!(
         "{inner}.policy.workload.ignorePathParameters: $.listeners[0].typed_config.route_config.\
-         ignore_path_parameters_in_path_matching leaves path parameters"
+         ignore_path_parameters_in_path_matching makes Envoy ignore path parameters"
     );
     let listeners = |list: Value| json!({"listeners": list});
     let apply = suite(json!({"rateLimit": {
@@ -267,7 +269,7 @@ fn paths_are_compared_as_the_routes_compare_them() {
             "on in a patch",
             json!({"kind": "EnvoyFilter", "spec": {"configPatches": [plugin, patch]}}),
             &["$.spec.configPatches[0].typed_config.config.configuration.value.policy.workload.ignorePathParameters: \
-               $.spec.configPatches[1].ignorePathParametersInPathMatching leaves"],
+               $.spec.configPatches[1].ignorePathParametersInPathMatching makes Envoy ignore"],
         ),
     ]);
 }
@@ -278,7 +280,11 @@ fn paths_that_lose_parameters_here_alone_are_told() {
     document["policy"]["workload"] = json!({"ignorePathParameters": true});
     let about = |option: Option<bool>| -> Vec<String> {
         let lines = remarks(&json!({"listeners": [manager(document.clone(), option)]}), &Others::default());
-        lines.iter().map(|remark| remark.line("f")).filter(|line| line.contains("lose their parameters")).collect()
+        lines
+            .iter()
+            .map(|remark| remark.line("f"))
+            .filter(|line| line.contains("this document ignores path parameters"))
+            .collect()
     };
     assert!(about(Some(true)).is_empty());
     assert!(about(None)[0].ends_with("$.listeners[0].typed_config.route_config"), "{:?}", about(None));
@@ -292,7 +298,7 @@ fn an_option_of_another_file_is_a_warning() {
     let elsewhere = Others { options: vec![option], ..Others::default() };
     let found = remarks(&with_paths("paths"), &elsewhere);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(!found[0].is_problem && found[0].message.contains("of `routes.yaml` leaves"), "{found:?}");
+    assert!(!found[0].is_problem && found[0].message.contains("of `routes.yaml` makes Envoy ignore"), "{found:?}");
     assert!(found[0].path.ends_with("$.policy.workload.ignorePathParameters"), "{found:?}");
     // A policy of its own is going to stand in a document that is not here.
     let alone = with_paths("paths")["policy"]["policies"][0].clone();
@@ -326,8 +332,10 @@ fn a_document_that_reads_responses_needs_a_module_that_sees_them() {
         let more = json!({"vm_config": {"code": {"local": {"filename": file}}}, "failure_policy": "FAIL_OPEN"});
         filter(HTTP, document, more)
     };
-    let told: &[&str] = &["warning: $.spec.pluginConfig.peerMetadata.readAt: this module is not called for responses"];
-    let own: &[&str] = &["warning: $.typed_config.config.configuration.value.peerMetadata.readAt: this module is not"];
+    let told: &[&str] =
+        &["warning: $.spec.pluginConfig.peerMetadata.readAt: Envoy does not call this module for responses"];
+    let own: &[&str] =
+        &["warning: $.typed_config.config.configuration.value.peerMetadata.readAt: Envoy does not call this module"];
     expect(&[
         ("an image", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "enforce")), told),
         ("a file", envoy("dist/telemetry.wasm", document("response", "shadow")), own),

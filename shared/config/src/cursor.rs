@@ -55,6 +55,68 @@ struct Trail<'v> {
 }
 
 /// A value at a place.
+///
+/// Every reader (`integer`, `string`, `list`, ...) returns `None` and records a problem where the value does not fit. The
+/// caller goes on with the next field, so one reading finds all problems.
+///
+/// # Examples
+///
+/// A number has bounds, both included. What is outside them is a problem at its JSON path:
+///
+/// ```
+/// let read = |json: &[u8]| weir_config::read_document(json, |at| at.object()?.take("maxKeys")?.integer(8, 16_777_216));
+///
+/// assert_eq!(read(br#"{"maxKeys": 8}"#), Ok(8));
+/// assert_eq!(read(br#"{"maxKeys": 16777216}"#), Ok(16_777_216));
+/// let problems = read(br#"{"maxKeys": 7}"#).unwrap_err().0;
+/// assert_eq!(problems.len(), 1);
+/// assert_eq!(problems[0].path, "$.maxKeys");
+/// assert_eq!(problems[0].message, "expected a whole number from 8 to 16777216");
+/// ```
+///
+/// A list is read to its end, and each bad item is a problem of its own. Here two of four ports do not fit:
+///
+/// ```
+/// use weir_config::{Cursor, Diagnostics, Value};
+///
+/// let value: Value = serde_json::from_str(r#"{"ports": [80, 0, "https", 443]}"#).unwrap();
+/// let diagnostics = Diagnostics::default();
+/// let root = Cursor::root(&value, &diagnostics);
+/// let ports = root.object().unwrap().take("ports").unwrap();
+///
+/// assert_eq!(ports.each(|port| port.integer(1, 65_535)), [80, 443]);
+/// assert_eq!(root.problems(), 2);
+/// assert_eq!(ports.path(), "$.ports");
+/// assert_eq!(ports.list().unwrap()[3].path(), "$.ports[3]");
+/// ```
+///
+/// A field that is not taken is unknown, and `finish` names the nearest known one: at most two edits away. A key given
+/// twice is a problem, and the first value counts. So this document has three problems, its unknown word included:
+///
+/// ```
+/// let read = |json: &[u8]| {
+///     weir_config::read_document(json, |at| {
+///         let mut fields = at.object()?;
+///         let mode = fields.take("mode").and_then(|mode| mode.word(&[("enforce", 1), ("shadow", 2), ("off", 3)]));
+///         let series = fields.take("series").map_or(Some(5_000), |series| series.integer(1, 100_000));
+///         fields.finish();
+///         Some((mode?, series?))
+///     })
+/// };
+///
+/// assert_eq!(read(br#"{"mode": "shadow"}"#), Ok((2, 5_000)));
+/// assert_eq!(read(br#"{"mode": "off", "series": 100}"#), Ok((3, 100)));
+/// let problems = read(br#"{"mode": "shadw", "mode": "off", "serie": 100}"#).unwrap_err().0;
+/// let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+/// assert_eq!(
+///     lines,
+///     [
+///         "$.mode: key is given twice",
+///         "$.mode: `shadw` is not one of `enforce`, `shadow`, `off`",
+///         "$.serie: unknown field; did you mean `series`?",
+///     ]
+/// );
+/// ```
 #[derive(Clone, Debug)]
 pub struct Cursor<'v> {
     value: &'v Value,
