@@ -19,6 +19,7 @@ VARIANTS := telemetry-response
 PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
   filters/policy filters/rate-limit filters/telemetry filters/suite
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
 WASM_BINDGEN_VERSION := 0.2.130
 # Every test is built with the features that all crates together ask for: else wasmtime would be built several times.
 TESTED := --workspace --exclude 'weir-*-module' --exclude weir-probe --exclude weir-empty --exclude weir-shell-probe
@@ -134,6 +135,13 @@ test-docker: test-modules ## the scenarios with Envoy and its upstream in contai
 soak: test-modules ## what a victim waits while others make up labels; minutes, on a quiet machine
 	@cargo test --locked $(TESTED) --test labels --test vouched -- --ignored --nocapture
 
+.PHONY: fuzz
+TIME ?= 60
+fuzz: test-modules $(TOOLS)/bin/cargo-fuzz ## hostile bytes for the readers, the cells and the modules, seconds each: make fuzz TIME=60
+	@wasm-tests/fuzz/run $(TIME)
+	$(call step,random streams and configurations through the modules for $(TIME) seconds)
+	@WEIR_FUZZ_SECONDS=$(TIME) cargo test --locked $(TESTED) --test fuzz -- --ignored --nocapture
+
 .PHONY: conformance
 CASES ?= ../shared/cases
 conformance: toolchain ## third-party case files: make conformance CASES=DIR
@@ -171,6 +179,10 @@ fmt: toolchain ## rustfmt
 $(TOOLS)/bin/cargo-deny: | toolchain
 	$(call step,cargo-deny $(CARGO_DENY_VERSION))
 	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools cargo-deny@$(CARGO_DENY_VERSION)
+
+$(TOOLS)/bin/cargo-fuzz: | toolchain
+	$(call step,cargo-fuzz $(CARGO_FUZZ_VERSION))
+	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools cargo-fuzz@$(CARGO_FUZZ_VERSION)
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | toolchain
 	$(call step,wasm-bindgen-test-runner $(WASM_BINDGEN_VERSION))
