@@ -8,7 +8,7 @@ fuzz_target!(|bytes: &[u8]| document::run(bytes));
 
 // Three of four mutations change the JSON tree; the rest are libFuzzer's, with its dictionary.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    if seed % 4 != 0
+    if !seed.is_multiple_of(4)
         && let Some(mutant) = document::mutated(&data[..size], seed)
         && mutant.len() <= max_size
     {
