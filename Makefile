@@ -137,7 +137,7 @@ soak: test-modules ## what a victim waits while others make up labels; minutes, 
 
 .PHONY: fuzz
 TIME ?= 60
-fuzz: test-modules $(TOOLS)/bin/cargo-fuzz ## hostile bytes for the readers, the cells and the modules, seconds each: make fuzz TIME=60
+fuzz: modules $(TOOLS)/bin/cargo-fuzz ## hostile bytes for the readers, the cells and the modules, seconds each: make fuzz TIME=60
 	@wasm-tests/fuzz/run $(TIME)
 	$(call step,random streams and configurations through the modules for $(TIME) seconds)
 	@WEIR_FUZZ_SECONDS=$(TIME) cargo test --locked $(TESTED) --test fuzz -- --ignored --nocapture
@@ -165,6 +165,7 @@ budget: test-modules ## the deterministic cost of every scenario against wasm-te
 lint: toolchain $(TOOLS)/bin/cargo-deny ## rustfmt, clippy, cargo-deny, dead links and paths in documents
 	$(call step,formatting)
 	@cargo fmt --all --check
+	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml --check
 	$(call step,clippy)
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(call step,licences sources and bans)
@@ -175,6 +176,7 @@ lint: toolchain $(TOOLS)/bin/cargo-deny ## rustfmt, clippy, cargo-deny, dead lin
 .PHONY: fmt
 fmt: toolchain ## rustfmt
 	@cargo fmt --all
+	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml
 
 $(TOOLS)/bin/cargo-deny: | toolchain
 	$(call step,cargo-deny $(CARGO_DENY_VERSION))

@@ -72,6 +72,8 @@ struct Asked {
 struct Passed {
     /// Time on the monotonic clock, time on the agreed clock, hits.
     hits: Vec<(u64, u64, u64)>,
+    /// The greatest maximum of its limit meanwhile.
+    maximum: u64,
     /// Hits that workers which slept may have given back.
     given_back: u64,
 }
@@ -231,12 +233,18 @@ fn count(passed: &mut BTreeMap<(usize, u8), Passed>, cells: &MemoryCells, asked:
     let agreed = mono.wrapping_add(offset(cells));
     for (index, ((name, rule, hits), key)) in LIMITS.into_iter().zip(asked.keys).enumerate() {
         let Some(key) = key else { continue };
-        let Passed { hits: all, given_back } = passed.entry((index, key)).or_default();
+        let Passed { hits: all, maximum, given_back } = passed.entry((index, key)).or_default();
+        *maximum = maxima[index].max(*maximum);
         all.push((mono, agreed, hits));
         let sum = |from: usize| all.iter().skip(from).map(|(_, _, hits)| hits).sum::<u64>();
         match rule {
-            // A worker that slept counts in the newest window, so each window alone cannot be told.
-            Rule::Window(_) if late => {}
+            // A worker that slept counts in the newest window, so only all windows together can be judged.
+            Rule::Window(length) if late => {
+                let windows = || all.iter().map(|(_, agreed, _)| agreed / length);
+                let count = windows().max().zip(windows().min()).map_or(1, |(last, first)| last - first + 1);
+                let most = count.saturating_mul(*maximum);
+                assert!(sum(0) <= most, "{name} {key}: {} of {most} in {count} windows: {all:?}", sum(0));
+            }
             Rule::Window(length) => {
                 let same = all.iter().filter(|(_, other, _)| other / length == agreed / length);
                 let sum: u64 = same.map(|(_, _, hits)| hits).sum();

@@ -134,7 +134,7 @@ fn serve<F: Filter>(filter: F) {
         life.end(&mut stream, Phase::End, &facts, &mut cells, now);
         life.tick(&mut cells, now);
     }
-    life.tick(&mut cells, Now::END);
+    life.finish(&mut cells);
 }
 
 /// A document with one change of its tree; `None` if it is not JSON.

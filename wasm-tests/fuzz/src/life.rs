@@ -53,10 +53,16 @@ impl<F: Filter> Life<F> {
 
     /// Time passes.
     pub fn tick(&mut self, cells: &mut dyn Cells, now: Now) {
-        if self.filter.tick_period().is_some() || now == Now::END {
+        if self.filter.tick_period().is_some() {
             self.filter.tick(&mut Io { now, cells, effects: &mut self.effects });
             self.drain();
         }
+    }
+
+    /// The configuration ends.
+    pub fn finish(mut self, cells: &mut dyn Cells) {
+        self.filter.tick(&mut Io { now: Now::END, cells, effects: &mut self.effects });
+        self.drain();
     }
 
     /// Does what the shell does with effects, and checks what Envoy would trip over.

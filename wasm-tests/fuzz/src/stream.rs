@@ -131,7 +131,7 @@ fn serve<F: Filter + Debug>(document: &str, node: &Node, mut source: Source<'_>)
             break;
         }
     }
-    life.tick(&mut cells, Now::END);
+    life.finish(&mut cells);
 }
 
 /// A header block: well-formed, or any bytes.
