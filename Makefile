@@ -21,6 +21,7 @@ VARIANTS := telemetry-response
 PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
   filters/policy filters/rate-limit filters/telemetry filters/suite
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
 WASM_BINDGEN_VERSION := 0.2.130
 # Every test is built with the features that all crates together ask for: else wasmtime would be built several times.
 TESTED := --workspace --exclude 'weir-*-module' --exclude weir-probe --exclude weir-empty --exclude weir-shell-probe
@@ -144,6 +145,13 @@ test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names t
 soak: test-modules ## measure what a client waits while others make up labels; takes minutes on a quiet machine
 	@cargo test --locked $(TESTED) --test labels --test vouched -- --ignored --nocapture
 
+.PHONY: fuzz
+TIME ?= 60
+fuzz: modules $(TOOLS)/bin/cargo-fuzz ## hostile bytes for the readers, the cells and the modules, seconds each: make fuzz TIME=60
+	@wasm-tests/fuzz/run $(TIME)
+	$(call step,random streams and configurations through the modules for $(TIME) seconds)
+	@WEIR_FUZZ_SECONDS=$(TIME) cargo test --locked $(TESTED) --test fuzz -- --ignored --nocapture
+
 .PHONY: conformance
 CASES ?= ../shared/cases
 conformance: toolchain ## run third-party case files: make conformance CASES=DIR
@@ -167,6 +175,7 @@ budget: test-modules ## compare the exact cost of every scenario with wasm-tests
 lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, licences, and the documents' links, paths and prose
 	$(call step,formatting)
 	@cargo fmt --all --check
+	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml --check
 	$(call step,clippy)
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(call step,licences sources and bans)
@@ -178,6 +187,7 @@ lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, lic
 .PHONY: fmt
 fmt: toolchain ## format the code
 	@cargo fmt --all
+	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml
 
 .PHONY: hooks
 hooks: ## install a pre-commit hook that runs the quick checks
@@ -188,6 +198,10 @@ hooks: ## install a pre-commit hook that runs the quick checks
 $(TOOLS)/bin/cargo-deny: | toolchain
 	$(call step,cargo-deny $(CARGO_DENY_VERSION))
 	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools cargo-deny@$(CARGO_DENY_VERSION)
+
+$(TOOLS)/bin/cargo-fuzz: | toolchain
+	$(call step,cargo-fuzz $(CARGO_FUZZ_VERSION))
+	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools cargo-fuzz@$(CARGO_FUZZ_VERSION)
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | toolchain
 	$(call step,wasm-bindgen-test-runner $(WASM_BINDGEN_VERSION))

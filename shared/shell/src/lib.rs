@@ -16,6 +16,9 @@ mod core;
 mod document;
 mod drain;
 mod fetch;
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 pub mod network;
 mod root;

@@ -181,7 +181,7 @@ impl List {
     }
 
     /// Takes an evaluated list over into `out`. Returns whether it was the inbound one; `None` if it was neither.
-    fn take(&self, block: Box<[u8]>, out: &mut Attributes) -> Option<bool> {
+    pub(crate) fn take(&self, block: Box<[u8]>, out: &mut Attributes) -> Option<bool> {
         // An empty list has four bytes; anything less is none.
         if block.len() < 4 {
             return None;

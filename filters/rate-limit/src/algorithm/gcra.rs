@@ -67,10 +67,11 @@ impl Gcra {
         let Self { interval, capacity } = *self;
         let arrival = usage.0.max(now);
         let ahead = arrival - now;
-        let left = capacity.saturating_sub(ahead);
+        // A usage that cannot be written down does not fit.
+        let left = capacity.saturating_sub(ahead).min(u64::MAX - arrival);
         match hits.checked_mul(interval) {
             Some(cost) if cost <= left => Step::Taken {
-                usage: Usage(arrival.saturating_add(cost)),
+                usage: Usage(arrival + cost),
                 restarted: usage.0 <= now,
                 quota: Quota { remaining: (left - cost) / interval.max(1), reset_nanos: ahead + cost },
             },

@@ -89,6 +89,22 @@ fn extremes_refuse_instead_of_wrapping() {
     assert_eq!(Gcra::new(1, 31_536_000, u32::MAX), None);
 }
 
+#[test]
+fn gcra_lets_no_more_through_where_its_clock_ends() {
+    let rule = gcra(1, 1, 3);
+    let mut rows = Rows::default();
+    for (before_the_end, passes) in
+        [(0, 0), (SECOND - 1, 0), (SECOND, 1), (2 * SECOND, 2), (3 * SECOND, 3), (9 * SECOND, 3)]
+    {
+        let (mut usage, mut passed) = (Usage::NONE, 0);
+        while let Some(after) = taken(rule.take(usage, 1, mono(u64::MAX - before_the_end))).filter(|_| passed < 10) {
+            usage = after;
+            passed += 1;
+        }
+        rows.check(before_the_end, passed, passes);
+    }
+}
+
 /// In any interval D at most `burst + rate * D` pass: over all pairs of decision times.
 #[test]
 fn gcra_keeps_its_promise_over_all_pairs() {
