@@ -43,12 +43,14 @@ pub(crate) fn authorization_policy(count: usize) -> Value {
     })
 }
 
-/// One ALLOW policy with `count` rules, each for peers of a name but the last, which is for those without one.
+/// One ALLOW policy with `count` rules, each for peers of a name. The last is for the client of the benchmark, which has a
+/// certificate where the listener asks for one.
 pub(crate) fn by_principal(count: usize) -> Value {
     let named =
         |index: usize| json!({"from": [{"source": {"principals": [format!("cluster.local/ns/shop/sa/{index}")]}}]});
     let mut rules: Vec<Value> = (1..count).map(named).collect();
-    rules.push(json!({"from": [{"source": {"notPrincipals": ["*"]}}]}));
+    let client = json!({"source": {"principals": ["cluster.local/ns/web/sa/front"]}});
+    rules.push(json!({"from": [client, {"source": {"notPrincipals": ["*"]}}]}));
     json!({
         "apiVersion": "security.istio.io/v1",
         "kind": "AuthorizationPolicy",
