@@ -125,7 +125,8 @@ test-worlds: test-modules
 	@cargo test --locked $(TESTED) --test scenarios
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
 	@cargo test --locked $(TESTED) --test shell --test callouts --test strictness --test hostile --test swap --test proxy --test rbac \
-	  --test actions --test network --test clock --test peers --test labels --test vouched --test failures --test roots
+	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \
+	  --test roots
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners
 	$(call step,transcripts of both hosts)
@@ -135,7 +136,8 @@ test-worlds: test-modules
 test-matrix: test-modules ## run the real-Envoy scenarios on every supported Envoy line
 	@for version in 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0; do \
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
-	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios --test failures --test roots; done
+	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios --test failures --test roots \
+	    --test path_parameters; done
 
 .PHONY: test-docker
 test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names the base image

@@ -60,7 +60,7 @@ impl Remarks {
 pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Remark> {
     let mut remarks = Remarks(Vec::new());
     let place = |path: &str| format!("{}{}", found.path, path.strip_prefix(found.part).unwrap_or(path));
-    let compiled = module.compile(&found.document, found.node.as_ref());
+    let compiled = module.compile(&found.document, found.node.as_ref(), found.plugin.is_none() && found.is_whole());
     for problem in compiled.problems {
         remarks.problem(place(&problem.path), problem.message);
     }

@@ -91,24 +91,32 @@ impl Module {
     }
 
     /// Compiles `document` as the module would on a proxy of each workload that its policies name, because a policy is read
-    /// in full only where it is selected, and on that of `own`, the bootstrap around it.
-    pub(crate) fn compile(self, document: &Value, own: Option<&Node>) -> Compiled {
+    /// in full only where it is selected, and on that of `own`, the bootstrap around it. A document that stands alone may
+    /// also go to an Envoy without Istio, which is warned of more.
+    pub(crate) fn compile(self, document: &Value, own: Option<&Node>, stands_alone: bool) -> Compiled {
         let bytes = document.to_string().into_bytes();
         let mut compiled = Compiled::default();
         let nodes = workloads(document).into_iter().map(Workload::node);
         for node in own.cloned().into_iter().chain(nodes) {
-            let outcome = match self {
-                Self::Policy => warnings_of::<weir_policy::Policy>(&bytes, &node),
-                Self::RateLimit => warnings_of::<weir_rate_limit::RateLimit>(&bytes, &node),
-                Self::Telemetry => warnings_of::<weir_telemetry::Telemetry>(&bytes, &node),
-                Self::Suite => warnings_of::<weir_suite::Suite>(&bytes, &node),
-            };
-            match outcome {
+            match self.warnings(&bytes, &node) {
                 Ok(found) => add(&mut compiled.warnings, found),
                 Err(found) => add(&mut compiled.problems, found.0),
             }
+            // Its problems are others: what kind of proxy it is, the document would then have to say.
+            if stands_alone && let Ok(found) = self.warnings(&bytes, &Node { id: String::new(), ..node }) {
+                add(&mut compiled.warnings, found);
+            }
         }
         compiled
+    }
+
+    fn warnings(self, document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {
+        match self {
+            Self::Policy => warnings_of::<weir_policy::Policy>(document, node),
+            Self::RateLimit => warnings_of::<weir_rate_limit::RateLimit>(document, node),
+            Self::Telemetry => warnings_of::<weir_telemetry::Telemetry>(document, node),
+            Self::Suite => warnings_of::<weir_suite::Suite>(document, node),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) fn of(written: Option<&Value>) -> Node {
     Node {
         id: text("id"),
         cluster: text("cluster"),
+        envoy: None,
         metadata: match metadata {
             Some(StructValue::Map(fields)) => fields,
             _ => Default::default(),

@@ -209,7 +209,7 @@ fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<
 }
 
 fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
-    let summary = || Some(Summary::of(&envoy.admin_get("/stats/prometheus").ok()?));
+    let summary = || Some(Summary::of(&envoy.counted("/stats/prometheus").ok()?));
     // Envoy merges histograms once per flush interval, five seconds by default.
     let merged = weir_launch::wait_until(Duration::from_secs(7), || summary().filter(Summary::has_latency));
     let summary = match merged {

@@ -88,7 +88,7 @@ fn statuses(envoy: &Envoy, count: usize) -> Vec<u16> {
 
 /// The sum of the series of a metric that have all of the labels.
 fn sum(envoy: &Envoy, metric: &str, labels: &[&str]) -> f64 {
-    let text = envoy.admin_get("/stats/prometheus").unwrap();
+    let text = envoy.counted("/stats/prometheus").unwrap();
     let of = |line: &&str| line.starts_with(metric) && labels.iter().all(|label| line.contains(label));
     text.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }

@@ -103,7 +103,7 @@ fn a_shared_plugin_reports_each_stream_from_its_own_side() {
     let mut steps = vec![("in", 200); 12];
     steps.extend([("out", 200), ("in", 200), ("out", 200)]);
     expect(&envoy, &steps);
-    let stats = envoy.admin_get("/stats?filter=istio_requests_total").unwrap();
+    let stats = envoy.counted("/stats?filter=istio_requests_total").unwrap();
     let total = |reporter: &str| -> u64 {
         let lines = stats.lines().filter(|line| line.contains(&format!("reporter=.={reporter};")));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()

@@ -19,6 +19,9 @@ use crate::clock::Deadline;
 use crate::guardian::Guardian;
 use crate::log::{LogTail, last_lines, reason};
 
+/// Filters tell Envoy what they have counted every quarter of a second.
+const COUNTED_WITHIN: Duration = Duration::from_millis(300);
+
 /// How Envoy is to be started. Make one, render a bootstrap for its [`dir`](Self::dir), then [`start`](Self::start).
 #[derive(Debug)]
 pub struct Launch {
@@ -254,6 +257,15 @@ impl Envoy {
     /// When there is no answer, or one that is not 200.
     pub fn admin_get(&self, path: &str) -> Result<String, ClientError> {
         self.admin_ask("GET", path)
+    }
+
+    /// The same for statistics of filters: waits until they have told Envoy what they have counted until now.
+    ///
+    /// # Errors
+    /// When there is no answer, or one that is not 200.
+    pub fn counted(&self, path: &str) -> Result<String, ClientError> {
+        std::thread::sleep(COUNTED_WITHIN);
+        self.admin_get(path)
     }
 
     /// The same with POST: `/logging?wasm=debug`.

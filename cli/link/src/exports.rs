@@ -7,10 +7,11 @@
 use walrus::Module;
 use weir_model::{Callbacks, Need};
 
-/// What every module needs: memory, the allocator, the ABI marker, start, configuration, and the life of contexts.
+/// What every module needs: memory, the allocator, the ABI marker, start, configuration, the life of contexts, and time,
+/// since what is counted goes to Envoy as sums.
 /// `proxy_on_done` is not among them: Envoy takes its absence for yes.
 /// A new connection comes only where the module is loaded as a network filter by mistake; the shell closes it.
-const ALWAYS: [&str; 9] = [
+const ALWAYS: [&str; 10] = [
     "memory",
     "proxy_on_memory_allocate",
     "proxy_abi_version_0_2_1",
@@ -19,6 +20,7 @@ const ALWAYS: [&str; 9] = [
     "proxy_on_configure",
     "proxy_on_context_create",
     "proxy_on_delete",
+    TICK,
     NEW_CONNECTION,
 ];
 
@@ -44,20 +46,19 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
         "policy" => keep.push(REQUEST),
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
-        // Remembers what only the request shows, counts at the end, and defines series while time passes.
-        "telemetry" => keep.extend([REQUEST, END, TICK]),
+        // Remembers what only the request shows, and counts at the end.
+        "telemetry" => keep.extend([REQUEST, END]),
         // The same build, for configurations that read a response while it passes: the callback costs every stream.
-        "telemetry-response" => keep.extend([REQUEST, RESPONSE, END, TICK]),
-        "suite" => keep.extend([REQUEST, RESPONSE, END, TICK]),
+        "telemetry-response" | "suite" => keep.extend([REQUEST, RESPONSE, END]),
         // The yardstick of the benchmark: the SDK and nothing else.
         "empty" => {
-            keep.retain(|name| *name != NEW_CONNECTION);
+            keep.retain(|name| ![NEW_CONNECTION, TICK].contains(name));
             keep.push(REQUEST);
         }
         // The module that tries the shell's callouts.
         "shell-probe" => {
             keep.extend(CALLOUTS);
-            keep.extend([REQUEST, RESPONSE, END, TICK, DONE]);
+            keep.extend([REQUEST, RESPONSE, END, DONE]);
         }
         _ => return None,
     }
@@ -94,10 +95,9 @@ pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     };
     let callbacks = Callbacks::decode(&section.data)
         .ok_or_else(|| format!("its section `{}` cannot be read: {:?}", Callbacks::SECTION, section.data))?;
-    let Callbacks { response, end, tick, calls, finish } = callbacks;
+    let Callbacks { response, end, calls, finish } = callbacks;
     let [http, grpc, close] = CALLOUTS;
-    let needs =
-        [(RESPONSE, response), (END, end), (TICK, tick), (http, calls), (grpc, calls), (close, calls), (DONE, finish)];
+    let needs = [(RESPONSE, response), (END, end), (http, calls), (grpc, calls), (close, calls), (DONE, finish)];
     for (export, need) in needs {
         match (need, keep.contains(&export)) {
             (Need::Always, false) => return Err(format!("its filter needs the export `{export}`, and it has none")),
@@ -145,7 +145,7 @@ pub(crate) fn strip(module: &mut Module, keep: &[&str]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ASKS, CALLOUTS, DONE, END, RESPONSE, TICK, answer_import, check, of};
+    use super::{ASKS, CALLOUTS, DONE, END, RESPONSE, answer_import, check, of};
     use walrus::{FunctionKind, Module, RawCustomSection, ValType, ir::Instr, ir::Value};
     use weir_model::Callbacks;
 
@@ -179,19 +179,19 @@ mod tests {
         let with = |exports: &[&'static str]| [base.as_slice(), exports].concat();
         let [http, grpc, close] = CALLOUTS;
         for (section, exports, sound) in [
-            (Some("-----"), vec![], true),
-            (Some("+----"), vec![], false),
-            (Some("+----"), vec![RESPONSE], true),
-            (Some("?----"), vec![], true),
-            (Some("?----"), vec![RESPONSE], true),
-            (Some("-----"), vec![RESPONSE], false),
-            (Some("-++--"), vec![END], false),
-            (Some("-++--"), vec![END, TICK], true),
-            (Some("---+-"), vec![http, grpc], false),
-            (Some("---+-"), vec![http, grpc, close], true),
-            (Some("----+"), vec![DONE], true),
-            (Some("-----"), vec![DONE], false),
-            (Some("----"), vec![], false),
+            (Some("----"), vec![], true),
+            (Some("+---"), vec![], false),
+            (Some("+---"), vec![RESPONSE], true),
+            (Some("?---"), vec![], true),
+            (Some("?---"), vec![RESPONSE], true),
+            (Some("----"), vec![RESPONSE], false),
+            (Some("-+--"), vec![], false),
+            (Some("-+--"), vec![END], true),
+            (Some("--+-"), vec![http, grpc], false),
+            (Some("--+-"), vec![http, grpc, close], true),
+            (Some("---+"), vec![DONE], true),
+            (Some("----"), vec![DONE], false),
+            (Some("---"), vec![], false),
             (None, vec![], false),
         ] {
             let mut module = Module::default();

@@ -18,11 +18,11 @@ fn every_policy_is_read_for_a_workload_that_it_selects() {
     ] {
         let policies = json!([policy("ok", json!({"rules": [{}]})), {"kind": "List", "items": [policy("shop", spec)]}]);
         let document = json!({"schema": 1, "name": "mesh", "policies": policies});
-        let problems = Module::Policy.compile(&document, None).problems;
+        let problems = Module::Policy.compile(&document, None, false).problems;
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].path.ends_with("operation.paths[0]"), "{problems:?}");
         let suite = json!({"schema": 1, "name": "mesh", "policy": {"policies": policies}});
-        assert_eq!(Module::Suite.compile(&suite, None).problems.len(), 1);
+        assert_eq!(Module::Suite.compile(&suite, None, false).problems.len(), 1);
     }
 }
 
@@ -37,7 +37,8 @@ fn policies_of_a_whole_mesh_are_no_problem() {
         policy("c", target("gateway.networking.k8s.io", "Gateway")),
         policy("d", target("", "Service")),
     ]);
-    let problems = Module::Policy.compile(&json!({"schema": 1, "name": "mesh", "policies": policies}), None).problems;
+    let problems =
+        Module::Policy.compile(&json!({"schema": 1, "name": "mesh", "policies": policies}), None, false).problems;
     assert!(problems.is_empty(), "{problems:?}");
 }
 
@@ -74,4 +75,16 @@ fn each_part_has_its_mode() {
     let alone = json!({});
     let parts: Vec<_> = [Module::Policy, Module::Telemetry].map(|module| module.parts(&alone)[0].refuses()).into();
     assert_eq!(parts, [true, false]);
+}
+
+#[test]
+fn a_document_that_stands_alone_is_warned_of_what_envoy_without_istio_cannot_see() {
+    let spec = json!({"action": "DENY", "rules": [{"from": [{"source": {"principals": ["td/ns/a/sa/b"]}}]}]});
+    let policies = json!([{"kind": "AuthorizationPolicy", "metadata": {"name": "p", "namespace": "a"}, "spec": spec}]);
+    let document = json!({"schema": 1, "name": "mesh", "policies": policies});
+    for (stands_alone, expected) in [(false, vec![]), (true, vec!["one-uri-san"])] {
+        let compiled = Module::Policy.compile(&document, None, stands_alone);
+        assert_eq!(compiled.warnings.iter().map(|warning| warning.id).collect::<Vec<_>>(), expected);
+        assert_eq!(compiled.problems, []);
+    }
 }

@@ -15,7 +15,7 @@ pub(crate) use section::{Enforcement, Section};
 use anchors::Needed;
 use dimension::{Dimensions, Identity};
 use rule::Rules;
-use weir_matching::{Patterns, RuleIndex};
+use weir_matching::{PathParameters, Patterns, RuleIndex};
 use weir_model::Attribute;
 
 /// Everything that deciding needs.
@@ -35,7 +35,7 @@ pub(crate) struct Compiled {
     pub(crate) needed: Box<[Needed]>,
     /// Where all URI SANs of the peer are.
     pub(crate) peer_uri_sans: Option<Attribute>,
-    pub(crate) ignore_path_parameters: bool,
+    pub(crate) path_parameters: PathParameters,
 }
 
 impl Compiled {

@@ -10,10 +10,9 @@ pub(crate) mod workload;
 
 use crate::config::object::{Action, Field, Object};
 use crate::config::workload::Workload;
-use std::collections::BTreeMap;
-use weir_config::{Cursor, Fields, Mode};
+use weir_config::{Common, Cursor, Fields, Mode};
 use weir_matching::Names;
-use weir_model::Node;
+use weir_model::{Node, ProxyKind, SortedMap};
 
 /// The most headers by name that rules can look at: what rules look at is numbered with 16 bits. Of more, some would never
 /// match.
@@ -22,16 +21,16 @@ pub(crate) const HEADERS: usize = 65_523;
 /// A document as written.
 #[derive(Debug)]
 pub(crate) struct Document {
-    pub(crate) mode: Mode,
+    pub(crate) common: Common,
     pub(crate) workload: Workload,
     /// The objects that apply to this workload.
     pub(crate) objects: Vec<Object>,
 }
 
-/// Reads a policy document of which `schema`, `name` and `mode` are read already.
-pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) -> Option<Document> {
+/// Reads a policy document of which the common fields are read already.
+pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
     let at = fields.at().clone();
-    if mode == Some(Mode::Observe) {
+    if common.mode == Mode::Observe {
         at.problem::<()>("mode `observe` is not supported for policy; use `shadow` or `enforce`");
     }
     if let Some(at) = fields.take("onInvalid")
@@ -48,7 +47,9 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
         selection.read(&item);
     }
     let objects = selection.objects;
-    if workload.proxy.is_none() && workload.peer_uri_sans.is_none() && objects.iter().any(escapes_by_second_name) {
+    // Certificates of Istio's own authority, which those two see, have one. A gateway takes others.
+    let is_of_mesh = matches!(workload.proxy, Some(ProxyKind::Sidecar | ProxyKind::Waypoint));
+    if !is_of_mesh && workload.peer_uri_sans.is_none() && objects.iter().any(escapes_by_second_name) {
         let message = "rules refuse peers by identity, and Envoy shows a Wasm filter the first URI SAN of a certificate only: \
                        a peer is not refused for another one; give `workload.peerUriSans` if certificates can have several";
         at.warning("one-uri-san", message);
@@ -63,7 +64,7 @@ pub(crate) fn document(mut fields: Fields<'_>, mode: Option<Mode>, node: &Node) 
         at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
     }
     fields.finish();
-    Some(Document { mode: mode?, workload, objects })
+    Some(Document { common, workload, objects })
 }
 
 /// Whether a peer passes that a rule on a name behind its first one would refuse.
@@ -77,7 +78,7 @@ fn escapes_by_second_name(object: &Object) -> bool {
 }
 
 /// A map of strings.
-fn text_map(at: &Cursor<'_>) -> BTreeMap<String, String> {
+fn text_map(at: &Cursor<'_>) -> SortedMap<String, String> {
     let entries = at.map().unwrap_or_default().into_iter();
     entries.filter_map(|(key, value)| Some((key.to_owned(), value.string()?.to_owned()))).collect()
 }

@@ -2,16 +2,15 @@
 
 use crate::Decisions;
 use crate::compiled::{Compiled, compile};
-use crate::config::workload::Proxy;
 use crate::config::{self, Document};
 use crate::decide::{Scratch, decide};
 use crate::demand::demand;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
 use std::time::Duration;
-use weir_config::{Cursor, Fields, Mode, document_header, name_and_mode, read_document, section_mode};
+use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
 use weir_model::{
-    Answer, Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Level, Node, Phase, Problems, Reply,
-    Resumption, Verdict, Warning,
+    Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Facts, Filter, Io, Level, Node, Phase, Problems,
+    ProxyKind, Reply, Resumption, Verdict, Warning,
 };
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
@@ -21,9 +20,11 @@ use weir_model::{
 pub struct Policy {
     compiled: Compiled,
     mode: Mode,
+    access_log_state: AccessLogState,
     request: Demand,
     idle: Demand,
-    /// Policies are for what comes in: on an outbound listener of a sidecar they are inert.
+    /// Policies are for what comes in: on an outbound listener of a sidecar they are inert. `true` if a stream's listener
+    /// must be asked for its direction.
     inbound_only: bool,
     said_inert: bool,
     metrics: DecisionMetrics,
@@ -31,28 +32,31 @@ pub struct Policy {
     warnings: Vec<Warning>,
 }
 
-/// `xds.listener_direction` of an outbound listener.
-const OUTBOUND: i64 = 2;
+/// Why policies do nothing on an outbound listener.
+const INERT: &str = "policies are for inbound requests and do nothing on this outbound listener";
 
 impl Policy {
-    /// Reads the policy document without `schema` and `name`, as a section of a larger one. An absent `mode` means
-    /// `default_mode`, the mode of the whole. `name` labels the metrics. `None` if there was a problem; all problems go
+    /// Reads the policy document as a section of a larger one, `whole`. `None` if there was a problem; all problems go
     /// where `at` points.
-    pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
+    pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
-        let mode = section_mode(&mut fields, default_mode);
-        Some(Self::new(read(fields, mode, node)?, name))
+        let common = whole.of_section(&mut fields);
+        Some(Self::new(read(fields, common, node)?))
     }
 
     /// Compiles a document.
-    fn new(document: Document, name: &str) -> Self {
-        let Document { mode, workload, objects } = document;
+    fn new(document: Document) -> Self {
+        let Document { common, workload, objects } = document;
+        let Common { name, mode, access_log_state, listener } = common;
         let compiled = compile(objects, &workload);
-        let inbound_only = workload.proxy == Some(Proxy::Sidecar) && !compiled.sections.is_empty();
+        let of_sidecar = workload.proxy == Some(ProxyKind::Sidecar) && !compiled.sections.is_empty();
+        let inbound_only = of_sidecar && listener.is_none();
         let mut request = Demand::idle().union(&demand(&compiled));
         if inbound_only {
             request.attributes.insert(Attribute::ListenerDirection);
         }
+        let is_inert = of_sidecar && listener == Some(Direction::Outbound);
+        let mode = if is_inert { Mode::Off } else { mode };
         if mode == Mode::Off {
             request = Demand::idle();
         }
@@ -60,11 +64,12 @@ impl Policy {
         Self {
             compiled,
             mode,
+            access_log_state,
             request,
             idle: Demand::idle(),
             inbound_only,
             said_inert: false,
-            metrics: DecisionMetrics::new(name),
+            metrics: DecisionMetrics::new(&name),
             scratch,
             warnings: Vec::new(),
         }
@@ -84,22 +89,29 @@ impl Policy {
     }
 
     fn is_inert(&mut self, facts: &Facts<'_>, io: &mut Io<'_>) -> bool {
-        if !self.inbound_only || facts.attributes.int(&Attribute::ListenerDirection) != Some(OUTBOUND) {
+        if !self.inbound_only
+            || Direction::of(facts.attributes.int(&Attribute::ListenerDirection)) != Direction::Outbound
+        {
             return false;
         }
         if !self.said_inert {
             self.said_inert = true;
-            io.effects.log(Level::Warn, "policies are for inbound requests and do nothing on this outbound listener");
+            io.effects.log(Level::Warn, INERT);
         }
         true
     }
 }
 
-/// Reads a document of which `schema`, `name` and `mode` are read; `None` if it has a problem.
-fn read(fields: Fields<'_>, mode: Option<Mode>, node: &Node) -> Option<Document> {
+/// Reads a document of which the common fields are read; `None` if it has a problem.
+fn read(fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
     let at = fields.at().clone();
     let before = at.problems();
-    let document = config::document(fields, mode, node)?;
+    let document = config::document(fields, common, node)?;
+    let Document { common, workload, objects } = &document;
+    if workload.proxy == Some(ProxyKind::Sidecar) && common.listener == Some(Direction::Outbound) && !objects.is_empty()
+    {
+        at.warning("outbound-policy", INERT);
+    }
     (at.problems() == before).then_some(document)
 }
 
@@ -110,14 +122,13 @@ impl Filter for Policy {
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
         // The document as a tree is many times its text; it is gone before the rules are compiled.
-        let (document, name, warnings) = read_document(document, |at| {
+        let (document, warnings) = read_document(document, |at| {
             let mut fields = at.object()?;
-            document_header(&mut fields);
-            let (name, mode) = name_and_mode(&mut fields);
-            let document = read(fields, mode, node)?;
-            Some((document, name.unwrap_or_default(), at.take_warnings()))
+            let common = Common::read(&mut fields);
+            let document = read(fields, common, node)?;
+            Some((document, at.take_warnings()))
         })?;
-        Ok(Self { warnings, ..Self::new(document, &name) })
+        Ok(Self { warnings, ..Self::new(document) })
     }
 
     fn warnings(&self) -> &[Warning] {
@@ -146,7 +157,9 @@ impl Filter for Policy {
         if let Some(shadow) = shadow {
             metrics.count(&shadow, DecisionMode::DryRun, io.effects);
         }
-        if let Some(text) = access_log_text(&enforced, decided) {
+        if self.access_log_state.keeps(!enforced.allow)
+            && let Some(text) = access_log_text(&enforced, decided)
+        {
             edits.filter_state.push(("weir.policy", text));
         }
         if enforced.allow || decided != DecisionMode::Enforced {

@@ -8,7 +8,8 @@ use crate::decision::OnFull;
 use crate::reply::ReplySettings;
 use fields::{flag, refuse};
 use limit::{AlgorithmChoice, NamedAlgorithm};
-use weir_config::{Cursor, Fields, Mode, Value};
+use weir_config::{Common, Cursor, Fields, Value};
+use weir_matching::PathParameters;
 use weir_model::Node;
 
 mod action;
@@ -30,10 +31,10 @@ const KEYS: u32 = 65_536;
 /// The greatest `maxKeys`.
 const MOST_KEYS: u64 = 1 << 24;
 
-/// All that a document says, apart from its name.
+/// All that a document says.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) mode: Mode,
+    pub(crate) common: Common,
     /// `rate_limits`.
     pub(crate) items: Vec<Item>,
     pub(crate) apply: ApplyRules,
@@ -49,20 +50,12 @@ pub(crate) struct Local {
     pub(crate) on_full: OnFull,
 }
 
-/// Reads `mode`.
-pub(crate) fn mode(fields: &mut Fields<'_>, default: Mode) -> Option<Mode> {
-    let words = [Mode::Off, Mode::Observe, Mode::Shadow, Mode::Enforce].map(|mode| (mode.word(), mode));
-    match fields.take("mode") {
-        Some(at) => at.word(&words),
-        None => Some(default),
-    }
-}
-
-/// Reads everything after `schema`, `name` and `mode`.
-pub(crate) fn read(mut fields: Fields<'_>, mode: Mode, node: &Node) -> Option<Config> {
+/// Reads everything after the common fields.
+pub(crate) fn read(mut fields: Fields<'_>, common: Common, node: &Node) -> Option<Config> {
     let items = fields.take("rate_limits").map_or_else(Vec::new, |at| action::items(&at, node));
     let apply = fields.take("apply").map_or_else(Vec::new, |at| apply::read(&at, node));
-    let apply = ApplyRules::new(apply, flag(fields.take("ignorePathParameters"), false));
+    let parameters = PathParameters::of(flag(fields.take("ignorePathParameters"), false), node.envoy);
+    let apply = ApplyRules::new(apply, parameters);
     for (field, why) in [
         ("virtual_hosts", "limits by route are not supported yet; use `rate_limits`"),
         ("global", "a limit service is not supported yet; use `local`"),
@@ -81,7 +74,7 @@ pub(crate) fn read(mut fields: Fields<'_>, mode: Mode, node: &Node) -> Option<Co
 
     let grpc_status = exhausted.then_some(8);
     let reply = ReplySettings { status: status?, grpc_status, quota_headers: quota_headers?, retry_after };
-    Some(Config { mode, items, apply, local: local?, reply })
+    Some(Config { common, items, apply, local: local?, reply })
 }
 
 fn local(at: &Cursor<'_>) -> Option<Local> {

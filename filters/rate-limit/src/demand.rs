@@ -3,8 +3,8 @@
 use crate::algorithm::Algorithm;
 use crate::compiled::action::{Item, Source};
 use crate::config::Config;
-use weir_config::Mode;
-use weir_model::{Attribute, Demand, Node, Phase};
+use weir_config::{Common, Mode};
+use weir_model::{Attribute, Demand, Node, Phase, ProxyKind};
 
 /// The demand of each phase.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Demands {
 impl Demands {
     /// The demand of a configuration in the proxy `node`.
     pub(crate) fn new(config: &Config, node: &Node) -> Self {
-        let Config { mode, items, apply, local, reply } = config;
+        let Config { common: Common { mode, listener, .. }, items, apply, local, reply } = config;
         let mut demands = Self { request: Demand::idle(), response: Demand::idle(), end: Demand::idle() };
         if *mode == Mode::Off {
             return demands;
@@ -31,7 +31,8 @@ impl Demands {
             }
         }
         // The sidecar's two listeners may share this configuration, and each has limits of its own.
-        if !(items.is_empty() && apply.list.is_empty()) && node.id.starts_with("sidecar~") {
+        let limits = !(items.is_empty() && apply.list.is_empty());
+        if limits && listener.is_none() && node.proxy() == Some(ProxyKind::Sidecar) {
             request.attributes.insert(Attribute::ListenerDirection);
         }
         for item in items {

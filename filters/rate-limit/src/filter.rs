@@ -12,11 +12,11 @@ use crate::filter_state;
 use crate::metrics::Metrics;
 use crate::quota_headers::QuotaHeaders;
 use crate::reply::ReplySettings;
-use crate::table::{Direction, Table};
+use crate::table::Table;
 use std::time::Duration;
-use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document};
+use weir_config::{AccessLogState, Common, Cursor, Mode, read_document};
 use weir_model::{
-    Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, HeaderEdit, Io, Need, Node, Phase, Problems,
+    Attribute, CallId, Callbacks, Demand, Direction, Edits, Facts, Filter, HeaderEdit, Io, Need, Node, Phase, Problems,
     Resumption, Verdict, Warning,
 };
 
@@ -115,6 +115,9 @@ mod tests;
 #[derive(Debug)]
 pub struct RateLimit {
     mode: Mode,
+    access_log_state: AccessLogState,
+    /// `None` if each stream is asked for it.
+    listener: Option<Direction>,
     items: Vec<Item>,
     apply: ApplyRules,
     tree: LimitTree,
@@ -135,28 +138,29 @@ pub struct Stream {
 }
 
 impl RateLimit {
-    /// Reads the limits of a plugin called `name` out of a document without `schema` and `name`, or out of a section
-    /// of a larger one. A `mode` of its own wins over `default_mode`. Problems go where `at` sends them; the answer is
-    /// `None` if there is one that leaves nothing to run.
-    pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
+    /// Reads the limits as a section of a larger document, `whole`. Problems go where `at` sends them; the answer is `None`
+    /// if there is one that leaves nothing to run.
+    pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
-        let mode = config::mode(&mut fields, default_mode);
-        let config = config::read(fields, mode.unwrap_or_default(), node);
-        mode.and(config).map(|config| Self::new(name, config, node))
+        let common = whole.of_section(&mut fields);
+        config::read(fields, common, node).map(|config| Self::new(config, node))
     }
 
-    fn new(name: &str, config: Config, node: &Node) -> Self {
+    fn new(config: Config, node: &Node) -> Self {
         let demands = Demands::new(&config, node);
-        let Config { mode, items, apply, local: Local { tree, charging, on_full }, reply } = config;
+        let Config { common, items, apply, local: Local { tree, charging, on_full }, reply } = config;
+        let Common { name, mode, access_log_state, listener } = common;
         Self {
             mode,
+            access_log_state,
+            listener,
             items,
             apply,
             tree,
             reply,
             limiter: Limiter::new(charging, on_full),
-            table: Table::new(name),
-            metrics: Metrics::new(name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
+            table: Table::new(&name),
+            metrics: Metrics::new(&name, if mode == Mode::Enforce { "enforced" } else { "shadow" }),
             descriptors: Descriptors::default(),
             scratch: Vec::new(),
             apply_scratch: Scratch::default(),
@@ -173,10 +177,8 @@ impl Filter for RateLimit {
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
         read_document(document, |at| {
             let mut fields = at.object()?;
-            document_header(&mut fields);
-            let (name, mode) = name_and_mode(&mut fields);
-            let config = config::read(fields, mode.unwrap_or_default(), node)?;
-            Some(Self::new(name.as_deref().unwrap_or_default(), config, node))
+            let common = Common::read(&mut fields);
+            config::read(fields, common, node).map(|config| Self::new(config, node))
         })
     }
 
@@ -200,10 +202,12 @@ impl Filter for RateLimit {
         for item in &self.items {
             item.describe(facts, &mut self.descriptors, &mut self.scratch);
         }
-        if let Some(apply) = self.apply.first_match(&facts.request_headers, &mut self.apply_scratch) {
+        let (one, other) = self.apply.first_match(&facts.request_headers, &mut self.apply_scratch);
+        for apply in one.into_iter().chain(other) {
             apply.describe(facts, &mut self.descriptors, &mut self.scratch);
         }
-        self.table.set_direction(Direction::of(facts.attributes.int(&Attribute::ListenerDirection)));
+        let read = || Direction::of(facts.attributes.int(&Attribute::ListenerDirection));
+        self.table.set_direction(self.listener.unwrap_or_else(read));
         let decision = self.limiter.decide(&self.tree, &self.descriptors, &mut self.table, io.cells, io.now);
 
         self.metrics.request(io.effects, decision.refuses());
@@ -212,6 +216,7 @@ impl Filter for RateLimit {
         }
         self.metrics.table_events(io.effects, self.table.take_events());
         if self.mode != Mode::Observe
+            && self.access_log_state.keeps(decision.refuses())
             && let Some(record) = filter_state::record(&decision, &self.tree)
         {
             edits.filter_state.push(("weir.rate_limit", record));

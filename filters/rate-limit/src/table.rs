@@ -15,7 +15,7 @@ use crate::clock::{Clock, Moment};
 use crate::shared_value::{RETRIES, agree};
 use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use weir_model::{CellError, Cells, Expect, Now};
+use weir_model::{CellError, Cells, Direction, Expect, Now};
 
 mod set;
 #[cfg(test)]
@@ -108,26 +108,6 @@ pub(crate) struct TableEvents {
     pub(crate) evictions: u64,
     /// Cells that were damaged, of another layout or of another limit, and were replaced.
     pub(crate) restarts: u64,
-}
-
-/// The direction of the listener.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Direction {
-    #[default]
-    Unspecified,
-    Inbound,
-    Outbound,
-}
-
-impl Direction {
-    /// The direction by the number of `envoy.config.core.v3.TrafficDirection`.
-    pub(crate) fn of(number: Option<i64>) -> Self {
-        match number {
-            Some(1) => Self::Inbound,
-            Some(2) => Self::Outbound,
-            _ => Self::Unspecified,
-        }
-    }
 }
 
 /// The beginning of cell names in each direction.

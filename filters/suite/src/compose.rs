@@ -6,7 +6,7 @@
 
 use crate::Section;
 use std::time::Duration;
-use weir_config::{document_header, name_and_mode, read_document};
+use weir_config::{Common, read_document};
 use weir_model::{
     Answer, Attributes, CallId, Callbacks, Demand, Edits, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase,
     Problems, Resumption, Verdict, Warning,
@@ -174,13 +174,10 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
         read_document(document, |at| {
             let mut fields = at.object()?;
-            document_header(&mut fields);
-            let (name, mode) = name_and_mode(&mut fields);
-            // Sections are read whatever is wrong with the header, so that all problems are told at once.
-            let (name, mode) = (name.unwrap_or_default(), mode.unwrap_or_default());
-            let policy = fields.take("policy").map(|at| P::read(at, &name, mode, node));
-            let rate_limit = fields.take("rateLimit").map(|at| R::read(at, &name, mode, node));
-            let telemetry = fields.take("telemetry").map(|at| T::read(at, &name, mode, node));
+            let common = Common::read(&mut fields);
+            let policy = fields.take("policy").map(|at| P::read(at, &common, node));
+            let rate_limit = fields.take("rateLimit").map(|at| R::read(at, &common, node));
+            let telemetry = fields.take("telemetry").map(|at| T::read(at, &common, node));
             fields.finish();
             let composed = Self::new(sound(policy)?, sound(rate_limit)?, sound(telemetry)?);
             Some(Self { warnings: at.take_warnings(), ..composed })

@@ -30,7 +30,7 @@ fn node() -> Node {
         ("WORKLOAD_NAME".to_owned(), text("cart-v1")),
         ("LABELS".to_owned(), StructValue::Map(labels)),
     ]);
-    Node { id: "cart-1".to_owned(), cluster: "cart".to_owned(), metadata }
+    Node { id: "cart-1".to_owned(), cluster: "cart".to_owned(), metadata, ..Node::default() }
 }
 
 fn suite(document: &str) -> Suite {
@@ -81,7 +81,7 @@ impl Proxy {
             }
             let pairs = pairs.finish();
             let mut attributes = Attributes::default();
-            for attribute in &demand.attributes {
+            for attribute in demand.attributes.iter() {
                 if let Some(value) = known.bytes(attribute) {
                     attributes.set(attribute, value);
                 }

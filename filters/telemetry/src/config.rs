@@ -2,9 +2,8 @@
 
 use crate::known::foldable;
 use crate::label::LABELS;
-use std::collections::BTreeMap;
-use weir_config::{Cursor, Fields, Mode, Value};
-use weir_model::Node;
+use weir_config::{Common, Cursor, Fields, Mode, Value};
+use weir_model::{Attribute, Attributes, Direction, Node, ProxyKind, SortedMap};
 
 /// Which end of a stream the proxy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,8 +16,11 @@ pub(crate) enum Side {
 
 impl Side {
     /// The side that a listener of that direction reports.
-    pub(crate) fn of(direction: i64) -> Self {
-        if direction == 1 { Self::Destination } else { Self::Source }
+    pub(crate) fn of(direction: Direction) -> Self {
+        match direction {
+            Direction::Inbound => Self::Destination,
+            Direction::Outbound | Direction::Unspecified => Self::Source,
+        }
     }
 }
 
@@ -47,8 +49,10 @@ pub(crate) enum ReadAt {
 pub(crate) struct Settings {
     pub(crate) name: String,
     pub(crate) mode: Mode,
-    /// `None`: as the listener's direction says.
+    /// `None`: as the direction of each stream's listener says.
     pub(crate) reporter: Option<Side>,
+    /// `None`: each stream is asked for it where it matters.
+    pub(crate) listener: Option<Direction>,
     pub(crate) prefix: String,
     /// Series per metric and VM.
     pub(crate) series: usize,
@@ -57,7 +61,7 @@ pub(crate) struct Settings {
     /// Which labels an overflow series keeps.
     pub(crate) keep: Vec<&'static str>,
     /// Distinct values per label.
-    pub(crate) fold: BTreeMap<&'static str, usize>,
+    pub(crate) fold: SortedMap<&'static str, usize>,
     pub(crate) trust: Trust,
     read_at: ReadAt,
     /// Istio configured this proxy, so its own route and cluster names mean something.
@@ -69,8 +73,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the fields of a document or section that follow `schema`, `name` and `mode`.
-    pub(crate) fn read(fields: &mut Fields<'_>, name: &str, mode: Option<Mode>, node: &Node) -> Option<Self> {
+    /// Reads the fields of a document or section that follow the common ones.
+    pub(crate) fn read(fields: &mut Fields<'_>, common: Common, node: &Node) -> Option<Self> {
         let before = fields.at().problems();
         let reporter = fields
             .take("reporter")
@@ -81,7 +85,7 @@ impl Settings {
         };
         let cardinality = match fields.take("cardinality") {
             Some(at) => cardinality(&at),
-            None => Some((SERIES, NEW_STATS_PER_TICK, KEEP.to_vec(), BTreeMap::new())),
+            None => Some((SERIES, NEW_STATS_PER_TICK, KEEP.to_vec(), SortedMap::new())),
         };
         let peer_metadata = match fields.take("peerMetadata") {
             Some(at) => peer_metadata(&at),
@@ -101,10 +105,12 @@ impl Settings {
         }
         let (series, new_stats_per_tick, keep, fold) = cardinality?;
         let (trust, read_at) = peer_metadata?;
+        let Common { name, mode, listener, access_log_state: _ } = common;
         Some(Self {
-            name: name.to_owned(),
-            mode: mode?,
-            reporter,
+            name,
+            mode,
+            reporter: reporter.or_else(|| listener.map(Side::of)),
+            listener,
             prefix: prefix?,
             series,
             new_stats_per_tick,
@@ -113,9 +119,14 @@ impl Settings {
             trust,
             read_at,
             istio: node.text("ISTIO_VERSION").is_some(),
-            gateway: node.id.starts_with("router~"),
+            gateway: node.proxy() == Some(ProxyKind::Gateway),
             host_fallback: host_fallback?,
         })
+    }
+
+    /// The direction of a stream's listener.
+    pub(crate) fn direction(&self, attributes: &Attributes) -> Direction {
+        self.listener.unwrap_or_else(|| Direction::of(attributes.int(&Attribute::ListenerDirection)))
     }
 
     /// Whether `Host` can name the service of that side's streams where the cluster does not. A stream's listener must be
@@ -148,7 +159,7 @@ const NEW_STATS_PER_TICK: u32 = 1;
 /// Labels that overflow series keep unless configured: neither comes from a client.
 const KEEP: [&str; 2] = ["reporter", "response_code"];
 
-type Cardinality = (usize, u32, Vec<&'static str>, BTreeMap<&'static str, usize>);
+type Cardinality = (usize, u32, Vec<&'static str>, SortedMap<&'static str, usize>);
 
 fn cardinality(at: &Cursor<'_>) -> Option<Cardinality> {
     let mut fields = at.object()?;
@@ -170,7 +181,7 @@ fn cardinality(at: &Cursor<'_>) -> Option<Cardinality> {
         }),
         None => KEEP.to_vec(),
     };
-    let mut fold = BTreeMap::new();
+    let mut fold = SortedMap::new();
     for (name, at) in fields.take("fold").and_then(|at| at.map()).unwrap_or_default() {
         let Some(label) = foldable().find(|label| *label == name) else {
             let known: Vec<&str> = foldable().collect();

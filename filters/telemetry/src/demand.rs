@@ -3,9 +3,8 @@
 
 use crate::config::{Settings, Side, Trust};
 use crate::peer::PEER_HEADER;
-use std::collections::BTreeSet;
 use weir_config::Mode;
-use weir_model::{Attribute, Demand, Phase};
+use weir_model::{Attribute, Demand, Direction, Phase, SortedSet};
 
 /// One demand per phase.
 #[derive(Clone, Debug)]
@@ -24,7 +23,7 @@ impl Demands {
         }
         let tells_peer = settings.tells_peer(Side::Destination);
         let peer = || {
-            let mut headers = BTreeSet::new();
+            let mut headers = SortedSet::new();
             if tells_peer {
                 headers.insert(PEER_HEADER);
             }
@@ -53,7 +52,7 @@ fn response(settings: &Settings) -> Demand {
     if !settings.reads_response() {
         return Demand::idle();
     }
-    Demand { attributes: BTreeSet::from([Attribute::UpstreamPeerMetadata]), ..Demand::default() }
+    Demand { attributes: [Attribute::UpstreamPeerMetadata].into(), ..Demand::default() }
 }
 
 fn end(settings: &Settings) -> Demand {
@@ -91,8 +90,12 @@ fn end(settings: &Settings) -> Demand {
         outbound.push(Attribute::UpstreamPeer);
     }
     if settings.host_names(Side::Source) {
-        // An outbound listener must be told from one without a direction.
-        outbound.extend([Attribute::RequestHost, Attribute::ListenerDirection]);
+        match settings.listener {
+            Some(Direction::Outbound) => outbound.push(Attribute::RequestHost),
+            Some(Direction::Inbound | Direction::Unspecified) => {}
+            // An outbound listener must be told from one without a direction.
+            None => outbound.extend([Attribute::RequestHost, Attribute::ListenerDirection]),
+        }
     }
     // The headers of a gRPC request never end it.
     let mut demand = Demand::default();

@@ -1,7 +1,7 @@
 //! Bounded numbering of values, so that a stream's labels fit a few integers.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use weir_model::SortedMap;
 
 /// The number of the value that stands for "not told".
 pub(crate) const UNKNOWN: u32 = 0;
@@ -11,7 +11,7 @@ pub(crate) const OTHER_ID: u32 = 1;
 /// Numbers distinct values from 0. The first two are given; the rest are numbered as they come while there is room.
 #[derive(Clone, Debug)]
 pub(crate) struct Interner<T> {
-    ids: BTreeMap<T, u32>,
+    ids: SortedMap<T, u32>,
     values: Vec<T>,
     unknown: T,
     room: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Interner<T> {
 impl<T: Ord + Clone> Interner<T> {
     /// Room for `room` values besides the two given ones.
     pub(crate) fn new(room: usize, unknown: T, other: T) -> Self {
-        let mut ids = BTreeMap::new();
+        let mut ids = SortedMap::new();
         ids.extend([(unknown.clone(), UNKNOWN), (other.clone(), OTHER_ID)]);
         Self { ids, values: vec![unknown.clone(), other], unknown, room }
     }
@@ -55,7 +55,7 @@ impl<T: Ord + Clone> Interner<T> {
 /// Remembers what bytes meant, for bytes that are costly to take apart. Forgets everything when it is full.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memo {
-    known: BTreeMap<Vec<u8>, u32>,
+    known: SortedMap<Vec<u8>, u32>,
     /// Of all keys.
     bytes: usize,
 }

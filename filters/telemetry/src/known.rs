@@ -7,12 +7,8 @@ use crate::key::Key;
 use crate::peer::{Peer, PeerState};
 use crate::service::{Service, well_known};
 use crate::vouched::{Identity, Vouched};
-use std::collections::BTreeMap;
 use weir_metrics::{Fold, OTHER, VALUE_BYTES};
-use weir_model::{Attribute, Attributes, Facts, Node};
-
-/// `xds.listener_direction` of an outbound listener.
-const OUTBOUND: i64 = 2;
+use weir_model::{Attribute, Attributes, Direction, Facts, Node, SortedMap};
 
 /// The own workload, from node metadata. What is missing there is empty, not `unknown`.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +52,7 @@ pub(crate) struct Known {
     endpoints: Memo,
     clusters: Memo,
     hosts: Memo,
-    folds: BTreeMap<&'static str, Fold>,
+    folds: SortedMap<&'static str, Fold>,
 }
 
 impl Known {
@@ -93,9 +89,7 @@ impl Known {
     /// The key of a stream that has ended.
     pub(crate) fn key(&mut self, settings: &Settings, stream: &Stream, facts: &Facts<'_>) -> Key {
         let attributes = facts.attributes;
-        let side = settings
-            .reporter
-            .unwrap_or_else(|| Side::of(attributes.int(&Attribute::ListenerDirection).unwrap_or_default()));
+        let side = settings.reporter.unwrap_or_else(|| Side::of(settings.direction(attributes)));
         let (peer_san, own_san) = principals(side, attributes);
         let (peer_label, own_label) = match side {
             Side::Source => ("destination_principal", "source_principal"),
@@ -196,7 +190,7 @@ impl Known {
     /// The service's number, and the number of what is left of it without a client's `Host`.
     fn service(&mut self, settings: &Settings, side: Side, attributes: &Attributes) -> (u32, u32) {
         let Self { services, clusters, hosts, folds, .. } = self;
-        let outbound = attributes.int(&Attribute::ListenerDirection) == Some(OUTBOUND);
+        let outbound = settings.direction(attributes) == Direction::Outbound;
         let host = match outbound && settings.host_names(side) {
             true => attributes.bytes(&Attribute::RequestHost).unwrap_or_default(),
             false => b"",
@@ -267,7 +261,7 @@ fn is_grpc(content_type: &[u8]) -> bool {
 /// Numbers a peer after folding its labels.
 fn number(
     peers: &mut Interner<Peer>,
-    folds: &mut BTreeMap<&'static str, Fold>,
+    folds: &mut SortedMap<&'static str, Fold>,
     side: Side,
     mut peer: Peer,
     client: bool,
@@ -288,7 +282,7 @@ fn number(
 
 fn service_number(
     services: &mut Interner<Service>,
-    folds: &mut BTreeMap<&'static str, Fold>,
+    folds: &mut SortedMap<&'static str, Fold>,
     mut service: Service,
     client: bool,
 ) -> u32 {
@@ -298,7 +292,7 @@ fn service_number(
     services.id(&service, client)
 }
 
-fn fold(folds: &mut BTreeMap<&'static str, Fold>, label: &'static str, value: &mut Vec<u8>) {
+fn fold(folds: &mut SortedMap<&'static str, Fold>, label: &'static str, value: &mut Vec<u8>) {
     value.truncate(VALUE_BYTES);
     if let Some(fold) = folds.get_mut(label).filter(|_| !value.is_empty()) {
         *value = fold.admit(value).to_vec();

@@ -51,7 +51,7 @@ impl Peer {
         let labels = fields.get("LABELS").and_then(StructValue::as_map);
         let field = |key: &str| text(fields.get(key));
         let label = |keys: &[&str]| {
-            let found = keys.iter().map(|key| text(labels.and_then(|labels| labels.get(*key))));
+            let found = keys.iter().map(|key| text(labels.and_then(|labels| labels.get(key))));
             found.into_iter().find(|value| !value.is_empty()).unwrap_or_default()
         };
         Self {

@@ -19,10 +19,10 @@ use crate::pace::{Occasion, Pace, TICK};
 use crate::queue::{LANES, Queue};
 use crate::row::{Labels, Lost, METRICS, Row, Values};
 use crate::tally::Tallies;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 use weir_metrics::{OTHER, SeriesIds, stat_name};
-use weir_model::{Effects, Now, SeriesId};
+use weir_model::{Effects, Now, SeriesId, SortedMap};
 
 /// What is known of the world when labels are spelled out.
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +52,12 @@ enum Offered {
 pub(crate) struct Rows {
     ids: SeriesIds,
     rows: Vec<Row>,
-    own: BTreeMap<Key, u32>,
+    own: SortedMap<Key, u32>,
     /// How many of these rows each principal of a peer has, by its number.
     of_principal: Vec<usize>,
     /// Keys that are counted in an overflow row; forgotten when there are too many.
-    astray: BTreeMap<Key, u32>,
-    kept: BTreeMap<Vec<u8>, u32>,
+    astray: SortedMap<Key, u32>,
+    kept: SortedMap<Vec<u8>, u32>,
     /// The last row of each side, with what it could not yet count.
     last: [Option<(u32, [Vec<u64>; METRICS])>; 2],
     queue: Queue,
@@ -87,10 +87,10 @@ impl Rows {
         Self {
             ids: SeriesIds::default(),
             rows: Vec::new(),
-            own: BTreeMap::new(),
+            own: SortedMap::new(),
             of_principal: Vec::new(),
-            astray: BTreeMap::new(),
-            kept: BTreeMap::new(),
+            astray: SortedMap::new(),
+            kept: SortedMap::new(),
             last: [None, None],
             queue: Queue::default(),
             parked: VecDeque::new(),
@@ -280,7 +280,7 @@ impl Rows {
 
 /// One for both maps: an insertion is a kilobyte of code.
 #[inline(never)]
-fn remember(rows: &mut BTreeMap<Key, u32>, key: Key, at: u32) {
+fn remember(rows: &mut SortedMap<Key, u32>, key: Key, at: u32) {
     rows.insert(key, at);
 }
 

@@ -6,7 +6,7 @@ use crate::demand::Demands;
 use crate::known::{Known, Own};
 use crate::rows::{Names, Rows};
 use std::time::Duration;
-use weir_config::{Cursor, Mode, document_header, name_and_mode, read_document, section_mode};
+use weir_config::{Common, Cursor, Mode, read_document};
 use weir_model::{
     Answer, Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Need, Node, Now, Phase, Problems,
     Resumption, Verdict, Warning,
@@ -23,12 +23,11 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Reads a `telemetry` section of a larger document: the standalone document without `schema` and `name`, which are
-    /// the whole document's. Problems go where `at` points.
-    pub fn read(at: Cursor<'_>, name: &str, default_mode: Mode, node: &Node) -> Option<Self> {
+    /// Reads a `telemetry` section of a larger document, `whole`. Problems go where `at` points.
+    pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
-        let mode = section_mode(&mut fields, default_mode);
-        let settings = Settings::read(&mut fields, name, mode, node);
+        let common = whole.of_section(&mut fields);
+        let settings = Settings::read(&mut fields, common, node);
         fields.finish();
         Some(Self::new(settings?, node))
     }
@@ -45,17 +44,15 @@ impl Telemetry {
 }
 
 impl Filter for Telemetry {
-    const CALLBACKS: Callbacks =
-        Callbacks { response: Need::Some, end: Need::Always, tick: Need::Always, ..Callbacks::NONE };
+    const CALLBACKS: Callbacks = Callbacks { response: Need::Some, end: Need::Always, ..Callbacks::NONE };
 
     type Stream = Stream;
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
         read_document(document, |at| {
             let mut fields = at.object()?;
-            document_header(&mut fields);
-            let (name, mode) = name_and_mode(&mut fields);
-            let settings = Settings::read(&mut fields, name.as_deref().unwrap_or_default(), mode, node);
+            let common = Common::read(&mut fields);
+            let settings = Settings::read(&mut fields, common, node);
             fields.finish();
             Some(Self::new(settings?, node))
         })

@@ -8,7 +8,7 @@ use weir_model::{
     Attribute, Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now,
     Offer, PairsBuilder, Phase, Struct, StructValue,
 };
-use weir_proto::{ListValue, MetadataMessage, StructMessage, Value, value::Kind};
+use weir_proto::{Field, FilterMetadata, ListValue, MetadataMessage, StructMessage, Value, value::Kind};
 
 /// What an Envoy would hold: per stat name, a counter's total or a histogram's values.
 #[derive(Debug, Default)]
@@ -146,7 +146,7 @@ impl Streamed {
         for phase in phases {
             let demand = filter.demand(*phase).clone();
             let mut request = PairsBuilder::default();
-            for wanted in &demand.request_first {
+            for wanted in demand.request_first.iter() {
                 if let Some((_, value)) = self.request.iter().find(|(name, _)| name.as_bytes() == *wanted) {
                     request.push(wanted, value);
                 }
@@ -202,7 +202,8 @@ fn message(value: &StructValue) -> Value {
 }
 
 fn struct_message(fields: &Struct) -> StructMessage {
-    StructMessage { fields: fields.iter().map(|(key, value)| (key.clone(), message(value))).collect() }
+    let field = |(key, value): &(String, StructValue)| Field { key: key.clone(), value: Some(message(value)) };
+    StructMessage { fields: fields.0.iter().map(field).collect() }
 }
 
 /// A serialised `google.protobuf.Struct`.
@@ -212,7 +213,8 @@ pub(crate) fn struct_bytes(fields: &Struct) -> Vec<u8> {
 
 /// A serialised `Metadata` with `fields` (JSON) under `istio`.
 pub(crate) fn metadata(fields: &str) -> Vec<u8> {
-    let filter_metadata = BTreeMap::from([("istio".to_owned(), struct_message(&json_struct(fields)))]);
+    let value = Some(struct_message(&json_struct(fields)));
+    let filter_metadata = vec![FilterMetadata { key: "istio".to_owned(), value }];
     MetadataMessage { filter_metadata }.encode_to_vec()
 }
 

@@ -6,7 +6,7 @@
 //! it fills the rows alone.
 
 use crate::peer::Peer;
-use std::collections::BTreeMap;
+use weir_model::SortedMap;
 
 /// Who a peer has proved to be.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +21,9 @@ pub(crate) struct Identity<'a> {
 /// these already.
 #[derive(Clone, Debug)]
 pub(crate) struct Vouched {
-    pairs: BTreeMap<Vec<u8>, u32>,
+    pairs: SortedMap<Vec<u8>, u32>,
     /// How many of them each principal has.
-    given: BTreeMap<Vec<u8>, u32>,
+    given: SortedMap<Vec<u8>, u32>,
     room: usize,
     /// For how many descriptions one principal stands.
     of_principal: u32,
@@ -33,7 +33,7 @@ impl Vouched {
     /// Room for as many descriptions as there are rows, and for a quarter of them from one principal.
     pub(crate) fn new(series: usize) -> Self {
         let of_principal = u32::try_from(series.div_ceil(4)).unwrap_or(u32::MAX);
-        Self { pairs: BTreeMap::new(), given: BTreeMap::new(), room: series, of_principal }
+        Self { pairs: SortedMap::new(), given: SortedMap::new(), room: series, of_principal }
     }
 
     /// Whether `identity` could stand for a description that it has not given before.

@@ -10,7 +10,7 @@ mod header;
 mod value;
 
 pub use cursor::{Cursor, Diagnostics, Fields};
-pub use header::{Mode, SCHEMA, document_header, name_and_mode, section_mode};
+pub use header::{AccessLogState, Common, Mode, SCHEMA};
 pub use value::Value;
 
 use weir_model::Problems;

@@ -48,6 +48,48 @@ impl Names {
     }
 }
 
+/// Values by name.
+#[derive(Clone, Debug)]
+pub struct NameMap<V> {
+    names: Names,
+    values: Vec<V>,
+}
+
+impl<V> Default for NameMap<V> {
+    fn default() -> Self {
+        Self { names: Names::default(), values: Vec::new() }
+    }
+}
+
+impl<V> NameMap<V> {
+    /// The value of `name`.
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<&V> {
+        self.values.get(usize::try_from(self.names.get(name)?).ok()?)
+    }
+
+    /// The value of `name`, made by `new` if there is none.
+    pub fn entry(&mut self, name: &[u8], new: impl FnOnce() -> V) -> Option<&mut V> {
+        let at = usize::try_from(self.names.intern(name)).ok()?;
+        if at == self.values.len() {
+            self.values.push(new());
+        }
+        self.values.get_mut(at)
+    }
+
+    /// Gives `name` a value. Returns the value that it had.
+    pub fn insert(&mut self, name: &[u8], value: V) -> Option<V> {
+        let at = usize::try_from(self.names.intern(name)).ok()?;
+        match self.values.get_mut(at) {
+            Some(known) => Some(std::mem::replace(known, value)),
+            None => {
+                self.values.push(value);
+                None
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +107,15 @@ mod tests {
             [Some(1), Some(2), Some(3), None]
         );
         assert_eq!((names.get(&[b'y'; 100]), names.get(b"ab"), names.len()), (None, None, 4));
+    }
+
+    #[test]
+    fn each_name_has_one_value() {
+        let mut map = NameMap::default();
+        for (name, value) in [(b"a", 1), (b"b", 2), (b"a", 3)] {
+            *map.entry(name, || 0).unwrap() += value;
+        }
+        assert_eq!([b"a", b"b", b"c"].map(|name| map.get(name).copied()), [Some(4), Some(2), None]);
+        assert_eq!((map.insert(b"c", 5), map.insert(b"c", 6), map.get(b"c")), (None, Some(5), Some(&6)));
     }
 }

@@ -1,5 +1,7 @@
 //! The part of `:path` that policies and limits compare.
 
+use weir_model::EnvoyVersion;
+
 /// What is before the query and the fragment.
 ///
 /// ```
@@ -21,22 +23,79 @@ pub fn query(path: &[u8]) -> Option<&[u8]> {
     path.get(mark.checked_add(1)?..)
 }
 
-/// Writes `path` (without its query) to `out` without path parameters: of each segment, what precedes its first `;`. This is
-/// what Envoy compares where the route configuration sets `ignore_path_parameters_in_path_matching` (its RBAC from 1.39.1).
-///
-/// ```
-/// let mut out = Vec::new();
-/// weir_matching::without_parameters(b"/admin;v=1/users;a=b;c", &mut out);
-/// assert_eq!(out, b"/admin/users");
-/// ```
-pub fn without_parameters(path: &[u8], out: &mut Vec<u8>) {
+/// What Envoy does with path parameters, such as `;a=b`, before it compares a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathParameters {
+    /// They are a part of the path.
+    #[default]
+    Compared,
+    /// `ignore_path_parameters_in_path_matching`, as routes have it from 1.36.10, 1.37.6, 1.38.4, 1.39.1 and 1.40 on: of each
+    /// segment what precedes its first `;` is compared.
+    LeftOut,
+    /// The same option before (CVE-2026-73511): what precedes the first `;` of the whole path is compared.
+    EndPath,
+    /// The option is set, and which of the two it means is not known.
+    Unclear,
+}
+
+/// The first release of each line that leaves parameters out of each segment.
+const BY_SEGMENT: [(u32, u32); 4] = [(36, 10), (37, 6), (38, 4), (39, 1)];
+
+impl PathParameters {
+    /// What the option, if it is set, means to that Envoy.
+    #[must_use]
+    pub fn of(is_set: bool, envoy: Option<EnvoyVersion>) -> Self {
+        let Some(EnvoyVersion { major: 1, minor, patch, is_release }) = envoy.filter(|_| is_set) else {
+            return if is_set { Self::Unclear } else { Self::Compared };
+        };
+        match BY_SEGMENT.into_iter().find(|(line, _)| *line == minor) {
+            Some((_, first)) if patch > first || patch == first && is_release => Self::LeftOut,
+            // On the way to the release that has it.
+            Some((_, first)) if patch == first => Self::Unclear,
+            Some(_) => Self::EndPath,
+            None if minor < 36 => Self::EndPath,
+            None => Self::LeftOut,
+        }
+    }
+
+    /// What is compared of `path`, which has no query; `None` if that is not known. `out` is overwritten.
+    ///
+    /// ```
+    /// use weir_matching::PathParameters;
+    /// let (path, mut out) = (b"/admin;v=1/users;a=b".as_slice(), Vec::new());
+    /// assert_eq!(PathParameters::Compared.compared(path, &mut out), Some(path));
+    /// assert_eq!(PathParameters::LeftOut.compared(path, &mut out), Some(b"/admin/users".as_slice()));
+    /// assert_eq!(PathParameters::EndPath.compared(path, &mut out), Some(b"/admin".as_slice()));
+    /// assert_eq!(PathParameters::Unclear.compared(path, &mut out), None);
+    /// assert_eq!(PathParameters::Unclear.compared(b"/users;a=b", &mut out), Some(b"/users".as_slice()));
+    /// ```
+    #[must_use]
+    pub fn compared<'p>(self, path: &'p [u8], out: &'p mut Vec<u8>) -> Option<&'p [u8]> {
+        match self {
+            Self::Compared => Some(path),
+            Self::EndPath => Some(before_parameters(path)),
+            Self::LeftOut => Some(without_parameters(path, out)),
+            Self::Unclear => {
+                let without = without_parameters(path, out);
+                (without == before_parameters(path)).then_some(without)
+            }
+        }
+    }
+}
+
+fn before_parameters(path: &[u8]) -> &[u8] {
+    path.split(|byte| *byte == b';').next().unwrap_or_default()
+}
+
+fn without_parameters<'o>(path: &[u8], out: &'o mut Vec<u8>) -> &'o [u8] {
     out.clear();
     for (number, segment) in path.split(|byte| *byte == b'/').enumerate() {
         if number > 0 {
             out.push(b'/');
         }
-        out.extend_from_slice(segment.split(|byte| *byte == b';').next().unwrap_or_default());
+        out.extend_from_slice(before_parameters(segment));
     }
+    out
 }
 
 #[cfg(test)]
@@ -58,8 +117,35 @@ mod tests {
             ("", ""),
             ("*", "*"),
         ] {
-            without_parameters(path.as_bytes(), &mut out);
-            assert_eq!(out, expected.as_bytes(), "{path}");
+            assert_eq!(without_parameters(path.as_bytes(), &mut out), expected.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_the_option_means_depends_on_envoy() {
+        use PathParameters::{Compared, EndPath, LeftOut, Unclear};
+        let version = |minor, patch, is_release| Some(EnvoyVersion { major: 1, minor, patch, is_release });
+        for (envoy, expected) in [
+            (None, Unclear),
+            (version(35, 20, true), EndPath),
+            (version(36, 4, true), EndPath),
+            (version(36, 10, true), LeftOut),
+            (version(37, 6, false), Unclear),
+            (version(37, 7, false), LeftOut),
+            (version(38, 3, false), EndPath),
+            (version(38, 4, true), LeftOut),
+            (version(39, 0, true), EndPath),
+            (version(39, 3, true), LeftOut),
+            (version(40, 0, true), LeftOut),
+            (version(41, 0, false), LeftOut),
+            (Some(EnvoyVersion { major: 2, minor: 0, patch: 0, is_release: true }), Unclear),
+        ] {
+            assert_eq!(PathParameters::of(true, envoy), expected, "{envoy:?}");
+            assert_eq!(PathParameters::of(false, envoy), Compared, "{envoy:?}");
+        }
+        let mut out = Vec::new();
+        for (path, known) in [("/a", true), ("/a;x", true), ("/a/b;x;y", true), ("/a;x/b", false), ("/a;/", false)] {
+            assert_eq!(Unclear.compared(path.as_bytes(), &mut out).is_some(), known, "{path}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A bound on the distinct values of one label.
 
-use std::collections::BTreeSet;
+use weir_model::SortedSet;
 
 /// The label value that stands for all values that were not admitted.
 pub const OTHER: &str = "other";
@@ -8,7 +8,7 @@ pub const OTHER: &str = "other";
 /// Admits the first so many distinct values of a label; the rest are to be written as [`OTHER`].
 #[derive(Clone, Debug)]
 pub struct Fold {
-    seen: BTreeSet<Box<[u8]>>,
+    seen: SortedSet<Box<[u8]>>,
     limit: usize,
 }
 
@@ -18,7 +18,7 @@ impl Fold {
 
     /// At most `limit` distinct values.
     pub fn new(limit: usize) -> Self {
-        Self { seen: BTreeSet::new(), limit }
+        Self { seen: SortedSet::new(), limit }
     }
 
     /// The value itself if it is known, is [`OTHER`], or there is room for one more, else [`OTHER`].

@@ -1,10 +1,9 @@
 //! A bounded map from a caller's key to a series, with one overflow series that keeps totals exact.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use weir_model::{Effects, MetricKind, SeriesId};
+use weir_model::{Effects, MetricKind, SeriesId, SortedMap};
 
 /// Numbers the series of one owner. Clones share the numbering: give one to every [`Series`] of a filter.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +28,7 @@ impl SeriesIds {
 #[derive(Debug)]
 pub struct Series<K> {
     ids: SeriesIds,
-    known: BTreeMap<K, SeriesId>,
+    known: SortedMap<K, SeriesId>,
     budget: usize,
     overflow_name: String,
     overflow: Option<SeriesId>,
@@ -39,7 +38,7 @@ pub struct Series<K> {
 impl<K: Ord> Series<K> {
     /// At most `budget` series, and `overflow_name` as the stat name of what does not fit.
     pub fn new(ids: &SeriesIds, budget: usize, overflow_name: String) -> Self {
-        Self { ids: ids.clone(), known: BTreeMap::new(), budget, overflow_name, overflow: None, overflowed: 0 }
+        Self { ids: ids.clone(), known: SortedMap::new(), budget, overflow_name, overflow: None, overflowed: 0 }
     }
 
     /// The series of `key`, or the overflow series. Whichever it is, the first use defines it in `effects`; `name` is

@@ -1,4 +1,4 @@
-//! Which of the host's callbacks a filter needs besides the one for request headers.
+//! Which of the host's callbacks a filter needs besides those for request headers and for time, which every module has.
 //!
 //! Envoy enters the VM for each callback that a module exports, for 1,500 to 1,900 instructions each, so a module exports
 //! what its filter needs and no more. A filter says so in [`crate::Filter::CALLBACKS`]; its module carries the answer in a
@@ -44,8 +44,6 @@ pub struct Callbacks {
     pub response: Need,
     /// The end of a stream: [`crate::Filter::end`].
     pub end: Need,
-    /// The timer: [`crate::Filter::tick`].
-    pub tick: Need,
     /// Answers of callouts: [`crate::Filter::called`].
     pub calls: Need,
     /// The orderly end of a configuration, in which [`crate::Filter::finish`] may still call out. Costs every stream a
@@ -58,33 +56,30 @@ impl Callbacks {
     pub const SECTION: &str = "weir.callbacks";
 
     /// Request headers only.
-    pub const NONE: Self =
-        Self { response: Need::Never, end: Need::Never, tick: Need::Never, calls: Need::Never, finish: Need::Never };
+    pub const NONE: Self = Self { response: Need::Never, end: Need::Never, calls: Need::Never, finish: Need::Never };
 
     /// What two parts of a composition need together.
     pub const fn union(self, other: Self) -> Self {
         Self {
             response: self.response.or(other.response),
             end: self.end.or(other.end),
-            tick: self.tick.or(other.tick),
             calls: self.calls.or(other.calls),
             finish: self.finish.or(other.finish),
         }
     }
 
     /// The content of [`Callbacks::SECTION`]: a letter for each, `-` never, `?` some, `+` always.
-    pub const fn encode(self) -> [u8; 5] {
-        let Self { response, end, tick, calls, finish } = self;
-        [response.letter(), end.letter(), tick.letter(), calls.letter(), finish.letter()]
+    pub const fn encode(self) -> [u8; 4] {
+        let Self { response, end, calls, finish } = self;
+        [response.letter(), end.letter(), calls.letter(), finish.letter()]
     }
 
     /// Reads what [`Callbacks::encode`] wrote; `None` for anything else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let &[response, end, tick, calls, finish] = bytes else { return None };
+        let &[response, end, calls, finish] = bytes else { return None };
         Some(Self {
             response: Need::read(response)?,
             end: Need::read(end)?,
-            tick: Need::read(tick)?,
             calls: Need::read(calls)?,
             finish: Need::read(finish)?,
         })

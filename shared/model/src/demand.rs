@@ -1,7 +1,6 @@
 //! What a compiled configuration needs to read, per phase, so that the shell fetches exactly that.
 
-use crate::Attribute;
-use std::collections::BTreeSet;
+use crate::{Attribute, SortedSet};
 
 /// A moment in a stream's life at which a core is asked something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +37,20 @@ pub struct Demand {
     pub request_headers: bool,
     /// The first value of each of these request headers. With `request_headers` they come anyway, and nothing else does
     /// without it.
-    pub request_first: BTreeSet<&'static [u8]>,
+    pub request_first: SortedSet<&'static [u8]>,
     /// All response headers.
     pub response_headers: bool,
     /// All response trailers; readable at the end only.
     pub response_trailers: bool,
     /// Attributes of every stream.
-    pub attributes: BTreeSet<Attribute>,
+    pub attributes: SortedSet<Attribute>,
     /// Attributes that only streams of an inbound listener are read for. [`Attribute::ListenerDirection`] comes with them:
     /// 1 for these streams, and 0 for all others unless `attributes` or `outbound` has it.
-    pub inbound: BTreeSet<Attribute>,
+    pub inbound: SortedSet<Attribute>,
     /// Attributes that all other streams are read for. [`Attribute::ListenerDirection`] comes as it does with `inbound`.
-    pub outbound: BTreeSet<Attribute>,
+    pub outbound: SortedSet<Attribute>,
     /// Attributes that streams are read for unless their request was known to end with its headers.
-    pub with_body: BTreeSet<Attribute>,
+    pub with_body: SortedSet<Attribute>,
 }
 
 impl Demand {
@@ -67,11 +66,9 @@ impl Demand {
 
     /// The attributes that a stream is read for: one of an inbound listener or of any other, with more than headers or
     /// without.
-    pub fn of_stream(&self, inbound: bool, with_body: bool) -> BTreeSet<Attribute> {
+    pub fn of_stream(&self, inbound: bool, with_body: bool) -> SortedSet<Attribute> {
         let own = if inbound { &self.inbound } else { &self.outbound };
-        // A set that is cloned is code with panics of its own; one that is filled is not.
-        let mut all = BTreeSet::new();
-        all.extend(self.attributes.iter().cloned());
+        let mut all = self.attributes.clone();
         all.extend(own.iter().cloned());
         if with_body {
             all.extend(self.with_body.iter().cloned());
@@ -81,15 +78,13 @@ impl Demand {
 
     /// What both demands need; idle only if both are.
     pub fn union(&self, other: &Self) -> Self {
-        let both = |own: &BTreeSet<Attribute>, others: &BTreeSet<Attribute>| {
-            let mut all = BTreeSet::new();
-            all.extend(own.iter().cloned());
+        let both = |own: &SortedSet<Attribute>, others: &SortedSet<Attribute>| {
+            let mut all = own.clone();
             all.extend(others.iter().cloned());
             all
         };
-        let mut request_first = BTreeSet::new();
-        request_first.extend(&self.request_first);
-        request_first.extend(&other.request_first);
+        let mut request_first = self.request_first.clone();
+        request_first.extend(other.request_first.iter().copied());
         Self {
             idle: self.idle && other.idle,
             wall_clock: self.wall_clock || other.wall_clock,

@@ -66,7 +66,7 @@ pub trait Filter: Sized + 'static {
     /// [`Phase::EndUnseen`].
     fn end(&mut self, stream: &mut Self::Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>);
 
-    /// Time has passed. Called only in a VM that has seen a stream.
+    /// [`Filter::tick_period`] has passed. Called only in a VM that has seen a stream.
     fn tick(&mut self, io: &mut Io<'_>);
 
     /// The configuration has ended and its last stream is gone: what is held back can be let go. Called once, in a VM that

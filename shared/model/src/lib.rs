@@ -10,11 +10,13 @@ mod callbacks;
 mod callout;
 mod cells;
 mod demand;
+mod direction;
 mod effects;
 mod facts;
 mod filter;
 mod node;
 mod problem;
+mod sorted;
 mod time;
 mod verdict;
 
@@ -25,10 +27,12 @@ pub use callout::{
 };
 pub use cells::{CellError, Cells, Expect, MemoryCells};
 pub use demand::{Demand, Phase};
+pub use direction::Direction;
 pub use effects::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer, SeriesId, Spent};
 pub use facts::{Attributes, Facts, Headers, PairsBuilder};
 pub use filter::{Filter, Io};
-pub use node::{Node, Struct, StructValue};
+pub use node::{EnvoyVersion, Node, ProxyKind, Struct, StructValue};
 pub use problem::{Problem, Problems, Warning};
+pub use sorted::{SortedMap, SortedSet};
 pub use time::Now;
 pub use verdict::{Reply, Verdict};

@@ -1,9 +1,29 @@
 //! Who the proxy is: the static facts of its bootstrap node, given once per configuration.
 
-use std::collections::BTreeMap;
+/// Fields of a `google.protobuf.Struct`, in the order in which they came: sorting what a client sent would cost it little and
+/// us much.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Struct(pub Vec<(String, StructValue)>);
 
-/// Fields of a `google.protobuf.Struct`.
-pub type Struct = BTreeMap<String, StructValue>;
+impl Struct {
+    /// The field of that name; of several the last, as protobuf has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&StructValue> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+}
+
+impl<const N: usize> From<[(String, StructValue); N]> for Struct {
+    fn from(fields: [(String, StructValue); N]) -> Self {
+        Self(fields.into())
+    }
+}
+
+impl FromIterator<(String, StructValue)> for Struct {
+    fn from_iter<I: IntoIterator<Item = (String, StructValue)>>(fields: I) -> Self {
+        Self(fields.into_iter().collect())
+    }
+}
 
 /// A value of a `google.protobuf.Struct`.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +60,19 @@ impl StructValue {
     }
 }
 
+/// A version of Envoy, from `user_agent_build_version` of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EnvoyVersion {
+    /// 1.
+    pub major: u32,
+    /// The line, such as 40.
+    pub minor: u32,
+    /// The release in its line.
+    pub patch: u32,
+    /// It is that release, and not a state of the code on the way to it.
+    pub is_release: bool,
+}
+
 /// The proxy's own identity, from `xds.node` (`envoy.config.core.v3.Node`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Node {
@@ -47,11 +80,35 @@ pub struct Node {
     pub id: String,
     /// `node.cluster`, the `--service-cluster`.
     pub cluster: String,
+    /// Which Envoy it is; `None` if that is not known.
+    pub envoy: Option<EnvoyVersion>,
     /// `node.metadata`; Istio puts `NAMESPACE`, `WORKLOAD_NAME`, `LABELS`, `CLUSTER_ID` and more here.
     pub metadata: Struct,
 }
 
+/// What a proxy is for, by the first part of an Istio node's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyKind {
+    /// `sidecar~`: beside one workload.
+    Sidecar,
+    /// `router~`: an ingress or egress gateway.
+    Gateway,
+    /// `waypoint~`: in front of the services of a namespace.
+    Waypoint,
+}
+
 impl Node {
+    /// The kind of proxy; `None` outside Istio.
+    #[must_use]
+    pub fn proxy(&self) -> Option<ProxyKind> {
+        match self.id.split_once('~') {
+            Some(("sidecar", _)) => Some(ProxyKind::Sidecar),
+            Some(("router", _)) => Some(ProxyKind::Gateway),
+            Some(("waypoint", _)) => Some(ProxyKind::Waypoint),
+            _ => None,
+        }
+    }
+
     /// A metadata field that is a string.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).and_then(StructValue::as_text)
@@ -60,7 +117,8 @@ impl Node {
     /// The string-valued entries of the `LABELS` map.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
         let labels = self.metadata.get("LABELS").and_then(StructValue::as_map);
-        labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_text()?)))
+        let fields = labels.map(|labels| labels.0.as_slice()).unwrap_or_default();
+        fields.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_text()?)))
     }
 
     /// One label.

@@ -3,18 +3,35 @@
 //! prost refuses messages nested deeper than 100, which is some thirty levels of objects; the conversions below go no
 //! deeper than the message they are given.
 
-use crate::message::{MetadataMessage, NodeMessage, StructMessage, Value, value::Kind};
+use crate::message::{
+    BuildVersion, Field, FilterMetadata, MetadataMessage, NodeMessage, SemanticVersion, StructMessage, Value,
+    value::Kind,
+};
 use prost::Message;
-use std::collections::BTreeMap;
-use weir_model::{Node, Struct, StructValue};
+use weir_model::{EnvoyVersion, Node, Struct, StructValue};
 
 /// Metadata by filter name, such as `istio` of a cluster.
-pub type Metadata = BTreeMap<String, Struct>;
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata(Vec<(String, Struct)>);
+
+impl Metadata {
+    /// The metadata of a filter; of several entries the last, as protobuf has it.
+    #[must_use]
+    pub fn get(&self, filter: &str) -> Option<&Struct> {
+        self.0.iter().rev().find(|(known, _)| known == filter).map(|(_, fields)| fields)
+    }
+}
 
 /// Reads a serialised `envoy.config.core.v3.Node`.
 pub fn decode_node(bytes: &[u8]) -> Option<Node> {
-    let NodeMessage { id, cluster, metadata } = NodeMessage::decode(bytes).ok()?;
-    Some(Node { id, cluster, metadata: metadata.map(plain_struct).unwrap_or_default() })
+    let NodeMessage { id, cluster, metadata, build } = NodeMessage::decode(bytes).ok()?;
+    Some(Node { id, cluster, envoy: build.and_then(version), metadata: metadata.map(plain_struct).unwrap_or_default() })
+}
+
+fn version(BuildVersion { version, metadata }: BuildVersion) -> Option<EnvoyVersion> {
+    let SemanticVersion { major, minor, patch } = version?;
+    let label = metadata.is_some_and(|metadata| metadata.fields.iter().any(|field| field.key == "build.label"));
+    Some(EnvoyVersion { major, minor, patch, is_release: !label })
 }
 
 /// Reads a serialised `google.protobuf.Struct`.
@@ -25,16 +42,15 @@ pub fn decode_struct(bytes: &[u8]) -> Option<Struct> {
 /// Reads a serialised `envoy.config.core.v3.Metadata`.
 pub fn decode_metadata(bytes: &[u8]) -> Option<Metadata> {
     let MetadataMessage { filter_metadata } = MetadataMessage::decode(bytes).ok()?;
-    // `collect` would sort what comes in order, with kilobytes of code.
-    let mut metadata = Metadata::new();
-    metadata.extend(filter_metadata.into_iter().map(|(filter, fields)| (filter, plain_struct(fields))));
-    Some(metadata)
+    let entries = filter_metadata.into_iter();
+    Some(Metadata(
+        entries.map(|FilterMetadata { key, value }| (key, plain_struct(value.unwrap_or_default()))).collect(),
+    ))
 }
 
 fn plain_struct(message: StructMessage) -> Struct {
-    let mut fields = Struct::new();
-    fields.extend(message.fields.into_iter().map(|(key, value)| (key, plain_value(value))));
-    fields
+    let fields = message.fields.into_iter();
+    fields.map(|Field { key, value }| (key, value.map_or(StructValue::Null, plain_value))).collect()
 }
 
 fn plain_value(value: Value) -> StructValue {

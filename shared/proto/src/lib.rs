@@ -10,5 +10,6 @@ mod message;
 pub use decode::{Metadata, decode_metadata, decode_node, decode_struct};
 pub use encode::encode_grpc_service;
 pub use message::{
-    EnvoyGrpcMessage, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage, StructMessage, Value, value,
+    BuildVersion, EnvoyGrpcMessage, Field, FilterMetadata, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage,
+    SemanticVersion, StructMessage, Value, value,
 };

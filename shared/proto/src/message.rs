@@ -1,14 +1,23 @@
 //! `google.protobuf.Struct`, the parts of `envoy.config.core.v3.{Node, Metadata}` that Weir reads, and the part of
 //! `GrpcService` that it writes.
 
-use std::collections::BTreeMap;
-
 /// `google.protobuf.Struct`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct StructMessage {
     /// The fields of the object.
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub fields: BTreeMap<String, Value>,
+    #[prost(message, repeated, tag = "1")]
+    pub fields: Vec<Field>,
+}
+
+/// An entry of [`StructMessage::fields`], which protobuf has as a map.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Field {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// Absent reads as null.
+    #[prost(message, optional, tag = "2")]
+    pub value: Option<Value>,
 }
 
 /// `google.protobuf.Value`.
@@ -57,8 +66,19 @@ pub struct ListValue {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct MetadataMessage {
     /// Metadata by filter name.
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub filter_metadata: BTreeMap<String, StructMessage>,
+    #[prost(message, repeated, tag = "1")]
+    pub filter_metadata: Vec<FilterMetadata>,
+}
+
+/// An entry of [`MetadataMessage::filter_metadata`], which protobuf has as a map.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct FilterMetadata {
+    /// The filter's name.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// Its metadata.
+    #[prost(message, optional, tag = "2")]
+    pub value: Option<StructMessage>,
 }
 
 /// `envoy.config.core.v3.Node`: who the proxy is.
@@ -73,6 +93,34 @@ pub struct NodeMessage {
     /// `metadata`.
     #[prost(message, optional, tag = "3")]
     pub metadata: Option<StructMessage>,
+    /// `user_agent_build_version`.
+    #[prost(message, optional, tag = "8")]
+    pub build: Option<BuildVersion>,
+}
+
+/// `envoy.config.core.v3.BuildVersion`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct BuildVersion {
+    /// `version`.
+    #[prost(message, optional, tag = "1")]
+    pub version: Option<SemanticVersion>,
+    /// `metadata`; `build.label` is there in what is no release, such as `dev`.
+    #[prost(message, optional, tag = "2")]
+    pub metadata: Option<StructMessage>,
+}
+
+/// `envoy.type.v3.SemanticVersion`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SemanticVersion {
+    /// `major_number`.
+    #[prost(uint32, tag = "1")]
+    pub major: u32,
+    /// `minor_number`.
+    #[prost(uint32, tag = "2")]
+    pub minor: u32,
+    /// `patch`.
+    #[prost(uint32, tag = "3")]
+    pub patch: u32,
 }
 
 /// `envoy.config.core.v3.GrpcService`, with the one kind of target that Weir writes.

@@ -6,8 +6,9 @@ pub(crate) use calls::Settled;
 
 use crate::abi;
 use crate::cells::SharedCells;
-use crate::drain::{MetricIds, apply, drain};
+use crate::drain::{apply, drain};
 use crate::fetch::{Blocks, Plan};
+use crate::metrics::{FLUSH, Metrics};
 use crate::waiting::Waiting;
 use std::cell::RefCell;
 use std::rc::Weak;
@@ -22,7 +23,7 @@ pub(crate) struct Core<F: Filter> {
     blocks: Blocks,
     effects: Effects,
     edits: Edits,
-    ids: MetricIds,
+    metrics: Metrics,
     cells: SharedCells,
     /// This core, as the caller of its callouts.
     me: Weak<RefCell<Self>>,
@@ -34,6 +35,8 @@ pub(crate) struct Core<F: Filter> {
     started: bool,
     /// How often the timer fires.
     period: Option<Duration>,
+    /// When the filter's next tick is due, on the monotonic clock.
+    due: u64,
     /// Its root context is gone, or has another core: the timer is not this core's any more.
     retired: bool,
     /// The filter has let go of what it held back.
@@ -56,13 +59,14 @@ impl<F: Filter> Core<F> {
             blocks: Blocks::default(),
             effects: Effects::default(),
             edits: Edits::default(),
-            ids: MetricIds::default(),
+            metrics: Metrics::default(),
             cells: SharedCells,
             me,
             in_flight: Vec::new(),
             waiting: Waiting::default(),
             started: false,
             period: None,
+            due: 0,
             retired: false,
             finished: false,
             ending: false,
@@ -90,15 +94,22 @@ impl<F: Filter> Core<F> {
         self.arm();
     }
 
-    /// Stops the timer for good: Envoy would go on firing it after the root context is gone.
+    /// Stops the timer for good: Envoy would go on firing it after the root context is gone. What is counted from now on
+    /// goes to Envoy at once.
     pub(crate) fn retire(&mut self) {
         self.retired = true;
+        self.metrics.flush_all();
         self.arm();
     }
 
-    /// Sets the timer as the core wants it now.
+    /// Sets the timer as the core and its counters want it now.
     fn arm(&mut self) {
-        let period = if self.retired { None } else { self.filter.tick_period() };
+        let flush = self.metrics.period();
+        let period = match self.filter.tick_period() {
+            _ if self.retired => None,
+            Some(period) => Some(flush.map_or(period, |flush| flush.min(period))),
+            None => flush,
+        };
         if period == self.period {
             return;
         }
@@ -123,6 +134,9 @@ impl<F: Filter> Core<F> {
         let now = plan.now();
         let result = match plan.fetch(with_body, blocks, attributes) {
             Err(_) => Err(Unfetched),
+            Ok(()) if phase == Phase::Request && plan.request_headers && !blocks.have_request_headers() => {
+                Err(Unfetched)
+            }
             Ok(()) => {
                 let facts = Facts {
                     request_headers: Headers::new(&blocks.request_headers),
@@ -154,20 +168,37 @@ impl<F: Filter> Core<F> {
         let _ = self.with_facts(phase, with_body, |filter, facts, _, io| filter.end(stream, phase, facts, io));
     }
 
-    /// Time has passed.
+    /// The timer has fired: for the filter if its own period has passed, and for the counters.
     pub(crate) fn tick(&mut self) {
-        if self.started {
-            let (filter, mut io) = self.parts();
-            filter.tick(&mut io);
+        if !self.started {
+            return;
         }
+        if let Some(period) = self.filter.tick_period() {
+            let Self { filter, cells, effects, due, .. } = self;
+            let mut io = Io { now: now(), cells, effects };
+            let (now, nanos) =
+                (io.now.mono_nanos, |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+            // A timer may fire a little early.
+            let slack = nanos(period.min(FLUSH)) / 2;
+            if now.saturating_add(slack) >= *due {
+                *due = now.saturating_add(nanos(period));
+                filter.tick(&mut io);
+            }
+        }
+        drain(&mut self.effects, &mut self.metrics);
+        self.metrics.flush();
+        self.drain();
     }
 
     /// Does what the core left to be done.
     pub(crate) fn drain(&mut self) {
         apply(&mut self.edits);
-        drain(&mut self.effects, &mut self.ids);
+        drain(&mut self.effects, &mut self.metrics);
         if Self::CALLS {
             self.send_calls();
+        }
+        if self.retired {
+            self.metrics.flush_all();
         }
         self.arm();
     }
@@ -179,6 +210,7 @@ impl<F: Filter> Core<F> {
             let (filter, mut io) = self.parts();
             filter.finish(&mut io);
             self.drain();
+            self.metrics.flush_all();
         }
         self.ending = !self.in_flight.is_empty();
         !self.ending
@@ -200,8 +232,9 @@ impl<F: Filter> Drop for Core<F> {
         if self.started && !self.finished {
             let (filter, mut io) = self.parts();
             filter.finish(&mut io);
-            drain(&mut self.effects, &mut self.ids);
+            drain(&mut self.effects, &mut self.metrics);
         }
+        self.metrics.flush_all();
     }
 }
 

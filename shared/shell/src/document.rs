@@ -5,7 +5,7 @@
 //! EnvoyFilter, so it is taken too and written out as JSON.
 
 use std::fmt::Write as _;
-use weir_model::{Struct, StructValue};
+use weir_model::{SortedMap, Struct, StructValue};
 
 /// `bytes` as JSON: themselves, or the JSON of the `Struct` that they are.
 pub(crate) fn json(bytes: Box<[u8]>) -> Box<[u8]> {
@@ -13,7 +13,7 @@ pub(crate) fn json(bytes: Box<[u8]>) -> Box<[u8]> {
         return bytes;
     }
     match weir_proto::decode_struct(&bytes) {
-        Some(fields) if !fields.is_empty() => {
+        Some(fields) if !fields.0.is_empty() => {
             let mut text = String::new();
             object(&mut text, &fields);
             text.into_bytes().into_boxed_slice()
@@ -31,6 +31,8 @@ fn looks_like_json(bytes: &[u8]) -> bool {
 
 fn object(text: &mut String, fields: &Struct) {
     text.push('{');
+    // The host's order is not the same each time.
+    let fields: SortedMap<&str, &StructValue> = fields.0.iter().map(|(key, value)| (key.as_str(), value)).collect();
     for (index, (key, value)) in fields.iter().enumerate() {
         if index > 0 {
             text.push(',');
@@ -63,18 +65,29 @@ fn any(text: &mut String, value: &StructValue) {
     }
 }
 
-/// A `Struct` has only doubles; a whole one is written as the integer that the operator wrote.
+/// A `Struct` has only doubles; a whole one is written as the integer that the operator wrote. A fraction is written to nine
+/// places and a huge number to fifteen digits, which is enough to refuse it by: the standard library's exact digits would
+/// be the largest piece of code in a module.
 fn number(text: &mut String, number: f64) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
+    if !number.is_finite() {
+        return text.push_str("null");
+    }
+    if number < 0.0 {
+        text.push('-');
+    }
+    let (mut number, mut exponent) = (number.abs(), 0u32);
+    while number > EXACT {
+        number /= 10.0;
+        exponent += 1;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is positive and within 53 bits")]
+    let (whole, billionths) = (number as u64, (number.fract() * 1e9) as u64);
     // Writing to a String cannot fail.
-    let _ = if !number.is_finite() {
-        write!(text, "null")
-    } else if number.abs() <= EXACT && number.trunc() == number {
-        #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 53 bits")]
-        let whole = number as i64;
-        write!(text, "{whole}")
-    } else {
-        write!(text, "{number}")
+    let _ = match (billionths, exponent) {
+        (0, 0) => write!(text, "{whole}"),
+        (_, 0) => write!(text, "{whole}.{billionths:09}"),
+        _ => write!(text, "{whole}e{exponent}"),
     };
 }
 

@@ -1,56 +1,8 @@
 //! Effects become hostcalls: the last act of every callback.
 
 use crate::abi::{self, Map};
+use crate::metrics::Metrics;
 use weir_model::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer};
-
-/// Envoy's metric ids of the series that cores have defined, by owner and series.
-#[derive(Debug, Default)]
-pub(crate) struct MetricIds {
-    owners: Vec<Vec<Option<u32>>>,
-}
-
-impl MetricIds {
-    fn set(&mut self, owner: u8, series: u32, id: Option<u32>) {
-        let (owner, Ok(series)) = (usize::from(owner), usize::try_from(series)) else { return };
-        if self.owners.len() <= owner {
-            self.owners.resize_with(owner + 1, Vec::new);
-        }
-        if let Some(ids) = self.owners.get_mut(owner) {
-            if ids.len() <= series {
-                ids.resize(series + 1, None);
-            }
-            if let Some(place) = ids.get_mut(series) {
-                *place = id;
-            }
-        }
-    }
-
-    /// Has Envoy make a series.
-    fn define(&mut self, owner: u8, series: u32, kind: MetricKind, name: &str) {
-        let kind = match kind {
-            MetricKind::Counter => 0,
-            MetricKind::Gauge => 1,
-            MetricKind::Histogram => 2,
-        };
-        self.set(owner, series, abi::define_metric(kind, name).ok());
-    }
-
-    fn add(&self, owner: u8, series: u32, by: u64) {
-        if let (Some(id), Ok(by)) = (self.get(owner, series), i64::try_from(by)) {
-            let _ = abi::increment_metric(id, by);
-        }
-    }
-
-    fn record(&self, owner: u8, series: u32, value: u64) {
-        if let Some(id) = self.get(owner, series) {
-            let _ = abi::record_metric(id, value);
-        }
-    }
-
-    fn get(&self, owner: u8, series: u32) -> Option<u32> {
-        *self.owners.get(usize::from(owner))?.get(usize::try_from(series).ok()?)?
-    }
-}
 
 /// Changes the stream whose context is in effect, and empties `edits`. A hostcall that fails costs its own edit only.
 pub(crate) fn apply(edits: &mut Edits) {
@@ -62,15 +14,15 @@ pub(crate) fn apply(edits: &mut Edits) {
 }
 
 /// Does everything in `effects` but to call out, and empties that. A hostcall that fails costs its own effect only.
-pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
+pub(crate) fn drain(effects: &mut Effects, metrics: &mut Metrics) {
     if effects.is_empty() {
         return;
     }
     for operation in effects.metrics.drain(..) {
         match operation {
-            MetricOp::Define { owner, series, kind, name } => ids.define(owner, series, kind, &name),
-            MetricOp::Add { owner, series, by } => ids.add(owner, series, by),
-            MetricOp::Record { owner, series, value } => ids.record(owner, series, value),
+            MetricOp::Define { owner, series, kind, name } => metrics.define(owner, series, kind, name),
+            MetricOp::Add { owner, series, by } => metrics.add(owner, series, by),
+            MetricOp::Record { owner, series, value } => metrics.record(owner, series, value),
         }
     }
     let before = effects.spent.total;
@@ -79,15 +31,15 @@ pub(crate) fn drain(effects: &mut Effects, ids: &mut MetricIds) {
         if effects.spent.total.saturating_sub(before) > effects.patience {
             break;
         }
-        ids.define(owner, series, kind, &name);
+        metrics.create(owner, series, kind, &name);
         let ended = abi::mono_nanos();
         effects.spent.add(ended.saturating_sub(begun));
         begun = ended;
         effects.defined.push((owner, series));
         for value in values {
             match kind {
-                MetricKind::Counter => ids.add(owner, series, value),
-                MetricKind::Gauge | MetricKind::Histogram => ids.record(owner, series, value),
+                MetricKind::Counter => metrics.add(owner, series, value),
+                MetricKind::Gauge | MetricKind::Histogram => metrics.record(owner, series, value),
             }
         }
     }
@@ -123,7 +75,7 @@ mod tests {
         for series in 0..3 {
             effects.offer(series, MetricKind::Histogram, String::new(), vec![1, 2]);
         }
-        drain(&mut effects, &mut MetricIds::default());
+        drain(&mut effects, &mut Metrics::default());
         assert_eq!((effects.is_empty(), effects.take_spent()), (true, weir_model::Spent::default()));
         effects.owner = 1;
         assert_eq!(effects.take_defined(), []);
@@ -136,20 +88,9 @@ mod tests {
     fn nothing_is_defined_when_the_time_is_used_up() {
         let mut effects = Effects::default();
         effects.offer(0, MetricKind::Counter, String::new(), Vec::new());
-        let mut ids = MetricIds::default();
+        let mut metrics = Metrics::default();
         effects.spent.add(5);
-        drain(&mut effects, &mut ids);
+        drain(&mut effects, &mut metrics);
         assert_eq!(effects.take_defined(), [0], "what was spent before is not this callback's");
-    }
-
-    #[test]
-    fn ids_are_kept_by_owner_and_a_failed_definition_has_none() {
-        let mut ids = MetricIds::default();
-        ids.set(2, 5, Some(9));
-        ids.set(0, 0, None);
-        assert_eq!(ids.get(2, 5), Some(9));
-        for (owner, series) in [(2, 4), (2, 6), (0, 0), (1, 0), (9, 9)] {
-            assert_eq!(ids.get(owner, series), None);
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::abi::{self, Map, Status};
 use crate::list::{List, read};
-use weir_model::{Attribute, Attributes, Demand, Now, PairsBuilder};
+use weir_model::{Attribute, Attributes, Demand, Headers, Now, PairsBuilder};
 
 /// From how many attributes on a list is cheaper than single reads.
 const LIST_FROM: usize = 3;
@@ -15,6 +15,13 @@ pub(crate) struct Blocks {
     pub(crate) response_trailers: Box<[u8]>,
 }
 
+impl Blocks {
+    /// Whether there are any. Envoy gives an empty block for a map that is missing, and every request has `:method` at least.
+    pub(crate) fn have_request_headers(&self) -> bool {
+        Headers::new(&self.request_headers).iter().next().is_some()
+    }
+}
+
 /// A demand made ready to be fetched.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -23,7 +30,7 @@ pub(crate) struct Plan {
     monotonic_clock: bool,
     /// By how much the wall clock was ahead of the monotonic one when this was prepared.
     ahead: Option<u64>,
-    request_headers: bool,
+    pub(crate) request_headers: bool,
     request_first: Vec<&'static [u8]>,
     response_headers: bool,
     response_trailers: bool,
@@ -133,6 +140,23 @@ impl Plan {
         }
         if let Some(pairs) = pairs {
             blocks.request_headers = pairs.finish().into();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Blocks;
+    use weir_model::PairsBuilder;
+
+    #[test]
+    fn a_request_without_any_header_was_not_read() {
+        let block = PairsBuilder::default().push(b":method", b"GET").finish();
+        for (block, expected) in
+            [(block.as_slice(), true), (&[], false), (&[0, 0, 0, 0], false), (&[1, 0, 0, 0, 9], false)]
+        {
+            let blocks = Blocks { request_headers: block.into(), ..Blocks::default() };
+            assert_eq!(blocks.have_request_headers(), expected, "{block:?}");
         }
     }
 }

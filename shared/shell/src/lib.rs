@@ -4,14 +4,15 @@
 //! the core: it fetches what the compiled configuration demands in as few crossings as it can, hands it over in place,
 //! acts on the verdict, and drains the effects as its last act.
 //!
-//! Entry points and the life of contexts come from the `proxy-wasm` SDK. Everything that takes or returns bytes goes
-//! through imports of our own ([`abi`]), because the SDK's wrappers panic on bytes that are no UTF-8 and on statuses it
-//! does not expect, and a panic is an outage for every stream of the worker. Callouts and their answers are ours for the
-//! same reason ([`callout`]).
+//! The `proxy-wasm` SDK supplies the start of a module, its allocator, and the marker of the ABI's version. The callbacks
+//! are ours ([`Vm`]), and so is everything that takes or returns bytes ([`abi`]): the SDK's dispatcher panics on contexts and
+//! tokens that it does not know, its wrappers panic on bytes that are no UTF-8 and on statuses they do not expect, and a
+//! panic is an outage for every stream of the worker.
 
 mod abi;
 pub mod callout;
 mod cells;
+mod contexts;
 mod core;
 mod document;
 mod drain;
@@ -20,10 +21,15 @@ mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod list;
-pub mod network;
+mod logger;
+mod metrics;
+mod network;
 mod root;
 mod stream;
+mod vm;
 mod waiting;
+
+pub use vm::Vm;
 
 /// The SDK, for modules that are no filters of ours: nothing else in the workspace depends on it.
 pub mod sdk {
@@ -41,24 +47,56 @@ use weir_model::Filter;
 macro_rules! module {
     ($filter:ty) => {
         $crate::sdk::proxy_wasm::main! {{
-            $crate::start::<$filter>();
+            $crate::start();
         }}
 
         /// Which callbacks the module needs; the link step compares it with what the module exports.
         #[cfg_attr(target_arch = "wasm32", unsafe(link_section = "weir.callbacks"))]
         #[used]
-        static CALLBACKS: [u8; 5] = $crate::callbacks::<$filter>();
+        static CALLBACKS: [u8; 4] = $crate::callbacks::<$filter>();
+
+        thread_local! {
+            static VM: $crate::Vm<$filter> = const { $crate::Vm::new() };
+        }
+
+        $crate::export! {
+            fn weir_on_vm_start(_root: u32, _size: usize) -> u32 { 1 }
+            fn weir_on_configure(root: u32, _size: usize) -> u32 { VM.with(|vm| vm.on_configure(root)) }
+            fn weir_on_tick(root: u32) { VM.with(|vm| vm.on_tick(root)) }
+            fn weir_on_context_create(context: u32, parent: u32) { VM.with(|vm| vm.on_context_create(context, parent)) }
+            fn weir_on_done(context: u32) -> u32 { VM.with(|vm| vm.on_done(context)) }
+            fn weir_on_delete(context: u32) { VM.with(|vm| vm.on_delete(context)) }
+            fn weir_on_new_connection(context: u32) -> u32 { VM.with(|vm| vm.on_new_connection(context)) }
+            fn weir_on_request_headers(context: u32, _headers: usize, end_of_stream: u32) -> u32 {
+                VM.with(|vm| vm.on_request_headers(context, end_of_stream != 0))
+            }
+            fn weir_on_response_headers(context: u32, _headers: usize, _end_of_stream: u32) -> u32 {
+                VM.with(|vm| vm.on_response_headers(context))
+            }
+            fn weir_on_log(context: u32) { VM.with(|vm| vm.on_log(context)) }
+        }
+    };
+}
+
+/// Exports callbacks; the link step puts each in the place of the SDK's, whose name begins with `proxy_`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) $(-> $out:ty)? $body:block)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name($($arg: $ty),*) $(-> $out)? $body
+        )*
     };
 }
 
 /// What the custom section [`weir_model::Callbacks::SECTION`] of a filter's module holds; [`module!`] puts it there.
 #[must_use]
-pub const fn callbacks<F: Filter>() -> [u8; 5] {
+pub const fn callbacks<F: Filter>() -> [u8; 4] {
     F::CALLBACKS.encode()
 }
 
-/// Registers `F` with the SDK; [`module!`] calls it when the host starts the module.
-pub fn start<F: Filter>() {
-    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::<F>::default()));
+/// Has the log go to the host; [`module!`] calls it when the host starts the module.
+pub fn start() {
+    logger::start();
 }

@@ -16,9 +16,8 @@
 mod expression;
 
 use crate::abi::{self, Status};
-use std::collections::BTreeSet;
 use std::iter;
-use weir_model::{Attribute, Attributes, Demand, Headers};
+use weir_model::{Attribute, Attributes, Demand, Headers, SortedSet};
 
 /// After how many streams the unguarded expression is made.
 const OBSERVED_STREAMS: u32 = 8;
@@ -252,7 +251,7 @@ impl List {
 }
 
 impl Side {
-    fn new(attributes: BTreeSet<Attribute>) -> Self {
+    fn new(attributes: SortedSet<Attribute>) -> Self {
         let count = |tls| attributes.iter().filter(|attribute| Tls::of(attribute) == Some(tls)).count();
         let (most, group) = match (count(Tls::Downstream), count(Tls::Upstream)) {
             (down, up) if up > down => (up, Tls::Upstream),
@@ -263,7 +262,7 @@ impl Side {
         let mut elements = Vec::with_capacity(attributes.len());
         // What is grouped comes last.
         for last in [false, true] {
-            for attribute in &attributes {
+            for attribute in attributes.iter() {
                 let tls = Tls::of(attribute);
                 // A whole message does not travel in a list.
                 if *attribute != Attribute::DynamicMetadata && last == (tls.is_some() && tls == group) {

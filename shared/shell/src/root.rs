@@ -2,9 +2,6 @@
 
 use crate::abi::{self, Buffer};
 use crate::core::Core;
-use crate::stream::Stream;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 use std::cell::RefCell;
 use std::rc::Rc;
 use weir_model::{Callbacks, Filter, Need, Phase, Problems};
@@ -31,6 +28,11 @@ impl<F: Filter> Drop for Root<F> {
 }
 
 impl<F: Filter> Root<F> {
+    /// The core of streams that begin now.
+    pub(crate) fn core(&self) -> Option<Rc<RefCell<Core<F>>>> {
+        self.core.clone()
+    }
+
     /// Stops the timer of the core that is in force until now.
     fn retire(&self) {
         if let Some(Ok(mut core)) = self.core.as_ref().map(|core| core.try_borrow_mut()) {
@@ -60,35 +62,28 @@ impl<F: Filter> Root<F> {
 
 /// What a filter wants to be called for although it says that it needs no callback for that.
 fn unserved<F: Filter>(filter: &F) -> Option<&'static str> {
-    let Callbacks { response, end, tick, .. } = F::CALLBACKS;
+    let Callbacks { response, end, .. } = F::CALLBACKS;
     let wants = |phase| !filter.demand(phase).idle;
     if response == Need::Never && wants(Phase::Response) {
         Some("response headers")
     } else if end == Need::Never && (wants(Phase::End) || wants(Phase::EndUnseen)) {
         Some("the end of a stream")
-    } else if tick == Need::Never && filter.tick_period().is_some() {
-        Some("ticks")
     } else {
         None
     }
 }
 
-impl<F: Filter> Context for Root<F> {
+impl<F: Filter> Root<F> {
     /// Called only in a module with [`weir_model::Callbacks::finish`]. The host waits for what is still in flight.
-    fn on_done(&mut self) -> bool {
+    pub(crate) fn done(&self) -> bool {
         match self.core.as_ref().map(|core| core.try_borrow_mut()) {
             Some(Ok(mut core)) => core.finish(),
             _ => true,
         }
     }
-}
 
-impl<F: Filter> RootContext for Root<F> {
-    fn on_vm_start(&mut self, _: usize) -> bool {
-        true
-    }
-
-    fn on_configure(&mut self, _: usize) -> bool {
+    /// Returns whether the configuration is taken; if it is not, the one before stays.
+    pub(crate) fn configure(&mut self) -> bool {
         match Self::compile() {
             Ok(filter) => {
                 for warning in filter.warnings() {
@@ -110,19 +105,9 @@ impl<F: Filter> RootContext for Root<F> {
         }
     }
 
-    fn on_tick(&mut self) {
-        let Some(core) = &self.core else { return };
-        if let Ok(mut core) = core.try_borrow_mut() {
+    pub(crate) fn tick(&self) {
+        if let Some(Ok(mut core)) = self.core.as_ref().map(|core| core.try_borrow_mut()) {
             core.tick();
-            core.drain();
         }
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::<F>::new(context, self.core.clone())))
     }
 }

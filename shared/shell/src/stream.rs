@@ -5,9 +5,6 @@
 
 use crate::abi;
 use crate::core::{Core, Settled};
-use crate::network;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
 use std::cell::RefCell;
 use std::rc::Rc;
 use weir_model::{Filter, PairsBuilder, Phase, Reply, Verdict};
@@ -21,6 +18,8 @@ pub(crate) struct Stream<F: Filter> {
     seen: bool,
     /// The request ended with its headers.
     bodyless: bool,
+    /// The context of a connection, which is no stream.
+    connection: bool,
     /// The core keeps the state, because the request waits or has waited.
     held: bool,
     ended: bool,
@@ -28,14 +27,24 @@ pub(crate) struct Stream<F: Filter> {
 
 impl<F: Filter> Stream<F> {
     pub(crate) fn new(context: u32, core: Option<Rc<RefCell<Core<F>>>>) -> Self {
-        Self { context, core, state: F::Stream::default(), seen: false, bodyless: false, held: false, ended: false }
+        Self {
+            context,
+            core,
+            state: F::Stream::default(),
+            seen: false,
+            bodyless: false,
+            connection: false,
+            held: false,
+            ended: false,
+        }
     }
 
     /// Runs `act` with the core. `None` where there is no configured core, which the host should have prevented.
     fn with_core<T>(&mut self, act: impl FnOnce(&mut Self, &mut Core<F>) -> T) -> Option<T> {
-        let core = self.core.clone()?;
-        let mut core = core.try_borrow_mut().ok()?;
-        Some(act(self, &mut core))
+        let core = self.core.take()?;
+        let done = core.try_borrow_mut().ok().map(|mut core| act(self, &mut core));
+        self.core = Some(core);
+        done
     }
 
     /// Acts on a verdict. Returns whether the request goes on now.
@@ -62,19 +71,14 @@ impl<F: Filter> Stream<F> {
     }
 }
 
-impl<F: Filter> Drop for Stream<F> {
-    fn drop(&mut self) {
-        network::forget(self.context);
-        if Core::<F>::CALLS && self.held {
-            self.with_core(|stream, core| stream.take_back(core));
-        }
+impl<F: Filter> Stream<F> {
+    /// The host says that this is a connection: its end is not a stream's.
+    pub(crate) fn is_connection(&mut self) {
+        self.connection = true;
     }
-}
 
-impl<F: Filter> Context for Stream<F> {}
-
-impl<F: Filter> HttpContext for Stream<F> {
-    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+    /// Returns whether the request goes on now.
+    pub(crate) fn request_headers(&mut self, end_of_stream: bool) -> bool {
         self.seen = true;
         self.bodyless = end_of_stream;
         let goes_on = self.with_core(|stream, core| {
@@ -87,17 +91,13 @@ impl<F: Filter> HttpContext for Stream<F> {
                 verdict.unwrap_or_else(|_| Verdict::Reply(Box::new(internal_error("weir_headers_unavailable"))));
             stream.settle(core, verdict)
         });
-        match goes_on {
-            Some(true) => Action::Continue,
-            Some(false) => Action::Pause,
-            None => {
-                send(&internal_error("weir_not_configured"));
-                Action::Pause
-            }
-        }
+        goes_on.unwrap_or_else(|| {
+            refuse_undecided();
+            false
+        })
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+    pub(crate) fn response_headers(&mut self) {
         self.with_core(|stream, core| {
             // Where a request still waits, this is an answer of Envoy's own, such as 408.
             stream.take_back(core);
@@ -106,12 +106,11 @@ impl<F: Filter> HttpContext for Stream<F> {
                 core.drain();
             }
         });
-        Action::Continue
     }
 
-    fn on_log(&mut self) {
-        // The end of a connection is not a stream's.
-        if self.ended || network::forget(self.context) {
+    /// The end of a stream, when nothing about it can be changed.
+    pub(crate) fn log(&mut self) {
+        if self.ended || self.connection {
             return;
         }
         self.ended = true;
@@ -127,9 +126,22 @@ impl<F: Filter> HttpContext for Stream<F> {
     }
 }
 
+impl<F: Filter> Drop for Stream<F> {
+    fn drop(&mut self) {
+        if Core::<F>::CALLS && self.held {
+            self.with_core(|stream, core| stream.take_back(core));
+        }
+    }
+}
+
 /// A refusal where no decision could be had: closed, because a policy that is not asked must not be an open door.
 fn internal_error(details: &str) -> Reply {
     Reply { status: 500, details: details.to_owned(), ..Reply::default() }
+}
+
+/// Answers a request that found no configured core, which the host should have prevented.
+pub(crate) fn refuse_undecided() {
+    send(&internal_error("weir_not_configured"));
 }
 
 pub(crate) fn send(reply: &Reply) {

@@ -212,12 +212,12 @@ impl Proxy {
         found.ok_or_else(|| Failure("no access log record came".to_owned()))
     }
 
-    /// The metrics, as Prometheus shows them.
+    /// The metrics, as Prometheus shows them, once filters have told Envoy what they have counted until now.
     ///
     /// # Errors
     /// When the admin interface does not answer.
     pub fn metrics(&self) -> Result<Metrics, Failure> {
-        Ok(Metrics::parse(&self.envoy.admin_get("/stats/prometheus").map_err(asked)?))
+        Ok(Metrics::parse(&self.envoy.counted("/stats/prometheus").map_err(asked)?))
     }
 
     /// Counters and gauges by Envoy's own names.

@@ -60,7 +60,7 @@ fn node(byte: u8) -> Node {
     if byte & 4 != 0 {
         metadata.insert("ISTIO_VERSION".to_owned(), StructValue::Text("1.31.0".to_owned()));
     }
-    Node { id: id.to_owned(), cluster: "cart.shop".to_owned(), metadata }
+    Node { id: id.to_owned(), cluster: "cart.shop".to_owned(), metadata, ..Node::default() }
 }
 
 /// Names that some filter reads.

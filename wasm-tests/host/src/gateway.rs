@@ -314,6 +314,7 @@ impl Session for Running {
     fn metrics(&mut self) -> Result<Metrics, Failure> {
         #[expect(clippy::cast_precision_loss, reason = "counts in scenarios are far below 2^52")]
         let number = |value: u64| value as f64;
+        self.proxy.fire_timers().map_err(machinery)?;
         let stats = self.proxy.stats();
         let sample = |(_, name, stat): (Kind, &[u8], &Stat)| {
             let value = match stat {

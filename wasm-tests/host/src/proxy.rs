@@ -305,6 +305,18 @@ impl Proxy {
         self.settle()
     }
 
+    /// Fires every timer that is set, as if its period had passed, and leaves the clock alone: filters may hold back what
+    /// they count until a tick.
+    ///
+    /// # Errors
+    /// When the thread of a worker is gone.
+    pub fn fire_timers(&self) -> Result<(), Error> {
+        for thread in 0..self.threads.len() {
+            self.on(thread, Worker::fire_timers)?;
+        }
+        self.settle()
+    }
+
     /// The proxy's clock.
     #[must_use]
     pub fn clock(&self) -> &Clock {

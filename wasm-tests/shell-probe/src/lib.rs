@@ -11,11 +11,11 @@ mod plan;
 mod show;
 
 use plan::{Plan, Step};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use weir_model::{
     Answer, Attribute, CallId, Callbacks, CellError, Demand, Edits, Expect, Facts, Filter, HeaderEdit, Io, Level,
-    MetricKind, Need, Node, Phase, Problem, Problems, Resumption, Verdict, Warning,
+    MetricKind, Need, Node, Phase, Problem, Problems, Resumption, SortedSet, Verdict, Warning,
 };
 
 weir_shell::module!(Probe);
@@ -131,13 +131,8 @@ fn option(words: &[&str], name: &str) -> Option<String> {
 }
 
 impl Filter for Probe {
-    const CALLBACKS: Callbacks = Callbacks {
-        response: Need::Always,
-        end: Need::Always,
-        tick: Need::Always,
-        calls: Need::Always,
-        finish: Need::Always,
-    };
+    const CALLBACKS: Callbacks =
+        Callbacks { response: Need::Always, end: Need::Always, calls: Need::Always, finish: Need::Always };
 
     type Stream = Stream;
 
@@ -148,7 +143,7 @@ impl Filter for Probe {
             let problem = |path: &str, message: &str| Problem { path: path.to_owned(), message: message.to_owned() };
             return Err(Problems(vec![problem("$.a", "the first"), problem("$.b", "the second")]));
         }
-        let every: BTreeSet<_> = Attribute::BUILTIN.into_iter().chain([show::filter_state()]).collect();
+        let every: SortedSet<_> = Attribute::BUILTIN.into_iter().chain([show::filter_state()]).collect();
         let mut known = every.clone();
         if !words.contains(&"early") {
             known.remove(&Attribute::RequestDuration);

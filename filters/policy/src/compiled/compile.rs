@@ -22,7 +22,7 @@ struct Placed {
 pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled {
     objects.retain(|object| Section::of(object).is_some());
     let direct_address = workload.direct_address.clone().map(Attribute::FilterState);
-    let (dimensions, fields) = Dimensions::new(objects.iter(), direct_address.as_ref());
+    let (dimensions, fields) = Dimensions::new(objects.iter(), direct_address.as_ref(), workload.path_parameters);
     let mut sections: Vec<Section> = objects.iter().filter_map(Section::of).collect();
     weir_matching::sort(&mut sections);
     sections.dedup();
@@ -69,7 +69,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
         index,
         needed,
         peer_uri_sans: workload.peer_uri_sans.clone().map(Attribute::FilterState),
-        ignore_path_parameters: workload.ignore_path_parameters,
+        path_parameters: workload.path_parameters,
     }
 }
 

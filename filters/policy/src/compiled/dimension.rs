@@ -4,7 +4,7 @@
 //! fields that some rule looks at are dimensions.
 
 use crate::config::object::{Field, Object};
-use weir_matching::Names;
+use weir_matching::{Names, PathParameters};
 use weir_model::Attribute;
 
 /// Where the values of a field come from.
@@ -47,10 +47,10 @@ pub(crate) struct Dimension {
 
 impl Dimension {
     /// The table of fields. `direct_address` is where the configuration says that the direct peer's address is.
-    pub(crate) fn of(field: &Field, direct_address: Option<&Attribute>) -> Self {
+    fn of(field: &Field, direct_address: Option<&Attribute>, path_parameters: PathParameters) -> Self {
         use Source::{Address, Header, Host, Method, Path, Peer, Port, Text};
         let (source, fail_closed) = match field {
-            Field::Path => (Path, None),
+            Field::Path => (Path, (path_parameters == PathParameters::Unclear).then_some("path")),
             Field::Host => (Host, None),
             Field::Method => (Method, None),
             Field::Header(_) => (Header, None),
@@ -87,6 +87,7 @@ impl Dimensions {
     pub(super) fn new<'o>(
         objects: impl Iterator<Item = &'o Object>,
         direct_address: Option<&Attribute>,
+        path_parameters: PathParameters,
     ) -> (Self, Vec<Field>) {
         let mut dimensions = Self::default();
         let mut fields: Vec<Field> = Vec::new();
@@ -98,7 +99,7 @@ impl Dimensions {
             }
         }
         for (field, number) in fields.iter().zip(0u16..) {
-            let dimension = Dimension::of(field, direct_address);
+            let dimension = Dimension::of(field, direct_address, path_parameters);
             match &dimension.source {
                 Source::Path => dimensions.path = Some(number),
                 Source::Host => dimensions.host = Some(number),

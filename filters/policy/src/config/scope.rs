@@ -1,14 +1,14 @@
 //! Which workloads a policy is for: its selector or its targets.
 
 use super::text_map;
-use std::collections::BTreeMap;
 use weir_config::{Cursor, Fields};
+use weir_model::SortedMap;
 
 /// Which proxies a policy is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Workloads with all of these labels.
-    Labels(BTreeMap<String, String>),
+    Labels(SortedMap<String, String>),
     /// What `targetRef(s)` names; one is enough.
     Targets(Vec<(Target, String)>),
 }
@@ -47,7 +47,7 @@ pub(super) fn scope(fields: &mut Fields<'_>) -> Scope {
     Scope::Targets(targets.iter().filter_map(target).collect())
 }
 
-fn labels(at: &Cursor<'_>) -> BTreeMap<String, String> {
+fn labels(at: &Cursor<'_>) -> SortedMap<String, String> {
     let Some(mut fields) = at.object() else { return Default::default() };
     let labels = fields.take("matchLabels").map(|at| {
         for (key, value) in at.map().unwrap_or_default() {

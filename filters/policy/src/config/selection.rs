@@ -8,8 +8,8 @@ use super::scope::{Scope, scope};
 use super::values::Context;
 use crate::config::object::{Action, Object, Rule};
 use crate::config::workload::Workload;
-use std::collections::BTreeSet;
 use weir_config::{Cursor, Fields, Value};
+use weir_matching::Names;
 
 /// Istio's annotation for policies on trial.
 const DRY_RUN: &str = "istio.io/dry-run";
@@ -31,21 +31,21 @@ const BOOLEANS: [(&str, bool); 12] = [
 ];
 
 /// The objects of a document that are for a workload.
-pub(super) struct Selection<'w, 'v> {
+pub(super) struct Selection<'w> {
     workload: &'w Workload,
     /// Namespace and name of every object, selected or not: no cluster holds two of one name, so one of them is stale.
-    names: BTreeSet<(&'v str, &'v str)>,
+    names: Names,
     pub(super) objects: Vec<Object>,
 }
 
-impl<'w, 'v> Selection<'w, 'v> {
+impl<'w> Selection<'w> {
     /// Nothing yet.
     pub(super) fn of(workload: &'w Workload) -> Self {
-        Self { workload, names: BTreeSet::new(), objects: Vec::new() }
+        Self { workload, names: Names::default(), objects: Vec::new() }
     }
 
     /// Reads an AuthorizationPolicy or a List of them.
-    pub(super) fn read(&mut self, at: &Cursor<'v>) {
+    pub(super) fn read(&mut self, at: &Cursor<'_>) {
         let Some(mut fields) = at.object() else { return };
         fields.ignore(&["apiVersion", "status"]);
         let kind = fields.require("kind").and_then(|at| {
@@ -67,8 +67,16 @@ impl<'w, 'v> Selection<'w, 'v> {
         }
     }
 
+    /// Whether there was an object of that name before; from now on there is.
+    fn is_known(&mut self, namespace: &str, name: &str) -> bool {
+        let before = self.names.len();
+        let length = namespace.len().to_le_bytes();
+        self.names.intern(&[&length, namespace.as_bytes(), name.as_bytes()].concat());
+        self.names.len() == before
+    }
+
     /// Reads the object at `at`; `None` also if it is for others.
-    fn object(&mut self, at: &Cursor<'v>, mut fields: Fields<'v>) -> Option<Object> {
+    fn object(&mut self, at: &Cursor<'_>, mut fields: Fields<'_>) -> Option<Object> {
         let metadata = fields.require("metadata").and_then(|at| metadata(&at));
         let spec = fields.take("spec");
         fields.finish();
@@ -82,7 +90,7 @@ impl<'w, 'v> Selection<'w, 'v> {
         let is_sound = at.problems() == before;
         let (namespace, name) = metadata.as_ref().map_or((None, None), |known| (known.namespace, known.name));
         if let (Some(namespace), Some(name)) = (namespace, name)
-            && !self.names.insert((namespace, name))
+            && self.is_known(namespace, name)
         {
             at.problem::<()>(format!("policy `{namespace}/{name}` is given twice"));
         }
@@ -107,7 +115,7 @@ impl<'w, 'v> Selection<'w, 'v> {
     }
 
     /// Reads what is left of a spec after its scope.
-    fn spec(&self, mut fields: Fields<'v>, namespace: &str, name: &str, dry_run: bool) -> Option<(Action, Vec<Rule>)> {
+    fn spec(&self, mut fields: Fields<'_>, namespace: &str, name: &str, dry_run: bool) -> Option<(Action, Vec<Rule>)> {
         let words = [
             ("ALLOW", Some(Action::Allow)),
             ("DENY", Some(Action::Deny)),
@@ -161,7 +169,7 @@ struct Metadata<'v> {
 
 fn metadata<'v>(at: &Cursor<'v>) -> Option<Metadata<'v>> {
     let entries = at.map()?;
-    let given = |value: &&Cursor<'v>| value.value() != &Value::Null;
+    let given = |value: &&Cursor<'_>| value.value() != &Value::Null;
     let field = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value).filter(given);
     let text = |name: &str| match field(name) {
         Some(value) => value.text(),

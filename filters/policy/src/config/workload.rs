@@ -3,9 +3,9 @@
 use super::scope::{Scope, Target};
 use super::text_map;
 use super::trust_domain::TrustDomains;
-use std::collections::BTreeMap;
 use weir_config::Cursor;
-use weir_model::Node;
+use weir_matching::PathParameters;
+use weir_model::{EnvoyVersion, Node, ProxyKind, SortedMap};
 
 /// Label that Istio gives the pods of a Kubernetes Gateway.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
@@ -18,49 +18,38 @@ const NO_LABELS: &str = "whom it is for cannot be checked: give `workload.labels
 const NO_PROXY: &str = "whom it is for cannot be checked: say `proxy: gateway` or `proxy: waypoint` in `workload`";
 const NO_TARGET: &str = "whether this proxy serves the target is unknown: leave the policy out where it does not, or say `proxy` in `workload`";
 
-/// What the proxy stands in front of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Proxy {
-    Sidecar,
-    Gateway,
-    Waypoint,
-}
-
 /// The workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
     namespace: Option<String>,
-    labels: Option<BTreeMap<String, String>>,
+    labels: Option<SortedMap<String, String>>,
     root: String,
     pub(crate) trust: TrustDomains,
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) proxy: Option<ProxyKind>,
     /// Filter state that holds the address of the direct peer.
     pub(crate) direct_address: Option<Box<str>>,
     /// Filter state that holds all URI SANs of the peer, comma-separated.
     pub(crate) peer_uri_sans: Option<Box<str>>,
-    /// Paths are compared without path parameters, as the route configuration's option of that name has it.
-    pub(crate) ignore_path_parameters: bool,
+    /// What becomes of path parameters: whether the route configuration has the option
+    /// `ignore_path_parameters_in_path_matching`.
+    pub(crate) path_parameters: PathParameters,
+    envoy: Option<EnvoyVersion>,
 }
 
 impl Workload {
     /// What the node's metadata says.
     pub(crate) fn of(node: &Node) -> Self {
-        let labels: BTreeMap<String, String> = node.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        let proxy = match node.id.split_once('~') {
-            Some(("sidecar", _)) => Some(Proxy::Sidecar),
-            Some(("router", _)) => Some(Proxy::Gateway),
-            Some(("waypoint", _)) => Some(Proxy::Waypoint),
-            _ => None,
-        };
+        let labels: SortedMap<String, String> = node.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         Self {
             namespace: node.text("NAMESPACE").map(str::to_owned),
-            labels: node.metadata.contains_key("LABELS").then_some(labels),
+            labels: node.metadata.get("LABELS").map(|_| labels),
             root: "istio-system".to_owned(),
             trust: TrustDomains::new("cluster.local", &[]),
-            proxy,
+            proxy: node.proxy(),
             direct_address: None,
             peer_uri_sans: None,
-            ignore_path_parameters: false,
+            path_parameters: PathParameters::Compared,
+            envoy: node.envoy,
         }
     }
 
@@ -80,12 +69,16 @@ impl Workload {
         let aliases = fields.take("trustDomainAliases").map(|at| at.each(|item| item.text())).unwrap_or_default();
         self.trust = TrustDomains::new(own, &aliases);
         if let Some(at) = fields.take("proxy") {
-            self.proxy =
-                at.word(&[("sidecar", Proxy::Sidecar), ("gateway", Proxy::Gateway), ("waypoint", Proxy::Waypoint)]);
+            self.proxy = at.word(&[
+                ("sidecar", ProxyKind::Sidecar),
+                ("gateway", ProxyKind::Gateway),
+                ("waypoint", ProxyKind::Waypoint),
+            ]);
         }
         self.direct_address = fields.take("directAddress").and_then(|at| filter_state(&at));
         self.peer_uri_sans = fields.take("peerUriSans").and_then(|at| filter_state(&at));
-        self.ignore_path_parameters = fields.take("ignorePathParameters").and_then(|at| at.bool()).unwrap_or_default();
+        let is_set = fields.take("ignorePathParameters").and_then(|at| at.bool()).unwrap_or_default();
+        self.path_parameters = PathParameters::of(is_set, self.envoy);
         fields.finish();
     }
 
@@ -120,9 +113,9 @@ impl Workload {
         }
     }
 
-    fn is_labelled(&self, wanted: &BTreeMap<String, String>) -> Result<bool, &'static str> {
+    fn is_labelled(&self, wanted: &SortedMap<String, String>) -> Result<bool, &'static str> {
         // Istio's waypoints take policies by target alone. A pod that no Gateway stands for is none of them.
-        if self.proxy == Some(Proxy::Waypoint) && self.gateway()?.is_some() {
+        if self.proxy == Some(ProxyKind::Waypoint) && self.gateway()?.is_some() {
             return Ok(false);
         }
         if wanted.is_empty() && self.proxy.is_some() {
@@ -144,15 +137,15 @@ impl Workload {
     fn is_target(&self, target: Target, name: &str, is_own: bool, is_root: bool) -> Result<bool, &'static str> {
         match (target, self.proxy) {
             (Target::Gateway, _) => Ok(is_own && self.gateway()? == Some(name)),
-            (Target::GatewayClass, Some(Proxy::Sidecar | Proxy::Gateway)) => Ok(false),
+            (Target::GatewayClass, Some(ProxyKind::Sidecar | ProxyKind::Gateway)) => Ok(false),
             (Target::GatewayClass, _) if !is_root || name != WAYPOINT_CLASS || self.gateway()?.is_none() => Ok(false),
             (Target::GatewayClass, proxy) => proxy.map(|_| true).ok_or(NO_PROXY),
             // The Gateways that select this proxy, in its own namespace or that of the mesh.
             (Target::IstioGateway, _) if !is_own && !is_root => Ok(false),
-            (Target::IstioGateway | Target::HttpRoute, Some(Proxy::Sidecar | Proxy::Waypoint)) => Ok(false),
+            (Target::IstioGateway | Target::HttpRoute, Some(ProxyKind::Sidecar | ProxyKind::Waypoint)) => Ok(false),
             (Target::IstioGateway | Target::HttpRoute, _) => Err(NO_TARGET),
             // A waypoint may serve services of any namespace.
-            (Target::Service, Some(Proxy::Sidecar | Proxy::Gateway)) => Ok(false),
+            (Target::Service, Some(ProxyKind::Sidecar | ProxyKind::Gateway)) => Ok(false),
             (Target::Service, _) => {
                 if self.gateway()?.is_none() {
                     Ok(false)
@@ -167,7 +160,7 @@ impl Workload {
     fn gateway(&self) -> Result<Option<&str>, &'static str> {
         match (&self.labels, self.proxy) {
             (Some(labels), _) => Ok(labels.get(GATEWAY_NAME).map(String::as_str)),
-            (None, Some(Proxy::Sidecar)) => Ok(None),
+            (None, Some(ProxyKind::Sidecar)) => Ok(None),
             (None, _) => Err(NO_LABELS),
         }
     }

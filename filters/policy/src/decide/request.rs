@@ -4,7 +4,7 @@ use crate::compiled::Compiled;
 use crate::compiled::dimension::{Identity, Source};
 use weir_matching::{
     BitSet, SPIFFE_ID_BYTES, after_namespace_marks, normalized_host, service_accounts, socket_address, trust_domain,
-    without_parameters, without_query,
+    without_query,
 };
 use weir_model::{Attribute, Facts};
 
@@ -46,7 +46,7 @@ impl Request {
     }
 
     fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
-        let Self { hits, text, .. } = self;
+        let Self { hits, text, unknown } = self;
         let Compiled { patterns, dimensions, .. } = compiled;
         let mut host = dimensions.host;
         // The header by name that was looked up last: name, dimension, value.
@@ -55,12 +55,12 @@ impl Request {
             match name {
                 b":path" => {
                     if let Some(path) = dimensions.path {
-                        let mut compared = without_query(value);
-                        if compiled.ignore_path_parameters {
-                            without_parameters(compared, text);
-                            compared = text;
+                        match compiled.path_parameters.compared(without_query(value), text) {
+                            Some(compared) => patterns.look_up(path, compared, hits),
+                            None => {
+                                unknown.insert(path.into());
+                            }
                         }
-                        patterns.look_up(path, compared, hits);
                     }
                 }
                 b":method" => {

@@ -5,7 +5,9 @@ use super::*;
 use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_model::{Attributes, Edits, Effects, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue};
+use weir_model::{
+    Attributes, Edits, Effects, EnvoyVersion, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue,
+};
 
 fn node() -> Node {
     let labels: Struct = [("app".to_owned(), StructValue::Text("cart".to_owned()))].into();
@@ -13,7 +15,8 @@ fn node() -> Node {
         ("NAMESPACE".to_owned(), StructValue::Text("shop".to_owned())),
         ("LABELS".to_owned(), StructValue::Map(labels)),
     ];
-    Node { metadata: metadata.into(), ..Node::default() }
+    let envoy = Some(EnvoyVersion { major: 1, minor: 40, patch: 0, is_release: true });
+    Node { metadata: metadata.into(), envoy, ..Node::default() }
 }
 
 /// Name, rest of the metadata, spec.
@@ -21,6 +24,10 @@ type Object<'a> = (&'a str, &'a str, &'a str);
 
 /// A document with these objects.
 fn policy(extra: &str, objects: &[Object<'_>]) -> Result<Policy, String> {
+    policy_on(&node(), extra, objects)
+}
+
+fn policy_on(node: &Node, extra: &str, objects: &[Object<'_>]) -> Result<Policy, String> {
     let objects: Vec<String> = objects
         .iter()
         .map(|(name, metadata, spec)| {
@@ -30,7 +37,7 @@ fn policy(extra: &str, objects: &[Object<'_>]) -> Result<Policy, String> {
         })
         .collect();
     let document = format!(r#"{{"schema":1,"name":"t"{extra},"policies":[{}]}}"#, objects.join(","));
-    Policy::compile(document.as_bytes(), &node()).map_err(|problems| problems.to_string())
+    Policy::compile(document.as_bytes(), node).map_err(|problems| problems.to_string())
 }
 
 /// What a request leaves: the verdict, the stat names counted, the text for the access log.
@@ -213,6 +220,47 @@ fn outbound_on_a_sidecar_is_inert_and_says_so() {
     assert_eq!(run(&mut policy, &GET, &attributes), (Verdict::Continue, vec![], String::new()));
     attributes.set_int(&Attribute::ListenerDirection, 1);
     assert_ne!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
+}
+
+#[test]
+fn a_document_that_names_the_listener_is_not_asked_for_its_direction() {
+    let of = |listener: &str| {
+        let extra = format!(r#","listener":"{listener}","workload":{{"proxy":"sidecar"}}"#);
+        policy(&extra, &[("all", "", r#"{"action":"DENY","rules":[{}]}"#)]).unwrap()
+    };
+    let (mut inbound, mut outbound) = (of("inbound"), of("outbound"));
+    let mut attributes = Attributes::default();
+    // The document wins over what the listener says.
+    attributes.set_int(&Attribute::ListenerDirection, 2);
+    assert!(inbound.demand(Phase::Request).attributes.is_empty());
+    assert_ne!(run(&mut inbound, &GET, &attributes).0, Verdict::Continue);
+    assert_eq!(inbound.warnings(), []);
+    attributes.set_int(&Attribute::ListenerDirection, 1);
+    assert!(outbound.demand(Phase::Request).idle);
+    assert_eq!(run(&mut outbound, &GET, &attributes), (Verdict::Continue, vec![], String::new()));
+    assert_eq!(outbound.warnings().iter().map(|warning| warning.id).collect::<Vec<_>>(), ["outbound-policy"]);
+}
+
+#[test]
+fn the_access_log_gets_the_decisions_that_it_is_to_get() {
+    let mut table = Vec::new();
+    let specs = [
+        ("some", "", r#"{"action":"ALLOW","rules":[{"to":[{"operation":{"methods":["GET"]}}]}]}"#),
+        ("none", "", r#"{"action":"ALLOW","rules":[{"to":[{"operation":{"methods":["PUT"]}}]}]}"#),
+    ];
+    for state in ["", r#","accessLogState":"refused""#, r#","accessLogState":"always""#, r#","accessLogState":"never""#]
+    {
+        for mode in ["enforce", "shadow"] {
+            let extra = format!(r#","mode":"{mode}"{state}"#);
+            table.push(specs.map(|spec| {
+                let mut policy = policy(&extra, &[spec]).unwrap();
+                run(&mut policy, &GET, &Attributes::default()).2
+            }));
+        }
+    }
+    let refused = [["", "deny -"], ["", "shadow deny -"]];
+    let all = [["allow shop/some[0]", "deny -"], ["shadow allow shop/some[0]", "shadow deny -"]];
+    assert_eq!(table, [refused, refused, all, [["", ""]; 2]].concat());
 }
 
 #[test]

@@ -6,15 +6,15 @@
 
 use super::action::Item;
 use crate::descriptor::Descriptors;
-use weir_matching::{Pattern, without_parameters, without_query};
+use weir_matching::{PathParameters, Pattern, without_query};
 use weir_model::{Facts, Headers};
 
 /// All of `apply`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ApplyRules {
     pub(crate) list: Vec<Apply>,
-    /// Whether paths are compared as under the route option `ignore_path_parameters_in_path_matching`.
-    ignore_parameters: bool,
+    /// What becomes of path parameters.
+    path_parameters: PathParameters,
     /// Whether any operation asks for the host, and for the path.
     asks_host: bool,
     asks_path: bool,
@@ -61,18 +61,19 @@ impl Apply {
 
 impl ApplyRules {
     /// The items in order; the first that matches a request counts.
-    pub(crate) fn new(list: Vec<Apply>, ignore_parameters: bool) -> Self {
+    pub(crate) fn new(list: Vec<Apply>, path_parameters: PathParameters) -> Self {
         let asks = |field: fn(&Operation) -> &Field| {
             list.iter().flat_map(|apply| &apply.to).any(|operation| !field(operation).is_absent())
         };
         let (asks_host, asks_path) = (asks(|operation| &operation.hosts), asks(|operation| &operation.paths));
-        Self { list, ignore_parameters, asks_host, asks_path }
+        Self { list, path_parameters, asks_host, asks_path }
     }
 
-    /// The first that matches the request. `scratch` is overwritten.
-    pub(crate) fn first_match(&self, headers: &Headers<'_>, scratch: &mut Scratch) -> Option<&Apply> {
+    /// The first that matches the request. Where it is not known which of two paths Envoy compares, the first for each of
+    /// them. `scratch` is overwritten.
+    pub(crate) fn first_match(&self, headers: &Headers<'_>, scratch: &mut Scratch) -> (Option<&Apply>, Option<&Apply>) {
         if self.list.iter().all(|apply| apply.to.is_empty()) {
-            return self.list.first();
+            return (self.list.first(), None);
         }
         let Scratch { host: lower, path: plain } = scratch;
         let host = headers.first(b":authority").filter(|_| self.asks_host).map(|host| {
@@ -80,18 +81,26 @@ impl ApplyRules {
             lower.extend(host.iter().map(u8::to_ascii_lowercase));
             lower.as_slice()
         });
-        let path = headers.first(b":path").filter(|_| self.asks_path).map(without_query).map(|path| {
-            if !self.ignore_parameters {
-                return path;
-            }
-            without_parameters(path, plain);
-            plain.as_slice()
-        });
         let method = headers.first(b":method");
-        let matches = |Operation { hosts, methods, paths }: &Operation| {
-            methods.matches(method) && paths.matches(path) && hosts.matches(host)
+        let first = |path: Option<&[u8]>| {
+            let matches = |Operation { hosts, methods, paths }: &Operation| {
+                methods.matches(method) && paths.matches(path) && hosts.matches(host)
+            };
+            self.list.iter().position(|apply| apply.to.is_empty() || apply.to.iter().any(matches))
         };
-        self.list.iter().find(|apply| apply.to.is_empty() || apply.to.iter().any(matches))
+        let Some(path) = headers.first(b":path").filter(|_| self.asks_path).map(without_query) else {
+            return (first(None).and_then(|at| self.list.get(at)), None);
+        };
+        let (one, other) = match self.path_parameters.compared(path, plain) {
+            Some(path) => (first(Some(path)), None),
+            None => {
+                let mut of = |meaning: PathParameters| first(meaning.compared(path, plain));
+                let (one, other) = (of(PathParameters::LeftOut), of(PathParameters::EndPath));
+                (one, other.filter(|_| other != one))
+            }
+        };
+        let item = |at: Option<usize>| self.list.get(at?);
+        (item(one), item(other))
     }
 }
 

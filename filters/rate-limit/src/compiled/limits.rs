@@ -7,8 +7,7 @@
 
 use crate::algorithm::Algorithm;
 use crate::table::Allocation;
-use std::collections::BTreeMap;
-use weir_matching::Glob;
+use weir_matching::{Glob, NameMap};
 
 /// One limit.
 #[derive(Clone, Debug)]
@@ -44,12 +43,12 @@ pub(crate) struct LimitTree {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Level {
-    pub(crate) keys: BTreeMap<Box<[u8]>, Values>,
+    pub(crate) keys: NameMap<Values>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Values {
-    pub(crate) exact: BTreeMap<Box<[u8]>, Node>,
+    pub(crate) exact: NameMap<Node>,
     pub(crate) wild: Vec<(Glob, Node)>,
     pub(crate) any: Option<Box<Node>>,
 }

@@ -2,8 +2,8 @@
 
 use crate::compiled::limits::Limit;
 use crate::table::{Allocation, WAYS};
-use std::collections::BTreeSet;
 use weir_config::Cursor;
+use weir_matching::BitSet;
 
 /// How many names there are for cells of limits with a single key: so many that hardly any two limits hash to the same.
 const CELLS: u32 = 1 << 20;
@@ -30,11 +30,12 @@ pub(super) fn allocate(at: &Cursor<'_>, limits: &mut [Limit], max_keys: u32) -> 
 
 /// Numbers limits by open addressing with linear probing: each takes the first free number from its hash on, below `size`.
 fn spread(limits: &mut [&mut Limit], size: u32, mut assign: impl FnMut(&mut Limit, u32)) {
-    let mut taken = BTreeSet::new();
+    let mut taken = BitSet::default();
+    taken.start(usize::try_from(size).unwrap_or(usize::MAX));
     weir_matching::sort_by(limits, |a, b| a.id.cmp(&b.id));
     for limit in limits.iter_mut() {
         let home = u32::try_from(limit.id % u64::from(size.max(1))).unwrap_or(0);
-        let free = (home..size).chain(0..home).find(|number| !taken.contains(number));
+        let free = (home..size).chain(0..home).find(|number| !taken.contains(*number));
         let number = free.unwrap_or(home);
         taken.insert(number);
         assign(limit, number);

@@ -2,7 +2,7 @@
 
 use super::allocation::allocate;
 use crate::algorithm::{Algorithm, FixedWindow, Gcra};
-use crate::compiled::limits::{Level, Limit, LimitTree, Node};
+use crate::compiled::limits::{Level, Limit, LimitTree, Node, Values};
 use crate::table::Allocation;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher as _;
@@ -125,7 +125,7 @@ fn descriptor(
         node.below = self::level(&list, path, algorithms);
     }
 
-    let values = level.keys.entry(key.as_bytes().into()).or_default();
+    let values = level.keys.entry(key.as_bytes(), Values::default)?;
     let twice = match glob {
         Some(glob) => {
             let twice = values.wild.iter().any(|(known, _)| *known == glob);
@@ -133,7 +133,7 @@ fn descriptor(
             twice
         }
         None if value.is_empty() => values.any.replace(Box::new(node)).is_some(),
-        None => values.exact.insert(value.as_bytes().into(), node).is_some(),
+        None => values.exact.insert(value.as_bytes(), node).is_some(),
     };
     if twice {
         return at.problem(format!("key `{key}` with value `{value}` is given twice"));

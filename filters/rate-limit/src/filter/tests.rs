@@ -2,10 +2,10 @@ use super::{RateLimit, Stream};
 use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_config::{Cursor, Mode, read_document};
+use weir_config::{Common, Cursor, Mode, read_document};
 use weir_model::{
-    Attribute, Attributes, Edits, Effects, Facts, Filter, HeaderEdit, Headers, Io, MemoryCells, MetricOp, Node, Now,
-    PairsBuilder, Phase, Reply, Verdict,
+    Attribute, Attributes, Edits, Effects, EnvoyVersion, Facts, Filter, HeaderEdit, Headers, Io, MemoryCells, MetricOp,
+    Node, Now, PairsBuilder, Phase, Reply, Verdict,
 };
 
 mod clock;
@@ -19,7 +19,8 @@ fn at(nanos: u64) -> Now {
 }
 
 fn filter(document: &str) -> RateLimit {
-    match RateLimit::compile(document.as_bytes(), &Node::default()) {
+    let envoy = Some(EnvoyVersion { major: 1, minor: 40, patch: 0, is_release: true });
+    match RateLimit::compile(document.as_bytes(), &Node { envoy, ..Node::default() }) {
         Ok(filter) => filter,
         Err(problems) => panic!("{problems}"),
     }
@@ -108,7 +109,7 @@ fn the_third_of_two_is_refused_with_all_headers() {
 
 #[test]
 fn a_passing_request_gets_the_headers_on_its_response() {
-    let mut filter = filter(PER_USER);
+    let mut filter = filter(&with(PER_USER, r#""accessLogState": "always""#));
     let mut cells = MemoryCells::default();
     let mut seen = ask(&mut filter, &mut cells, "ann", at(0));
     assert_eq!(seen.record().as_deref(), Some("ok limit=per_user remaining=1 reset=60"));
@@ -159,7 +160,8 @@ fn the_demand_is_what_the_actions_read() {
 fn modes_decide_what_can_be_seen() {
     let mut table = Rows::default();
     for (mode, records, headers) in [("shadow", true, false), ("observe", false, false), ("off", false, false)] {
-        let mut filter = filter(&with(PER_USER, &format!("\"mode\": \"{mode}\"")));
+        let fields = format!(r#""mode": "{mode}", "accessLogState": "always""#);
+        let mut filter = filter(&with(PER_USER, &fields));
         let mut cells = MemoryCells::default();
         let mut names = Vec::new();
         for _ in 0..3 {
@@ -174,6 +176,43 @@ fn modes_decide_what_can_be_seen() {
         let over = "weir_plugin=.=edge;.;decision=.=over_limit;.;mode=.=shadow;.;weir_ratelimit_requests_total";
         table.check(format!("{mode} {names:?}"), names.iter().any(|name| name == over), mode != "off");
     }
+}
+
+#[test]
+fn the_access_log_gets_the_decisions_that_it_is_to_get() {
+    let mut table = Rows::default();
+    let (none, all) = ([false; 3], [true; 3]);
+    // Two requests pass, the third is refused, or would be.
+    let refused = [false, false, true];
+    for (fields, expected) in [
+        (r#""mode": "enforce""#, refused),
+        (r#""mode": "shadow""#, refused),
+        (r#""accessLogState": "refused""#, refused),
+        (r#""accessLogState": "always""#, all),
+        (r#""accessLogState": "never""#, none),
+        (r#""accessLogState": "always", "mode": "off""#, none),
+    ] {
+        let mut filter = filter(&with(PER_USER, fields));
+        let mut cells = MemoryCells::default();
+        let records = [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", at(0)).record().is_some());
+        table.check(fields, records, expected);
+    }
+}
+
+#[test]
+fn a_sidecar_whose_document_names_the_listener_is_not_asked_for_its_direction() {
+    let sidecar = Node { id: "sidecar~10.0.0.1~cart.shop~shop.svc.cluster.local".to_owned(), ..Node::default() };
+    let mut cells = MemoryCells::default();
+    let mut of = |listener: &str| {
+        let document = with(PER_USER, &format!(r#""listener": "{listener}""#));
+        let mut filter = RateLimit::compile(document.as_bytes(), &sidecar).unwrap();
+        assert!(filter.demand(Phase::Request).attributes.is_empty());
+        [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", at(0)).passed())
+    };
+    // What the stream says is not looked at, and each direction has counts of its own.
+    assert_eq!(of("outbound"), [true, true, false]);
+    assert_eq!(of("inbound"), [true, true, false]);
+    assert_eq!(of("outbound"), [false; 3]);
 }
 
 #[test]
@@ -272,9 +311,10 @@ fn a_section_takes_its_mode_from_the_whole_unless_it_has_one() {
     let mut table = Rows::default();
     for (section, expected) in [("{", Mode::Observe), (r#"{"mode": "shadow","#, Mode::Shadow)] {
         let text = format!(r#"{section} "local": {{"config": {{"domain": "d"}}}}}}"#);
-        let read = |at: Cursor<'_>| RateLimit::read(at, "cart", Mode::Observe, &Node::default());
+        let whole = Common { name: "cart".to_owned(), mode: Mode::Observe, ..Common::default() };
+        let read = |at: Cursor<'_>| RateLimit::read(at, &whole, &Node::default());
         table.check(section, read_document(text.as_bytes(), read).unwrap().mode, expected);
     }
     let with_name = br#"{"name": "x", "local": {"config": {"domain": "d"}}}"#;
-    assert!(read_document(with_name, |at| RateLimit::read(at, "cart", Mode::Enforce, &Node::default())).is_err());
+    assert!(read_document(with_name, |at| RateLimit::read(at, &Common::default(), &Node::default())).is_err());
 }

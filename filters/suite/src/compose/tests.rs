@@ -3,7 +3,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_config::{Cursor, Mode};
+use weir_config::{Common, Cursor};
 use weir_model::{
     Attribute, CallFailure, Callout, Effects, HttpCallout, Level, MemoryCells, MetricOp, Need, Now, Reply,
 };
@@ -88,11 +88,11 @@ impl Filter for Toy {
 }
 
 impl Section for Toy {
-    fn read(at: Cursor<'_>, name: &str, mode: Mode, _node: &Node) -> Option<Self> {
+    fn read(at: Cursor<'_>, whole: &Common, _node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
-        let own = weir_config::section_mode(&mut fields, mode)?;
+        let Common { name, mode, .. } = whole.of_section(&mut fields);
         fields.finish();
-        Some(Self::new(&format!("{name} {}", own.word())))
+        Some(Self::new(&format!("{name} {}", mode.word())))
     }
 }
 

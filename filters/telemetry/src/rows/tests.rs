@@ -41,7 +41,7 @@ fn a_flood_of_hosts_leaves_room_for_workloads() {
 #[test]
 fn a_flood_of_hosts_leaves_the_names_that_istio_gives() {
     let mut node = Node::default();
-    node.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
+    node.metadata.0.push(("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned())));
     let settings = r#", "reporter": "source", "cardinality": {"series": 10, "fold": {"destination_service": 2}}"#;
     let mut filter = telemetry(settings, &node);
     let mut held = Held::default();

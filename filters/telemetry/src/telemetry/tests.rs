@@ -1,8 +1,8 @@
 use super::*;
 use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes, telemetry};
-use std::collections::BTreeSet;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_model::SortedSet;
 
 mod exchange;
 mod istio;
@@ -15,7 +15,12 @@ fn node() -> Node {
         r#"{"WORKLOAD_NAME": "cart-v1", "NAMESPACE": "shop", "CLUSTER_ID": "eu",
             "LABELS": {"app": "cart", "version": "v1", "service.istio.io/canonical-name": "cart"}}"#,
     );
-    Node { id: "sidecar~10.0.0.1~cart.shop~shop.svc".to_owned(), cluster: "cart".to_owned(), metadata }
+    Node {
+        id: "sidecar~10.0.0.1~cart.shop~shop.svc".to_owned(),
+        cluster: "cart".to_owned(),
+        metadata,
+        ..Node::default()
+    }
 }
 
 fn only(held: &Held) -> std::collections::BTreeMap<String, String> {
@@ -146,7 +151,7 @@ fn the_service_comes_from_the_cluster_then_from_the_host() {
         Streamed::default().bytes(Attribute::RequestHost, "x.example:8080").int(Attribute::ListenerDirection, 2);
     let known = plain.clone().bytes(Attribute::ClusterMetadata, &cluster);
     let mut istio = node();
-    istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
+    istio.metadata.0.push(("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned())));
     let mut gateway = node();
     gateway.id = "router~10.0.0.1~gw.shop~shop.svc".to_owned();
     let black_hole = known.clone().bytes(Attribute::RouteName, "block_all");
@@ -206,9 +211,9 @@ fn no_more_is_read_than_the_configuration_uses() {
     let mtls = [&inbound[..], &[A::ConnectionMtls]].concat();
     let outbound = [&outbound[..], &[A::RequestHost, A::ListenerDirection]].concat();
     let told = [&outbound[..], &[A::UpstreamPeerMetadata]].concat();
-    let told_by_peer = BTreeSet::from([b"x-envoy-peer-metadata".as_slice()]);
+    let told_by_peer = SortedSet::from([b"x-envoy-peer-metadata".as_slice()]);
     let mut istio = node();
-    istio.metadata.insert("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned()));
+    istio.metadata.0.push(("ISTIO_VERSION".to_owned(), weir_model::StructValue::Text("1.30".to_owned())));
     let (cluster, route) = ([A::ClusterName], [A::RouteName]);
     let principals = [A::PeerPrincipal, A::LocalPrincipal];
     let exchanged = [&mtls[..], &principals, &[A::DownstreamPeer]].concat();
@@ -238,18 +243,18 @@ fn no_more_is_read_than_the_configuration_uses() {
     for (settings, node, more) in cases {
         let filter = telemetry(settings, &node);
         let [more, inbound, outbound] =
-            more.map(|more| more.iter().copied().flatten().cloned().collect::<BTreeSet<Attribute>>());
+            more.map(|more| more.iter().copied().flatten().cloned().collect::<SortedSet<Attribute>>());
         let end = filter.demand(Phase::End);
         let expected = Demand {
             attributes: common.iter().cloned().chain(more).collect(),
             inbound,
             outbound,
-            with_body: BTreeSet::from([A::RequestContentType, A::ResponseGrpcStatus]),
+            with_body: SortedSet::from([A::RequestContentType, A::ResponseGrpcStatus]),
             ..Demand::default()
         };
         assert_eq!(end, &expected, "{settings}");
         let told_by_peer = match settings.contains("never") || settings.contains("source") {
-            true => BTreeSet::new(),
+            true => SortedSet::new(),
             false => told_by_peer.clone(),
         };
         assert_eq!(filter.demand(Phase::EndUnseen), &Demand { request_first: told_by_peer.clone(), ..end.clone() });

@@ -98,7 +98,7 @@ impl<F: Filter> Core<F> {
                     None => self.called(id, Answer::Failed(CallFailure::NotSent)),
                 }
             }
-            drain(&mut self.effects, &mut self.ids);
+            drain(&mut self.effects, &mut self.metrics);
         }
     }
 

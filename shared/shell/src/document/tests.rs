@@ -23,11 +23,40 @@ fn text_is_left_as_it_is() {
 }
 
 #[test]
+fn numbers_are_written_as_far_as_they_matter() {
+    for (number, expected) in [
+        (0.0, "0"),
+        (-3.0, "-3"),
+        (9_007_199_254_740_992.0, "9007199254740992"),
+        (0.5, "0.500000000"),
+        (-1.25, "-1.250000000"),
+        (1e-300, "0"),
+        (1e300, "9999999999999971e284"),
+        (f64::INFINITY, "null"),
+        (f64::NAN, "null"),
+    ] {
+        let mut text = String::new();
+        super::number(&mut text, number);
+        let read: Result<f64, ()> = text.parse().map_err(drop);
+        if number.is_finite() {
+            let read = read.unwrap();
+            assert!((read - number).abs() <= number.abs() * 1e-14 + 1e-9, "{number}: {text}");
+        }
+        if number.abs() <= 9_007_199_254_740_992.0 || !number.is_finite() {
+            assert_eq!(text, expected);
+        }
+    }
+}
+
+#[test]
 fn a_struct_becomes_json() {
     let number = |value: f64| [&[0x11][..], &value.to_le_bytes()].concat();
     let list = field(6, &[field(1, &number(0.5)), field(1, &[0x20, 1]), field(1, &[0x08, 0])].concat());
     let name = field(3, b"a\"b\\c\n\xc3\xa9");
     let inner = field(5, &entry("k", &field(3, b"v")));
     let bytes = [entry("schema", &number(1.0)), entry("name", &name), entry("list", &list), entry("map", &inner)];
-    assert_eq!(text(&bytes.concat()), r#"{"list":[0.5,true,null],"map":{"k":"v"},"name":"a\"b\\c\u000aé","schema":1}"#);
+    assert_eq!(
+        text(&bytes.concat()),
+        r#"{"list":[0.500000000,true,null],"map":{"k":"v"},"name":"a\"b\\c\u000aé","schema":1}"#
+    );
 }

@@ -75,6 +75,8 @@ pub(crate) fn node(id: &str, cluster: &str, meta: &Map<String, Value>) -> Vec<u8
         field(&mut out, 3, &structure(meta));
     }
     field(&mut out, 6, b"envoy");
+    // `user_agent_build_version`: 1.40.0, which this host is modelled on.
+    field(&mut out, 8, b"\x0a\x04\x08\x01\x10\x28");
     out
 }
 

@@ -41,12 +41,23 @@ impl Worker {
 
     fn run_ticks(&mut self) {
         let now = self.now();
+        self.tick(|due| due <= now);
+    }
+
+    /// Fires every timer that is set, as if its period had passed.
+    pub(crate) fn fire_timers(&mut self) {
+        self.tick(|_| true);
+        self.run_arrivals();
+    }
+
+    fn tick(&mut self, is_due: impl Fn(u64) -> bool) {
+        let now = self.now();
         for cell in self.vms.clone() {
             let mut due = Vec::new();
             for (&id, context) in &mut cell.borrow_mut().store.data_mut().contexts {
                 if let Context::Root(root) = context
                     && let Some((period, moment)) = root.tick.as_mut()
-                    && *moment <= now
+                    && is_due(*moment)
                 {
                     *moment = now + *period;
                     due.push(id);

@@ -48,6 +48,54 @@ fn path_parameters_are_left_out_where_the_route_leaves_them_out() {
 }
 
 #[test]
+fn where_the_compared_path_is_unclear_rules_on_it_fail_closed() {
+    let mut rows = Rows::default();
+    let spec = |action: &str, path: &str| {
+        format!(r#"{{"action":"{action}","rules":[{{"to":[{{"operation":{{"paths":["{path}"]}}}}]}}]}}"#)
+    };
+    let envoy = |patch| EnvoyVersion { major: 1, minor: 38, patch, is_release: true };
+    // By segment it is `/login/x`, up to the first parameter `/login`.
+    for (envoy, action, path, refusal) in [
+        (Some(envoy(4)), "DENY", "/login", None),
+        (Some(envoy(4)), "DENY", "/login/x", Some("matched")),
+        (Some(envoy(3)), "DENY", "/login", Some("matched")),
+        (Some(envoy(3)), "DENY", "/login/x", None),
+        (None, "DENY", "/login", Some("path-unknown")),
+        (None, "DENY", "/login/x", Some("path-unknown")),
+        (Some(envoy(4)), "ALLOW", "/login", Some("matched")),
+        (Some(envoy(4)), "ALLOW", "/login/x", None),
+        (Some(envoy(3)), "ALLOW", "/login", None),
+        (Some(envoy(3)), "ALLOW", "/login/x", Some("matched")),
+        (None, "ALLOW", "/login", Some("path-unknown")),
+        (None, "ALLOW", "/login/x", Some("path-unknown")),
+    ] {
+        let node = Node { envoy, ..node() };
+        let extra = r#","workload":{"ignorePathParameters":true}"#;
+        let mut policy = policy_on(&node, extra, &[("p", "", &spec(action, path))]).unwrap();
+        let details = |policy: &mut Policy, path: &str| match run(
+            policy,
+            &[GET[0], (":path", path), GET[2]],
+            &Attributes::default(),
+        )
+        .0
+        {
+            Verdict::Reply(reply) => Some(reply.details),
+            _ => None,
+        };
+        let found = details(&mut policy, "/login;/x");
+        let is_as_expected = match (&found, refusal) {
+            (Some(details), Some(refusal)) => details.contains(refusal),
+            (found, refusal) => found.is_none() && refusal.is_none(),
+        };
+        rows.check(format!("{envoy:?} {action} {path}: {found:?}"), is_as_expected, true);
+        // Where both are the same path, there is nothing unclear.
+        let agreed = details(&mut policy, "/login;a=b").unwrap_or_default();
+        rows.check(format!("{envoy:?} {action} {path}: {agreed}"), agreed.contains("unknown"), false);
+    }
+    rows.end();
+}
+
+#[test]
 fn empty_lists_ask_nothing_beside_full_ones() {
     let mut rows = Rows::default();
     let rule = |rule: &str| format!(r#"{{"action":"DENY","rules":[{rule}]}}"#);
@@ -142,6 +190,14 @@ fn refusing_by_identity_with_one_name_in_sight_is_warned_of() {
         ("DENY", "principals", r#","workload":{"peerUriSans":{"filterState":"sans"}}"#, false),
         // Certificates of Istio's have one name.
         ("DENY", "principals", r#","workload":{"proxy":"sidecar"}"#, false),
+        (
+            "DENY",
+            "principals",
+            r#","workload":{"proxy":"waypoint","labels":{"gateway.networking.k8s.io/gateway-name":"w"}}"#,
+            false,
+        ),
+        // A gateway takes those of any authority.
+        ("DENY", "principals", r#","workload":{"proxy":"gateway"}"#, true),
     ] {
         let spec = format!(r#"{{"action":"{action}","rules":[{{"from":[{{"source":{{"{field}":["10.0.0.1"]}}}}]}}]}}"#);
         let read = policy(extra, &[("p", "", &spec)]).unwrap();

@@ -4,11 +4,12 @@ use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
+use weir_matching::PathParameters;
 use weir_model::{Headers, Node, PairsBuilder, Problems};
 
-fn compile(to: &str, ignore_parameters: bool) -> Result<ApplyRules, Problems> {
+fn compile(to: &str, path_parameters: PathParameters) -> Result<ApplyRules, Problems> {
     let text = format!(r#"[{{"to":{to},"rate_limits":[{{"actions":[{{"remote_address":{{}}}}]}}]}}]"#);
-    read_document(text.as_bytes(), |at| Some(ApplyRules::new(read(&at, &Node::default()), ignore_parameters)))
+    read_document(text.as_bytes(), |at| Some(ApplyRules::new(read(&at, &Node::default()), path_parameters)))
 }
 
 #[test]
@@ -37,7 +38,7 @@ fn operations_are_istios() {
     ];
     let mut table = Rows::default();
     for (to, (method, host, path), expected) in rows {
-        let apply = compile(to, false).unwrap_or_else(|problems| panic!("{to}: {problems}"));
+        let apply = compile(to, PathParameters::Compared).unwrap_or_else(|problems| panic!("{to}: {problems}"));
         let mut pairs = PairsBuilder::default();
         for (name, value) in [(":method", method), (":authority", host), (":path", path)] {
             if !value.is_empty() {
@@ -45,7 +46,7 @@ fn operations_are_istios() {
                 pairs.push(name.as_bytes(), value.trim_matches('-').as_bytes());
             }
         }
-        let found = apply.first_match(&Headers::new(&pairs.finish()), &mut Scratch::default());
+        let found = apply.first_match(&Headers::new(&pairs.finish()), &mut Scratch::default()).0;
         table.check(format!("{to} {method} {host} {path}"), found.is_some(), expected);
     }
 }
@@ -71,11 +72,31 @@ fn path_parameters_are_ignored_with_the_option() {
     let mut table = Rows::default();
     for (to, path, without, with) in rows {
         let pairs = PairsBuilder::default().push(b":method", b"GET").push(b":path", path.as_bytes()).finish();
-        for (option, expected) in [(false, without), (true, with)] {
+        for (option, expected) in [(PathParameters::Compared, without), (PathParameters::LeftOut, with)] {
             let apply = compile(to, option).unwrap_or_else(|problems| panic!("{to}: {problems}"));
-            let found = apply.first_match(&Headers::new(&pairs), &mut scratch).is_some();
-            table.check(format!("{to} {path} {option}"), found, expected);
+            let found = apply.first_match(&Headers::new(&pairs), &mut scratch).0.is_some();
+            table.check(format!("{to} {path} {option:?}"), found, expected);
         }
+    }
+}
+
+#[test]
+fn where_the_compared_path_is_unclear_the_limits_of_both_count() {
+    let [deep, shallow] = ["/login/x", "/login"].map(|path| format!(r#"{{"operation":{{"paths":["{path}"]}}}}"#));
+    let list = |first: &str, second: &str| {
+        let apply = [first, second].map(|to| compile(&format!("[{to}]"), PathParameters::Unclear).unwrap().list);
+        ApplyRules::new(apply.concat(), PathParameters::Unclear)
+    };
+    let mut scratch = Scratch::default();
+    let mut count = |apply: &ApplyRules, path: &str| {
+        let pairs = PairsBuilder::default().push(b":path", path.as_bytes()).finish();
+        let (one, other) = apply.first_match(&Headers::new(&pairs), &mut scratch);
+        usize::from(one.is_some()) + usize::from(other.is_some())
+    };
+    let (both, one) = (list(&deep, &shallow), list(&shallow, &shallow));
+    let rows = [("/login;/x", 2, 1), ("/login", 1, 1), ("/login;a", 1, 1), ("/login/x;a", 1, 0), ("/x;/login", 0, 0)];
+    for (path, of_both, of_one) in rows {
+        assert_eq!((count(&both, path), count(&one, path)), (of_both, of_one), "{path}");
     }
 }
 
@@ -94,7 +115,7 @@ fn empty_and_unsupported_operations_are_refused() {
     ];
     let mut table = Rows::default();
     for (to, expected) in rows {
-        let problems = compile(to, false).unwrap_err().to_string();
+        let problems = compile(to, PathParameters::Compared).unwrap_err().to_string();
         table.contains(to, &problems, expected);
     }
 }

@@ -11,7 +11,7 @@ const CART: &str = "spiffe://td/ns/shop/sa/cart";
 
 fn istio() -> Node {
     let mut node = node();
-    node.metadata.insert("ISTIO_VERSION".to_owned(), StructValue::Text("1.30".to_owned()));
+    node.metadata.0.push(("ISTIO_VERSION".to_owned(), StructValue::Text("1.30".to_owned())));
     node
 }
 

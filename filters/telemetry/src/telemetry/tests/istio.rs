@@ -52,7 +52,7 @@ fn render(text: &str, vars: &BTreeMap<&str, &str>) -> String {
 fn node(folder: &Path, side: &str) -> Node {
     let text = std::fs::read_to_string(folder.join(format!("{side}_node_metadata.json.tmpl"))).expect("a template");
     let metadata = json_struct(&format!("{{{}}}", render(&text, &BTreeMap::new())));
-    Node { id: format!("sidecar~{side}"), cluster: side.to_owned(), metadata }
+    Node { id: format!("sidecar~{side}"), cluster: side.to_owned(), metadata, ..Node::default() }
 }
 
 fn expected(folder: &Path, file: &str, vars: &BTreeMap<&str, &str>) -> BTreeMap<String, String> {

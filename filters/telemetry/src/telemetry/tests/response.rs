@@ -67,7 +67,7 @@ fn a_response_is_read_only_where_the_configuration_says() {
     ] {
         let filter = telemetry(&settings, &node());
         let demand = filter.demand(Phase::Response);
-        let expected = if reads { BTreeSet::from([A::UpstreamPeerMetadata]) } else { BTreeSet::new() };
+        let expected = if reads { SortedSet::from([A::UpstreamPeerMetadata]) } else { SortedSet::new() };
         assert_eq!((demand.idle, &demand.attributes), (!reads, &expected), "{settings}");
         if reads {
             // What was read is not asked for again.

@@ -1,0 +1,209 @@
+//! The series that cores have defined, and what their counters have not yet told Envoy.
+//!
+//! An increment is a call of the host, so counters are summed here and each sum goes to Envoy with a tick: what is counted is
+//! in `/stats` at most [`FLUSH`] later. To create a stat can take Envoy half a millisecond, so a counter is created with a
+//! tick too, and not while a request waits. Histograms and gauges take each value at once: Envoy has no call for several.
+
+use crate::abi;
+use std::time::Duration;
+use weir_model::{MetricKind, SeriesId};
+
+/// How long a sum may wait.
+pub(crate) const FLUSH: Duration = Duration::from_millis(250);
+/// How often stats are created while some wait for it.
+const CREATION: Duration = Duration::from_millis(50);
+/// How long the creations of one tick may take before the rest waits for the next, in nanoseconds. One that is begun is
+/// finished.
+const PATIENCE: u64 = 1_000_000;
+
+#[derive(Clone, Debug)]
+enum Stat {
+    /// A counter that Envoy does not have yet, by its name.
+    Named(Box<str>),
+    /// Envoy's id.
+    Created(u32),
+    /// Envoy would not create it, or nobody asked for it.
+    None,
+}
+
+#[derive(Clone, Debug)]
+struct Series {
+    stat: Stat,
+    /// What is to be added to it.
+    sum: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    /// By owner and number.
+    owners: Vec<Vec<Series>>,
+    /// Series with a sum.
+    waiting: Vec<(u8, SeriesId)>,
+    /// Something has been counted since the flush before last.
+    counting: bool,
+    /// A counter waits to be created.
+    creating: bool,
+}
+
+impl Metrics {
+    /// Defines a series: a counter is created when it first has something to count.
+    pub(crate) fn define(&mut self, owner: u8, series: SeriesId, kind: MetricKind, name: String) {
+        let stat = match kind {
+            MetricKind::Counter => Stat::Named(name.into()),
+            MetricKind::Gauge | MetricKind::Histogram => create(kind, &name),
+        };
+        self.set(owner, series, stat);
+    }
+
+    /// Has Envoy create a series now.
+    pub(crate) fn create(&mut self, owner: u8, series: SeriesId, kind: MetricKind, name: &str) {
+        self.set(owner, series, create(kind, name));
+    }
+
+    fn set(&mut self, owner: u8, series: SeriesId, stat: Stat) {
+        let (owner, Ok(series)) = (usize::from(owner), usize::try_from(series)) else { return };
+        if self.owners.len() <= owner {
+            self.owners.resize_with(owner + 1, Vec::new);
+        }
+        if let Some(all) = self.owners.get_mut(owner) {
+            if all.len() <= series {
+                all.resize(series + 1, Series { stat: Stat::None, sum: 0 });
+            }
+            if let Some(place) = all.get_mut(series) {
+                place.stat = stat;
+            }
+        }
+    }
+
+    /// Adds to a counter with the next flush.
+    pub(crate) fn add(&mut self, owner: u8, series: SeriesId, by: u64) {
+        let Some(place) = get(&mut self.owners, owner, series) else { return };
+        match place.stat {
+            Stat::None => return,
+            Stat::Named(_) => self.creating = true,
+            Stat::Created(_) => {}
+        }
+        let first = place.sum == 0;
+        place.sum = place.sum.saturating_add(by);
+        if first && by > 0 {
+            self.waiting.push((owner, series));
+        }
+        self.counting = true;
+    }
+
+    /// Sets a gauge or records into a histogram now.
+    pub(crate) fn record(&mut self, owner: u8, series: SeriesId, value: u64) {
+        if let Some(Series { stat: Stat::Created(id), .. }) = get(&mut self.owners, owner, series) {
+            let _ = abi::record_metric(*id, value);
+        }
+    }
+
+    /// How often [`Metrics::flush`] is wanted. A timer that is stopped and set again costs two calls of the host, so it runs
+    /// on for one flush that finds nothing.
+    pub(crate) fn period(&self) -> Option<Duration> {
+        match (self.creating, self.counting) {
+            (true, _) => Some(CREATION),
+            (false, true) => Some(FLUSH),
+            (false, false) => None,
+        }
+    }
+
+    /// Tells Envoy the sums. Counters are created for as long as that may take.
+    pub(crate) fn flush(&mut self) {
+        self.tell(PATIENCE);
+    }
+
+    /// Tells Envoy every sum, however long that takes.
+    pub(crate) fn flush_all(&mut self) {
+        self.tell(u64::MAX);
+    }
+
+    fn tell(&mut self, patience: u64) {
+        self.counting = !self.waiting.is_empty();
+        let begun = if self.creating { abi::mono_nanos() } else { 0 };
+        self.creating = false;
+        let Self { owners, waiting, creating, .. } = self;
+        waiting.retain(|(owner, series)| {
+            let Some(place) = get(owners, *owner, *series) else { return false };
+            if let Stat::Named(name) = &place.stat {
+                if *creating || abi::mono_nanos().saturating_sub(begun) > patience {
+                    *creating = true;
+                    return true;
+                }
+                place.stat = create(MetricKind::Counter, name);
+            }
+            let sum = std::mem::take(&mut place.sum);
+            if let Stat::Created(id) = place.stat {
+                // The ABI's numbers are signed; no sum of a quarter of a second comes near.
+                let _ = abi::increment_metric(id, i64::try_from(sum).unwrap_or(i64::MAX));
+            }
+            false
+        });
+    }
+}
+
+fn create(kind: MetricKind, name: &str) -> Stat {
+    let kind = match kind {
+        MetricKind::Counter => 0,
+        MetricKind::Gauge => 1,
+        MetricKind::Histogram => 2,
+    };
+    abi::define_metric(kind, name).map_or(Stat::None, Stat::Created)
+}
+
+fn get(owners: &mut [Vec<Series>], owner: u8, series: SeriesId) -> Option<&mut Series> {
+    owners.get_mut(usize::from(owner))?.get_mut(usize::try_from(series).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Outside a host no series can be created and no time passes, so these have ids of their own.
+    #[test]
+    fn series_are_kept_by_owner_and_one_that_envoy_refused_counts_nothing() {
+        let mut metrics = Metrics::default();
+        metrics.set(2, 5, Stat::Created(9));
+        metrics.create(0, 0, MetricKind::Counter, "refused");
+        for (owner, series) in [(2, 4), (2, 6), (0, 0), (1, 0), (9, 9)] {
+            metrics.add(owner, series, 1);
+        }
+        assert_eq!((metrics.period(), metrics.waiting.as_slice()), (None, [].as_slice()));
+        metrics.add(2, 5, 1);
+        assert_eq!((metrics.period(), metrics.waiting.as_slice()), (Some(FLUSH), [(2, 5)].as_slice()));
+    }
+
+    #[test]
+    fn what_is_counted_waits_as_one_sum_until_a_flush() {
+        let mut metrics = Metrics::default();
+        metrics.set(1, 0, Stat::Created(3));
+        for by in [1, 2, 3] {
+            metrics.add(1, 0, by);
+        }
+        assert_eq!(metrics.waiting, [(1, 0)]);
+        assert_eq!(get(&mut metrics.owners, 1, 0).map(|series| series.sum), Some(6));
+        metrics.flush();
+        assert_eq!(metrics.waiting, []);
+        assert_eq!(get(&mut metrics.owners, 1, 0).map(|series| series.sum), Some(0));
+        assert_eq!(metrics.period(), Some(FLUSH), "the timer runs on until a flush finds nothing");
+        metrics.flush();
+        assert_eq!(metrics.period(), None);
+    }
+
+    #[test]
+    fn counters_are_created_when_they_count_and_for_as_long_as_may_be() {
+        let mut metrics = Metrics::default();
+        for series in 0..3 {
+            metrics.define(0, series, MetricKind::Counter, format!("c{series}"));
+        }
+        assert_eq!(metrics.period(), None);
+        metrics.add(0, 0, 1);
+        metrics.add(0, 2, 1);
+        assert_eq!(metrics.period(), Some(CREATION));
+        metrics.flush();
+        // All of them are tried while no time passes, and the host refuses.
+        assert_eq!((metrics.waiting.len(), metrics.period()), (0, Some(FLUSH)));
+        assert!(matches!(get(&mut metrics.owners, 0, 1).map(|series| &series.stat), Some(Stat::Named(_))));
+        assert!(matches!(get(&mut metrics.owners, 0, 2).map(|series| &series.stat), Some(Stat::None)));
+    }
+}

@@ -1,0 +1,123 @@
+//! The callbacks of one VM: each finds its context and hands over.
+//!
+//! They are ours rather than the SDK's, whose dispatcher panics on a context that it does not know, asks three hash maps
+//! about every callback, and boxes every stream twice.
+
+use crate::contexts::Contexts;
+use crate::network;
+use crate::root::Root;
+use crate::stream::Stream;
+use std::cell::RefCell;
+use weir_model::Filter;
+
+/// What a callback for headers returns.
+const CONTINUE: u32 = 0;
+const STOP_ITERATION: u32 = 1;
+
+/// The contexts of a VM that runs the filter `F`. [`crate::module!`] makes one and exports its callbacks.
+pub struct Vm<F: Filter> {
+    /// One for each plugin configuration; a VM has few.
+    roots: RefCell<Vec<(u32, Root<F>)>>,
+    streams: RefCell<Contexts<Stream<F>>>,
+}
+
+impl<F: Filter> Default for Vm<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<F: Filter> Vm<F> {
+    /// A VM without contexts.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { roots: RefCell::new(Vec::new()), streams: RefCell::new(Contexts::new()) }
+    }
+
+    /// A root context has no parent, a stream's parent is a root context.
+    pub fn on_context_create(&self, context: u32, parent: u32) {
+        if parent == 0 {
+            let Ok(mut roots) = self.roots.try_borrow_mut() else { return };
+            if roots.iter().all(|(known, _)| *known != context) {
+                roots.push((context, Root::default()));
+            }
+            return;
+        }
+        let core = self.with_root(parent, |root| root.core()).flatten();
+        let before = match self.streams.try_borrow_mut() {
+            Ok(mut streams) => streams.insert(context, Stream::new(context, core)),
+            Err(_) => None,
+        };
+        drop(before);
+    }
+
+    /// The context is gone.
+    pub fn on_delete(&self, context: u32) {
+        let stream = self.streams.try_borrow_mut().ok().and_then(|mut streams| streams.remove(context));
+        if stream.is_some() {
+            return;
+        }
+        let root = self.roots.try_borrow_mut().ok().and_then(|mut roots| {
+            let at = roots.iter().position(|(known, _)| *known == context)?;
+            Some(roots.swap_remove(at))
+        });
+        drop(root);
+    }
+
+    /// The plugin configuration is there. Returns whether it is taken.
+    pub fn on_configure(&self, context: u32) -> u32 {
+        u32::from(self.with_root(context, Root::configure).unwrap_or(false))
+    }
+
+    /// The timer has fired.
+    pub fn on_tick(&self, context: u32) {
+        self.with_root(context, |root| root.tick());
+    }
+
+    /// A plugin configuration ends, or a stream does. Returns whether its context may go now.
+    pub fn on_done(&self, context: u32) -> u32 {
+        u32::from(self.with_root(context, |root| root.done()).unwrap_or(true))
+    }
+
+    /// A connection, where the module is loaded as a network filter.
+    pub fn on_new_connection(&self, context: u32) -> u32 {
+        self.with_stream(context, Stream::is_connection);
+        network::close();
+        STOP_ITERATION
+    }
+
+    /// Request headers are there.
+    pub fn on_request_headers(&self, context: u32, end_of_stream: bool) -> u32 {
+        // A request whose context is not there is not decided: it must not go on.
+        let goes_on = self.with_stream(context, |stream| stream.request_headers(end_of_stream));
+        match goes_on {
+            Some(true) => CONTINUE,
+            Some(false) => STOP_ITERATION,
+            None => {
+                crate::stream::refuse_undecided();
+                STOP_ITERATION
+            }
+        }
+    }
+
+    /// Response headers are there.
+    pub fn on_response_headers(&self, context: u32) -> u32 {
+        self.with_stream(context, Stream::response_headers);
+        CONTINUE
+    }
+
+    /// A stream has ended.
+    pub fn on_log(&self, context: u32) {
+        self.with_stream(context, Stream::log);
+    }
+
+    fn with_root<T>(&self, context: u32, act: impl FnOnce(&mut Root<F>) -> T) -> Option<T> {
+        let mut roots = self.roots.try_borrow_mut().ok()?;
+        let (_, root) = roots.iter_mut().find(|(known, _)| *known == context)?;
+        Some(act(root))
+    }
+
+    fn with_stream<T>(&self, context: u32, act: impl FnOnce(&mut Stream<F>) -> T) -> Option<T> {
+        self.streams.try_borrow_mut().ok()?.get(context).map(act)
+    }
+}
