@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-const MODULES: [&str; 5] = ["policy", "rate-limit", "telemetry", "telemetry-response", "suite"];
+const MODULES: [&str; 7] =
+    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=WEIR_DIST");

@@ -3,6 +3,7 @@
 
 use crate::compile::{Module, Part};
 use crate::documents::{Contents, Found};
+use crate::field::field;
 use crate::filter_state::{Fate, Writer, fate};
 use crate::plugin::{Plugin, Root, Strategy};
 use crate::routes::PathOption;
@@ -139,19 +140,29 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut 
     }
 }
 
-/// Whether the module sees the responses that the document reads.
+/// Whether the module is called for the responses that the document reads, or adds headers to.
 fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], remarks: &mut Remarks) {
-    let reads = |part: &&Part<'_>| {
-        let at = part.value.pointer("/peerMetadata/readAt").and_then(Value::as_str);
-        part.module == Module::Telemetry && part.mode != "off" && at == Some("response")
-    };
-    if let Some(part) = parts.iter().find(reads).filter(|_| plugin.misses_responses) {
+    for part in parts.iter().filter(|part| plugin.misses_responses && part.mode != "off") {
+        let text = |pointer| part.value.pointer(pointer).and_then(Value::as_str);
+        let (field, lost) = match part.module {
+            Module::Telemetry if text("/peerMetadata/readAt") == Some("response") => {
+                ("peerMetadata.readAt", "peers stay unknown: load `telemetry-response.wasm` or `suite.wasm`")
+            }
+            Module::RateLimit if quota_headers(part.value) => (
+                "enable_x_ratelimit_headers",
+                "passing requests get no `x-ratelimit` headers: load `rate-limit.wasm` or `suite.wasm`",
+            ),
+            _ => continue,
+        };
         let within = part.path.strip_prefix('$').unwrap_or(part.path);
-        remarks.warning(
-            format!("{}{within}.peerMetadata.readAt", found.path),
-            "Envoy does not call this module for responses, so peers stay unknown: load `telemetry-response.wasm` or `suite.wasm`",
-        );
+        let message = format!("Envoy does not call this module for responses, so {lost}");
+        remarks.warning(format!("{}{within}.{field}", found.path), message);
     }
+}
+
+fn quota_headers(document: &Value) -> bool {
+    let asked = field(document, "enable_x_ratelimit_headers").and_then(Value::as_str);
+    asked.is_some_and(|asked| asked != "OFF")
 }
 
 /// Whether somebody writes the filter state that the document reads.

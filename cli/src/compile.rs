@@ -60,16 +60,16 @@ impl Module {
     pub(crate) fn named(place: &str) -> Option<Self> {
         match stem(place) {
             "policy" => Some(Self::Policy),
-            "rate-limit" => Some(Self::RateLimit),
+            "rate-limit" | "rate-limit-lean" => Some(Self::RateLimit),
             "telemetry" | "telemetry-response" => Some(Self::Telemetry),
-            "suite" => Some(Self::Suite),
+            "suite" | "suite-lean" => Some(Self::Suite),
             _ => None,
         }
     }
 
     /// Whether the module of that file or image is known to have no callback for response headers.
     pub(crate) fn misses_responses(place: &str) -> bool {
-        matches!(stem(place), "policy" | "telemetry")
+        matches!(stem(place), "policy" | "telemetry" | "rate-limit-lean" | "suite-lean")
     }
 
     /// The parts that `document` has, with the mode of each; one that is no mode is kept as written.

@@ -1,12 +1,14 @@
 //! The modules inside this binary.
 
 /// Name of a module file and its bytes; empty bytes mean that the binary was built before the module.
-const MODULES: [(&str, &[u8]); 5] = [
+const MODULES: [(&str, &[u8]); 7] = [
     ("policy.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/policy.wasm"))),
     ("rate-limit.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/rate-limit.wasm"))),
+    ("rate-limit-lean.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/rate-limit-lean.wasm"))),
     ("telemetry.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/telemetry.wasm"))),
     ("telemetry-response.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/telemetry-response.wasm"))),
     ("suite.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/suite.wasm"))),
+    ("suite-lean.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/suite-lean.wasm"))),
 ];
 
 /// The module with that file name, if it is inside.

@@ -46,8 +46,10 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
         "policy" => keep.push(REQUEST),
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
+        // The same build, for configurations that add none: the callback costs every stream.
+        "rate-limit-lean" => keep.push(REQUEST),
         // Remembers what only the request shows, and counts at the end.
-        "telemetry" => keep.extend([REQUEST, END]),
+        "telemetry" | "suite-lean" => keep.extend([REQUEST, END]),
         // The same build, for configurations that read a response while it passes: the callback costs every stream.
         "telemetry-response" | "suite" => keep.extend([REQUEST, RESPONSE, END]),
         // The yardstick of the benchmark: the SDK and nothing else.
@@ -154,6 +156,8 @@ mod tests {
         for (name, sees) in [
             ("policy", 0),
             ("rate-limit", 1),
+            ("rate-limit-lean", 0),
+            ("suite-lean", 0),
             ("telemetry", 0),
             ("telemetry-response", 1),
             ("suite", 1),

@@ -344,6 +344,18 @@ fn a_document_that_reads_responses_needs_a_module_that_sees_them() {
         ("read at the end", istio("oci://r.example/weir/telemetry:0.1.0", document("end", "enforce")), &[]),
         ("switched off", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "off")), &[]),
     ]);
+    let limits = |headers: &str| {
+        json!({
+            "schema": 1, "name": "t", "mode": "shadow", "enable_x_ratelimit_headers": headers,
+            "local": {"config": {"domain": "d"}},
+        })
+    };
+    let lean: &[&str] = &["warning: $.spec.pluginConfig.enable_x_ratelimit_headers: Envoy does not call this module"];
+    expect(&[
+        ("a lean image", istio("oci://r.example/weir/rate-limit-lean:0.1.0", limits("DRAFT_VERSION_03")), lean),
+        ("no headers", istio("oci://r.example/weir/rate-limit-lean:0.1.0", limits("OFF")), &[]),
+        ("the whole", istio("oci://r.example/weir/rate-limit:0.1.0", limits("DRAFT_VERSION_03")), &[]),
+    ]);
 }
 
 #[test]

@@ -58,6 +58,8 @@ fn a_module_is_known_by_its_file_or_image() {
         ("registry.example.com/weir/policy@sha256:0f4c", Some(Module::Policy)),
         ("telemetry", Some(Module::Telemetry)),
         ("dist/telemetry-response.wasm", Some(Module::Telemetry)),
+        ("dist/suite-lean.wasm", Some(Module::Suite)),
+        ("dist/rate-limit-lean.wasm", Some(Module::RateLimit)),
         ("/var/lib/istio/data/3f79.wasm", None),
         ("", None),
     ] {

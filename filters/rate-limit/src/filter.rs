@@ -170,7 +170,7 @@ impl RateLimit {
 }
 
 impl Filter for RateLimit {
-    const CALLBACKS: Callbacks = Callbacks { response: Need::Always, ..Callbacks::NONE };
+    const CALLBACKS: Callbacks = Callbacks { response: Need::Some, ..Callbacks::NONE };
 
     type Stream = Stream;
 

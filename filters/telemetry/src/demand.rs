@@ -67,15 +67,17 @@ fn end(settings: &Settings) -> Demand {
     if settings.istio {
         attributes.push(Attribute::ClusterName);
     }
-    let mut inbound = vec![Attribute::PeerUriSan, Attribute::LocalUriSan];
+    // What is the same for all streams of a connection, where it is inbound.
+    let mut connection = vec![Attribute::PeerUriSan, Attribute::LocalUriSan];
     if settings.istio {
-        inbound.extend([Attribute::PeerPrincipal, Attribute::LocalPrincipal]);
-    }
-    if settings.exchanges(Side::Destination) {
-        inbound.push(Attribute::DownstreamPeer);
+        connection.extend([Attribute::PeerPrincipal, Attribute::LocalPrincipal]);
     }
     if settings.trust == Trust::Mtls {
-        inbound.push(Attribute::ConnectionMtls);
+        connection.push(Attribute::ConnectionMtls);
+    }
+    let mut inbound = Vec::new();
+    if settings.exchanges(Side::Destination) {
+        inbound.push(Attribute::DownstreamPeer);
     }
     let mut outbound =
         vec![Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan, Attribute::UpstreamHostMetadata];
@@ -102,10 +104,13 @@ fn end(settings: &Settings) -> Demand {
     demand.with_body.extend([Attribute::RequestContentType, Attribute::ResponseGrpcStatus]);
     match settings.reporter {
         None => {
-            demand.inbound.extend(inbound);
+            demand.inbound.extend(inbound.into_iter().chain(connection));
             demand.outbound.extend(outbound);
         }
-        Some(Side::Destination) => attributes.extend(inbound),
+        Some(Side::Destination) => {
+            attributes.extend(inbound);
+            demand.of_connection.extend(connection);
+        }
         Some(Side::Source) => attributes.extend(outbound),
     }
     demand.attributes.extend(attributes);

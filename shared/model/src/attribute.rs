@@ -5,7 +5,7 @@
 //! durations and timestamps `i64` nanoseconds, messages serialised.
 
 /// How many attributes have a fixed slot; see [`Attribute::slot`].
-pub const BUILTIN_ATTRIBUTES: usize = 33;
+pub const BUILTIN_ATTRIBUTES: usize = 34;
 
 /// One attribute of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +46,7 @@ pub enum Attribute {
     ResponseTotalSize,
     /// `xds.cluster_name`.
     ClusterName,
-    /// `xds.cluster_metadata`: serialised `envoy.config.core.v3.Metadata`.
+    /// `xds.cluster_metadata`: serialised `envoy.config.core.v3.Metadata`, as it was at most ten seconds ago.
     ClusterMetadata,
     /// `xds.route_name`.
     RouteName,
@@ -77,6 +77,8 @@ pub enum Attribute {
     DownstreamPeer,
     /// `filter_state['upstream_peer']`: how the upstream workload describes itself, likewise.
     UpstreamPeer,
+    /// `connection.id`: the number of the downstream connection, in this process the only one of it. Integer.
+    ConnectionId,
     /// `metadata`: all dynamic metadata, serialised `envoy.config.core.v3.Metadata`.
     DynamicMetadata,
     /// `filter_state[NAME]` as raw bytes.
@@ -119,6 +121,7 @@ impl Attribute {
         Self::LocalPrincipal,
         Self::DownstreamPeer,
         Self::UpstreamPeer,
+        Self::ConnectionId,
     ];
 
     /// The fixed slot of a built-in attribute; `None` for filter state, which is looked up by name.
@@ -158,6 +161,7 @@ impl Attribute {
             Self::LocalPrincipal => 30,
             Self::DownstreamPeer => 31,
             Self::UpstreamPeer => 32,
+            Self::ConnectionId => 33,
             Self::FilterState(_) => return None,
         })
     }
@@ -190,6 +194,7 @@ impl Attribute {
             Self::UpstreamAddress => ["upstream", "address"],
             Self::UpstreamPeerUriSan => ["upstream", "uri_san_peer_certificate"],
             Self::UpstreamLocalUriSan => ["upstream", "uri_san_local_certificate"],
+            Self::ConnectionId => ["connection", "id"],
             Self::RequestHost => ["request", "host"],
             Self::RequestContentType => ["request.headers", "content-type"],
             Self::UpstreamPeerMetadata => ["response.headers", "x-envoy-peer-metadata"],

@@ -44,6 +44,8 @@ pub struct Demand {
     pub response_trailers: bool,
     /// Attributes of every stream.
     pub attributes: SortedSet<Attribute>,
+    /// Attributes that streams of one connection have in common: they are read with its first stream and remembered.
+    pub of_connection: SortedSet<Attribute>,
     /// Attributes that only streams of an inbound listener are read for. [`Attribute::ListenerDirection`] comes with them:
     /// 1 for these streams, and 0 for all others unless `attributes` or `outbound` has it.
     pub inbound: SortedSet<Attribute>,
@@ -69,6 +71,7 @@ impl Demand {
     pub fn of_stream(&self, inbound: bool, with_body: bool) -> SortedSet<Attribute> {
         let own = if inbound { &self.inbound } else { &self.outbound };
         let mut all = self.attributes.clone();
+        all.extend(self.of_connection.iter().cloned());
         all.extend(own.iter().cloned());
         if with_body {
             all.extend(self.with_body.iter().cloned());
@@ -95,6 +98,7 @@ impl Demand {
             response_headers: self.response_headers || other.response_headers,
             response_trailers: self.response_trailers || other.response_trailers,
             attributes: both(&self.attributes, &other.attributes),
+            of_connection: both(&self.of_connection, &other.of_connection),
             inbound: both(&self.inbound, &other.inbound),
             outbound: both(&self.outbound, &other.outbound),
             with_body: both(&self.with_body, &other.with_body),

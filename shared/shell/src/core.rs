@@ -114,6 +114,9 @@ impl<F: Filter> Core<F> {
             return;
         }
         self.period = period;
+        if period.is_none() {
+            self.plans.iter_mut().for_each(Plan::stop);
+        }
         // No period stops the timer.
         let millis = |period: Duration| u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
         if abi::set_tick_period(period.map_or(0, millis)).is_err() {
@@ -185,6 +188,8 @@ impl<F: Filter> Core<F> {
                 filter.tick(&mut io);
             }
         }
+        let now = abi::mono_nanos();
+        self.plans.iter_mut().for_each(|plan| plan.tick(now));
         drain(&mut self.effects, &mut self.metrics);
         self.metrics.flush();
         self.drain();

@@ -2,7 +2,8 @@
 
 use crate::abi::{self, Map, Status};
 use crate::list::{List, read};
-use weir_model::{Attribute, Attributes, Demand, Headers, Now, PairsBuilder};
+use crate::remembered::{Clusters, Connections};
+use weir_model::{Attribute, Attributes, Demand, Headers, Now, PairsBuilder, SortedSet};
 
 /// From how many attributes on a list is cheaper than single reads.
 const LIST_FROM: usize = 3;
@@ -38,18 +39,20 @@ pub(crate) struct Plan {
     attributes: Listed,
     /// Where less is asked of streams without a body.
     bodyless: Option<Listed>,
+    connections: Option<Connections>,
+    clusters: Option<Clusters>,
 }
 
 /// Attributes, as a list or one by one.
 #[derive(Debug)]
-struct Listed {
+pub(crate) struct Listed {
     list: List,
     /// The attributes are too few for an expression.
     singly: bool,
 }
 
 impl Listed {
-    fn new(demand: &Demand, with_body: bool) -> Self {
+    pub(crate) fn new(demand: &Demand, with_body: bool) -> Self {
         let mut list = List::new(demand, with_body);
         let singly = list.len() < LIST_FROM;
         if !singly {
@@ -58,7 +61,7 @@ impl Listed {
         Self { list, singly }
     }
 
-    fn fetch(&mut self, out: &mut Attributes) {
+    pub(crate) fn fetch(&mut self, out: &mut Attributes) {
         if self.singly {
             self.list.fetch_singly(out);
         } else {
@@ -70,8 +73,20 @@ impl Listed {
 impl Plan {
     /// Prepares a demand. Expressions are created here.
     ///
-    /// Nothing that a stream was is kept for the next: one root context may serve listeners of both directions.
+    /// Of a stream nothing is kept for the next but what they have in common by their connection or cluster: one root
+    /// context may serve listeners of both directions.
     pub(crate) fn new(demand: &Demand) -> Self {
+        let (mut of_stream, mut connections, mut clusters) = (demand.clone(), None, None);
+        // Where the direction decides what is read, a connection would have to be known before.
+        if !demand.of_connection.is_empty() && !demand.directed() {
+            connections = Some(Connections::new(&demand.of_connection));
+            of_stream.of_connection = SortedSet::new();
+            of_stream.attributes.insert(Attribute::ConnectionId);
+        }
+        if of_stream.attributes.remove(&Attribute::ClusterMetadata) {
+            clusters = Some(Clusters::default());
+            of_stream.attributes.insert(Attribute::ClusterName);
+        }
         Self {
             idle: demand.idle,
             wall_clock: demand.wall_clock,
@@ -82,8 +97,10 @@ impl Plan {
             response_headers: demand.response_headers,
             response_trailers: demand.response_trailers,
             dynamic_metadata: demand.attributes.contains(&Attribute::DynamicMetadata),
-            attributes: Listed::new(demand, true),
-            bodyless: (!demand.with_body.is_empty()).then(|| Listed::new(demand, false)),
+            attributes: Listed::new(&of_stream, true),
+            bodyless: (!demand.with_body.is_empty()).then(|| Listed::new(&of_stream, false)),
+            connections,
+            clusters,
         }
     }
 
@@ -96,6 +113,20 @@ impl Plan {
             None => 0,
         };
         Now { wall_nanos, mono_nanos }
+    }
+
+    /// Forgets what is remembered of clusters for too long.
+    pub(crate) fn tick(&mut self, now: u64) {
+        if let Some(clusters) = &mut self.clusters {
+            clusters.tick(now);
+        }
+    }
+
+    /// No ticks come from now on.
+    pub(crate) fn stop(&mut self) {
+        if let Some(clusters) = &mut self.clusters {
+            clusters.forget(abi::mono_nanos());
+        }
     }
 
     /// Fetches everything.
@@ -124,6 +155,12 @@ impl Plan {
             _ => self.attributes.fetch(attributes),
         }
         // After the list, whose block the attributes take over.
+        if let Some(connections) = &mut self.connections {
+            connections.fetch(attributes);
+        }
+        if let Some(clusters) = &mut self.clusters {
+            clusters.fetch(attributes);
+        }
         if self.dynamic_metadata {
             read(&Attribute::DynamicMetadata, attributes);
         }

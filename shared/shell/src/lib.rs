@@ -24,6 +24,7 @@ mod list;
 mod logger;
 mod metrics;
 mod network;
+mod remembered;
 mod root;
 mod stream;
 mod vm;

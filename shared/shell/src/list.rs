@@ -346,10 +346,11 @@ impl Tls {
 impl Presence {
     /// What is known beforehand. The duration is read at the end only, when it is known.
     fn of(attribute: &Attribute) -> Self {
-        use Attribute::{ConnectionMtls, DestinationAddress, ListenerDirection, RequestDuration, SourceAddress};
-        use Attribute::{RequestTotalSize, ResponseFlags, ResponseTotalSize};
+        use Attribute::{ConnectionId, ConnectionMtls, DestinationAddress, ListenerDirection, RequestDuration};
+        use Attribute::{RequestTotalSize, ResponseFlags, ResponseTotalSize, SourceAddress};
         match attribute {
-            ConnectionMtls | DestinationAddress | ListenerDirection | RequestDuration | SourceAddress => Self::Always,
+            ConnectionId | ConnectionMtls | DestinationAddress | ListenerDirection => Self::Always,
+            RequestDuration | SourceAddress => Self::Always,
             RequestTotalSize | ResponseFlags | ResponseTotalSize => Self::Always,
             _ => Self::SoFar { seen: false },
         }

@@ -6,9 +6,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use weir_model::{Callbacks, Filter, Need, Phase, Problems};
 
-/// The warning for a configuration that reads response headers in a module without the callback for them.
-const NO_RESPONSE_CALLBACK: &str = "this configuration reads response headers, and this module is not called for them, so what they say \
-                     stays unknown: load `telemetry-response.wasm` or `suite.wasm` instead";
+/// The warning for a configuration that has to do with response headers in a module without the callback for them.
+const NO_RESPONSE_CALLBACK: &str = "this configuration reads or adds response headers, and this module is not called for them, so it does \
+                     neither: load `telemetry-response.wasm`, `rate-limit.wasm` or `suite.wasm` instead";
 
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
 pub(crate) struct Root<F: Filter> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use weir_launch::Deadline;
+use weir_launch::{Deadline, Received, Reply, Upstream};
 
 /// The folder of built modules: `WEIR_DIST`, or `dist` in the workspace.
 pub(crate) fn dist() -> Result<PathBuf, String> {
@@ -26,6 +26,7 @@ pub(crate) struct Bench {
     path: PathBuf,
     pub(crate) version: String,
     upstream: u16,
+    services: Upstream,
     server: Identity,
     tls: Arc<rustls::ClientConfig>,
 }
@@ -47,7 +48,8 @@ impl Bench {
         }
         let [server, client] = client::identities()?;
         let tls = client::tls(&client)?;
-        Ok(Self { path, version: weir_launch::wanted_version(), upstream: client::upstream()?, server, tls })
+        let services = Upstream::start(0, service).map_err(|error| error.to_string())?;
+        Ok(Self { path, version: weir_launch::wanted_version(), upstream: client::upstream()?, services, server, tls })
     }
 
     /// Connects to an Envoy as the clients of its scene do.
@@ -61,8 +63,9 @@ impl Bench {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let ports = Ports { listener: free_port()?, admin: free_port()? };
         let config = folder.path().join("envoy.json");
-        let Variant { scene, filters, access_log, .. } = variant;
-        let tree = bootstrap(*scene, ports, self.upstream, &self.server, filters, access_log);
+        let Variant { scene, filters, access_log, asks_services, .. } = variant;
+        let services = asks_services.then(|| self.services.address().port());
+        let tree = bootstrap(*scene, ports, self.upstream, &self.server, filters, access_log, services);
         fs::write(&config, tree.to_string()).map_err(|error| error.to_string())?;
         let log = fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
         // A child runs where its parent does, unless it is told otherwise.
@@ -83,6 +86,20 @@ impl Bench {
         running.wait_ready().map_err(|error| format!("{}: {error}", variant.name))?;
         running.ready_after = begun.elapsed();
         Ok(running)
+    }
+}
+
+/// What the services of the benchmark say to every call: yes. An empty `CheckResponse` is one, and of a `RateLimitResponse`
+/// the first field says so.
+fn service(call: &Received) -> Reply {
+    let message: &[u8] = if call.path.ends_with("/ShouldRateLimit") { &[0, 0, 0, 0, 2, 0x08, 1] } else { &[0; 5] };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    Reply {
+        status: 200,
+        headers: vec![pair("content-type", "application/grpc")],
+        body: message.to_vec(),
+        trailers: vec![pair("grpc-status", "0")],
+        ..Reply::default()
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! Figures are of the whole Envoy process with one worker on a core of its own: instructions a request (callgrind; the
 //! difference between a run of 2N and one of N requests, over N, after a warm-up), CPU time a request as ratios between
-//! variants of one interleaved run, resident memory, and the time to ready.
+//! variants of one interleaved run, what clients wait, resident memory, and the time to ready.
 //!
-//! `weir-bench [--write] [--only instructions|time|memory] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its
+//! `weir-bench [--write] [--only instructions|time|latency|memory] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its
 //! picture, and needs everything; names choose variants of the instructions by prefix.
 
 mod client;
 mod envoy;
+mod latency;
 mod measure;
 mod native;
 mod report;
@@ -62,6 +63,9 @@ fn run(arguments: &[String]) -> Result<(), String> {
         let (compared, pairs) = modules.compared();
         figures.rounds = measure::cpu_time(&bench, &compared)?;
         figures.pairs = pairs;
+    }
+    if wanted("latency") {
+        figures.latencies = latency::latencies(&bench, &modules.awaited())?;
     }
     if wanted("memory") {
         figures.weights = measure::weights(&bench, &modules.weighed())?;

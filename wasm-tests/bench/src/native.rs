@@ -64,6 +64,30 @@ pub(crate) fn local_rate_limit(keyed: bool) -> Value {
     )
 }
 
+/// The name of the cluster of services.
+pub(crate) const SERVICES: &str = "services";
+
+/// The authorization and the limit, each asked of a service.
+pub(crate) fn services() -> Vec<Value> {
+    let service = json!({"envoy_grpc": {"cluster_name": SERVICES}, "timeout": "1s"});
+    let authorization = native(
+        "envoy.filters.http.ext_authz",
+        "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+        json!({"grpc_service": service, "transport_api_version": "V3"}),
+    );
+    let limit = native(
+        "envoy.filters.http.ratelimit",
+        "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
+        json!({
+            "domain": "bench",
+            "failure_mode_deny": true,
+            "rate_limits": rules::rate_limits(),
+            "rate_limit_service": {"grpc_service": service, "transport_api_version": "V3"},
+        }),
+    );
+    vec![authorization, limit]
+}
+
 /// A script that reads two headers.
 pub(crate) fn lua() -> Value {
     let code = "function envoy_on_request(handle)\n  local headers = handle:headers()\n  \

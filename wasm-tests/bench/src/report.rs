@@ -3,6 +3,7 @@
 mod page;
 mod picture;
 
+use crate::latency::Latency;
 use crate::measure::{Name, Rounds, Spread, Weight, added, ratio};
 use crate::scene::Scene;
 use crate::variants::{BASE, COMPARED_RULES, Pair};
@@ -16,6 +17,7 @@ pub(crate) struct Figures {
     pub(crate) instructions: Vec<(Name, u64)>,
     pub(crate) rounds: Rounds,
     pub(crate) pairs: Vec<Pair>,
+    pub(crate) latencies: Vec<Latency>,
     pub(crate) weights: Vec<Weight>,
 }
 
@@ -47,6 +49,16 @@ impl Figures {
             }
             _ => None,
         })
+    }
+
+    /// Microseconds that a variant adds to what half of the requests and all but a hundredth take; of the base all of them.
+    fn waits_of(&self, name: &str) -> (f64, f64) {
+        let of = |name: &str| self.latencies.iter().find(|latency| latency.name == name);
+        let micros = |latency: &Latency| (latency.half_micros, latency.most_micros);
+        match (of(BASE).map(micros), of(name).map(micros)) {
+            (Some((half, most)), Some((own_half, own_most))) if name != BASE => (own_half - half, own_most - most),
+            (_, own) => own.unwrap_or_default(),
+        }
     }
 
     /// What a variant's memory is above the base's: MiB with two workers, MiB for each further worker.
@@ -103,6 +115,17 @@ pub(crate) fn text(figures: &Figures) -> String {
         if let Some(rules) = figures.crossing(scene) {
             let _ = writeln!(out, "weir policy takes less time than Envoy RBAC from {rules:.0} rules on");
         }
+    }
+    if !figures.latencies.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n{:<52} {:>10} {:>10} {:>12}",
+            "us added at 1,000 a second", "half", "99 of 100", "held a second"
+        );
+    }
+    for Latency { name, held, .. } in &figures.latencies {
+        let (half, most) = figures.waits_of(name);
+        let _ = writeln!(out, "{name:<52} {half:>10.0} {most:>10.0} {:>12}", grouped((*held).into()));
     }
     if !figures.weights.is_empty() {
         let head = ("memory and start", "MiB, 2 workers", "MiB a worker", "ready ms", "CPU ms");

@@ -1,6 +1,7 @@
 //! Where a variant runs: a plain Envoy, or an Istio sidecar on the way in or out.
 
 use crate::client::{BODY, Identity};
+use crate::native::SERVICES;
 use serde_json::{Value, json};
 
 /// The ports of one Envoy.
@@ -31,6 +32,14 @@ impl Scene {
             Self::Plain => "plain Envoy",
             Self::Inbound => "Istio sidecar, inbound with mutual TLS",
             Self::Outbound => "Istio sidecar, outbound",
+        }
+    }
+
+    /// The direction of the listener, as documents have it.
+    pub(crate) fn listener(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
         }
     }
 
@@ -90,6 +99,7 @@ pub(crate) fn bootstrap(
     server: &Identity,
     filters: &[Value],
     access_log: &[Value],
+    services: Option<u16>,
 ) -> Value {
     let mut http_filters = filters.to_vec();
     http_filters.push(json!({
@@ -116,17 +126,34 @@ pub(crate) fn bootstrap(
         fields.insert("transport_socket".to_owned(), transport_socket(server));
     }
     let mut listener = json!({"name": "bench", "address": address(ports.listener), "filter_chains": [chain]});
-    let direction = match scene {
-        Scene::Plain | Scene::Inbound => "INBOUND",
-        Scene::Outbound => "OUTBOUND",
-    };
+    let direction = scene.listener().to_uppercase();
     if let Some(fields) = listener.as_object_mut() {
         fields.insert("traffic_direction".to_owned(), json!(direction));
+    }
+    let mut clusters = scene.clusters(upstream);
+    if let (Some(port), Some(clusters)) = (services, clusters.as_array_mut()) {
+        clusters.push(service_cluster(port));
     }
     json!({
         "admin": {"address": address(ports.admin)},
         "node": scene.node(),
-        "static_resources": {"listeners": [listener], "clusters": scene.clusters(upstream)},
+        "static_resources": {"listeners": [listener], "clusters": clusters},
+    })
+}
+
+/// The cluster of services that filters ask over gRPC.
+fn service_cluster(port: u16) -> Value {
+    let options = json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    });
+    json!({
+        "name": SERVICES,
+        "type": "STATIC",
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        "load_assignment": {"cluster_name": SERVICES, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": address(port)}}]},
+        ]},
     })
 }
 

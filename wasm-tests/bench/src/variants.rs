@@ -19,6 +19,8 @@ pub(crate) struct Variant {
     /// Its filters before the router.
     pub(crate) filters: Vec<Value>,
     pub(crate) access_log: Vec<Value>,
+    /// Its filters ask services, which answer at once.
+    pub(crate) asks_services: bool,
 }
 
 /// Ours and what does the same work otherwise.
@@ -34,10 +36,12 @@ pub(crate) struct Modules {
     dist: PathBuf,
 }
 
-fn standalone(mut section: Value) -> Value {
+/// A document for the listener of a scene.
+fn standalone(scene: Scene, mut section: Value) -> Value {
     if let Some(fields) = section.as_object_mut() {
         fields.insert("schema".to_owned(), json!(1));
         fields.insert("name".to_owned(), json!("bench"));
+        fields.insert("listener".to_owned(), json!(scene.listener()));
     }
     section
 }
@@ -61,7 +65,7 @@ impl Modules {
     /// # Errors
     /// A module that has not been built.
     pub(crate) fn find(dist: &Path) -> Result<Self, String> {
-        for name in ["empty", "empty-stripped", "policy", "rate-limit", "telemetry", "suite"] {
+        for name in ["empty", "empty-stripped", "policy", "rate-limit-lean", "telemetry", "suite", "suite-lean"] {
             let path = dist.join(format!("{name}.wasm"));
             if !path.is_file() {
                 return Err(format!("{} is missing: make build test-modules", path.display()));
@@ -78,25 +82,29 @@ impl Modules {
         (0..count).map(|number| self.wasm(&format!("empty-{number}"), "empty", &json!({}))).collect()
     }
 
-    fn policy(&self, rules: usize) -> Value {
-        self.wasm("policy", "policy", &standalone(policies(rules)))
+    fn policy(&self, scene: Scene, rules: usize) -> Value {
+        self.wasm("policy", "policy", &standalone(scene, policies(rules)))
     }
 
-    fn by_principal(&self, rules: usize) -> Value {
-        self.wasm("policy", "policy", &standalone(json!({"policies": [rules::by_principal(rules)]})))
+    fn by_principal(&self, scene: Scene, rules: usize) -> Value {
+        self.wasm("policy", "policy", &standalone(scene, json!({"policies": [rules::by_principal(rules)]})))
     }
 
-    fn rate_limit(&self) -> Value {
-        self.wasm("rate-limit", "rate-limit", &standalone(rate_limit()))
+    fn rate_limit(&self, scene: Scene) -> Value {
+        self.wasm("rate-limit", "rate-limit-lean", &standalone(scene, rate_limit()))
     }
 
-    fn telemetry(&self) -> Value {
-        self.wasm("telemetry", "telemetry", &standalone(json!({})))
+    fn telemetry(&self, scene: Scene) -> Value {
+        self.wasm("telemetry", "telemetry", &standalone(scene, json!({})))
     }
 
-    fn suite(&self, rules: usize) -> Value {
+    fn suite(&self, scene: Scene, rules: usize) -> Value {
+        self.suite_of("suite-lean", scene, rules)
+    }
+
+    fn suite_of(&self, module: &str, scene: Scene, rules: usize) -> Value {
         let document = json!({"policy": policies(rules), "rateLimit": rate_limit(), "telemetry": {}});
-        self.wasm("suite", "suite", &standalone(document))
+        self.wasm("suite", module, &standalone(scene, document))
     }
 
     /// The variants whose instructions are counted.
@@ -113,16 +121,18 @@ impl Modules {
                 ));
                 all.push(row("three empty SDK filters", self.empties(3)));
             }
-            all.push(row("weir policy, 10 rules", vec![self.policy(10)]));
-            all.push(row("weir policy, 10,000 rules", vec![self.policy(10_000)]));
-            all.push(row("weir policy, 10 rules on principals", vec![self.by_principal(10)]));
-            all.push(row("weir rate limit, one key", vec![self.rate_limit()]));
-            all.push(row("weir telemetry", vec![self.telemetry()]));
-            all.push(row("weir suite, 10 rules", vec![self.suite(10)]));
-            all.push(row("weir suite, 10,000 rules", vec![self.suite(10_000)]));
+            all.push(row("weir policy, 10 rules", vec![self.policy(scene, 10)]));
+            all.push(row("weir policy, 10,000 rules", vec![self.policy(scene, 10_000)]));
+            all.push(row("weir policy, 10 rules on principals", vec![self.by_principal(scene, 10)]));
+            all.push(row("weir rate limit, one key", vec![self.rate_limit(scene)]));
+            all.push(row("weir telemetry", vec![self.telemetry(scene)]));
+            all.push(row("weir suite, 10 rules", vec![self.suite(scene, 10)]));
+            all.push(row("weir suite, 10,000 rules", vec![self.suite(scene, 10_000)]));
             if scene == Scene::Plain {
-                let chained = vec![self.policy(10_000), self.rate_limit(), self.telemetry()];
+                let chained = vec![self.policy(scene, 10_000), self.rate_limit(scene), self.telemetry(scene)];
                 all.push(row("weir three modules chained, 10,000 rules", chained));
+                let whole = vec![self.suite_of("suite", scene, 10)];
+                all.push(row("weir suite, 10 rules, called for responses too", whole));
                 for (name, count) in [("1 policy", 1), ("100 policies", 100), ("1,000 policies", 1_000)] {
                     all.push(row(&format!("Envoy RBAC, {name}"), vec![native::rbac(count)]));
                 }
@@ -149,14 +159,14 @@ impl Modules {
             all.push(row(BASE, Vec::new()));
             all.push(row(EMPTY, self.empties(1)));
             for rules in COMPARED_RULES {
-                all.push(row(&format!("weir suite, {rules} rules"), vec![self.suite(rules)]));
+                all.push(row(&format!("weir suite, {rules} rules"), vec![self.suite(scene, rules)]));
                 all.push(native_three(scene, rules));
-                all.push(row(&format!("weir policy, {rules} rules"), vec![self.policy(rules)]));
+                all.push(row(&format!("weir policy, {rules} rules"), vec![self.policy(scene, rules)]));
                 all.push(row(&format!("Envoy RBAC, {rules} policies"), vec![native::rbac(rules)]));
             }
-            all.push(row("weir rate limit, one key", vec![self.rate_limit()]));
+            all.push(row("weir rate limit, one key", vec![self.rate_limit(scene)]));
             all.push(row("Envoy local rate limit, one key", vec![native::local_rate_limit(true)]));
-            all.push(row("weir telemetry", vec![self.telemetry()]));
+            all.push(row("weir telemetry", vec![self.telemetry(scene)]));
             all.push(logger(scene));
         }
         for rules in COMPARED_RULES {
@@ -171,19 +181,34 @@ impl Modules {
         (all, pairs)
     }
 
-    /// The variants whose memory and time to ready are measured.
-    pub(crate) fn weighed(&self) -> Vec<Variant> {
-        let row = |name: &str, filters: Vec<Value>| plain(name, Scene::Plain, filters);
+    /// The variants whose clients' waiting is measured.
+    pub(crate) fn awaited(&self) -> Vec<Variant> {
+        let scene = Scene::Plain;
+        let row = |name: &str, filters: Vec<Value>| plain(name, scene, filters);
+        let hop = row("Envoy asking an ext_authz and a rate limit service", native::services());
         vec![
             row(BASE, Vec::new()),
             row(EMPTY, self.empties(1)),
-            row("weir policy, 10 rules", vec![self.policy(10)]),
-            row("weir policy, 10,000 rules", vec![self.policy(10_000)]),
-            row("weir policy, 30,000 rules", vec![self.policy(30_000)]),
-            row("weir rate limit, one key", vec![self.rate_limit()]),
-            row("weir telemetry", vec![self.telemetry()]),
-            row("weir suite, 10 rules", vec![self.suite(10)]),
-            row("weir suite, 10,000 rules", vec![self.suite(10_000)]),
+            native_three(scene, 10),
+            row("weir suite, 10 rules", vec![self.suite(scene, 10)]),
+            Variant { asks_services: true, ..hop },
+        ]
+    }
+
+    /// The variants whose memory and time to ready are measured.
+    pub(crate) fn weighed(&self) -> Vec<Variant> {
+        let scene = Scene::Plain;
+        let row = |name: &str, filters: Vec<Value>| plain(name, scene, filters);
+        vec![
+            row(BASE, Vec::new()),
+            row(EMPTY, self.empties(1)),
+            row("weir policy, 10 rules", vec![self.policy(scene, 10)]),
+            row("weir policy, 10,000 rules", vec![self.policy(scene, 10_000)]),
+            row("weir policy, 30,000 rules", vec![self.policy(scene, 30_000)]),
+            row("weir rate limit, one key", vec![self.rate_limit(scene)]),
+            row("weir telemetry", vec![self.telemetry(scene)]),
+            row("weir suite, 10 rules", vec![self.suite(scene, 10)]),
+            row("weir suite, 10,000 rules", vec![self.suite(scene, 10_000)]),
         ]
     }
 }
@@ -194,7 +219,7 @@ pub(crate) const COMPARED_RULES: [usize; 3] = [2, 10, 100];
 const LOGGER: &str = "Envoy stats access logger, 25 labels";
 
 fn plain(name: &str, scene: Scene, filters: Vec<Value>) -> Variant {
-    Variant { name: name.to_owned(), scene, filters, access_log: Vec::new() }
+    Variant { name: name.to_owned(), scene, filters, access_log: Vec::new(), asks_services: false }
 }
 
 fn logger(scene: Scene) -> Variant {

@@ -12,12 +12,16 @@ pub enum Module {
     Policy,
     /// `rate-limit.wasm`
     RateLimit,
+    /// `rate-limit-lean.wasm`, which does not see responses pass
+    RateLimitLean,
     /// `telemetry.wasm`
     Telemetry,
     /// `telemetry-response.wasm`, which sees responses pass
     TelemetryResponse,
     /// `suite.wasm`
     Suite,
+    /// `suite-lean.wasm`, which does not see responses pass
+    SuiteLean,
     /// `probe.wasm`, which does not ship: it tries every hostcall and logs what came of it.
     Probe,
     /// `shell-probe.wasm`, which does not ship: a filter that does what each request asks for and logs what it is shown.
@@ -31,9 +35,11 @@ impl Module {
         match self {
             Module::Policy => "policy",
             Module::RateLimit => "rate-limit",
+            Module::RateLimitLean => "rate-limit-lean",
             Module::Telemetry => "telemetry",
             Module::TelemetryResponse => "telemetry-response",
             Module::Suite => "suite",
+            Module::SuiteLean => "suite-lean",
             Module::Probe => "probe",
             Module::ShellProbe => "shell-probe",
         }

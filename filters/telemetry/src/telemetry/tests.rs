@@ -222,7 +222,11 @@ fn no_more_is_read_than_the_configuration_uses() {
         told.iter().filter(|it| !matches!(it, A::RequestHost | A::ListenerDirection)).cloned().collect();
     /// More attributes of every stream, of inbound ones, and of all others.
     type More<'a> = [&'a [&'a [Attribute]]; 3];
-    let cases: [(&str, Node, More<'_>); 8] = [
+    let direction = |it: &&A| matches!(it, A::ListenerDirection);
+    let outbound_of: Vec<A> = told_of.iter().filter(|it| !direction(it)).cloned().collect();
+    let cases: [(&str, Node, More<'_>); 10] = [
+        (r#", "listener": "inbound""#, istio.clone(), [&[&cluster, &exchanged], &[], &[]]),
+        (r#", "listener": "outbound""#, istio.clone(), [&[&cluster, &outbound_of, &route], &[], &[]]),
         (r#", "reporter": "destination""#, node(), [&[&mtls], &[], &[]]),
         (r#", "reporter": "destination", "peerMetadata": {"trust": "never"}"#, node(), [&[&inbound], &[], &[]]),
         (r#", "reporter": "source""#, node(), [&[&told], &[], &[]]),
@@ -245,15 +249,18 @@ fn no_more_is_read_than_the_configuration_uses() {
         let [more, inbound, outbound] =
             more.map(|more| more.iter().copied().flatten().cloned().collect::<SortedSet<Attribute>>());
         let end = filter.demand(Phase::End);
+        let lasts = |it: &A| [&mtls[..], &principals].concat().contains(it);
+        let (of_connection, more): (Vec<A>, Vec<A>) = more.into_iter().partition(lasts);
         let expected = Demand {
             attributes: common.iter().cloned().chain(more).collect(),
+            of_connection: of_connection.into_iter().collect(),
             inbound,
             outbound,
             with_body: SortedSet::from([A::RequestContentType, A::ResponseGrpcStatus]),
             ..Demand::default()
         };
         assert_eq!(end, &expected, "{settings}");
-        let told_by_peer = match settings.contains("never") || settings.contains("source") {
+        let told_by_peer = match ["never", "source", "outbound"].iter().any(|word| settings.contains(word)) {
             true => SortedSet::new(),
             false => told_by_peer.clone(),
         };

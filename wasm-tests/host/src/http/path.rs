@@ -35,6 +35,9 @@ pub(crate) fn normalize(target: &[u8], options: PathNormalization) -> Outcome {
         }
         new = unescaped;
     }
+    if normalize_path && merge_slashes {
+        new = plain_dot_segments(&new);
+    }
     if normalize_path {
         let Some(canonical) = canonical(&new) else { return Outcome::Refused };
         new = canonical;
@@ -44,6 +47,16 @@ pub(crate) fn normalize(target: &[u8], options: PathNormalization) -> Outcome {
     }
     new.extend_from_slice(query);
     if redirect { Outcome::Redirect(new) } else { Outcome::Path(new) }
+}
+
+/// Dot segments without their path parameters. Envoy 1.39.3 and 1.40 do so with both options, before they decode anything.
+fn plain_dot_segments(path: &[u8]) -> Vec<u8> {
+    let plain = |segment: &[u8]| match segment {
+        [b'.', b'.', b';', ..] => b"..".to_vec(),
+        [b'.', b';', ..] => b".".to_vec(),
+        other => other.to_vec(),
+    };
+    path.split(|&b| b == b'/').map(plain).collect::<Vec<_>>().join(b"/".as_slice())
 }
 
 /// Decodes the escapes of chosen bytes, once.

@@ -12,7 +12,8 @@ use weir_scenario::run_dir;
 use weir_test_host::InProcess;
 
 /// The modules that ship, whose panic paths are counted.
-const MODULES: [&str; 5] = ["policy", "rate-limit", "telemetry", "telemetry-response", "suite"];
+const MODULES: [&str; 7] =
+    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
 
 #[test]
 fn budget() -> Result<(), String> {
