@@ -154,10 +154,18 @@ fuzz: modules $(TOOLS)/bin/cargo-fuzz ## hostile bytes for the readers, the cell
 	$(call step,random streams and configurations through the modules for $(TIME) seconds)
 	@WEIR_FUZZ_SECONDS=$(TIME) cargo test --locked $(TESTED) --test fuzz -- --ignored --nocapture
 
-.PHONY: conformance
 CASES ?= ../shared/cases
-conformance: toolchain ## run third-party case files: make conformance CASES=DIR
-	@WEIR_CASES=$(abspath $(CASES)) cargo test --locked -p weir-policy -p weir-rate-limit -p weir-telemetry --tests -- --nocapture
+WORLD ?= core
+
+.PHONY: conformance
+conformance: conformance-cases $(if $(filter core,$(WORLD)),toolchain,modules) ## run third-party case files: make conformance CASES=DIR WORLD=core|host|envoy
+	$(call step,case files of $(CASES): world $(WORLD))
+	@scripts/conformance '$(abspath $(CASES))' '$(WORLD)'
+
+.PHONY: conformance-cases
+conformance-cases:
+	@[ -d '$(CASES)' ] || { echo 'weir: there is no folder $(CASES): make conformance CASES=DIR' >&2; exit 1; }
+	@case '$(WORLD)' in core|host|envoy) ;; *) echo 'weir: WORLD is core, host or envoy, not $(WORLD)' >&2; exit 1;; esac
 
 # --------------------------------------------------------------------------------------------------------- cost
 
@@ -199,7 +207,7 @@ hooks: ## install a pre-commit hook that runs the quick checks
 
 $(TOOLS)/bin/cargo-deny: | toolchain
 	$(call step,cargo-deny $(CARGO_DENY_VERSION))
-	@cargo install --locked --root $(TOOLS) --target-dir $(TARGET)/tools cargo-deny@$(CARGO_DENY_VERSION)
+	@cargo install --locked --debug --root $(TOOLS) --target-dir $(TARGET)/tools cargo-deny@$(CARGO_DENY_VERSION)
 
 $(TOOLS)/bin/cargo-fuzz: | toolchain
 	$(call step,cargo-fuzz $(CARGO_FUZZ_VERSION))
@@ -207,7 +215,7 @@ $(TOOLS)/bin/cargo-fuzz: | toolchain
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | toolchain
 	$(call step,wasm-bindgen-test-runner $(WASM_BINDGEN_VERSION))
-	@cargo install --root $(TOOLS) --target-dir $(TARGET)/tools wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
+	@cargo install --debug --root $(TOOLS) --target-dir $(TARGET)/tools wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
 
 .PHONY: clean
 clean: ## remove what was built; the tools and Envoy stay

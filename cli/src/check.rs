@@ -5,7 +5,7 @@ use crate::compile::{Module, Part};
 use crate::documents::{Contents, Found};
 use crate::field::field;
 use crate::filter_state::{Fate, Writer, fate};
-use crate::plugin::{Plugin, Root, Strategy};
+use crate::plugin::{Listeners, Plugin, Root, Strategy};
 use crate::routes::PathOption;
 use serde_json::Value;
 
@@ -60,7 +60,9 @@ impl Remarks {
 /// All remarks on `found`, which is in `file`, read as a document of `module`.
 pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Remark> {
     let mut remarks = Remarks(Vec::new());
-    let place = |path: &str| format!("{}{}", found.path, path.strip_prefix(found.part).unwrap_or(path));
+    let place = |path: &str| {
+        format!("{}{}", found.path, path.strip_prefix(found.part).or(path.strip_prefix('$')).unwrap_or(path))
+    };
     let compiled = module.compile(&found.document, found.node.as_ref(), found.plugin.is_none() && found.is_whole());
     for problem in compiled.problems {
         remarks.problem(place(&problem.path), problem.message);
@@ -82,6 +84,12 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         loading(plugin, &mut remarks);
         strategy(plugin, &parts, file, &mut remarks);
         responses(found, plugin, &parts, &mut remarks);
+        listener(found, plugin, &mut remarks);
+        if let Some((path, missing)) = &plugin.restricted {
+            let missing = missing.join("`, `");
+            remarks
+                .problem(path, format!("requests would pass undecided: allow `{missing}` too, or leave the list out"));
+        }
         filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut remarks);
     }
     path_parameters(found, &parts, file, &others.options, &mut remarks);
@@ -137,6 +145,23 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut 
         let message = "requests pass without a policy until the module is loaded and its configuration accepted: remove it \
                        with `mode: enforce`";
         remarks.warning(discovery.path.as_str(), message);
+    }
+}
+
+/// Whether the listener that the document names is one that the plugin is loaded for, and the only one.
+fn listener(found: &Found, plugin: &Plugin, remarks: &mut Remarks) {
+    let named = found.document.get("listener").and_then(Value::as_str);
+    let (Some(named), Some(listeners)) = (named, &plugin.listeners) else { return };
+    let Listeners { path, shown, inbound, outbound } = listeners;
+    let (own, other) = if named == "inbound" { (*inbound, *outbound) } else { (*outbound, *inbound) };
+    let place = format!("{}.listener", found.path);
+    match (own, other) {
+        (false, true) => remarks.problem(place, format!("`{named}`, but {shown} at {path} loads it for the other direction")),
+        (true, true) => remarks.warning(
+            place,
+            format!("`{named}`, but {shown} at {path} loads it for sidecars' listeners of both directions: leave `listener` out"),
+        ),
+        _ => {}
     }
 }
 

@@ -97,9 +97,11 @@ impl Module {
         let bytes = document.to_string().into_bytes();
         let mut compiled = Compiled::default();
         let nodes = workloads(document).into_iter().map(Workload::node);
-        for node in own.cloned().into_iter().chain(nodes) {
+        for (number, node) in own.cloned().into_iter().chain(nodes).enumerate() {
             match self.warnings(&bytes, &node) {
-                Ok(found) => add(&mut compiled.warnings, found),
+                // What the proxy of a bootstrap cannot see does not depend on what others could not.
+                Ok(found) if own.is_none() || number == 0 => add(&mut compiled.warnings, found),
+                Ok(_) => {}
                 Err(found) => add(&mut compiled.problems, found.0),
             }
             // Its problems are others: what kind of proxy it is, the document would then have to say.

@@ -18,6 +18,8 @@ pub(crate) struct Around {
     pub(crate) manager: Option<String>,
     /// The node of the bootstrap.
     pub(crate) node: Option<Node>,
+    /// The listeners that the plugin is loaded for.
+    listeners: Option<Listeners>,
     /// In a Kubernetes object, which shows patches and not the whole.
     is_object: bool,
 }
@@ -41,11 +43,61 @@ impl Around {
         if field(value, "http_filters").is_some() {
             inner.manager = Some(path.to_owned());
         }
+        inner.listeners = Listeners::around(value, path).or(inner.listeners);
         inner.is_object |= value.get("kind").is_some_and(Value::is_string);
         if field(value, "static_resources").is_some() {
             inner.node = Some(node::of(value.get("node")));
         }
         inner
+    }
+}
+
+/// Which listeners a plugin is loaded for, and where that is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listeners {
+    pub(crate) path: String,
+    /// What is written there.
+    pub(crate) shown: String,
+    pub(crate) inbound: bool,
+    pub(crate) outbound: bool,
+}
+
+impl Listeners {
+    fn new(path: String, name: &str, value: &str, [inbound, outbound]: [bool; 2]) -> Self {
+        Self { path, shown: format!("`{name}: {value}`"), inbound, outbound }
+    }
+
+    /// What a listener of a bootstrap or a patch of an EnvoyFilter says of what is in it.
+    fn around(value: &Value, path: &str) -> Option<Self> {
+        if let Some(direction) = field(value, "traffic_direction").and_then(Value::as_str) {
+            let both = [direction == "INBOUND", direction == "OUTBOUND"];
+            let of = || Self::new(place(value, path, "traffic_direction"), "traffic_direction", direction, both);
+            return both.contains(&true).then(of);
+        }
+        if value.get("patch").is_none() || field(value, "apply_to").is_none() {
+            return None;
+        }
+        let context = value.pointer("/match/context").and_then(Value::as_str).unwrap_or("ANY");
+        let both = match context {
+            "SIDECAR_INBOUND" => [true, false],
+            "SIDECAR_OUTBOUND" | "GATEWAY" => [false, true],
+            _ => [true, true],
+        };
+        Some(Self::new(format!("{path}.match.context"), "context", context, both))
+    }
+
+    /// What the `match` of a WasmPlugin says.
+    fn selected(spec: &Value, path: &str) -> Self {
+        let modes: Vec<&str> = spec
+            .get("match")
+            .and_then(Value::as_array)
+            .map(|list| list.iter().map(|one| one.get("mode").and_then(Value::as_str).unwrap_or_default()).collect())
+            .unwrap_or_default();
+        let takes = |mode: &str| {
+            modes.is_empty() || modes.iter().any(|one| *one == mode || !["CLIENT", "SERVER"].contains(one))
+        };
+        let shown = if modes.is_empty() { "CLIENT_AND_SERVER".to_owned() } else { modes.join(", ") };
+        Self::new(format!("{path}.match"), "mode", &shown, [takes("SERVER"), takes("CLIENT")])
     }
 }
 
@@ -130,6 +182,10 @@ pub(crate) struct Plugin {
     pub(crate) manager: Option<String>,
     /// Whether the file shows every filter before it.
     pub(crate) has_whole_chain: bool,
+    /// The listeners it is loaded for, where that is known.
+    pub(crate) listeners: Option<Listeners>,
+    /// Path of a list of capabilities that lacks some that the modules need, and these.
+    pub(crate) restricted: Option<(String, Vec<&'static str>)>,
 }
 
 impl Plugin {
@@ -160,6 +216,8 @@ impl Plugin {
             name: None,
             manager: None,
             has_whole_chain: false,
+            listeners: Some(Listeners::selected(value, path)),
+            restricted: None,
         }
     }
 
@@ -197,8 +255,58 @@ impl Plugin {
             manager: around.manager.clone(),
             // A cluster has HTTP filters too, and requests come to them from any listener.
             has_whole_chain: around.manager.is_some() && !around.is_object && !path.contains(".clusters["),
+            listeners: around.listeners.clone(),
+            restricted: restricted(value, path, module),
         }
     }
+}
+
+/// What a list of capabilities that is not empty lacks: Envoy answers nothing in the place of a callback or call that is not
+/// allowed, so requests would pass undecided.
+fn restricted(value: &Value, path: &str, module: Option<Module>) -> Option<(String, Vec<&'static str>)> {
+    let vm = spelling(value, "vm_config");
+    let inner = vm.as_ref().and_then(|vm| Some((value.get(vm)?, format!("{path}.{vm}"))));
+    [Some((value, path.to_owned())), inner].into_iter().flatten().find_map(|(holder, path)| {
+        let name = spelling(holder, "capability_restriction_config")?;
+        let list = field(holder.get(&name)?, "allowed_capabilities")?.as_object().filter(|list| !list.is_empty())?;
+        let lacks = |needed: &&&str| !list.contains_key(**needed);
+        let ends = !matches!(module, Some(Module::Policy | Module::RateLimit));
+        let missing = NEEDED.iter().chain(ends.then_some(&"proxy_on_log")).filter(lacks).copied().collect::<Vec<_>>();
+        (!missing.is_empty()).then(|| (format!("{path}.{name}"), missing))
+    })
+}
+
+/// What every module of ours exports and imports.
+const NEEDED: [&str; 24] = [
+    "proxy_on_context_create",
+    "proxy_on_vm_start",
+    "proxy_on_configure",
+    "proxy_on_request_headers",
+    "proxy_on_tick",
+    "proxy_on_delete",
+    "proxy_log",
+    "proxy_get_buffer_bytes",
+    "proxy_get_property",
+    "proxy_set_property",
+    "proxy_call_foreign_function",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_value",
+    "proxy_add_header_map_value",
+    "proxy_send_local_response",
+    "proxy_set_effective_context",
+    "proxy_get_shared_data",
+    "proxy_set_shared_data",
+    "proxy_define_metric",
+    "proxy_increment_metric",
+    "proxy_record_metric",
+    "proxy_set_tick_period_milliseconds",
+    "proxy_get_current_time_nanoseconds",
+    "clock_time_get",
+];
+
+#[cfg(test)]
+pub(crate) fn needed() -> impl Iterator<Item = &'static str> {
+    NEEDED.into_iter().chain(["proxy_on_log"])
 }
 
 /// Whether a configuration has the field that every document of Weir has. Others call their modules `policy.wasm` too.

@@ -144,10 +144,10 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<()
 }
 
 fn planned(options: &Run) -> Result<Vec<Planned>, Failure> {
-    let text = match (&options.requests, &options.bootstrap, &options.config) {
-        (Some(path), _, _) => documents::read(path)?,
-        (None, None, None) => REQUESTS.to_owned(),
-        (None, _, _) => return Ok(Vec::new()),
+    let text = match (&options.requests, &options.bootstrap) {
+        (Some(path), _) => documents::read(path)?,
+        (None, None) => REQUESTS.to_owned(),
+        (None, Some(_)) => return Ok(Vec::new()),
     };
     let unusable = |error: String| Failure::Use(format!("the requests cannot be used: {error}"));
     serde_json::from_value(yaml::one(&text).map_err(unusable)?).map_err(|error| unusable(error.to_string()))

@@ -39,7 +39,7 @@ fn manager(bootstrap: &mut Value) -> &mut Value {
 }
 
 #[test]
-fn validate_tells_problems_from_warnings() {
+fn validate_separates_problems_from_warnings() {
     let plugin = |strategy: &str, kind: &str, document: &str| {
         let spec = format!("spec:\n  failStrategy: {strategy}\n  type: {kind}\n  pluginName: weir\n");
         let document = document.lines().map(|line| format!("    {line}\n")).collect::<String>();
@@ -116,7 +116,7 @@ policy:
 ";
 
 #[test]
-fn path_parameters_that_routes_leave_out_and_policies_keep_are_told() {
+fn path_parameters_that_routes_leave_out_and_policies_keep_are_reported() {
     let folder = folder("paths");
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("routes.yaml", "name: r\nvirtual_hosts: []\nignorePathParametersInPathMatching: true\n");

@@ -259,7 +259,7 @@ impl Envoy {
         self.admin_ask("GET", path)
     }
 
-    /// The same for statistics of filters: waits until they have told Envoy what they have counted until now.
+    /// The same for statistics of filters: waits until they have added to them what they have counted until now.
     ///
     /// # Errors
     /// When there is no answer, or one that is not 200.

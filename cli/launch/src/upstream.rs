@@ -1,4 +1,4 @@
-//! The built-in upstream: answers what it is told to, and remembers what it received.
+//! The built-in upstream: answers as it is asked to, and remembers what it received.
 
 use std::collections::VecDeque;
 use std::io;

@@ -2,7 +2,7 @@
 //!
 //! The SDK exports every callback of the ABI, and Envoy enters the VM for each that is exported: about 1,700
 //! instructions a time, for every body chunk of every stream. So the exports that a module does not use are dropped,
-//! and with them the code that only they reached; so are the SDK's methods that nobody calls, and all but one of
+//! and with them the code that only they reached; so are the SDK's methods that are never called, and all but one of
 //! functions whose code is the same. The `name` section stays, shortened: Envoy's backtraces need it.
 //!
 //! One build can become several modules that differ in their exports; the code of each learns which it has.

@@ -30,7 +30,7 @@ fn only_what_is_asked_for_changes() {
 }
 
 #[test]
-fn a_named_upstream_is_resolved_and_a_missing_module_is_told() {
+fn a_named_upstream_is_resolved_and_a_missing_module_is_reported() {
     let mut bootstrap = Bootstrap::parse(FILE).unwrap();
     bootstrap.set_upstream("app.example.com", 80);
     assert!(bootstrap.to_json().contains("STRICT_DNS"));

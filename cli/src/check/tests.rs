@@ -183,7 +183,7 @@ fn a_strategy_fits_the_mode() {
 }
 
 #[test]
-fn a_filter_that_lets_pass_until_there_is_a_policy_is_told() {
+fn a_filter_that_lets_pass_until_there_is_a_policy_is_reported() {
     let discovery = |default: Value| json!({"name": "shop.weir", "config_discovery": {"default_config": default}});
     let rbac = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"});
     let both = |mode: &str, strategy: &str, default: &Value| {
@@ -275,7 +275,7 @@ fn paths_are_compared_as_the_routes_compare_them() {
 }
 
 #[test]
-fn paths_that_lose_parameters_here_alone_are_told() {
+fn paths_that_lose_parameters_here_alone_are_reported() {
     let mut document = with_paths("paths");
     document["policy"]["workload"] = json!({"ignorePathParameters": true});
     let about = |option: Option<bool>| -> Vec<String> {
@@ -388,5 +388,52 @@ fn a_bootstraps_own_node_is_one_of_the_workloads() {
             &[&second],
         ),
         ("no bootstrap", plugin(json!({})), &[]),
+    ]);
+}
+
+#[test]
+fn a_document_for_one_listener_is_not_loaded_for_another() {
+    let document =
+        |listener: &str| json!({"schema": 1, "name": "t", "mode": "shadow", "listener": listener, "telemetry": {}});
+    let plugin = |listener: &str, more: Value| {
+        let mut spec = json!({"url": "oci://r.example/weir/suite:0.1.0", "failStrategy": "FAIL_OPEN"});
+        if let (Some(fields), Some(more)) = (spec.as_object_mut(), more.as_object()) {
+            fields.extend(more.clone());
+        }
+        wasm_plugin(document(listener), spec)
+    };
+    let mode = |mode: &str| json!({"match": [{"mode": mode}]});
+    let other: &[&str] = &["$.spec.pluginConfig.listener: `inbound`, but `mode: CLIENT` at $.spec.match"];
+    let outbound: &[&str] = &["$.spec.pluginConfig.listener: `outbound`, but `mode: SERVER` at $.spec.match"];
+    let both: &[&str] =
+        &["warning: $.spec.pluginConfig.listener: `inbound`, but `mode: CLIENT_AND_SERVER` at $.spec.match"];
+    expect(&[
+        ("the same", plugin("inbound", mode("SERVER")), &[]),
+        ("the same, outbound", plugin("outbound", mode("CLIENT")), &[]),
+        ("the other", plugin("inbound", mode("CLIENT")), other),
+        ("the other, inbound", plugin("outbound", mode("SERVER")), outbound),
+        ("both", plugin("inbound", mode("CLIENT_AND_SERVER")), both),
+        ("no match", plugin("inbound", json!({})), both),
+    ]);
+}
+
+#[test]
+fn a_list_of_capabilities_has_all_that_a_module_needs() {
+    let document = json!({"schema": 1, "name": "t", "mode": "shadow", "telemetry": {}});
+    let with = |restriction: Value| {
+        let more = json!({"failure_policy": "FAIL_OPEN", "capability_restriction_config": restriction});
+        filter(HTTP, document.clone(), more)
+    };
+    let all = || crate::plugin::needed().map(|name| (name.to_owned(), json!({}))).collect::<serde_json::Map<_, _>>();
+    let mut without = all();
+    without.remove("proxy_on_request_headers");
+    let start: &[&str] =
+        &["$.typed_config.config.capability_restriction_config: requests would pass undecided: allow \
+                            `proxy_on_request_headers` too"];
+    expect(&[
+        ("none", with(json!({})), &[]),
+        ("an empty list", with(json!({"allowed_capabilities": {}})), &[]),
+        ("all", with(json!({"allowed_capabilities": all()})), &[]),
+        ("one is missing", with(json!({"allowedCapabilities": without})), start),
     ]);
 }

@@ -43,7 +43,7 @@ pub(crate) struct Found {
 pub(crate) struct Scratch {
     request: Request,
     candidates: Candidates,
-    memo: Memo,
+    lists: ListResults,
     found: Vec<Found>,
 }
 
@@ -58,7 +58,7 @@ impl Scratch {
     fn start(&mut self, compiled: &Compiled) {
         self.request.start(compiled);
         self.candidates.start(&compiled.index);
-        self.memo.start(compiled.rules.long_lists());
+        self.lists.start(compiled.rules.long_lists());
         self.found.clear();
         self.found.resize(compiled.sections.len(), Found::default());
     }
@@ -67,7 +67,7 @@ impl Scratch {
 /// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at.
 pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> &'s [Found] {
     scratch.start(compiled);
-    let Scratch { request, candidates, memo, found } = scratch;
+    let Scratch { request, candidates, lists, found } = scratch;
     let index = &compiled.index;
     request.read(compiled, facts);
     request.hits.members().iter().for_each(|pattern| candidates.hit(index, *pattern));
@@ -76,7 +76,7 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
         candidates.hit(index, compiled.unknown_key(dimension));
     }
     for (key, condition) in &compiled.needed {
-        let mut judge = Judge { compiled, request, memo };
+        let mut judge = Judge { compiled, request, lists };
         if judge.condition(condition) == Outcome::No {
             candidates.hit(index, *key);
         }
@@ -87,7 +87,7 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
         let (Some(section), Some(found)) = (compiled.sections.get(place), found.get_mut(place)) else { break };
         let Some(rule) = compiled.rules.get(number) else { break };
         from = number.saturating_add(1);
-        let mut judge = Judge { compiled, request, memo };
+        let mut judge = Judge { compiled, request, lists };
         match judge.rule(rule) {
             Outcome::No => {}
             // The rest of the section cannot change the answer, nor can what comes after a refusal.
@@ -113,17 +113,17 @@ fn settled(sections: &[Section], section: &Section) -> u32 {
     alike.map(|other| other.end).max().unwrap_or(section.end)
 }
 
-/// What came of long lists of values, by their numbers.
+/// The results for long lists of values, by their numbers: each list is evaluated once for a request.
 #[derive(Debug, Default)]
-struct Memo {
+struct ListResults {
     evaluated: BitSet,
     hit: BitSet,
 }
 
-impl Memo {
-    fn start(&mut self, lists: usize) {
-        self.evaluated.start(lists);
-        self.hit.start(lists);
+impl ListResults {
+    fn start(&mut self, count: usize) {
+        self.evaluated.start(count);
+        self.hit.start(count);
     }
 }
 
@@ -131,7 +131,7 @@ impl Memo {
 struct Judge<'r> {
     compiled: &'r Compiled,
     request: &'r Request,
-    memo: &'r mut Memo,
+    lists: &'r mut ListResults,
 }
 
 impl Judge<'_> {
@@ -186,13 +186,13 @@ impl Judge<'_> {
             Values::One(value) => hits.contains(value),
             Values::Few(_) => self.compiled.rules.values(condition).iter().any(|value| hits.contains(*value)),
             Values::Many(list) => {
-                if self.memo.evaluated.insert(list) {
+                if self.lists.evaluated.insert(list) {
                     let values = self.compiled.rules.values(condition);
                     if hits.members().iter().any(|hit| values.binary_search(hit).is_ok()) {
-                        self.memo.hit.insert(list);
+                        self.lists.hit.insert(list);
                     }
                 }
-                self.memo.hit.contains(list)
+                self.lists.hit.contains(list)
             }
         }
     }

@@ -55,7 +55,9 @@ impl DecisionMetrics {
     pub(crate) fn count(&mut self, decision: &Decision<'_>, mode: DecisionMode, effects: &mut Effects) {
         let key: Key = (mode, decision.number, decision.allow, decision.reason);
         let plugin = &self.plugin;
+        effects.urgent = !decision.allow;
         let id = self.series.get(effects, &key, MetricKind::Counter, || name(plugin, decision, mode));
+        effects.urgent = false;
         effects.add(id, 1);
     }
 }

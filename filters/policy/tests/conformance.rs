@@ -1,55 +1,16 @@
 //! Other people's tables of AuthorizationPolicy: decisions, validation, path templates, trust domain aliases.
 //!
-//! The files are read where they are (`WEIR_CASES`, or `shared/cases` beside the workspace) and are no part of the
-//! project; where they are not there, nothing is compared and the test says so. What cannot be run is counted with its
-//! reason.
+//! The files are no part of the project (`weir_testing` says where they are). Where they are absent, nothing is compared
+//! and the test says so. What cannot be run is skipped with its reason.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use weir_matching::Template;
 use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};
 use weir_policy::{Policy, TrustDomains};
-
-/// What became of the rows of one file.
-#[derive(Default)]
-struct Score {
-    passed: usize,
-    failed: Vec<String>,
-    skipped: BTreeMap<&'static str, usize>,
-}
-
-impl Score {
-    fn check(&mut self, right: bool, what: impl Fn() -> String) {
-        if right {
-            self.passed += 1;
-        } else {
-            self.failed.push(what());
-        }
-    }
-
-    fn skip(&mut self, reason: &'static str) {
-        *self.skipped.entry(reason).or_default() += 1;
-    }
-
-    fn end(self, file: &str) {
-        println!("{file}: {} passed, {} failed, skipped {:?}", self.passed, self.failed.len(), self.skipped);
-        assert!(self.failed.is_empty(), "{file}:\n{}", self.failed.join("\n"));
-        assert!(self.passed > 0, "{file}: no row was run");
-    }
-}
-
-fn cases(file: &str) -> Option<Value> {
-    let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
-    let path = std::env::var_os("WEIR_CASES").map_or_else(default, PathBuf::from).join(file);
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("{file}: not here, nothing run");
-        return None;
-    };
-    Some(serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
-}
+use weir_testing::{Outcome, Score, read};
 
 fn rows<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map(Vec::as_slice).unwrap_or_default()
@@ -78,7 +39,8 @@ fn decide(policy: &mut Policy, request: &Value, own_address: &str) -> bool {
         headers.push(name.as_bytes(), text(request, key).as_bytes());
     }
     for (name, value) in request["headers"].as_object().into_iter().flatten() {
-        headers.push(name.as_bytes(), value.as_str().unwrap().as_bytes());
+        let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        headers.push(name.as_bytes(), value.as_bytes());
     }
     let (source, direct) = (&request["src"], text(&request["src"], "ip"));
     let remote = request["remote_ip"].as_str().unwrap_or(direct);
@@ -102,40 +64,40 @@ fn decide(policy: &mut Policy, request: &Value, own_address: &str) -> bool {
     policy.decide(&facts).enforced.allow
 }
 
+/// The policies of a group, compiled for its workload.
+fn compiled(group: &Value) -> Result<Policy, Outcome> {
+    let mut workload = json!({
+        "namespace": group["workload"]["namespace"], "labels": group["workload"]["labels"], "proxy": "sidecar",
+        "directAddress": {"filterState": DIRECT},
+    });
+    if group["root_namespace"].is_string() {
+        workload["rootNamespace"] = group["root_namespace"].clone();
+    }
+    let compiled = Policy::compile(&document(&workload, &group["policies"]), &Node::default());
+    compiled.map_err(|problems| {
+        let problems = problems.to_string();
+        unsupported(&problems).map_or_else(|| Outcome::Failed(problems.clone()), Outcome::skip)
+    })
+}
+
 #[test]
-fn decisions() {
-    let Some(file) = cases("istio-authz-decisions.yaml") else { return };
-    let mut score = Score::default();
+fn third_party_decisions() {
+    let Some(file) = read::<Value>("istio-authz-decisions.yaml") else { return };
+    let mut score = Score::new("istio-authz-decisions.yaml");
     for group in rows(&file, "groups") {
-        let mut workload = json!({
-            "namespace": group["workload"]["namespace"], "labels": group["workload"]["labels"], "proxy": "sidecar",
-            "directAddress": {"filterState": DIRECT},
-        });
-        if group["root_namespace"].is_string() {
-            workload["rootNamespace"] = group["root_namespace"].clone();
-        }
-        let mut policy = match Policy::compile(&document(&workload, &group["policies"]), &Node::default()) {
-            Ok(policy) => policy,
-            Err(problems) => {
-                let problems = problems.to_string();
-                match unsupported(&problems) {
-                    Some(reason) => rows(group, "requests").iter().for_each(|_| score.skip(reason)),
-                    None => score.failed.push(format!("{}: {problems}", text(group, "id"))),
-                }
-                continue;
-            }
-        };
+        let mut policy = compiled(group);
         for request in rows(group, "requests") {
-            if text(request, "proto") == "tcp" {
-                score.skip("TCP");
-                continue;
-            }
-            let allow = decide(&mut policy, request, text(&group["workload"], "ip"));
-            let expected = text(request, "expect") == "allow";
-            score.check(allow == expected, || format!("{}: {request}", text(group, "id")));
+            score.row(format!("{} {request}", text(group, "id")), || match &mut policy {
+                _ if text(request, "proto") == "tcp" => Outcome::skip("TCP"),
+                Err(outcome) => outcome.clone(),
+                Ok(policy) => {
+                    let allow = decide(policy, request, text(&group["workload"], "ip"));
+                    Outcome::equal(if allow { "allow" } else { "deny" }, text(request, "expect"))
+                }
+            });
         }
     }
-    score.end("istio-authz-decisions.yaml");
+    score.end();
 }
 
 /// The group and kind names that the table writes as references.
@@ -164,39 +126,60 @@ fn problems(annotations: &Value, spec: &Value) -> Option<String> {
     Policy::compile(&document(&workload, &json!([object])), &Node::default()).err().map(|found| found.to_string())
 }
 
-fn judge(score: &mut Score, valid: bool, found: Option<String>, what: impl Fn() -> String) {
-    match (valid, &found) {
-        (_, Some(found)) if unsupported(found).is_some() => score.skip(unsupported(found).unwrap()),
-        (valid, found) => score.check(valid == found.is_none(), || format!("{}: valid {valid}, {found:?}", what())),
+fn judge(row: &Value, found: Option<String>) -> Outcome {
+    match found.as_deref().and_then(unsupported) {
+        Some(reason) => Outcome::skip(reason),
+        None => Outcome::of(row["valid"] == found.is_none(), || format!("problems: {found:?}")),
     }
 }
 
 #[test]
-fn validation() {
-    let Some(file) = cases("istio-authz-validation.yaml") else { return };
-    let mut score = Score::default();
+fn third_party_validation() {
+    let Some(file) = read::<Value>("istio-authz-validation.yaml") else { return };
+    let mut score = Score::new("istio-authz-validation.yaml policies");
     for row in rows(&file, "policies") {
-        let found = problems(&row["annotations"], &row["spec"]);
-        judge(&mut score, row["valid"].as_bool().unwrap(), found, || text(row, "name").to_owned());
+        score.row(text(row, "name"), || judge(row, problems(&row["annotations"], &row["spec"])));
     }
+    score.end();
+}
+
+#[test]
+fn third_party_conditions() {
+    let Some(file) = read::<Value>("istio-authz-validation.yaml") else { return };
+    let mut score = Score::new("istio-authz-validation.yaml when_attributes");
     for row in rows(&file, "when_attributes") {
         let spec = json!({"rules": [{"when": [{"key": row["key"], "values": row["values"]}]}]});
-        judge(&mut score, row["valid"].as_bool().unwrap(), problems(&Value::Null, &spec), || row.to_string());
+        score.row(row, || judge(row, problems(&Value::Null, &spec)));
     }
+    score.end();
+}
+
+#[test]
+fn third_party_path_templates() {
+    let Some(file) = read::<Value>("istio-authz-validation.yaml") else { return };
+    let mut score = Score::new("istio-authz-validation.yaml path_templates");
     for row in rows(&file, "path_templates") {
         let spec = json!({"rules": [{"to": [{"operation": {"paths": row["paths"]}}]}]});
-        judge(&mut score, row["valid"].as_bool().unwrap(), problems(&Value::Null, &spec), || row.to_string());
+        score.row(row, || judge(row, problems(&Value::Null, &spec)));
     }
+    score.end();
+}
+
+#[test]
+fn third_party_template_literals() {
+    let Some(file) = read::<Value>("istio-authz-validation.yaml") else { return };
+    let mut score = Score::new("istio-authz-validation.yaml template_literals");
     for row in rows(&file, "template_literals") {
         let segment = text(row, "segment");
-        if segment.contains('/') {
-            score.skip("a slash makes two segments");
-            continue;
-        }
-        let parsed = Template::parse(&format!("/{{*}}/{segment}/x"));
-        score.check(parsed.is_ok() == row["valid_literal"].as_bool().unwrap(), || format!("{row} {parsed:?}"));
+        score.row(row, || {
+            if segment.contains('/') {
+                return Outcome::skip("a slash makes two segments");
+            }
+            let parsed = Template::parse(&format!("/{{*}}/{segment}/x"));
+            Outcome::of(row["valid_literal"] == parsed.is_ok(), || format!("{parsed:?}"))
+        });
     }
-    score.end("istio-authz-validation.yaml");
+    score.end();
 }
 
 /// Envoy's spelling of a template in Istio's; `None` if Istio has none.
@@ -218,37 +201,38 @@ fn istio_spelling(template: &str) -> Option<String> {
 }
 
 #[test]
-fn templates() {
-    let Some(file) = cases("envoy-uri-template.yaml") else { return };
-    let mut score = Score::default();
+fn third_party_templates() {
+    let Some(file) = read::<Value>("envoy-uri-template.yaml") else { return };
+    let mut score = Score::new("envoy-uri-template.yaml");
     for row in rows(&file, "matches") {
-        match istio_spelling(text(row, "template")).map(|template| Template::parse(&template)) {
-            Some(Ok(template)) => {
-                let found = template.matches(text(row, "path").as_bytes());
-                score.check(found == row["expect"].as_bool().unwrap(), || row.to_string());
-            }
-            _ => score.skip("an operator that does not fill its segment: Envoy has it, Istio does not"),
-        }
+        score.row(row, || match istio_spelling(text(row, "template")).map(|template| Template::parse(&template)) {
+            Some(Ok(template)) => Outcome::equal(template.matches(text(row, "path").as_bytes()), row["expect"].clone()),
+            _ => Outcome::skip("an operator that does not fill its segment: Envoy has it, Istio does not"),
+        });
     }
     for (key, valid) in [("valid", true), ("invalid", false)] {
         for row in rows(&file, key) {
-            let template = istio_spelling(row.as_str().unwrap()).unwrap();
-            score.check(Template::parse(&template).is_ok() == valid, || format!("{row} {key}"));
+            score.row(format!("{key} {row}"), || {
+                let template = istio_spelling(row.as_str().unwrap()).unwrap();
+                Outcome::equal(Template::parse(&template).is_ok(), valid)
+            });
         }
     }
-    score.end("envoy-uri-template.yaml");
+    score.end();
 }
 
 #[test]
-fn trust_domain_aliases() {
-    let Some(file) = cases("istio-trust-domain-aliases.yaml") else { return };
-    let mut score = Score::default();
+fn third_party_trust_domain_aliases() {
+    let Some(file) = read::<Value>("istio-trust-domain-aliases.yaml") else { return };
+    let mut score = Score::new("istio-trust-domain-aliases.yaml");
     for row in rows(&file, "cases") {
-        let aliases: Vec<&str> = rows(row, "aliases").iter().filter_map(Value::as_str).collect();
-        let domains = TrustDomains::new(text(row, "trust_domain"), &aliases);
-        let principals = rows(row, "principals").iter().filter_map(Value::as_str);
-        let expanded: Vec<String> = principals.flat_map(|principal| domains.expand(principal)).collect();
-        score.check(json!(expanded) == row["expanded"], || format!("{}: {expanded:?}", text(row, "name")));
+        score.row(text(row, "name"), || {
+            let aliases: Vec<&str> = rows(row, "aliases").iter().filter_map(Value::as_str).collect();
+            let domains = TrustDomains::new(text(row, "trust_domain"), &aliases);
+            let principals = rows(row, "principals").iter().filter_map(Value::as_str);
+            let expanded: Vec<String> = principals.flat_map(|principal| domains.expand(principal)).collect();
+            Outcome::equal(json!(expanded), row["expanded"].clone())
+        });
     }
-    score.end("istio-trust-domain-aliases.yaml");
+    score.end();
 }

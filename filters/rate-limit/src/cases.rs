@@ -1,28 +1,32 @@
-//! Other people's test tables, read where they lie: `WEIR_CASES`, or `shared/cases` beside the workspace.
+//! Other people's test tables, where they are.
 
-use std::path::PathBuf;
 use weir_config::Value;
-
-fn directory() -> PathBuf {
-    match std::env::var_os("WEIR_CASES") {
-        Some(directory) => directory.into(),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases"),
-    }
-}
+use weir_testing::{find, read};
 
 /// A table as YAML. `None`, with a line on stderr, where there is none.
 pub(crate) fn table(name: &str) -> Option<serde_yaml_ng::Value> {
-    let file = directory().join(name);
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        eprintln!("no {}: nothing to compare with", file.display());
-        return None;
-    };
-    Some(serde_yaml_ng::from_str(&text).unwrap())
+    read(name)
+}
+
+/// The rows of a section of a table; none where the table lacks it.
+pub(crate) fn rows(table: &serde_yaml_ng::Value, section: &str) -> Vec<serde_yaml_ng::Value> {
+    table[section].as_sequence().cloned().unwrap_or_default()
+}
+
+/// A value as text; one that is none, as JSON writes it.
+pub(crate) fn text(value: &serde_yaml_ng::Value) -> String {
+    value.as_str().map_or_else(|| line(value), ToOwned::to_owned)
+}
+
+/// A row in one line.
+pub(crate) fn line(row: &serde_yaml_ng::Value) -> String {
+    serde_json::to_string(row).unwrap_or_else(|_| format!("{row:?}"))
 }
 
 /// A YAML file beside the tables, as the JSON that a document would hold; `None` if JSON cannot hold it.
 pub(crate) fn config(path: &str) -> Option<Value> {
-    let text = std::fs::read_to_string(directory().join(path)).unwrap();
+    let file = find(path).expect("a file that a row names is there");
+    let text = std::fs::read_to_string(file).unwrap();
     json(&serde_yaml_ng::from_str(&text).ok()?)
 }
 

@@ -1,7 +1,6 @@
 //! The compiled form: what a request is compared with.
 
 pub(crate) mod action;
-mod address;
 pub(crate) mod apply;
 pub(crate) mod limits;
 pub(crate) mod matcher;

@@ -51,9 +51,11 @@ impl Metrics {
     /// Counts one request.
     pub(crate) fn request(&mut self, effects: &mut Effects, refused: bool) {
         let (plugin, mode) = (&self.plugin, self.mode);
+        effects.urgent = refused;
         let series = self.requests.get(effects, &refused, MetricKind::Counter, || {
             stat_name(&[("weir_plugin", plugin.as_str()), ("decision", word(refused)), ("mode", mode)], REQUESTS)
         });
+        effects.urgent = false;
         effects.add(series, 1);
     }
 
@@ -63,6 +65,7 @@ impl Metrics {
         let labels = Labels { reason, is_over: decision.is_over(), shadow };
         let mode = if shadow { "shadow" } else { self.mode };
         let plugin = self.plugin.as_str();
+        effects.urgent = labels.is_over;
         let series = self.decisions.get(effects, &(index, labels), MetricKind::Counter, || {
             let pairs = [
                 ("weir_plugin", plugin),
@@ -73,6 +76,7 @@ impl Metrics {
             ];
             stat_name(&pairs, DECISIONS)
         });
+        effects.urgent = false;
         effects.add(series, 1);
     }
 

@@ -5,17 +5,13 @@
 //! for the parts behind it, because Envoy shows them only once.
 
 use crate::Section;
+use crate::part::{Demands, Due, Part};
+use crate::stream::{Gate, Kept, Stream};
 use std::time::Duration;
 use weir_config::{Common, read_document};
 use weir_model::{
-    Answer, Attributes, CallId, Callbacks, Demand, Edits, Facts, Filter, Headers, Io, Node, PairsBuilder, Phase,
-    Problems, Resumption, Verdict, Warning,
+    Answer, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Node, Phase, Problems, Resumption, Verdict, Warning,
 };
-
-/// Owners of metrics, by part.
-const POLICY: u8 = 0;
-const RATE_LIMIT: u8 = 1;
-const TELEMETRY: u8 = 2;
 
 /// Up to three filters in the order policy, rate limit, telemetry.
 #[derive(Debug)]
@@ -23,75 +19,16 @@ pub struct Composed<P, R, T> {
     policy: Option<P>,
     rate_limit: Option<R>,
     telemetry: Option<T>,
-    demands: [Demand; 4],
+    demands: Demands,
     warnings: Vec<Warning>,
-    /// When each part's next tick is due, on the monotonic clock.
-    due: [u64; 3],
-}
-
-/// What the parts remember about one stream, and which of them it waits for.
-#[derive(Debug)]
-pub struct Stream<P: Filter, R: Filter, T: Filter> {
-    policy: P::Stream,
-    rate_limit: R::Stream,
-    telemetry: T::Stream,
-    waiting: Option<Gate>,
-    /// Whether the request got as far as the rate limit.
-    limited: bool,
-    kept: Option<Kept>,
-}
-
-impl<P: Filter, R: Filter, T: Filter> Default for Stream<P, R, T> {
-    fn default() -> Self {
-        Self {
-            policy: P::Stream::default(),
-            rate_limit: R::Stream::default(),
-            telemetry: T::Stream::default(),
-            waiting: None,
-            limited: false,
-            kept: None,
-        }
-    }
-}
-
-/// A part that can hold or answer a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
-    Policy,
-    RateLimit,
-}
-
-/// The facts of a request whose decision waits for a callout.
-#[derive(Clone, Debug)]
-struct Kept {
-    headers: Vec<u8>,
-    attributes: Attributes,
-}
-
-impl Kept {
-    fn new(facts: &Facts<'_>) -> Self {
-        let mut headers = PairsBuilder::default();
-        for (name, value) in facts.request_headers.iter() {
-            headers.push(name, value);
-        }
-        Self { headers: headers.finish(), attributes: facts.attributes.clone() }
-    }
-
-    fn facts(&self) -> Facts<'_> {
-        Facts {
-            request_headers: Headers::new(&self.headers),
-            response_headers: Headers::default(),
-            response_trailers: Headers::default(),
-            attributes: &self.attributes,
-        }
-    }
+    due: Due,
 }
 
 impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
     /// Composes the parts that are there.
     pub fn new(policy: Option<P>, rate_limit: Option<R>, telemetry: Option<T>) -> Self {
         let demands = demands(&policy, &rate_limit, &telemetry);
-        Self { policy, rate_limit, telemetry, demands, warnings: Vec::new(), due: [0; 3] }
+        Self { policy, rate_limit, telemetry, demands, warnings: Vec::new(), due: Due::default() }
     }
 
     /// The policy part.
@@ -121,7 +58,7 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
         if first == Gate::Policy
             && let Some(policy) = active(&mut self.policy, Phase::Request)
         {
-            io.effects.owner = POLICY;
+            io.effects.owner = Part::Policy.owner();
             match policy.request(&mut stream.policy, facts, edits, io) {
                 Verdict::Continue => {}
                 Verdict::Await(call) => {
@@ -133,7 +70,7 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
         }
         stream.limited = true;
         let Some(rate_limit) = active(&mut self.rate_limit, Phase::Request) else { return Verdict::Continue };
-        io.effects.owner = RATE_LIMIT;
+        io.effects.owner = Part::RateLimit.owner();
         let verdict = rate_limit.request(&mut stream.rate_limit, facts, edits, io);
         if matches!(verdict, Verdict::Await(_)) {
             stream.waiting = Some(Gate::RateLimit);
@@ -147,8 +84,8 @@ fn demands<P: Filter, R: Filter, T: Filter>(
     policy: &Option<P>,
     rate_limit: &Option<R>,
     telemetry: &Option<T>,
-) -> [Demand; 4] {
-    Phase::ALL.map(|phase| {
+) -> Demands {
+    Demands::new(|phase| {
         // A stream that policy answered ends unseen for the rate limit.
         let refused =
             if phase == Phase::End && policy.is_some() { demanded(rate_limit, Phase::EndUnseen) } else { None };
@@ -189,13 +126,7 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
     }
 
     fn demand(&self, phase: Phase) -> &Demand {
-        let [request, response, end, end_unseen] = &self.demands;
-        match phase {
-            Phase::Request => request,
-            Phase::Response => response,
-            Phase::End => end,
-            Phase::EndUnseen => end_unseen,
-        }
+        self.demands.of(phase)
     }
 
     /// The shortest of the parts' periods. A part may change its own at any time.
@@ -212,7 +143,7 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
             stream.kept = Some(Kept::new(facts));
         }
         if let Some(telemetry) = active(&mut self.telemetry, Phase::Request) {
-            io.effects.owner = TELEMETRY;
+            io.effects.owner = Part::Telemetry.owner();
             // Telemetry only looks: its verdict is always to go on.
             telemetry.request(&mut stream.telemetry, facts, edits, io);
         }
@@ -222,10 +153,10 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
     /// An answer goes to the part that asked.
     fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
         io.effects.owner = id.owner;
-        match (id.owner, &mut self.policy, &mut self.rate_limit, &mut self.telemetry) {
-            (POLICY, Some(policy), ..) => policy.called(id, answer, io),
-            (RATE_LIMIT, _, Some(rate_limit), _) => rate_limit.called(id, answer, io),
-            (TELEMETRY, .., Some(telemetry)) => telemetry.called(id, answer, io),
+        match (Part::of_owner(id.owner), &mut self.policy, &mut self.rate_limit, &mut self.telemetry) {
+            (Some(Part::Policy), Some(policy), ..) => policy.called(id, answer, io),
+            (Some(Part::RateLimit), _, Some(rate_limit), _) => rate_limit.called(id, answer, io),
+            (Some(Part::Telemetry), .., Some(telemetry)) => telemetry.called(id, answer, io),
             _ => {}
         }
     }
@@ -234,7 +165,7 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         let kept = stream.kept.take();
         match (stream.waiting.take(), &mut self.policy, &mut self.rate_limit) {
             (Some(Gate::Policy), Some(policy), _) => {
-                io.effects.owner = POLICY;
+                io.effects.owner = Part::Policy.owner();
                 match (policy.resume(&mut stream.policy, why, edits, io), kept) {
                     (Verdict::Continue, Some(kept)) => self.gates(stream, Gate::RateLimit, &kept.facts(), edits, io),
                     (Verdict::Await(call), kept) => {
@@ -246,7 +177,7 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
                 }
             }
             (Some(Gate::RateLimit), _, Some(rate_limit)) => {
-                io.effects.owner = RATE_LIMIT;
+                io.effects.owner = Part::RateLimit.owner();
                 let verdict = rate_limit.resume(&mut stream.rate_limit, why, edits, io);
                 if matches!(verdict, Verdict::Await(_)) {
                     stream.waiting = Some(Gate::RateLimit);
@@ -261,11 +192,11 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         stream.kept = None;
         match (stream.waiting.take(), &mut self.policy, &mut self.rate_limit) {
             (Some(Gate::Policy), Some(policy), _) => {
-                io.effects.owner = POLICY;
+                io.effects.owner = Part::Policy.owner();
                 policy.gone(&mut stream.policy, io);
             }
             (Some(Gate::RateLimit), _, Some(rate_limit)) => {
-                io.effects.owner = RATE_LIMIT;
+                io.effects.owner = Part::RateLimit.owner();
                 rate_limit.gone(&mut stream.rate_limit, io);
             }
             _ => {}
@@ -275,54 +206,54 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
     fn response(&mut self, stream: &mut Self::Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) {
         // Encoder filters run in the reverse order of decoder filters.
         if let Some(telemetry) = active(&mut self.telemetry, Phase::Response) {
-            io.effects.owner = TELEMETRY;
+            io.effects.owner = Part::Telemetry.owner();
             telemetry.response(&mut stream.telemetry, facts, edits, io);
         }
         if let Some(rate_limit) = active(&mut self.rate_limit, Phase::Response).filter(|_| stream.limited) {
-            io.effects.owner = RATE_LIMIT;
+            io.effects.owner = Part::RateLimit.owner();
             rate_limit.response(&mut stream.rate_limit, facts, edits, io);
         }
         if let Some(policy) = active(&mut self.policy, Phase::Response) {
-            io.effects.owner = POLICY;
+            io.effects.owner = Part::Policy.owner();
             policy.response(&mut stream.policy, facts, edits, io);
         }
     }
 
     fn end(&mut self, stream: &mut Self::Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
         if let Some(policy) = active(&mut self.policy, phase) {
-            io.effects.owner = POLICY;
+            io.effects.owner = Part::Policy.owner();
             policy.end(&mut stream.policy, phase, facts, io);
         }
         let seen = if stream.limited { phase } else { Phase::EndUnseen };
         if let Some(rate_limit) = active(&mut self.rate_limit, seen) {
-            io.effects.owner = RATE_LIMIT;
+            io.effects.owner = Part::RateLimit.owner();
             rate_limit.end(&mut stream.rate_limit, seen, facts, io);
         }
         if let Some(telemetry) = active(&mut self.telemetry, phase) {
-            io.effects.owner = TELEMETRY;
+            io.effects.owner = Part::Telemetry.owner();
             telemetry.end(&mut stream.telemetry, phase, facts, io);
         }
     }
 
     fn tick(&mut self, io: &mut Io<'_>) {
         let slack = self.tick_period().unwrap_or_default() / 2;
-        let [policy, rate_limit, telemetry] = &mut self.due;
-        tick(self.policy.as_mut(), POLICY, policy, slack, io);
-        tick(self.rate_limit.as_mut(), RATE_LIMIT, rate_limit, slack, io);
-        tick(self.telemetry.as_mut(), TELEMETRY, telemetry, slack, io);
+        let Due { policy, rate_limit, telemetry } = &mut self.due;
+        tick(self.policy.as_mut(), Part::Policy, policy, slack, io);
+        tick(self.rate_limit.as_mut(), Part::RateLimit, rate_limit, slack, io);
+        tick(self.telemetry.as_mut(), Part::Telemetry, telemetry, slack, io);
     }
 
     fn finish(&mut self, io: &mut Io<'_>) {
         if let Some(policy) = &mut self.policy {
-            io.effects.owner = POLICY;
+            io.effects.owner = Part::Policy.owner();
             policy.finish(io);
         }
         if let Some(rate_limit) = &mut self.rate_limit {
-            io.effects.owner = RATE_LIMIT;
+            io.effects.owner = Part::RateLimit.owner();
             rate_limit.finish(io);
         }
         if let Some(telemetry) = &mut self.telemetry {
-            io.effects.owner = TELEMETRY;
+            io.effects.owner = Part::Telemetry.owner();
             telemetry.finish(io);
         }
     }
@@ -337,14 +268,14 @@ fn sound<F>(section: Option<Option<F>>) -> Option<Option<F>> {
 }
 
 /// Ticks a part if its own period has passed; a timer may fire a little early.
-fn tick<F: Filter>(part: Option<&mut F>, owner: u8, due: &mut u64, slack: Duration, io: &mut Io<'_>) {
+fn tick<F: Filter>(part: Option<&mut F>, which: Part, due: &mut u64, slack: Duration, io: &mut Io<'_>) {
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     if let Some(part) = part
         && let Some(period) = part.tick_period()
         && io.now.mono_nanos.saturating_add(nanos(slack)) >= *due
     {
         *due = io.now.mono_nanos.saturating_add(nanos(period));
-        io.effects.owner = owner;
+        io.effects.owner = which.owner();
         part.tick(io);
     }
 }

@@ -167,7 +167,7 @@ fn policy_refuses_first_limits_second_and_telemetry_counts_all() {
         ("/admin", "ann"),
     ];
     let found: Vec<u16> = sent.iter().map(|(path, user)| status(&proxy.send(path, user))).collect();
-    assert_eq!(found, [403, 200, 403, 200, 429, 200, 403], "a refused request charges nobody's limit");
+    assert_eq!(found, [403, 200, 403, 200, 429, 200, 403], "a refused request is charged to no limit");
     for (code, total) in [("200", 3), ("403", 3), ("429", 1)] {
         let code = format!("response_code=.={code};.;");
         assert_eq!(proxy.count(2, "istio_requests_total", &["reporter=.=destination;.;", &code]), total, "{code}");
@@ -221,7 +221,7 @@ fn the_parts_are_read_for_once() {
 }
 
 #[test]
-fn problems_of_all_sections_are_told_at_once() {
+fn problems_of_all_sections_are_reported_at_once() {
     let document = DOCUMENT
         .replace(r#""DENY""#, r#""FORBID""#)
         .replace(r#""minute""#, r#""fortnight""#)

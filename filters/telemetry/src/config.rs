@@ -1,48 +1,16 @@
 //! The `telemetry` document: what to count, from which side, and how many series that may become.
 
-use crate::known::foldable;
-use crate::label::LABELS;
+use cardinality::Cardinality;
+use peer_metadata::{PeerMetadata, ReadAt};
 use weir_config::{Common, Cursor, Fields, Mode, Value};
-use weir_model::{Attribute, Attributes, Direction, Node, ProxyKind, SortedMap};
+use weir_model::{Attribute, Attributes, Direction, Node, ProxyKind};
 
-/// Which end of a stream the proxy is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
-    /// The client's proxy.
-    Source,
-    /// The server's proxy.
-    Destination,
-}
+pub(crate) mod cardinality;
+mod peer_metadata;
+pub(crate) mod side;
 
-impl Side {
-    /// The side that a listener of that direction reports.
-    pub(crate) fn of(direction: Direction) -> Self {
-        match direction {
-            Direction::Inbound => Self::Destination,
-            Direction::Outbound | Direction::Unspecified => Self::Source,
-        }
-    }
-}
-
-/// Whose word about itself is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// Peers with a certificate.
-    Mtls,
-    /// Everybody.
-    Always,
-    /// Nobody.
-    Never,
-}
-
-/// When the header is read in which the peer of an outbound stream describes itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadAt {
-    /// When the stream ends, from the headers as the client got them.
-    End,
-    /// When the response headers pass this filter, before the filters ahead of it can remove any.
-    Response,
-}
+pub(crate) use peer_metadata::Trust;
+pub(crate) use side::Side;
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -54,14 +22,7 @@ pub(crate) struct Settings {
     /// `None`: each stream is asked for it where it matters.
     pub(crate) listener: Option<Direction>,
     pub(crate) prefix: String,
-    /// Series per metric and VM.
-    pub(crate) series: usize,
-    /// How many stats that Envoy is slow to create a VM may define per tick.
-    pub(crate) new_stats_per_tick: u32,
-    /// Which labels an overflow series keeps.
-    pub(crate) keep: Vec<&'static str>,
-    /// Distinct values per label.
-    pub(crate) fold: SortedMap<&'static str, usize>,
+    pub(crate) cardinality: Cardinality,
     pub(crate) trust: Trust,
     read_at: ReadAt,
     /// Istio configured this proxy, so its own route and cluster names mean something.
@@ -84,12 +45,12 @@ impl Settings {
             None => Some("istio_".to_owned()),
         };
         let cardinality = match fields.take("cardinality") {
-            Some(at) => cardinality(&at),
-            None => Some((SERIES, NEW_STATS_PER_TICK, KEEP.to_vec(), SortedMap::new())),
+            Some(at) => Cardinality::read(&at),
+            None => Some(Cardinality::default()),
         };
         let peer_metadata = match fields.take("peerMetadata") {
-            Some(at) => peer_metadata(&at),
-            None => Some((Trust::Mtls, ReadAt::End)),
+            Some(at) => PeerMetadata::read(&at),
+            None => Some(PeerMetadata::default()),
         };
         let host_fallback = match fields.take("hostFallback") {
             Some(at) => at.word(&[("auto", true), ("off", false)]),
@@ -103,8 +64,8 @@ impl Settings {
         if fields.at().problems() > before {
             return None;
         }
-        let (series, new_stats_per_tick, keep, fold) = cardinality?;
-        let (trust, read_at) = peer_metadata?;
+        let cardinality = cardinality?;
+        let PeerMetadata { trust, read_at } = peer_metadata?;
         let Common { name, mode, listener, access_log_state: _ } = common;
         Some(Self {
             name,
@@ -112,10 +73,7 @@ impl Settings {
             reporter: reporter.or_else(|| listener.map(Side::of)),
             listener,
             prefix: prefix?,
-            series,
-            new_stats_per_tick,
-            keep,
-            fold,
+            cardinality,
             trust,
             read_at,
             istio: node.text("ISTIO_VERSION").is_some(),
@@ -136,80 +94,20 @@ impl Settings {
     }
 
     /// Whether a header is read in which the peer of that side's streams describes itself.
-    pub(crate) fn tells_peer(&self, side: Side) -> bool {
+    pub(crate) fn reads_peer_metadata(&self, side: Side) -> bool {
         self.trust != Trust::Never && self.reporter.is_none_or(|reporter| reporter == side)
     }
 
     /// Whether the header of the upstream peer is read while the response passes, rather than at the end.
     pub(crate) fn reads_response(&self) -> bool {
-        self.mode != Mode::Off && self.read_at == ReadAt::Response && self.tells_peer(Side::Source)
+        self.mode != Mode::Off && self.read_at == ReadAt::Response && self.reads_peer_metadata(Side::Source)
     }
 
-    /// Whether the filter state is read in which Istio's metadata exchange keeps the peer of that side's streams. Elsewhere
-    /// nobody writes it.
+    /// Whether the filter state is read in which Istio's metadata exchange keeps the peer of that side's streams. Without
+    /// Istio it is never there.
     pub(crate) fn exchanges(&self, side: Side) -> bool {
-        self.istio && self.tells_peer(side)
+        self.istio && self.reads_peer_metadata(side)
     }
-}
-
-/// Series per metric unless configured.
-const SERIES: usize = 5000;
-/// Slow definitions per tick unless configured.
-const NEW_STATS_PER_TICK: u32 = 1;
-/// Labels that overflow series keep unless configured: neither comes from a client.
-const KEEP: [&str; 2] = ["reporter", "response_code"];
-
-type Cardinality = (usize, u32, Vec<&'static str>, SortedMap<&'static str, usize>);
-
-fn cardinality(at: &Cursor<'_>) -> Option<Cardinality> {
-    let mut fields = at.object()?;
-    let series = match fields.take("series") {
-        Some(at) => at.integer(1, 100_000).and_then(|series| usize::try_from(series).ok()),
-        None => Some(SERIES),
-    };
-    let new_stats_per_tick = match fields.take("newStatsPerTick") {
-        Some(at) => at.integer(1, 1000).and_then(|stats| u32::try_from(stats).ok()),
-        None => Some(NEW_STATS_PER_TICK),
-    };
-    let keep = match fields.take("keep") {
-        Some(at) => at.each(|item| {
-            let name = item.string()?;
-            match LABELS.iter().find(|label| **label == name) {
-                Some(label) => Some(*label),
-                None => item.problem(format!("`{name}` is no label of these metrics")),
-            }
-        }),
-        None => KEEP.to_vec(),
-    };
-    let mut fold = SortedMap::new();
-    for (name, at) in fields.take("fold").and_then(|at| at.map()).unwrap_or_default() {
-        let Some(label) = foldable().find(|label| *label == name) else {
-            let known: Vec<&str> = foldable().collect();
-            at.problem::<()>(format!("`{name}` cannot be folded; labels that can: {}", known.join(", ")));
-            continue;
-        };
-        if let Some(limit) = at.integer(1, 100_000).and_then(|limit| usize::try_from(limit).ok()) {
-            fold.insert(label, limit);
-        }
-    }
-    fields.finish();
-    Some((series?, new_stats_per_tick?, keep, fold))
-}
-
-// Alone, so that its checks do not make its caller one more function that can reach a panic.
-#[inline(never)]
-fn peer_metadata(at: &Cursor<'_>) -> Option<(Trust, ReadAt)> {
-    let mut fields = at.object()?;
-    let trust = match fields.take("trust") {
-        Some(at) => at.word(&[("mtls", Trust::Mtls), ("always", Trust::Always), ("never", Trust::Never)]),
-        None => Some(Trust::Mtls),
-    };
-    let read_at = match fields.take("readAt") {
-        Some(at) => at.word(&[("end", ReadAt::End), ("response", ReadAt::Response)]),
-        None => Some(ReadAt::End),
-    };
-    fields.finish();
-    Some((trust?, read_at?))
 }
 
 fn metric_prefix(at: &Cursor<'_>) -> Option<String> {

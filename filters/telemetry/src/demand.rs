@@ -2,7 +2,7 @@
 //! cannot use.
 
 use crate::config::{Settings, Side, Trust};
-use crate::peer::PEER_HEADER;
+use crate::peers::peer::PEER_HEADER;
 use weir_config::Mode;
 use weir_model::{Attribute, Demand, Direction, Phase, SortedSet};
 
@@ -21,16 +21,16 @@ impl Demands {
             let [request, response, end, end_unseen] = Phase::ALL.map(|_| Demand::idle());
             return Self { request, response, end, end_unseen };
         }
-        let tells_peer = settings.tells_peer(Side::Destination);
+        let reads_peer_metadata = settings.reads_peer_metadata(Side::Destination);
         let peer = || {
             let mut headers = SortedSet::new();
-            if tells_peer {
+            if reads_peer_metadata {
                 headers.insert(PEER_HEADER);
             }
             headers
         };
         Self {
-            request: Demand { idle: !tells_peer, request_first: peer(), ..Demand::default() },
+            request: Demand { idle: !reads_peer_metadata, request_first: peer(), ..Demand::default() },
             response: response(settings),
             end_unseen: Demand { request_first: peer(), ..end(settings) },
             end: end(settings),
@@ -85,7 +85,7 @@ fn end(settings: &Settings) -> Demand {
         // The routes that mean something are those of outbound listeners.
         outbound.push(Attribute::RouteName);
     }
-    if settings.tells_peer(Side::Source) && !settings.reads_response() {
+    if settings.reads_peer_metadata(Side::Source) && !settings.reads_response() {
         outbound.push(Attribute::UpstreamPeerMetadata);
     }
     if settings.exchanges(Side::Source) {

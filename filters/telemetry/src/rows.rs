@@ -8,28 +8,29 @@
 //! the [`Queue`]. What a stream counts meanwhile waits in the VM for a moment and goes to an overflow row if that is too
 //! long. Every stream is counted in exactly one row per metric, so totals are exact.
 
-mod waiting;
-
-use crate::config::{Settings, Side};
-use crate::intern::{OTHER_ID, UNKNOWN};
-use crate::key::{Key, Rank};
-use crate::known::{Known, Own, foldable};
-use crate::label::{COUNT, LABELS, Numbers, values};
-use crate::pace::{Occasion, Pace, TICK};
-use crate::queue::{LANES, Queue};
-use crate::row::{Labels, Lost, METRICS, Row, Values};
-use crate::tally::Tallies;
+use crate::config::Settings;
+use crate::config::side::PerSide;
+use crate::labels::interner::{OTHER_ID, UNKNOWN};
+use crate::labels::key::{Key, Rank};
+use crate::labels::names::foldable;
+use crate::labels::values::{Names, Numbers, labels};
+use crate::metrics::{Metric, MetricSet, Values};
+use overflow::LastRow;
+use pace::{Occasion, Pace, TICK};
+use queue::{Lane, Queue};
+use row::{Labels, Lost, Row};
 use std::collections::VecDeque;
 use std::time::Duration;
-use weir_metrics::{OTHER, SeriesIds, stat_name};
+use tally::Tallies;
+use weir_metrics::{OTHER, SeriesIds};
 use weir_model::{Effects, Now, SeriesId, SortedMap};
 
-/// What is known of the world when labels are spelled out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Names<'a> {
-    pub(crate) known: &'a Known,
-    pub(crate) own: &'a Own,
-}
+mod overflow;
+mod pace;
+mod queue;
+mod row;
+mod tally;
+mod waiting;
 
 /// What a stream still has to count in a row that waits.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ struct Parked {
 /// What was offered.
 #[derive(Clone, Copy, Debug)]
 enum Offered {
-    Row(u32, usize),
+    Row(u32, Metric),
     Tally,
 }
 
@@ -52,14 +53,15 @@ enum Offered {
 pub(crate) struct Rows {
     ids: SeriesIds,
     rows: Vec<Row>,
-    own: SortedMap<Key, u32>,
+    /// The rows of single keys.
+    by_key: SortedMap<Key, u32>,
     /// How many of these rows each principal of a peer has, by its number.
     of_principal: Vec<usize>,
-    /// Keys that are counted in an overflow row; forgotten when there are too many.
-    astray: SortedMap<Key, u32>,
-    kept: SortedMap<Vec<u8>, u32>,
-    /// The last row of each side, with what it could not yet count.
-    last: [Option<(u32, [Vec<u64>; METRICS])>; 2],
+    /// Keys that are counted in an overflow row, and in which; forgotten when there are too many.
+    overflowing: SortedMap<Key, u32>,
+    /// The overflow rows, by the labels they keep.
+    overflow: SortedMap<Vec<u8>, u32>,
+    last: PerSide<Option<LastRow>>,
     queue: Queue,
     parked: VecDeque<Parked>,
     tallies: Tallies,
@@ -68,12 +70,13 @@ pub(crate) struct Rows {
     ticks: u32,
     budget: usize,
     prefix: String,
-    keep: [bool; COUNT],
+    /// The labels that overflow rows keep.
+    keep: Vec<&'static str>,
 }
 
 impl Rows {
     /// The most keys remembered as counted in an overflow row.
-    const ASTRAY: usize = 2048;
+    const OVERFLOWING: usize = 2048;
     /// The most streams that wait for a series of their row.
     const PARKED: usize = 512;
     /// So many of them have an overflow row made, for the time when there are too many.
@@ -87,20 +90,20 @@ impl Rows {
         Self {
             ids: SeriesIds::default(),
             rows: Vec::new(),
-            own: SortedMap::new(),
+            by_key: SortedMap::new(),
             of_principal: Vec::new(),
-            astray: SortedMap::new(),
-            kept: SortedMap::new(),
-            last: [None, None],
+            overflowing: SortedMap::new(),
+            overflow: SortedMap::new(),
+            last: PerSide::default(),
             queue: Queue::default(),
             parked: VecDeque::new(),
             tallies: Tallies::new(&settings.name),
             offered: Vec::new(),
-            pace: Pace::new(settings.new_stats_per_tick),
+            pace: Pace::new(settings.cardinality.new_stats_per_tick),
             ticks: 0,
-            budget: settings.series,
+            budget: settings.cardinality.series,
             prefix: settings.prefix.clone(),
-            keep: LABELS.map(|label| settings.keep.contains(&label)),
+            keep: settings.cardinality.keep.clone(),
         }
     }
 
@@ -116,7 +119,7 @@ impl Rows {
         }
         let Some(row) = self.row(at) else { return };
         let left = row.emit(effects, &values);
-        if left != 0 {
+        if !left.is_empty() {
             self.park(effects, at, left, values, names);
             self.offer(effects, names, Occasion::Use);
         }
@@ -156,7 +159,7 @@ impl Rows {
     fn add(&mut self, rank: Rank, lost: Lost, labels: Labels) -> u32 {
         let at = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         let base = self.ids.allot();
-        for _ in 1..METRICS {
+        for _ in 1..Metric::ALL.len() {
             self.ids.allot();
         }
         self.rows.push(Row::new(base, rank, lost, labels));
@@ -165,32 +168,32 @@ impl Rows {
 
     /// The row that counts a stream with `key`.
     fn find(&mut self, key: &Key, names: Names<'_>) -> u32 {
-        if let Some(at) = self.own.get(key) {
+        if let Some(at) = self.by_key.get(key) {
             return *at;
         }
         // A certificate vouches for who the peer is, not for the number of its rows: beyond a quarter of the budget its
         // description is `other`, beyond half of it its streams are counted in overflow rows.
-        let own = self.rows_of(key);
-        let crowded = self.own.len() >= self.budget.div_ceil(2) || !self.queue.has_room(key.rank(), key.account());
-        let key = match (own >= self.budget.div_ceil(4), crowded) {
-            (true, _) => key.disowned(),
+        let rows = self.rows_of(key);
+        let crowded = self.by_key.len() >= self.budget.div_ceil(2) || !self.queue.has_room(key.rank(), key.account());
+        let key = match (rows >= self.budget.div_ceil(4), crowded) {
+            (true, _) => key.unvouched(),
             (false, true) => key.folded(),
             (false, false) => *key,
         };
-        if let Some(at) = self.own.get(&key) {
+        if let Some(at) = self.by_key.get(&key) {
             return *at;
         }
-        let greedy = own >= self.budget.div_ceil(2);
+        let greedy = rows >= self.budget.div_ceil(2);
         let rank = key.rank();
-        if self.own.len() < self.budget && !greedy && self.queue.has_room(rank, key.account()) {
+        if self.by_key.len() < self.budget && !greedy && self.queue.has_room(rank, key.account()) {
             self.count_row_of(&key);
             let numbers = Numbers::new(&key);
-            let labels = labelled(values(&key, names.known, names.own, &numbers));
-            let folded =
-                labels.iter().find(|(label, value)| *value == OTHER.as_bytes() && foldable().any(|of| of == *label));
+            let folded = labels(&key, names, &numbers)
+                .into_iter()
+                .find(|(label, value)| *value == OTHER.as_bytes() && foldable().any(|of| of == *label));
             let lost = folded.map_or(Lost::Nothing, |(label, _)| Lost::Label(label));
             let at = self.add(rank, lost, Labels::Of(key));
-            remember(&mut self.own, key, at);
+            remember(&mut self.by_key, key, at);
             return at;
         }
         self.overflow_row(&key, names)
@@ -213,65 +216,14 @@ impl Rows {
         }
     }
 
-    /// The row for streams with `key` that have none of their own.
-    fn overflow_row(&mut self, key: &Key, names: Names<'_>) -> u32 {
-        if let Some(at) = self.astray.get(key) {
-            return *at;
-        }
-        let at = self.kept_row(key, names);
-        if self.astray.len() >= Self::ASTRAY {
-            self.astray.clear();
-        }
-        remember(&mut self.astray, *key, at);
-        at
-    }
-
-    fn kept_row(&mut self, key: &Key, names: Names<'_>) -> u32 {
-        let numbers = Numbers::new(key);
-        let mut labels = labelled(values(key, names.known, names.own, &numbers));
-        for ((_, value), keep) in labels.iter_mut().zip(self.keep) {
-            if !keep {
-                *value = OTHER.as_bytes();
-            }
-        }
-        let name = stat_name(&labels, "");
-        if let Some(at) = self.kept.get(name.as_bytes()) {
-            return *at;
-        }
-        let rank = key.rank().max(Rank::Plain);
-        if self.kept.len() >= (self.budget / 10).max(8) || !self.queue.has_room(rank, UNKNOWN) {
-            return self.last_row(key.side);
-        }
-        let at = self.add(rank, Lost::Row, Labels::Text(key.side, name.clone()));
-        self.kept.insert(name.into_bytes(), at);
-        at
-    }
-
-    /// The row that counts what no other row does.
-    fn last_row(&mut self, side: Side) -> u32 {
-        let (place, reporter) = match side {
-            Side::Source => (0, "source"),
-            Side::Destination => (1, "destination"),
-        };
-        if let Some(Some((at, _))) = self.last.get(place) {
-            return *at;
-        }
-        let name = stat_name(&LABELS.map(|label| (label, if label == "reporter" { reporter } else { OTHER })), "");
-        let at = self.add(Rank::Overflow, Lost::Row, Labels::Text(side, name));
-        if let Some(last) = self.last.get_mut(place) {
-            *last = Some((at, Default::default()));
-        }
-        at
-    }
-
-    /// Has a row stand in the queue for metrics, as bits, that it was not used for before.
-    fn enqueue(&mut self, at: u32, bits: u8) {
+    /// Has a row stand in the queue for metrics that it was not used for before.
+    fn enqueue(&mut self, at: u32, metrics: MetricSet) {
         let Some(row) = self.row_mut(at) else { return };
-        let stood = LANES.map(|lane| row.missing(lane) != 0);
-        let new = row.want(bits);
+        let stood = row.missing(MetricSet::ALL);
+        let new = row.want(metrics);
         let (rank, account) = (row.rank, row.account());
-        for (lane, (bits, stood)) in LANES.into_iter().zip(stood).enumerate() {
-            if new & bits != 0 && !stood {
+        for lane in Lane::ALL {
+            if !new.and(lane.metrics()).is_empty() && stood.and(lane.metrics()).is_empty() {
                 self.queue.push(rank, account, lane, at);
             }
         }
@@ -282,11 +234,6 @@ impl Rows {
 #[inline(never)]
 fn remember(rows: &mut SortedMap<Key, u32>, key: Key, at: u32) {
     rows.insert(key, at);
-}
-
-fn labelled(values: [&[u8]; COUNT]) -> [(&'static str, &[u8]); COUNT] {
-    let mut values = values.into_iter();
-    LABELS.map(|label| (label, values.next().unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use crate::Telemetry;
 use prost::Message;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use weir_model::{
     Attribute, Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node, Now,
     Offer, PairsBuilder, Phase, Struct, StructValue,
@@ -249,15 +248,4 @@ pub(crate) fn base64(bytes: &[u8]) -> Vec<u8> {
         }
     }
     out
-}
-
-/// The folder of third-party case files, if this machine has it.
-pub(crate) fn cases() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
-    let folder = std::env::var_os("WEIR_CASES").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("no case files at {}", folder.display());
-    None
 }

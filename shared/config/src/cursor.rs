@@ -191,12 +191,15 @@ impl<'v> Cursor<'v> {
     pub fn object(&self) -> Option<Fields<'v>> {
         let Value::Object(entries) = self.value else { return self.expected("an object") };
         let mut taken = vec![false; entries.len()];
-        for (at, (key, value)) in entries.iter().enumerate() {
-            if entries.iter().take(at).any(|(earlier, _)| earlier == key) {
+        // The keys so far, in as many lists as there are keys: a map may have very many.
+        let mut earlier: Vec<Vec<&str>> = vec![Vec::new(); entries.len()];
+        for ((key, value), taken) in entries.iter().zip(&mut taken) {
+            let Some(list) = earlier.get_mut(place(key, entries.len())) else { continue };
+            if list.contains(&key.as_str()) {
                 self.child(value, Step::Key(key)).problem::<()>("key is given twice");
-                if let Some(flag) = taken.get_mut(at) {
-                    *flag = true;
-                }
+                *taken = true;
+            } else {
+                list.push(key);
             }
         }
         Some(Fields { at: self.clone(), entries, taken, known: Vec::new() })
@@ -374,6 +377,12 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
         }
     }
     row.last().copied().unwrap_or(usize::MAX)
+}
+
+/// One of `count` lists, by the bytes of `key` (FNV-1a).
+fn place(key: &str, count: usize) -> usize {
+    let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    usize::try_from(hash).unwrap_or(0).checked_rem(count).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod cursor;
 mod header;
+pub mod proto_json;
 mod value;
 
 pub use cursor::{Cursor, Diagnostics, Fields};

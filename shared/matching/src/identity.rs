@@ -6,6 +6,19 @@
 /// The most bytes of a SPIFFE ID, its scheme included (SPIFFE-ID, section 2.3).
 pub const SPIFFE_ID_BYTES: usize = 2048;
 
+/// How many `/ns/` and how many `/sa/` a name may have: of all pairs of them each is looked up.
+const MARKS: usize = 8;
+
+/// Whether a name can be taken apart at a bounded cost. SPIFFE IDs of Kubernetes have one of each mark.
+///
+/// ```
+/// assert!(weir_matching::has_few_marks(b"spiffe://cluster.local/ns/shop/sa/cart"));
+/// assert!(!weir_matching::has_few_marks("/ns/a".repeat(9).as_bytes()));
+/// ```
+pub fn has_few_marks(name: &[u8]) -> bool {
+    [b"/ns/", b"/sa/"].into_iter().all(|mark| after(name, mark).count() <= MARKS)
+}
+
 /// The trust domain of `TD/...`.
 pub fn trust_domain(id: &[u8]) -> Option<&[u8]> {
     let end = id.iter().position(|byte| *byte == b'/')?;

@@ -23,7 +23,7 @@ mod trie;
 pub use bits::BitSet;
 pub use cidr::{Cidr, socket_address};
 pub use host::normalized_host;
-pub use identity::{SPIFFE_ID_BYTES, after_namespace_marks, service_accounts, trust_domain};
+pub use identity::{SPIFFE_ID_BYTES, after_namespace_marks, has_few_marks, service_accounts, trust_domain};
 pub use names::{NameMap, Names};
 pub use path::{PathParameters, query, without_query};
 pub use patterns::Patterns;

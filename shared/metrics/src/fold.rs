@@ -13,8 +13,8 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// The most bytes of a value that are told apart; as many as reach a stat name.
-    pub const TOLD_APART: usize = crate::VALUE_BYTES;
+    /// The most bytes by which values are compared; as many as reach a stat name.
+    pub const COMPARED: usize = crate::VALUE_BYTES;
 
     /// At most `limit` distinct values.
     pub fn new(limit: usize) -> Self {
@@ -23,7 +23,7 @@ impl Fold {
 
     /// The value itself if it is known, is [`OTHER`], or there is room for one more, else [`OTHER`].
     pub fn admit<'v>(&mut self, value: &'v [u8]) -> &'v [u8] {
-        let kept = value.get(..Self::TOLD_APART).unwrap_or(value);
+        let kept = value.get(..Self::COMPARED).unwrap_or(value);
         if self.seen.contains(kept) || kept == OTHER.as_bytes() {
             return kept;
         }
@@ -59,6 +59,6 @@ mod tests {
         assert_eq!(seen, ["a", "b", "other", "a", "other", "b"].map(str::as_bytes));
         assert_eq!(Fold::new(0).admit(b"x"), b"other");
         let long = vec![b'x'; 10_000];
-        assert_eq!(Fold::new(1).admit(&long).len(), Fold::TOLD_APART);
+        assert_eq!(Fold::new(1).admit(&long).len(), Fold::COMPARED);
     }
 }

@@ -29,6 +29,8 @@ pub enum MetricOp {
         kind: MetricKind,
         /// Its stat name, labels encoded.
         name: String,
+        /// It is created ahead of others that wait, see [`Effects::urgent`].
+        urgent: bool,
     },
     /// Adds to a counter; at least 1.
     Add {
@@ -123,6 +125,9 @@ pub struct Edits {
 pub struct Effects {
     /// Who is writing; a composition sets it before it calls each of its parts.
     pub owner: u8,
+    /// What is defined from now on is created ahead of what else waits to be: it counts refusals, which a
+    /// client could keep out of sight by having many other counters created.
+    pub urgent: bool,
     /// Metric operations in order.
     pub metrics: Vec<MetricOp>,
     /// Definitions that may wait, in the order of their importance.
@@ -146,6 +151,7 @@ impl Effects {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.owner = 0;
+        self.urgent = false;
         self.metrics.clear();
         self.offers.clear();
         self.patience = 0;
@@ -157,13 +163,14 @@ impl Effects {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self { owner: _, metrics, offers, patience: _, defined: _, spent: _, logs, calls, called: _ } = self;
+        let Self { owner: _, urgent: _, metrics, offers, patience: _, defined: _, spent: _, logs, calls, called: _ } =
+            self;
         metrics.is_empty() && offers.is_empty() && logs.is_empty() && calls.is_empty()
     }
 
     /// Defines a series of the current owner.
     pub fn define(&mut self, series: SeriesId, kind: MetricKind, name: String) {
-        self.metrics.push(MetricOp::Define { owner: self.owner, series, kind, name });
+        self.metrics.push(MetricOp::Define { owner: self.owner, series, kind, name, urgent: self.urgent });
     }
 
     /// Offers a series of the current owner to be defined if that is quick enough, with what it is to count then. Ask

@@ -126,21 +126,21 @@ impl PairsBuilder {
     }
 }
 
-/// Zero and one, as integers. Where a value lies in this, its offset counts from [`SMALL`].
+/// Zero and one, as integers. The offset of a value in this counts from [`SMALL`].
 const BITS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
 const SMALL: u32 = 1 << 31;
 
-/// Where a named value lies that could not be handed over: beyond every buffer.
+/// The offset of a named value that could not be handed over: beyond every buffer.
 const UNREADABLE: u32 = u32::MAX;
 
 /// Every slot has a bit.
 const _: () = assert!(BUILTIN_ATTRIBUTES <= 64);
 
-/// Attribute values of one phase: one buffer, and where in it each value lies. Reused between streams.
+/// Attribute values of one phase: one buffer, and where in it each value is. Reused between streams.
 #[derive(Clone, Debug)]
 pub struct Attributes {
     buffer: Vec<u8>,
-    /// Where the value of each slot lies, if its bit in `known` is set.
+    /// Offset and length of the value of each slot, if its bit in `known` is set.
     builtin: [(u32, u32); BUILTIN_ATTRIBUTES],
     known: u64,
     /// The bits of those that the host could not hand over.
@@ -215,7 +215,7 @@ impl Attributes {
         self.buffer = block.into_vec();
     }
 
-    /// Says where in a block one value lies. A range that leaves the block reads as absent.
+    /// Says where in a block one value is. A range that leaves the block reads as absent.
     #[inline]
     pub fn place(&mut self, attribute: &Attribute, start: usize, len: usize) {
         if let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(len))
@@ -243,7 +243,7 @@ impl Attributes {
     #[inline]
     pub fn bytes(&self, attribute: &Attribute) -> Option<&[u8]> {
         match attribute.slot() {
-            Some(slot) if self.known & (1 << slot) != 0 => self.lying(*self.builtin.get(slot)?),
+            Some(slot) if self.known & (1 << slot) != 0 => self.range(*self.builtin.get(slot)?),
             Some(_) => None,
             None => self.named(attribute),
         }
@@ -252,10 +252,11 @@ impl Attributes {
     fn named(&self, attribute: &Attribute) -> Option<&[u8]> {
         let Attribute::FilterState(name) = attribute else { return None };
         let (_, start, len) = self.named.iter().find(|(known, _, _)| known == name)?;
-        self.lying((*start, *len))
+        self.range((*start, *len))
     }
 
-    fn lying(&self, (start, len): (u32, u32)) -> Option<&[u8]> {
+    /// The bytes of a value by its offset and length.
+    fn range(&self, (start, len): (u32, u32)) -> Option<&[u8]> {
         let (bytes, start) = match start.checked_sub(SMALL) {
             Some(start) => (BITS.as_slice(), start),
             None => (self.buffer.as_slice(), start),

@@ -1,6 +1,6 @@
 //! Time as a value: cores never ask a clock, the shell reads both clocks once per callback.
 
-/// One instant as both clocks tell it, read once at the start of a callback.
+/// One instant as both clocks show it, read once at the start of a callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// Nanoseconds since the Unix epoch. It may step in either direction unless [`crate::Demand::steady_wall_clock`] is

@@ -1,7 +1,7 @@
 //! Protobuf messages that Weir reads and writes, and their way into and out of plain types.
 //!
 //! The messages are few, small and frozen by their publishers, so their field numbers are written here with prost's
-//! derive and no code is generated. Fields that nobody reads are left out; prost skips them on the wire.
+//! derive and no code is generated. Fields that are never read are left out; prost skips them on the wire.
 
 mod decode;
 mod encode;

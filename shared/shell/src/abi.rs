@@ -4,7 +4,7 @@
 //! without copying. Lengths and pointers come from the host, which is trusted: a host that lies about them owns the
 //! module's memory anyway.
 
-/// A status other than `Ok`, as the host gave it. 1 is `NotFound`, 2 `BadArgument`, 8 `CasMismatch`, 10 `InternalFailure`.
+/// A status other than `Ok`, as the host returned it. 1 is `NotFound`, 2 `BadArgument`, 8 `CasMismatch`, 10 `InternalFailure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status(pub(crate) u32);
 
@@ -96,7 +96,7 @@ fn take(status: u32, data: *mut u8, len: usize) -> Result<Box<[u8]>, Status> {
     if data.is_null() || len == 0 {
         return Ok(Box::default());
     }
-    // SAFETY: on `Ok` the host has put `len` bytes into a block that `proxy_on_memory_allocate` of this module gave it
+    // SAFETY: on `Ok` the host has put `len` bytes into a block that `proxy_on_memory_allocate` of this module returned
     // for exactly that length; the block is a leaked boxed slice, and it has no other owner.
     Ok(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, len)) })
 }

@@ -98,12 +98,12 @@ impl<F: Filter> Core<F> {
     /// goes to Envoy at once.
     pub(crate) fn retire(&mut self) {
         self.retired = true;
-        self.metrics.flush_all();
+        self.metrics.hand_over();
         self.arm();
     }
 
     /// Sets the timer as the core and its counters want it now.
-    fn arm(&mut self) {
+    pub(crate) fn arm(&mut self) {
         let flush = self.metrics.period();
         let period = match self.filter.tick_period() {
             _ if self.retired => None,
@@ -120,7 +120,7 @@ impl<F: Filter> Core<F> {
         // No period stops the timer.
         let millis = |period: Duration| u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
         if abi::set_tick_period(period.map_or(0, millis)).is_err() {
-            abi::log(3, "weir: the host gave no timer");
+            abi::log(3, "weir: the host set no timer");
         }
     }
 
@@ -173,10 +173,9 @@ impl<F: Filter> Core<F> {
 
     /// The timer has fired: for the filter if its own period has passed, and for the counters.
     pub(crate) fn tick(&mut self) {
-        if !self.started {
-            return;
-        }
-        if let Some(period) = self.filter.tick_period() {
+        if let Some(period) = self.filter.tick_period()
+            && self.started
+        {
             let Self { filter, cells, effects, due, .. } = self;
             let mut io = Io { now: now(), cells, effects };
             let (now, nanos) =
@@ -203,7 +202,7 @@ impl<F: Filter> Core<F> {
             self.send_calls();
         }
         if self.retired {
-            self.metrics.flush_all();
+            self.metrics.hand_over();
         }
         self.arm();
     }
@@ -215,7 +214,7 @@ impl<F: Filter> Core<F> {
             let (filter, mut io) = self.parts();
             filter.finish(&mut io);
             self.drain();
-            self.metrics.flush_all();
+            self.metrics.hand_over();
         }
         self.ending = !self.in_flight.is_empty();
         !self.ending
@@ -239,7 +238,7 @@ impl<F: Filter> Drop for Core<F> {
             filter.finish(&mut io);
             drain(&mut self.effects, &mut self.metrics);
         }
-        self.metrics.flush_all();
+        self.metrics.hand_over();
     }
 }
 

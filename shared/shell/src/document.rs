@@ -76,7 +76,8 @@ fn number(text: &mut String, number: f64) {
     if number < 0.0 {
         text.push('-');
     }
-    let (mut number, mut exponent) = (number.abs(), 0u32);
+    // A double that rounding made larger than the largest would not be read back.
+    let (mut number, mut exponent) = (number.abs().min(1e300), 0u32);
     while number > EXACT {
         number /= 10.0;
         exponent += 1;

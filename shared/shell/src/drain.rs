@@ -20,7 +20,7 @@ pub(crate) fn drain(effects: &mut Effects, metrics: &mut Metrics) {
     }
     for operation in effects.metrics.drain(..) {
         match operation {
-            MetricOp::Define { owner, series, kind, name } => metrics.define(owner, series, kind, name),
+            MetricOp::Define { owner, series, kind, name, urgent } => metrics.define(owner, series, kind, name, urgent),
             MetricOp::Add { owner, series, by } => metrics.add(owner, series, by),
             MetricOp::Record { owner, series, value } => metrics.record(owner, series, value),
         }

@@ -1,10 +1,12 @@
-//! The series that cores have defined, and what their counters have not yet told Envoy.
+//! The series that cores have defined, and what their counters have not yet added in Envoy.
 //!
 //! An increment is a call of the host, so counters are summed here and each sum goes to Envoy with a tick: what is counted is
 //! in `/stats` at most [`FLUSH`] later. To create a stat can take Envoy half a millisecond, so a counter is created with a
-//! tick too, and not while a request waits. Histograms and gauges take each value at once: Envoy has no call for several.
+//! tick too, and not while a request waits; those that count refusals first. What a configuration that ends has still to
+//! create it leaves to the next one of its VM, which goes on at the same pace. Histograms and gauges take each value at once: Envoy has no call for several.
 
 use crate::abi;
+use std::cell::RefCell;
 use std::time::Duration;
 use weir_model::{MetricKind, SeriesId};
 
@@ -15,6 +17,13 @@ const CREATION: Duration = Duration::from_millis(50);
 /// How long the creations of one tick may take before the rest waits for the next, in nanoseconds. One that is begun is
 /// finished.
 const PATIENCE: u64 = 1_000_000;
+/// How many counters that configurations have left behind may wait; more are created at once.
+const MOST_LEFT: usize = 16_384;
+
+thread_local! {
+    /// Counters of configurations that have ended, with what is to be added to them.
+    static LEFT: RefCell<Vec<(Box<str>, u64)>> = const { RefCell::new(Vec::new()) };
+}
 
 #[derive(Clone, Debug)]
 enum Stat {
@@ -22,7 +31,7 @@ enum Stat {
     Named(Box<str>),
     /// Envoy's id.
     Created(u32),
-    /// Envoy would not create it, or nobody asked for it.
+    /// Envoy would not create it, or no core asked for it.
     None,
 }
 
@@ -31,6 +40,8 @@ struct Series {
     stat: Stat,
     /// What is to be added to it.
     sum: u64,
+    /// It is created ahead of others.
+    urgent: bool,
 }
 
 #[derive(Debug, Default)]
@@ -47,12 +58,15 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Defines a series: a counter is created when it first has something to count.
-    pub(crate) fn define(&mut self, owner: u8, series: SeriesId, kind: MetricKind, name: String) {
+    pub(crate) fn define(&mut self, owner: u8, series: SeriesId, kind: MetricKind, name: String, urgent: bool) {
         let stat = match kind {
             MetricKind::Counter => Stat::Named(name.into()),
             MetricKind::Gauge | MetricKind::Histogram => create(kind, &name),
         };
         self.set(owner, series, stat);
+        if let Some(place) = get(&mut self.owners, owner, series) {
+            place.urgent = urgent;
+        }
     }
 
     /// Has Envoy create a series now.
@@ -67,7 +81,7 @@ impl Metrics {
         }
         if let Some(all) = self.owners.get_mut(owner) {
             if all.len() <= series {
-                all.resize(series + 1, Series { stat: Stat::None, sum: 0 });
+                all.resize(series + 1, Series { stat: Stat::None, sum: 0, urgent: false });
             }
             if let Some(place) = all.get_mut(series) {
                 place.stat = stat;
@@ -101,7 +115,7 @@ impl Metrics {
     /// How often [`Metrics::flush`] is wanted. A timer that is stopped and set again costs two calls of the host, so it runs
     /// on for one flush that finds nothing.
     pub(crate) fn period(&self) -> Option<Duration> {
-        match (self.creating, self.counting) {
+        match (self.creating || something_is_left(), self.counting) {
             (true, _) => Some(CREATION),
             (false, true) => Some(FLUSH),
             (false, false) => None,
@@ -110,36 +124,78 @@ impl Metrics {
 
     /// Tells Envoy the sums. Counters are created for as long as that may take.
     pub(crate) fn flush(&mut self) {
-        self.tell(PATIENCE);
-    }
-
-    /// Tells Envoy every sum, however long that takes.
-    pub(crate) fn flush_all(&mut self) {
-        self.tell(u64::MAX);
-    }
-
-    fn tell(&mut self, patience: u64) {
         self.counting = !self.waiting.is_empty();
-        let begun = if self.creating { abi::mono_nanos() } else { 0 };
-        self.creating = false;
-        let Self { owners, waiting, creating, .. } = self;
-        waiting.retain(|(owner, series)| {
-            let Some(place) = get(owners, *owner, *series) else { return false };
+        let creates = self.creating || something_is_left();
+        let begun = if creates { abi::mono_nanos() } else { 0 };
+        let has_time = || abi::mono_nanos().saturating_sub(begun) <= PATIENCE;
+        let mut is_late = false;
+        let Self { owners, waiting, .. } = self;
+        for urgent in [true, false] {
+            waiting.retain(|(owner, series)| {
+                let Some(place) = get(owners, *owner, *series) else { return false };
+                if let Stat::Named(name) = &place.stat {
+                    is_late |= place.urgent == urgent && !has_time();
+                    if is_late || place.urgent != urgent {
+                        return true;
+                    }
+                    place.stat = create(MetricKind::Counter, name);
+                }
+                tell(place);
+                false
+            });
+            if !creates {
+                break;
+            }
+        }
+        self.creating = is_late;
+        while !is_late && has_time() {
+            let left = LEFT.with(|left| left.try_borrow_mut().ok()?.pop());
+            let Some((name, sum)) = left else { break };
+            tell(&mut Series { stat: create(MetricKind::Counter, &name), sum, urgent: false });
+        }
+    }
+
+    /// Tells Envoy the sums of counters that it has, and leaves the others to the next configuration.
+    pub(crate) fn hand_over(&mut self) {
+        let Self { owners, waiting, .. } = self;
+        for (owner, series) in waiting.drain(..) {
+            let Some(place) = get(owners, owner, series) else { continue };
             if let Stat::Named(name) = &place.stat {
-                if *creating || abi::mono_nanos().saturating_sub(begun) > patience {
-                    *creating = true;
-                    return true;
+                if leave(name, place.sum) {
+                    place.sum = 0;
+                    continue;
                 }
                 place.stat = create(MetricKind::Counter, name);
             }
-            let sum = std::mem::take(&mut place.sum);
-            if let Stat::Created(id) = place.stat {
-                // The ABI's numbers are signed; no sum of a quarter of a second comes near.
-                let _ = abi::increment_metric(id, i64::try_from(sum).unwrap_or(i64::MAX));
-            }
-            false
-        });
+            tell(place);
+        }
+        (self.counting, self.creating) = (false, false);
     }
+}
+
+/// Adds what is to be added.
+fn tell(series: &mut Series) {
+    let sum = std::mem::take(&mut series.sum);
+    if let Stat::Created(id) = series.stat {
+        // The ABI's numbers are signed; no sum of a quarter of a second comes near.
+        let _ = abi::increment_metric(id, i64::try_from(sum).unwrap_or(i64::MAX));
+    }
+}
+
+/// Leaves a counter to the next configuration, if there is room.
+fn leave(name: &str, sum: u64) -> bool {
+    LEFT.with(|left| match left.try_borrow_mut() {
+        Ok(mut left) if left.len() < MOST_LEFT => {
+            left.push((name.into(), sum));
+            true
+        }
+        _ => false,
+    })
+}
+
+/// Whether configurations have left counters behind.
+pub(crate) fn something_is_left() -> bool {
+    LEFT.with(|left| left.try_borrow().is_ok_and(|left| !left.is_empty()))
 }
 
 fn create(kind: MetricKind, name: &str) -> Stat {
@@ -194,7 +250,7 @@ mod tests {
     fn counters_are_created_when_they_count_and_for_as_long_as_may_be() {
         let mut metrics = Metrics::default();
         for series in 0..3 {
-            metrics.define(0, series, MetricKind::Counter, format!("c{series}"));
+            metrics.define(0, series, MetricKind::Counter, format!("c{series}"), false);
         }
         assert_eq!(metrics.period(), None);
         metrics.add(0, 0, 1);
@@ -205,5 +261,27 @@ mod tests {
         assert_eq!((metrics.waiting.len(), metrics.period()), (0, Some(FLUSH)));
         assert!(matches!(get(&mut metrics.owners, 0, 1).map(|series| &series.stat), Some(Stat::Named(_))));
         assert!(matches!(get(&mut metrics.owners, 0, 2).map(|series| &series.stat), Some(Stat::None)));
+    }
+
+    #[test]
+    fn what_a_configuration_leaves_the_next_one_creates() {
+        let mut ending = Metrics::default();
+        for series in 0..3 {
+            ending.define(0, series, MetricKind::Counter, format!("left{series}"), false);
+            ending.add(0, series, 1);
+        }
+        ending.set(0, 1, Stat::Created(7));
+        ending.hand_over();
+        assert_eq!((ending.waiting.len(), ending.period()), (0, Some(CREATION)), "any configuration may go on");
+        let left =
+            || LEFT.with(|left| left.borrow().iter().map(|(name, sum)| (name.to_string(), *sum)).collect::<Vec<_>>());
+        assert_eq!(left(), [("left0".to_owned(), 1), ("left2".to_owned(), 1)]);
+        // A stream that still runs counts on.
+        ending.add(0, 2, 4);
+        ending.hand_over();
+        assert_eq!(left().len(), 3);
+        let mut next = Metrics::default();
+        next.flush();
+        assert_eq!((left(), next.period()), (vec![], None));
     }
 }

@@ -47,8 +47,9 @@ impl<F: Filter> Root<F> {
             let message = format!("root id `{found}` is unknown: use `weir`, or none, for the HTTP filter");
             return Err(Problems::one("root_id", message));
         }
-        let document = abi::buffer(Buffer::PluginConfiguration, usize::MAX)
-            .map_err(|status| Problems::one("$", format!("the host gave no configuration (status {})", status.0)))?;
+        let document = abi::buffer(Buffer::PluginConfiguration, usize::MAX).map_err(|status| {
+            Problems::one("$", format!("the host returned no configuration (status {})", status.0))
+        })?;
         let node = abi::property(b"xds\0node").ok().and_then(|bytes| weir_proto::decode_node(&bytes));
         let filter = F::compile(&crate::document::json(document), &node.unwrap_or_default())?;
         match unserved(&filter) {
@@ -94,6 +95,7 @@ impl<F: Filter> Root<F> {
                 }
                 self.retire();
                 self.core = Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, me.clone()))));
+                self.go_on();
                 true
             }
             Err(problems) => {
@@ -102,6 +104,13 @@ impl<F: Filter> Root<F> {
                 }
                 false
             }
+        }
+    }
+
+    /// Has the core go on with what an earlier one has left.
+    pub(crate) fn go_on(&self) {
+        if let Some(Ok(mut core)) = self.core.as_ref().map(|core| core.try_borrow_mut()) {
+            core.arm();
         }
     }
 

@@ -3,7 +3,9 @@
 //! They are ours rather than the SDK's, whose dispatcher panics on a context that it does not know, asks three hash maps
 //! about every callback, and boxes every stream twice.
 
+use crate::abi;
 use crate::contexts::Contexts;
+use crate::metrics;
 use crate::network;
 use crate::root::Root;
 use crate::stream::Stream;
@@ -62,6 +64,13 @@ impl<F: Filter> Vm<F> {
             Some(roots.swap_remove(at))
         });
         drop(root);
+        if metrics::something_is_left()
+            && let Ok(roots) = self.roots.try_borrow()
+            && let Some((other, root)) = roots.last()
+            && abi::set_effective_context(*other).is_ok()
+        {
+            root.go_on();
+        }
     }
 
     /// The plugin configuration is there. Returns whether it is taken.

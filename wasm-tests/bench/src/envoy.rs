@@ -68,7 +68,7 @@ impl Bench {
         let tree = bootstrap(*scene, ports, self.upstream, &self.server, filters, access_log, services);
         fs::write(&config, tree.to_string()).map_err(|error| error.to_string())?;
         let log = fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
-        // A child runs where its parent does, unless it is told otherwise.
+        // A child runs where its parent does, unless it is set otherwise.
         let [core, _] = CORES;
         let mut command = Command::new("taskset");
         command.args(["-c", if workers == 1 { core } else { "0,1" }]);
@@ -103,7 +103,7 @@ fn service(call: &Received) -> Reply {
     }
 }
 
-/// Where valgrind keeps the pipes through which it is told things: it leaves them behind when it is killed.
+/// Where valgrind keeps the pipes through which it gets commands: it leaves them behind when it is killed.
 fn vgdb_prefix(folder: &tempfile::TempDir) -> String {
     format!("--vgdb-prefix={}", folder.path().join("vgdb").display())
 }

@@ -20,18 +20,22 @@ pub(crate) const STEADY: u32 = 1_000;
 const SPAN: Duration = Duration::from_secs(2);
 /// Rounds at the steady rate; each takes every variant in turn.
 const ROUNDS: usize = 7;
-/// A rate is held while a hundredth of the requests at most waits longer than this.
-pub(crate) const HELD: Duration = Duration::from_millis(10);
 
 /// What clients of one variant wait.
 #[derive(Clone, Debug)]
 pub(crate) struct Latency {
     pub(crate) name: String,
-    /// Microseconds that half of the requests and all but a hundredth take at most, median of the rounds.
+    /// Microseconds that half of the requests and all but a hundredth take at most, in the round that was disturbed least.
     pub(crate) half_micros: f64,
     pub(crate) most_micros: f64,
-    /// Requests a second.
+    /// The most requests a second, of all rounds.
     pub(crate) held: u32,
+}
+
+impl Latency {
+    fn none_yet(name: &str) -> Self {
+        Self { name: name.to_owned(), half_micros: f64::INFINITY, most_micros: f64::INFINITY, held: 0 }
+    }
 }
 
 /// Measures every variant.
@@ -50,37 +54,42 @@ pub(crate) fn latencies(bench: &Bench, variants: &[Variant]) -> Result<Vec<Laten
         }
         Ok(all)
     };
-    let mut rounds = vec![Vec::new(); variants.len()];
+    let mut found: Vec<Latency> = variants.iter().map(|variant| Latency::none_yet(&variant.name)).collect();
     for round in 1..=ROUNDS {
         eprintln!("latency       round {round} of {ROUNDS}");
-        for (at, of_variant) in rounds.iter_mut().enumerate() {
-            of_variant.push(waits(open(at)?, STEADY)?);
+        for (at, latency) in found.iter_mut().enumerate() {
+            let waits = waits(open(at)?, STEADY)?;
+            latency.half_micros = latency.half_micros.min(waits.within(0.5).as_secs_f64() * 1e6);
+            latency.most_micros = latency.most_micros.min(waits.within(0.99).as_secs_f64() * 1e6);
+            latency.held = latency.held.max(rate(open(at)?)?);
         }
-    }
-    let mut found = Vec::new();
-    for ((at, variant), of_variant) in variants.iter().enumerate().zip(&rounds) {
-        eprintln!("latency       highest rate of {}", variant.name);
-        let held = highest(|rate| waits(open(at)?, rate))?;
-        let median = |share: f64| {
-            let mut all: Vec<f64> = of_variant.iter().map(|waits| waits.within(share).as_secs_f64() * 1e6).collect();
-            all.sort_by(f64::total_cmp);
-            all.get(all.len() / 2).copied().unwrap_or_default()
-        };
-        let name = variant.name.clone();
-        found.push(Latency { name, half_micros: median(0.5), most_micros: median(0.99), held });
     }
     Ok(found)
 }
 
-/// The highest rate that is held, in steps of a tenth.
-fn highest(mut at: impl FnMut(u32) -> Result<Waits, String>) -> Result<u32, String> {
-    let (mut held, mut rate) = (0, STEADY);
-    while at(rate)?.within(0.99) <= HELD {
-        held = rate;
-        rate += (rate / 10).max(1);
+/// Requests a second of clients that each send the next one as soon as they have a response.
+fn rate(connections: Vec<Connection>) -> Result<u32, String> {
+    let begin = Instant::now();
+    let client = |mut connection: Connection| -> JoinHandle<Result<usize, String>> {
+        thread::spawn(move || {
+            let mut sent = 0;
+            while begin.elapsed() < SPAN {
+                connection.send(20)?;
+                sent += 20;
+            }
+            Ok(sent)
+        })
+    };
+    let clients: Vec<_> = connections.into_iter().map(client).collect();
+    let mut sent = 0;
+    for client in clients {
+        sent += client.join().map_err(|_| DIED.to_owned())??;
     }
-    Ok(held)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rate")]
+    Ok((sent as f64 / begin.elapsed().as_secs_f64()) as u32)
 }
+
+const DIED: &str = "a client of the benchmark has died";
 
 /// How long each request took, in order of length.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +140,7 @@ fn waits(connections: Vec<Connection>, rate: u32) -> Result<Waits, String> {
     let clients: Vec<_> = (0..).zip(connections).map(client).collect();
     let mut all = Vec::new();
     for client in clients {
-        all.extend(client.join().map_err(|_| "a client of the benchmark has died".to_owned())??);
+        all.extend(client.join().map_err(|_| DIED.to_owned())??);
     }
     all.sort();
     Ok(Waits(all))
@@ -146,12 +155,5 @@ mod tests {
         let waits = Waits((1..=100).map(Duration::from_millis).collect());
         assert_eq!([0.0, 0.5, 0.99, 1.0].map(|share| waits.within(share).as_millis()), [1, 51, 100, 100]);
         assert_eq!(Waits::default().within(0.5), Duration::MAX);
-    }
-
-    #[test]
-    fn the_highest_rate_is_the_last_before_one_that_is_not_held() {
-        let at = |rate: u32| Ok(Waits(vec![if rate > 1_400 { HELD * 2 } else { HELD }]));
-        assert_eq!(highest(at), Ok(1_331));
-        assert_eq!(highest(|_| Ok(Waits(vec![HELD * 2]))), Ok(0));
     }
 }

@@ -5,7 +5,7 @@
 //! variants of one interleaved run, what clients wait, resident memory, and the time to ready.
 //!
 //! `weir-bench [--write] [--only instructions|time|latency|memory] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its
-//! picture, and needs everything; names choose variants of the instructions by prefix.
+//! picture, or with `--only` that part of the page; names choose variants of the instructions by prefix.
 
 mod client;
 mod envoy;
@@ -45,8 +45,10 @@ fn run(arguments: &[String]) -> Result<(), String> {
             other => return Err(format!("unknown option `{other}`")),
         }
     }
-    if write && (only.is_some() || !names.is_empty()) {
-        return Err("`--write` writes the whole page: leave out `--only` and names".to_owned());
+    if write && (only.as_deref() == Some("instructions") || !names.is_empty()) {
+        return Err(
+            "`--write` needs all instructions and their picture: leave out names and `--only instructions`".to_owned()
+        );
     }
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let bench = Bench::new()?;
@@ -72,7 +74,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     }
     print!("{}", report::text(&figures));
     if write {
-        report::write(&bench.version, &figures)?;
+        report::write(&bench.version, &figures, only.is_none())?;
     }
     Ok(())
 }

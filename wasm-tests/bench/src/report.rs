@@ -139,14 +139,47 @@ pub(crate) fn text(figures: &Figures) -> String {
     out
 }
 
-/// Writes the page and the picture.
+/// Writes the page and the picture, or the parts of the page that there are figures for.
 ///
 /// # Errors
-/// When a file cannot be written.
-pub(crate) fn write(version: &str, figures: &Figures) -> Result<(), String> {
+/// When a file cannot be written, or the page that is there lacks a part.
+pub(crate) fn write(version: &str, figures: &Figures, is_whole: bool) -> Result<(), String> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let file = docs.join("benchmarks.md");
+    if !is_whole {
+        let mut page = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+        for (heading, text) in page::parts(figures)? {
+            page =
+                replaced(&page, heading, &text).ok_or_else(|| format!("the page has no `{}`", heading.trim_end()))?;
+        }
+        return fs::write(file, page).map_err(|error| error.to_string());
+    }
     let page = page::page(version, figures)?;
-    fs::write(docs.join("benchmarks.md"), page).map_err(|error| error.to_string())?;
+    fs::write(file, page).map_err(|error| error.to_string())?;
     let bars = figures.instructions_of(Scene::Plain);
     fs::write(docs.join("benchmarks.svg"), picture::picture(&bars)).map_err(|error| error.to_string())
+}
+
+/// The page with another text for the part that begins with `heading`.
+fn replaced(page: &str, heading: &str, text: &str) -> Option<String> {
+    let from = page.find(heading)?;
+    let (before, rest) = page.split_at_checked(from)?;
+    let end = rest.get(heading.len()..)?.find("\n## ").map(|end| heading.len() + end + 1);
+    Some(match end {
+        Some(end) => format!("{before}{}\n\n{}", text.trim_end(), rest.get(end..)?),
+        None => format!("{before}{text}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replaced;
+
+    #[test]
+    fn a_part_of_the_page_is_written_alone() {
+        let page = "# P\n\n## A\n\nold\n\n## B\n\nlast\n";
+        assert_eq!(replaced(page, "## A\n", "## A\n\nnew\n").as_deref(), Some("# P\n\n## A\n\nnew\n\n## B\n\nlast\n"));
+        assert_eq!(replaced(page, "## B\n", "## B\n\nnew\n").as_deref(), Some("# P\n\n## A\n\nold\n\n## B\n\nnew\n"));
+        assert_eq!(replaced(page, "## C\n", ""), None);
+    }
 }

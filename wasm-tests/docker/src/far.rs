@@ -56,11 +56,11 @@ fn serve_one(mut stream: &TcpStream, program: &Path) -> io::Result<()> {
         }
     };
     let closed = Arc::new(AtomicBool::new(false));
-    let told = closed.clone();
+    let at_end = closed.clone();
     // Nothing more comes from who asked; that the connection ends, well or badly, is all there is to learn.
     thread::spawn(move || {
         let _ = io::copy(&mut asked, &mut io::sink());
-        told.store(true, Ordering::Relaxed);
+        at_end.store(true, Ordering::Relaxed);
     });
     let status = loop {
         if let Some(status) = child.try_wait()? {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use weir_scenario::{Bytes, Cluster, Direction, EscapedSlashes, Failure, Surroundings, Target, Tls, Told};
+use weir_scenario::{Bytes, Cluster, Direction, EscapedSlashes, Failure, FilterStateValue, Surroundings, Target, Tls};
 
 use crate::certificates::Identity;
 use crate::filters::{Discovery, OnFailure, Plugin, Setup};
@@ -85,6 +85,15 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
         "name": "envoy.filters.listener.tls_inspector",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"},
     });
+    let proxied = json!({
+        "name": "envoy.filters.listener.proxy_protocol",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+            "allow_requests_without_proxy_protocol": true,
+        },
+    });
+    let asked = [(setup.proxy.proxy_protocol, proxied), (inspected, inspector)];
+    let before: Vec<Value> = asked.into_iter().filter_map(|(asked, filter)| asked.then_some(filter)).collect();
     json!({
         "name": LISTENER,
         "traffic_direction": match setup.proxy.direction {
@@ -93,7 +102,7 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
             Direction::Outbound => "OUTBOUND",
         },
         "address": {"socket_address": {"address": setup.site.address, "port_value": setup.port}},
-        "listener_filters": if inspected { vec![inspector] } else { Vec::new() },
+        "listener_filters": before,
         "filter_chains": chains,
     })
 }
@@ -109,8 +118,8 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
             json!({"name": plugin.name, "typed_config": wasm(plugin, setup.on_failure)})
         }
     };
-    let told = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
-    let before = told.into_iter().chain(setup.native_first.iter().cloned());
+    let set_filter_state = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
+    let before = set_filter_state.into_iter().chain(setup.native_first.iter().cloned());
     let mut filters: Vec<_> = before.chain(setup.plugins.iter().map(filter)).collect();
     filters.extend(setup.native.iter().cloned());
     filters.push(json!({
@@ -146,14 +155,14 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
     json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager})
 }
 
-fn set_filter_state(told: &BTreeMap<String, Told>) -> Value {
-    let values = told.iter().map(|(key, told)| {
+fn set_filter_state(values: &BTreeMap<String, FilterStateValue>) -> Value {
+    let values = values.iter().map(|(key, value)| {
         // A literal `%` is written twice.
-        let format = match told {
-            Told::DirectAddress => json!({"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}),
-            Told::PeerUriSans => json!({"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}),
-            Told::Header(name) => json!({"inline_string": format!("%REQ({name})%")}),
-            Told::Value(Bytes(bytes)) => {
+        let format = match value {
+            FilterStateValue::DirectAddress => json!({"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}),
+            FilterStateValue::PeerUriSans => json!({"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}),
+            FilterStateValue::Header(name) => json!({"inline_string": format!("%REQ({name})%")}),
+            FilterStateValue::Value(Bytes(bytes)) => {
                 let escaped = bytes.iter().flat_map(|byte| std::iter::repeat_n(*byte, 1 + usize::from(*byte == b'%')));
                 json!({"inline_bytes": Bytes(escaped.collect()).base64()})
             }

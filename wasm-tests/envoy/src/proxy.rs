@@ -124,8 +124,12 @@ impl Proxy {
     /// What connects to the proxy as the client of this request.
     ///
     /// # Errors
-    /// When the client has an identity that is not ASCII, or that the proxy has no TLS for.
+    /// When the client has an identity that is not ASCII, or that the proxy has no TLS for, or addresses that the
+    /// listener does not ask for.
     pub fn dialer(&mut self, request: &Request) -> Result<Dialer, Failure> {
+        if request.addresses.is_some() && !self.setup.proxy.proxy_protocol {
+            return Err(Failure("a request with addresses needs a listener with `proxyProtocol`".to_owned()));
+        }
         let tls = match (request.client.uris(), &mut self.tls) {
             (None, _) => None,
             (Some(uris), Some(tls)) => Some(tls.client(uris, request.client.dns())?.clone()),
@@ -154,7 +158,7 @@ impl Proxy {
 
     /// Sends requests one after the other on connections that are kept, one of each client and protocol, and finds each
     /// one's record. A request without a record is one that Envoy's codec took for none. Each gets the header
-    /// [`NUMBER`](access::NUMBER), by which its record is found; what an upstream saw is not told.
+    /// [`NUMBER`](access::NUMBER), by which its record is found; what an upstream saw is not reported.
     ///
     /// # Errors
     /// As [`dialer`](Self::dialer), and when a request that was answered with 200 or 403 has no record.
@@ -165,7 +169,8 @@ impl Proxy {
             let mut request = request.clone();
             request.headers.0.push((access::NUMBER.into(), number.to_string().as_str().into()));
             let fits = |((protocol, client), wire): &((Protocol, Client), Wire)| {
-                *protocol == request.protocol && *client == request.client && wire.takes(&request)
+                let own = request.addresses.is_some() || !request.sni.is_empty();
+                !own && *protocol == request.protocol && *client == request.client && wire.takes(&request)
             };
             let place = wires.iter().position(fits);
             let mut wire = match place {
@@ -173,7 +178,7 @@ impl Proxy {
                 None => self.dialer(&request)?.connect(&request)?,
             };
             responses.push(wire.send(&request));
-            if wire.is_open() {
+            if wire.is_open() && request.addresses.is_none() && request.sni.is_empty() {
                 wires.push(((request.protocol, request.client), wire));
             }
         }
@@ -212,7 +217,7 @@ impl Proxy {
         found.ok_or_else(|| Failure("no access log record came".to_owned()))
     }
 
-    /// The metrics, as Prometheus shows them, once filters have told Envoy what they have counted until now.
+    /// The metrics, as Prometheus shows them, once filters have added to them what they have counted until now.
     ///
     /// # Errors
     /// When the admin interface does not answer.
@@ -292,9 +297,9 @@ impl Proxy {
         Ok(())
     }
 
-    /// Whether discovery gave the proxy something that it refused. It serves then, but not what it was given.
+    /// Whether the proxy refused something from discovery. It serves then, but without that.
     fn refused_at_start(&self) -> Result<bool, Failure> {
-        let told = || {
+        let answer = || {
             let stats = self.stats().ok()?;
             match self.setup.discovery {
                 Discovery::None => Some(false),
@@ -309,7 +314,7 @@ impl Proxy {
                 }
             }
         };
-        wait_until(PATIENCE, told).ok_or_else(|| Failure("envoy did not read its discovery files".to_owned()))
+        wait_until(PATIENCE, answer).ok_or_else(|| Failure("envoy did not read its discovery files".to_owned()))
     }
 }
 

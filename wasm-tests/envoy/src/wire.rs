@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use weir_scenario::{Failure, Protocol, Request, Response};
@@ -73,11 +73,14 @@ impl Wire {
         let mut port = 0;
         let opened: io::Result<Connection> = runtime.block_on(async {
             let open = async {
-                let tcp = TcpStream::connect(to).await?;
+                let mut tcp = TcpStream::connect(to).await?;
                 tcp.set_nodelay(true)?;
                 port = tcp.local_addr()?.port();
+                if let Some(addresses) = &request.addresses {
+                    tcp.write_all(addresses.header().as_bytes()).await?;
+                }
                 let io: Box<dyn Io> = match tls {
-                    Some(tls) => Box::new(tls.connect(tcp, request.protocol).await?),
+                    Some(tls) => Box::new(tls.connect(tcp, request).await?),
                     None => Box::new(tcp),
                 };
                 Ok(match request.protocol {
@@ -114,7 +117,7 @@ impl Wire {
     }
 
     /// Sends a request and reads the response. A request that is given up, and a response that breaks off or does not come
-    /// in time, are told by [`Response::broken`], and end the connection.
+    /// in time, are reported by [`Response::broken`], and end the connection.
     pub fn send(&mut self, request: &Request) -> Response {
         let mut response = Response::default();
         let within = request.timeout.map_or(PATIENCE, |span| span.0);
@@ -145,7 +148,7 @@ impl Wire {
     }
 }
 
-/// The error of a client that gave up as it was told to.
-pub(crate) fn gave_up() -> io::Error {
-    io::Error::new(io::ErrorKind::Interrupted, "the client gave up")
+/// The error of a client that ended as it was asked to.
+pub(crate) fn ended_early() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "the client ended early")
 }

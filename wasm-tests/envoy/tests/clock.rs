@@ -89,9 +89,9 @@ fn envoy_sees_the_wall_clock_and_windows_keep_the_first_one() -> Outcome {
         thread::sleep(Duration::from_millis(1_200));
         let seconds = f64::from(i32::try_from(off / 1_000)?);
         let left = |response: &Response, header: &str| {
-            let told = number(response, header).unwrap_or(-1.0);
+            let found = number(response, header).unwrap_or(-1.0);
             let expected = 86_400.0 - (wall() + seconds).rem_euclid(86_400.0);
-            assert!(apart(told, expected) < 5.0, "{header}: {told} s are left of the day, not {expected}");
+            assert!(apart(found, expected) < 5.0, "{header}: {found} s are left of the day, not {expected}");
         };
         let passed = proxy.send(&get("x-day"))?;
         assert_eq!(passed.status, Some(200));
@@ -112,7 +112,7 @@ fn envoy_sees_the_wall_clock_and_windows_keep_the_first_one() -> Outcome {
     Ok(())
 }
 
-/// Sends until it is told to stop. Tells how many passed.
+/// Sends until `ended`. Returns how many passed.
 fn load(dialer: &Dialer, header: &str, ended: &AtomicBool) -> Result<u32, Failure> {
     let request = get(header);
     let mut wire = dialer.connect(&request)?;

@@ -1,5 +1,5 @@
 //! Clients that make up labels cannot stall a worker, whatever `stats_tags` Envoy runs over the names that come of it;
-//! and the expressions that ship tell the same labels as the plain form.
+//! and the expressions that ship give the same labels as the plain form.
 //!
 //! The long test prints its figures and holds them to the promise; it wants a quiet machine: `make soak`.
 #![expect(clippy::disallowed_methods, reason = "what is measured here is time")]
@@ -201,7 +201,7 @@ fn phase(
     Ok(Seen { count: latencies.len(), p50: at(500), p99: at(990), longest })
 }
 
-/// A host and a peer that nobody has heard of.
+/// A host and a peer that no stream had before.
 fn invented(number: usize) -> (String, String) {
     // A Struct with the field WORKLOAD_NAME, whose value is `w` and eight digits.
     let mut peer = b"\x0a\x1c\x0a\x0dWORKLOAD_NAME\x12\x0b\x1a\x09w".to_vec();
@@ -253,17 +253,17 @@ fn attack(form: &str, tags: &[Value], count: usize) -> Outcome<Attack> {
         let sums = METRICS.map(|name| sum(&metrics, name).0);
         return Err(format!("{form}: {sent} streams, counted {sums:?}").into());
     }
-    let told =
+    let lost =
         ["weir_series_overflow_total", "weir_folded_total"].map(|name| metrics().map_or(0, |all| sum(&all, name).0));
     println!("{form}: without attack {idle:?}\n{form}: attacked in {seconds:.1} s {attacked:?}");
     println!(
         "{form}: {} stats named meanwhile, {} streams in overflow rows, {} folded",
         after - before,
-        told[0],
-        told[1]
+        lost[0],
+        lost[1]
     );
-    if told.iter().sum::<u64>() == 0 {
-        return Err(format!("{form}: nothing tells that labels were lost").into());
+    if lost.iter().sum::<u64>() == 0 {
+        return Err(format!("{form}: no counter shows that labels were lost").into());
     }
     Ok(Attack { idle, attacked, seconds, series: after - before })
 }
@@ -294,7 +294,7 @@ fn under_attack_the_victim_waits_a_millisecond_longer_at_most() -> Outcome {
 }
 
 #[test]
-fn the_shipped_expressions_tell_the_same_labels_as_the_plain_ones() -> Outcome {
+fn the_shipped_expressions_give_the_same_labels_as_the_plain_ones() -> Outcome {
     let policy = |name: &str, action: &str, path: &str| {
         json!({
             "kind": "AuthorizationPolicy",
@@ -313,7 +313,7 @@ fn the_shipped_expressions_tell_the_same_labels_as_the_plain_ones() -> Outcome {
         },
         "telemetry": {"peerMetadata": {"trust": "always"}, "cardinality": {"newStatsPerTick": 1000, "fold": {"destination_service": 3}}},
     });
-    let told = |tags: &[Value]| -> Outcome<BTreeSet<String>> {
+    let series = |tags: &[Value]| -> Outcome<BTreeSet<String>> {
         let envoy = start("suite", &document, tags)?;
         let listeners = wait_until(Duration::from_secs(10), || envoy.listeners().ok().filter(|found| found.len() == 3));
         for to in listeners.ok_or("no listeners")?.values() {
@@ -343,7 +343,7 @@ fn the_shipped_expressions_tell_the_same_labels_as_the_plain_ones() -> Outcome {
         settled.ok_or_else(|| format!("not settled: {} series", last.len()))?;
         Ok(last)
     };
-    let (ours, theirs) = (told(&shipped()?)?, told(&plain()?)?);
+    let (ours, theirs) = (series(&shipped()?)?, series(&plain()?)?);
     let common: Vec<_> = ours.intersection(&theirs).collect();
     assert!(
         ours.iter().all(|name| !name.contains("wasmcustom") && !name.contains("=.=")),
@@ -351,6 +351,6 @@ fn the_shipped_expressions_tell_the_same_labels_as_the_plain_ones() -> Outcome {
     );
     assert!(common.len() > 20, "{} of {} and {}", common.len(), ours.len(), theirs.len());
     let odd: Vec<_> = ours.symmetric_difference(&theirs).filter(|name| !name.contains("\"other\"")).collect();
-    assert!(odd.is_empty(), "only one form tells {odd:#?}");
+    assert!(odd.is_empty(), "only one form has {odd:#?}");
     Ok(())
 }

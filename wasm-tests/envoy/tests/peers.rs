@@ -124,8 +124,9 @@ fn the_order_of_telemetry_and_metadata_exchange_does_not_matter() {
         let exchange = || vec![strip("request_mutations"), strip("response_mutations"), keep(key)];
         for (place, before, after) in [("ahead", exchange(), vec![]), ("behind", vec![], exchange())] {
             let (labels, _) = labels(("telemetry", json!({"trust": "mtls"})), direction, true, before, after);
-            let told = ["workload", "workload_namespace", "canonical_service", "app", "version", "cluster"];
-            let found = told.map(|label| labels.get(&format!("{end}_{label}")).map(String::as_str).unwrap_or_default());
+            let names = ["workload", "workload_namespace", "canonical_service", "app", "version", "cluster"];
+            let found =
+                names.map(|label| labels.get(&format!("{end}_{label}")).map(String::as_str).unwrap_or_default());
             assert_eq!(found, ["front-v2", "web", "front", "front", "v2", "c9"], "{direction:?}, exchange {place}");
         }
     }
@@ -149,8 +150,8 @@ fn a_responses_header_can_be_read_before_it_is_stripped() {
             ("a filter behind telemetry strips it", vec![], strip()),
         ];
         for ((name, before, after), expected) in chains.into_iter().zip(expected) {
-            let told = (module, json!({"trust": "always", "readAt": at}));
-            let (labels, seen) = labels(told, Direction::Outbound, false, before, after);
+            let plugin = (module, json!({"trust": "always", "readAt": at}));
+            let (labels, seen) = labels(plugin, Direction::Outbound, false, before, after);
             let workload = labels.get("destination_workload").map(String::as_str).unwrap_or_default();
             if (workload, seen) != expected {
                 wrong.push(format!("{module}, read at {at}, {name}: {:?} instead of {expected:?}", (workload, seen)));
@@ -162,7 +163,7 @@ fn a_responses_header_can_be_read_before_it_is_stripped() {
 
 #[test]
 fn a_responses_header_does_not_describe_the_peer_of_an_inbound_stream() {
-    let told = ("telemetry-response", json!({"trust": "always", "readAt": "response"}));
-    let (labels, _) = labels(told, Direction::Inbound, false, vec![strip("request_mutations")], vec![]);
+    let plugin = ("telemetry-response", json!({"trust": "always", "readAt": "response"}));
+    let (labels, _) = labels(plugin, Direction::Inbound, false, vec![strip("request_mutations")], vec![]);
     assert_eq!(labels.get("source_workload").map(String::as_str), Some("unknown"));
 }

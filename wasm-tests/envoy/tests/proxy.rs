@@ -129,11 +129,11 @@ fn nothing_stays_behind() -> Outcome {
 fn a_killed_process_leaves_no_envoy() -> Outcome {
     // A test cannot kill itself, so it starts its like, which starts an Envoy and is killed.
     const CHILD: &str = "WEIR_TEST_CHILD_OF_A_KILL";
-    if let Some(told) = std::env::var_os(CHILD) {
+    if let Some(report) = std::env::var_os(CHILD) {
         let launch = Launch::new(&envoy_binary()?)?;
         let envoy =
             launch.start(r#"{"admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}}"#)?;
-        std::fs::write(&told, format!("{}\n{}", envoy.pid(), envoy.dir().display()))?;
+        std::fs::write(&report, format!("{}\n{}", envoy.pid(), envoy.dir().display()))?;
         std::thread::sleep(Duration::from_secs(60));
         return Ok(());
     }
@@ -143,7 +143,7 @@ fn a_killed_process_leaves_no_envoy() -> Outcome {
         .env(CHILD, &dir)
         .stdout(std::process::Stdio::null())
         .spawn()?;
-    let told = wait_until(Duration::from_secs(60), || {
+    let started = wait_until(Duration::from_secs(60), || {
         let text = std::fs::read_to_string(&dir).ok()?;
         let (pid, dir) = text.split_once('\n')?;
         Some((format!("/proc/{pid}"), dir.to_owned()))
@@ -151,7 +151,7 @@ fn a_killed_process_leaves_no_envoy() -> Outcome {
     child.kill()?;
     child.wait()?;
     std::fs::remove_file(&dir)?;
-    let (process, run) = told.ok_or("no envoy was started")?;
+    let (process, run) = started.ok_or("no envoy was started")?;
     let gone = || (!Path::new(&process).exists() && !Path::new(&run).exists()).then_some(());
     wait_until(Duration::from_secs(10), gone).ok_or("envoy or its directory is still there")?;
     Ok(())

@@ -56,9 +56,9 @@ fn node(byte: u8) -> Node {
         2 => "router~10.0.0.1~edge.shop~shop.svc.cluster.local",
         _ => "waypoint~10.0.0.1~waypoint.shop~shop.svc.cluster.local",
     };
-    let mut metadata = Struct::new();
+    let mut metadata = Struct::default();
     if byte & 4 != 0 {
-        metadata.insert("ISTIO_VERSION".to_owned(), StructValue::Text("1.31.0".to_owned()));
+        metadata.0.push(("ISTIO_VERSION".to_owned(), StructValue::Text("1.31.0".to_owned())));
     }
     Node { id: id.to_owned(), cluster: "cart.shop".to_owned(), metadata, ..Node::default() }
 }
@@ -107,9 +107,8 @@ fn serve<F: Filter + Debug>(document: &str, node: &Node, mut source: Source<'_>)
                 let list = block(&mut source).into();
                 let _ = weir_shell::fuzzing::attributes(&demand, with_body, list, &mut attributes);
             }
-            for attribute in
-                demand.attributes.iter().chain(&demand.inbound).chain(&demand.outbound).chain(&demand.with_body)
-            {
+            let more = [&demand.of_connection, &demand.inbound, &demand.outbound, &demand.with_body];
+            for attribute in demand.attributes.iter().chain(more.into_iter().flat_map(|set| set.iter())) {
                 value(attribute, &mut source, &mut attributes);
             }
             let facts = Facts {

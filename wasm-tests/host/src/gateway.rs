@@ -113,6 +113,7 @@ impl Gateway for InProcess {
             gateway,
             workers,
             tls,
+            proxy_protocol: scenario.proxy.proxy_protocol,
             next: 0,
             record: None,
             bill: Bill::default(),
@@ -127,6 +128,7 @@ struct Running {
     gateway: InProcess,
     workers: usize,
     tls: Tls,
+    proxy_protocol: bool,
     /// Connections so far: they go to the workers in turn.
     next: usize,
     record: Option<Record>,
@@ -139,8 +141,13 @@ fn machinery(error: crate::error::Error) -> Failure {
 
 impl Running {
     fn connection(&self, request: &Request) -> Option<Connection> {
+        let plain = request.addresses.map_or_else(Connection::default, |both| Connection {
+            source: both.source.to_string(),
+            destination: both.destination.to_string(),
+            tls: None,
+        });
         let (server, uris) = match (&self.tls, request.client.uris()) {
-            (Tls::None, _) | (Tls::Permissive(_), None) => return Some(Connection::default()),
+            (Tls::None, _) | (Tls::Permissive(_), None) => return Some(plain),
             // A client without TLS at a listener that speaks nothing else is cut off.
             (Tls::Mtls(_), None) => return None,
             (Tls::Mtls(server) | Tls::Permissive(server), Some(uris)) => (server, uris),
@@ -149,10 +156,11 @@ impl Running {
             peer_presented: true,
             peer_uri_sans: uris.to_vec(),
             local_uri_sans: vec![server.clone()],
+            sni: request.sni.clone(),
             version: "TLSv1.3".to_owned(),
             ..TlsInfo::default()
         };
-        Some(Connection { tls: Some(tls), ..Connection::default() })
+        Some(Connection { tls: Some(tls), ..plain })
     }
 
     fn pick(&mut self, request: &Request) -> usize {
@@ -218,6 +226,9 @@ fn incoming(request: &Request, connection: Connection) -> Result<Incoming, codec
 impl Session for Running {
     fn send(&mut self, request: &Request) -> Result<Response, Failure> {
         self.record = None;
+        if request.addresses.is_some() && !self.proxy_protocol {
+            return Err(Failure("a request with addresses needs a listener with `proxyProtocol`".to_owned()));
+        }
         let Some(connection) = self.connection(request) else {
             return Ok(Response { broken: true, ..Response::default() });
         };

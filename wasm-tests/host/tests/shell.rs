@@ -8,8 +8,8 @@ use weir_test_host::{GrpcCall, GrpcPlan, HttpCall, HttpPlan, Incoming, PluginSpe
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A world whose every callout ends inside the call; a gRPC call is closed all the same, with a token that nobody was
-/// told.
+/// A world whose every callout ends inside the call; a gRPC call is closed all the same, with a token that was
+/// never handed out.
 struct Inline;
 
 impl World for Inline {

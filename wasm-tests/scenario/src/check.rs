@@ -1,4 +1,4 @@
-//! Compares what happened with what was expected; every difference is told, not the first alone.
+//! Compares what happened with what was expected; every difference is reported, not the first alone.
 
 use crate::{
     Body, CounterCheck, Expect, Fields, HeaderChecks, HistogramCheck, LogCheck, LogLine, Metrics, Mismatch, Outcome,
@@ -21,6 +21,7 @@ pub(crate) fn response(expect: &Expect, actual: &Response) -> Vec<Mismatch> {
         grpc_status,
         grpc_message,
         upstream_saw,
+        upstream_path,
         upstream_headers,
         details: _,
         flags: _,
@@ -62,6 +63,13 @@ pub(crate) fn response(expect: &Expect, actual: &Response) -> Vec<Mismatch> {
     {
         let got = actual.seen.as_ref().map_or("no".to_owned(), |seen| format!("{} {}", seen.method, seen.path));
         out.push(Mismatch::new("upstream saw the request", if *saw { "yes" } else { "no" }, got));
+    }
+    if let Some(path) = upstream_path
+        && !actual.seen.as_ref().is_some_and(|seen| path.accepts(seen.path.as_slice()))
+    {
+        let got =
+            actual.seen.as_ref().map_or("the upstream saw no request".to_owned(), |seen| format!("`{}`", seen.path));
+        out.push(Mismatch::new("path at the upstream", path, got));
     }
     if *upstream_headers != HeaderChecks::default() {
         match &actual.seen {

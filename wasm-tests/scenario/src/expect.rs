@@ -187,6 +187,8 @@ pub struct Expect {
     pub flags: Option<Text>,
     /// Whether the upstream saw the request.
     pub upstream_saw: Option<bool>,
+    /// Path with query as the upstream saw it.
+    pub upstream_path: Option<Text>,
     /// Request headers as the upstream saw them.
     pub upstream_headers: HeaderChecks,
     /// Filter state `wasm.weir.policy`, from the access log; `-` where there is none.

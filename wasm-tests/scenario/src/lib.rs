@@ -23,10 +23,10 @@ pub use expect::{Body, Expect, HeaderCheck, HeaderChecks, Status, Text};
 pub use gateway::{Change, Failure, Gateway, LogLine, Record, Response, Seen, Session, Started, World};
 pub use load::{LoadError, load, load_dir, load_text};
 pub use metrics::{Metrics, Sample, Value};
-pub use proxy::{Direction, EscapedSlashes, FilterSpec, Module, Node, PathNormalization, Proxy, Tls, Told};
+pub use proxy::{Direction, EscapedSlashes, FilterSpec, FilterStateValue, Module, Node, PathNormalization, Proxy, Tls};
 pub use report::{Mismatch, Summary, Verdict};
-pub use request::{Abort, Client, Payload, Protocol, Request};
-pub use run::{run_all, run_dir, run_one};
+pub use request::{Abort, Addresses, Client, Payload, Protocol, Request};
+pub use run::{ask, make_room, run_all, run_dir, run_one};
 pub use scenario::{
     Configure, CounterCheck, Exchange, HistogramCheck, LogCheck, Outcome, Scenario, Step, Window, WorldSkips,
 };

@@ -150,7 +150,7 @@ pub enum Tls {
 /// What a filter before the first writes into filter state: Envoy's `set_filter_state`, without a value that is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Told {
+pub enum FilterStateValue {
     /// `%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%`
     DirectAddress,
     /// `%DOWNSTREAM_PEER_URI_SAN%`
@@ -179,8 +179,10 @@ pub struct Proxy {
     pub xff_trusted_hops: u32,
     /// What the listener speaks.
     pub tls: Tls,
+    /// Whether the listener believes a PROXY protocol header, where a connection begins with one.
+    pub proxy_protocol: bool,
     /// Filter state that is there before the filters, by its key.
-    pub filter_state: BTreeMap<String, Told>,
+    pub filter_state: BTreeMap<String, FilterStateValue>,
     /// Filter state of the connection, by its key: what the network filter `set_filter_state` writes for a new connection.
     pub connection_filter_state: BTreeMap<String, String>,
     /// The route configuration's `ignore_path_parameters_in_path_matching`.
@@ -201,6 +203,7 @@ impl Default for Proxy {
             use_remote_address: false,
             xff_trusted_hops: 0,
             tls: Tls::default(),
+            proxy_protocol: false,
             filter_state: BTreeMap::new(),
             connection_filter_state: BTreeMap::new(),
             ignore_path_parameters: false,

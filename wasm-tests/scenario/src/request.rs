@@ -2,6 +2,7 @@
 
 use crate::{Bytes, Fields, Span};
 use serde::Deserialize;
+use std::net::SocketAddr;
 
 /// How the client speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -54,6 +55,34 @@ impl Client {
             Self::Names { dns, .. } => dns,
             Self::Plain | Self::Identity(_) | Self::Identities(_) => &[],
         }
+    }
+}
+
+/// Where a connection says it is from and to, in a PROXY protocol header. Both are of the same family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addresses {
+    /// The client's address.
+    pub source: SocketAddr,
+    /// The address that the client connected to.
+    pub destination: SocketAddr,
+}
+
+impl Addresses {
+    /// The header of version 1, as a client sends it ahead of everything else.
+    ///
+    /// ```
+    /// # use weir_scenario::Addresses;
+    /// let both = Addresses { source: "10.0.0.1:40000".parse()?, destination: "10.0.0.9:80".parse()? };
+    /// assert_eq!(both.header(), "PROXY TCP4 10.0.0.1 10.0.0.9 40000 80\r\n");
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn header(&self) -> String {
+        let Self { source, destination } = self;
+        let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
+        let (from, to) = (source.ip(), destination.ip());
+        format!("PROXY {family} {from} {to} {} {}\r\n", source.port(), destination.port())
     }
 }
 
@@ -119,6 +148,10 @@ pub struct Request {
     pub trailers: Fields,
     /// Who the client is.
     pub client: Client,
+    /// The server name that it asks for in TLS; `proxy` when empty.
+    pub sni: String,
+    /// Where its connection says it is from and to, at a listener with `proxyProtocol`.
+    pub addresses: Option<Addresses>,
     /// When it gives up.
     pub abort: Option<Abort>,
     /// The worker that should take it, from 0. The in-process host obeys; a real Envoy takes it as a wish for a new
@@ -143,6 +176,8 @@ impl Default for Request {
             body: Payload::default(),
             trailers: Fields::default(),
             client: Client::default(),
+            sni: String::new(),
+            addresses: None,
             abort: None,
             worker: None,
             raw: Bytes::default(),

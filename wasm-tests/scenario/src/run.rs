@@ -5,8 +5,8 @@
 //! expected or the patience is at its end.
 
 use crate::{
-    Change, Configure, Exchange, Failure, Gateway, LoadError, Mismatch, Outcome, Scenario, Session, Started, Step,
-    Summary, Verdict, Window, World, check, load_dir, report,
+    Change, Configure, Exchange, Expect, Failure, Gateway, LoadError, Mismatch, Outcome, Request, Scenario, Session,
+    Started, Step, Summary, Verdict, Window, World, check, load_dir, report,
 };
 use std::io::Write;
 use std::path::Path;
@@ -110,7 +110,10 @@ fn run_session(mut session: Box<dyn Session>, world: World, scenario: &Scenario,
 }
 
 /// Waits until enough of the present wall-clock window is left.
-fn make_room(session: &mut dyn Session, Window { length, room }: Window) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the machinery fails.
+pub fn make_room(session: &mut dyn Session, Window { length, room }: Window) -> Result<(), Failure> {
     let (length, room) = (length.0.as_millis(), room.0.as_millis());
     let Some(past) = session.now().as_millis().checked_rem(length) else { return Ok(()) };
     let left = length.saturating_sub(past);
@@ -165,15 +168,24 @@ fn run_exchange(
 ) -> Result<(), Failure> {
     let Exchange { request, repeat, expect } = exchange;
     for time in 1..=*repeat {
-        let response = session.send(&request.numbered(time))?;
-        let mut mismatches = check::response(expect, &response);
-        if check::needs_record(expect) {
-            mismatches.extend(check::record(expect, &session.record()?));
-        }
+        let mismatches = ask(session, &request.numbered(time), expect)?;
         let place = if *repeat == 1 { place.to_owned() } else { format!("{place}, time {time} of {repeat}") };
         at(found, &place, mismatches);
     }
     Ok(())
+}
+
+/// Sends one request; what differs between the response and what is expected of it.
+///
+/// # Errors
+/// When the machinery fails.
+pub fn ask(session: &mut dyn Session, request: &Request, expect: &Expect) -> Result<Vec<Mismatch>, Failure> {
+    let response = session.send(request)?;
+    let mut mismatches = check::response(expect, &response);
+    if check::needs_record(expect) {
+        mismatches.extend(check::record(expect, &session.record()?));
+    }
+    Ok(mismatches)
 }
 
 /// Asks until nothing differs, where the world lags.

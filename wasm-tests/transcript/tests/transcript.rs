@@ -14,7 +14,7 @@ const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../probe/differe
 const SIDE_BY_SIDE: usize = 6;
 
 #[test]
-fn the_hosts_tell_the_same_story() {
+fn the_hosts_give_the_same_transcript() {
     let text = std::fs::read_to_string(DIFFERENCES).expect("differences.yaml is readable");
     let list: Vec<Listed> = serde_yaml_ng::from_str(&text).expect("differences.yaml is a list of entries");
     let only = std::env::var("WEIR_RUN").ok();

@@ -46,9 +46,9 @@ impl Worlds {
             let replies = replies.into_iter().map(|(name, reply)| (name, reply.map(Reply::from))).collect();
             let group = Group::start(Ipv4Addr::UNSPECIFIED, replies)?;
             self.last += 1;
-            let told = StartedAsSent { number: self.last, ports: group.ports() };
+            let started = StartedAsSent { number: self.last, ports: group.ports() };
             self.running.insert(self.last, group);
-            return Ok(serde_json::to_vec(&told)?);
+            return Ok(serde_json::to_vec(&started)?);
         }
         let unknown = || io::Error::other(format!("nothing is at `{}`", request.path));
         let (what, number) = request.path.rsplit_once('/').ok_or_else(unknown)?;
@@ -71,7 +71,7 @@ impl Worlds {
 pub(crate) struct Elsewhere {
     client: Client,
     control: SocketAddr,
-    told: StartedAsSent,
+    started: StartedAsSent,
 }
 
 impl Elsewhere {
@@ -79,12 +79,12 @@ impl Elsewhere {
         let client = Client::new().map_err(io::Error::other)?;
         let replies = replies.into_iter().map(|(name, reply)| (name, reply.map(ReplyAsSent::from)));
         let body = serde_json::to_vec(&replies.collect::<BTreeMap<_, _>>())?;
-        let told = ask(&client, control, "/start", body)?;
-        Ok(Self { client, control, told })
+        let started = ask(&client, control, "/start", body)?;
+        Ok(Self { client, control, started })
     }
 
     pub(crate) fn address(&self, cluster: &str) -> Option<SocketAddr> {
-        self.told.ports.get(cluster).map(|port| SocketAddr::new(self.control.ip(), *port))
+        self.started.ports.get(cluster).map(|port| SocketAddr::new(self.control.ip(), *port))
     }
 
     pub(crate) fn forget(&self) -> io::Result<()> {
@@ -96,7 +96,7 @@ impl Elsewhere {
     }
 
     fn ask<T: DeserializeOwned>(&self, what: &str) -> io::Result<T> {
-        ask(&self.client, self.control, &format!("/{what}/{}", self.told.number), Vec::new())
+        ask(&self.client, self.control, &format!("/{what}/{}", self.started.number), Vec::new())
     }
 }
 

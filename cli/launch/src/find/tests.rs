@@ -26,7 +26,7 @@ fn a_cached_binary_with_another_hash_is_removed_and_refused() {
 }
 
 #[test]
-fn versions_are_told_by_the_second_part() {
+fn versions_differ_by_the_second_part() {
     let table = [
         ("\nenvoy  version: 0f1e/1.40.0/Clean/RELEASE/BoringSSL\n", "1.40.0", true),
         ("\nenvoy  version: 0f1e/1.40.0/Clean/RELEASE/BoringSSL\n", "1.4", false),

@@ -120,7 +120,7 @@ pub fn echo(request: &Received) -> Reply {
 impl Reply {
     pub(super) fn into_response(self) -> io::Result<hyper::Response<Body>> {
         if self.broken == Some(Broken::BeforeHeaders) {
-            return Err(io::Error::other("told to break off"));
+            return Err(io::Error::other("asked to break off"));
         }
         let mut response = hyper::Response::builder().status(self.status);
         for (name, value) in &self.headers {
@@ -166,7 +166,7 @@ impl hyper::body::Body for Body {
             return Poll::Ready(Some(Ok(Frame::data(part))));
         }
         if let Some(moment) = &mut self.broken {
-            return moment.as_mut().poll(cx).map(|()| Some(Err(io::Error::other("told to break off"))));
+            return moment.as_mut().poll(cx).map(|()| Some(Err(io::Error::other("asked to break off"))));
         }
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }

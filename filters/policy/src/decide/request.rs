@@ -3,10 +3,13 @@
 use crate::compiled::Compiled;
 use crate::compiled::dimension::{Identity, Source};
 use weir_matching::{
-    BitSet, SPIFFE_ID_BYTES, after_namespace_marks, normalized_host, service_accounts, socket_address, trust_domain,
-    without_query,
+    BitSet, SPIFFE_ID_BYTES, after_namespace_marks, has_few_marks, normalized_host, service_accounts, socket_address,
+    trust_domain, without_query,
 };
 use weir_model::{Attribute, Facts};
+
+/// How many names of a peer are compared.
+const NAMES: usize = 32;
 
 /// What is known of one request. Its memory is kept between requests.
 #[derive(Debug, Default)]
@@ -166,16 +169,18 @@ impl Request {
     }
 
     /// Takes the peer's names, each a whole URI. A name is a guess if it holds what no URI does, such as a NUL byte, which
-    /// some certificate authorities read as its end, or is longer than a SPIFFE ID may be.
+    /// some certificate authorities read as its end, or is longer than a SPIFFE ID may be. What would cost much to compare, as
+    /// no identity of a mesh does, is not compared either.
     fn name_peer<'n>(
         &mut self,
         compiled: &Compiled,
         is_authenticated: bool,
         names: impl Iterator<Item = &'n [u8]> + Clone,
     ) {
-        let is_readable =
-            |name: &[u8]| name.len() <= SPIFFE_ID_BYTES && name.iter().all(|byte| matches!(byte, b' '..=b'~'));
-        if !names.clone().all(is_readable) {
+        let is_readable = |name: &[u8]| {
+            name.len() <= SPIFFE_ID_BYTES && name.iter().all(|byte| matches!(byte, b' '..=b'~')) && has_few_marks(name)
+        };
+        if !names.clone().all(is_readable) || names.clone().nth(NAMES).is_some() {
             return self.peer_is_unknown(compiled);
         }
         if let Some(pattern) = compiled.asks_authenticated().filter(|_| is_authenticated) {

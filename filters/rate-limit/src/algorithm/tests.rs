@@ -4,6 +4,7 @@ use crate::clock::{Moment, SECOND};
 use crate::testing::{Numbers, Rows, gcra, window};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::{Outcome, Score};
 
 const MINUTE: Algorithm = window(2, 60);
 
@@ -23,20 +24,23 @@ fn taken(step: Step) -> Option<Usage> {
 }
 
 #[test]
-fn counters_are_the_services() {
+fn third_party_counters() {
     let Some(table) = cases::table("envoyproxy-ratelimit.yaml") else { return };
-    let mut rows = Rows::default();
-    for row in table["counter"].as_sequence().unwrap() {
-        let number = |name: &str| row[name].as_u64().unwrap();
-        let limit = u32::try_from(number("limit")).unwrap();
-        let rule = window(limit, 1);
-        let before = rule.overdraw(Usage::NONE, number("before"), agreed(1234));
-        let (code, remaining) = match rule.take(before, number("addend"), agreed(1234)) {
-            Step::Taken { quota, .. } => ("OK", quota.remaining),
-            Step::Refused { .. } => ("OVER_LIMIT", number("remaining")),
-        };
-        rows.check(format!("{row:?}"), (Some(code), remaining), (row["code"].as_str(), number("remaining")));
+    let mut score = Score::new("envoyproxy-ratelimit.yaml counter");
+    for row in cases::rows(&table, "counter") {
+        score.row(cases::line(&row), || {
+            let number = |name: &str| row[name].as_u64().unwrap();
+            let limit = u32::try_from(number("limit")).unwrap();
+            let rule = window(limit, 1);
+            let before = rule.overdraw(Usage::NONE, number("before"), agreed(1234));
+            let (code, remaining) = match rule.take(before, number("addend"), agreed(1234)) {
+                Step::Taken { quota, .. } => ("OK", quota.remaining),
+                Step::Refused { .. } => ("OVER_LIMIT", number("remaining")),
+            };
+            Outcome::equal((Some(code), remaining), (row["code"].as_str(), number("remaining")))
+        });
     }
+    score.end();
 }
 
 #[test]

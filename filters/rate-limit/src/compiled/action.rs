@@ -3,7 +3,6 @@
 //! Semantics: `envoy.config.route.v3.RateLimit`. Each item yields at most one descriptor; an action that finds nothing
 //! drops the whole descriptor unless it may be skipped, in which case only its entry is left out.
 
-use super::address::masked;
 use super::matcher::{HeaderMatch, QueryMatch};
 use super::query;
 use crate::descriptor::Descriptors;
@@ -42,8 +41,8 @@ pub(crate) enum Source {
     },
     RemoteAddress,
     MaskedRemoteAddress {
-        v4: u32,
-        v6: u32,
+        v4: u8,
+        v6: u8,
     },
     HeadersMatch {
         value: Box<[u8]>,
@@ -105,8 +104,8 @@ impl Action {
                 peer().is_some_and(|ip| out.entry(&self.key, |bytes| write!(bytes, "{ip}").is_ok()))
             }
             Source::MaskedRemoteAddress { v4, v6 } => peer().is_some_and(|ip| {
-                let bits = if ip.is_ipv4() { v4 } else { v6 };
-                out.entry(&self.key, |bytes| write!(bytes, "{}/{bits}", masked(ip, *v4, *v6)).is_ok())
+                let bits = if ip.is_ipv4() { *v4 } else { *v6 };
+                out.entry(&self.key, |bytes| write!(bytes, "{}/{bits}", Cidr::masked(ip, bits)).is_ok())
             }),
             Source::HeadersMatch { value, expect, matchers } => {
                 let met = matchers.iter().all(|matcher| matcher.matches(&facts.request_headers));

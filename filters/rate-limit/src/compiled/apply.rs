@@ -6,7 +6,7 @@
 
 use super::action::Item;
 use crate::descriptor::Descriptors;
-use weir_matching::{PathParameters, Pattern, without_query};
+use weir_matching::{PathParameters, Pattern, normalized_host, without_query};
 use weir_model::{Facts, Headers};
 
 /// All of `apply`.
@@ -77,8 +77,7 @@ impl ApplyRules {
         }
         let Scratch { host: lower, path: plain } = scratch;
         let host = headers.first(b":authority").filter(|_| self.asks_host).map(|host| {
-            lower.clear();
-            lower.extend(host.iter().map(u8::to_ascii_lowercase));
+            normalized_host(host, lower);
             lower.as_slice()
         });
         let method = headers.first(b":method");

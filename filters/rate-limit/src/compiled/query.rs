@@ -12,8 +12,7 @@ pub(crate) fn first_value(path: &[u8], name: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// The first parameter called `name`, still encoded.
 pub(crate) fn find<'p>(path: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
-    let start = path.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
-    let mut parameters = path.get(start..)?.split(|byte| *byte == b'&');
+    let mut parameters = weir_matching::query(path)?.split(|byte| *byte == b'&');
     parameters.find_map(|parameter| {
         let mut halves = parameter.splitn(2, |byte| *byte == b'=');
         let key = halves.next()?;

@@ -1,8 +1,8 @@
 //! Reading `rate_limits`.
 
-use super::fields::{bytes, either, flag, header_name, refuse, required};
 use super::matcher::{header_match, query_match};
 use crate::compiled::action::{Action, Item, Source};
+use weir_config::proto_json::{bytes, either, flag, header_name, refuse, required};
 use weir_config::{Cursor, Fields};
 use weir_matching::Cidr;
 use weir_model::Node;
@@ -163,9 +163,9 @@ fn non_empty<T>(at: &Cursor<'_>, read: fn(&Cursor<'_>) -> Option<T>) -> Vec<T> {
     list
 }
 
-fn bits(at: Option<Cursor<'_>>, most: u32) -> Option<u32> {
+fn bits(at: Option<Cursor<'_>>, most: u8) -> Option<u8> {
     match at {
-        Some(at) => u32::try_from(at.integer(0, u64::from(most))?).ok(),
+        Some(at) => u8::try_from(at.integer(0, u64::from(most))?).ok(),
         None => Some(most),
     }
 }

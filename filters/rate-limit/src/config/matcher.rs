@@ -1,7 +1,7 @@
 //! Envoy's matchers of strings, headers and query parameters, as written.
 
-use super::fields::{bytes, either, flag, header_name, refuse};
 use crate::compiled::matcher::{HeaderMatch, HeaderTest, Kind, QueryMatch, QueryTest, StringMatch};
+use weir_config::proto_json::{bytes, either, flag, header_name, refuse};
 use weir_config::{Cursor, Value};
 
 const NO_REGEX: &str = "regular expressions are not supported here; use `exact`, `prefix`, `suffix` or `contains`";

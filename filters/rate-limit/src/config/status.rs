@@ -1,6 +1,6 @@
 //! `envoy.type.v3.HttpStatus`, as far as a refusal can use it.
 
-use super::fields::required;
+use weir_config::proto_json::required;
 use weir_config::{Cursor, Value};
 
 /// Reads `{code: NAME or number}`. Numbers below 400 become 429, as in Envoy; names below 400 are not known here.

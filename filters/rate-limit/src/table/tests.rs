@@ -203,8 +203,8 @@ fn a_million_keys_stay_bounded_and_innocents_pass() {
     let rule = window(100, 60);
     let (mut asked, mut refused) = (0u64, 0u64);
     for user in 0..1_000_000u64 {
-        let stranger = key(&mut table, &mut cells, user + 1_000_000, 8_192);
-        table.charge(&mut cells, &stranger, &rule, 1, Charge::IfFits, NOW);
+        let attacker = key(&mut table, &mut cells, user + 1_000_000, 8_192);
+        table.charge(&mut cells, &attacker, &rule, 1, Charge::IfFits, NOW);
         if user % 100 == 0 {
             // A thousand innocents, ten hits each.
             let innocent = key(&mut table, &mut cells, user / 100 % 1_000, 8_192);

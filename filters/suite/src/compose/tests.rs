@@ -1,11 +1,12 @@
-//! The composition with parts that only tell who was called.
+//! The composition with parts that only record which method was called.
 
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Common, Cursor};
 use weir_model::{
-    Attribute, CallFailure, Callout, Effects, HttpCallout, Level, MemoryCells, MetricOp, Need, Now, Reply,
+    Attribute, Attributes, CallFailure, Callout, Effects, Headers, HttpCallout, Level, MemoryCells, MetricOp, Need,
+    Now, PairsBuilder, Reply,
 };
 
 /// A part that logs its calls and counts one on series 0. `verdicts` holds its answers to the request and to callouts:
@@ -30,7 +31,7 @@ impl Toy {
         }
     }
 
-    fn tell(&self, call: &str, facts: Option<&Facts<'_>>, io: &mut Io<'_>) {
+    fn record(&self, call: &str, facts: Option<&Facts<'_>>, io: &mut Io<'_>) {
         let host = facts.and_then(|facts| facts.request_headers.first(b":authority")).unwrap_or_default();
         let code = facts.and_then(|facts| facts.attributes.int(&Attribute::ListenerDirection)).unwrap_or_default();
         let line = format!("{} {call} {}{code}", io.effects.owner, String::from_utf8_lossy(host));
@@ -58,32 +59,32 @@ impl Filter for Toy {
     fn request(&mut self, stream: &mut u32, facts: &Facts<'_>, _edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         *stream += 1;
         assert_eq!(*stream, 1, "a request is asked about once");
-        self.tell("request", Some(facts), io);
+        self.record("request", Some(facts), io);
         self.verdict(io)
     }
     fn called(&mut self, id: CallId, _answer: Answer<'_>, io: &mut Io<'_>) {
         assert_eq!(io.effects.owner, id.owner);
-        self.tell("called", None, io);
+        self.record("called", None, io);
     }
     fn gone(&mut self, _stream: &mut u32, io: &mut Io<'_>) {
-        self.tell("gone", None, io);
+        self.record("gone", None, io);
     }
     fn finish(&mut self, io: &mut Io<'_>) {
-        self.tell("finish", None, io);
+        self.record("finish", None, io);
     }
     fn resume(&mut self, stream: &mut u32, _why: Resumption, _edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         assert_eq!(*stream, 1, "answers go to the part that asked");
-        self.tell("resume", None, io);
+        self.record("resume", None, io);
         self.verdict(io)
     }
     fn response(&mut self, _stream: &mut u32, facts: &Facts<'_>, _edits: &mut Edits, io: &mut Io<'_>) {
-        self.tell("response", Some(facts), io);
+        self.record("response", Some(facts), io);
     }
     fn end(&mut self, _stream: &mut u32, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
-        self.tell(&format!("{phase:?}"), Some(facts), io);
+        self.record(&format!("{phase:?}"), Some(facts), io);
     }
     fn tick(&mut self, io: &mut Io<'_>) {
-        self.tell("tick", None, io);
+        self.record("tick", None, io);
     }
 }
 
@@ -272,10 +273,10 @@ fn a_document_gives_each_section_its_name_and_mode() {
     let compile = |json: &str| Toys::compile(json.as_bytes(), &Node::default());
     let parts = compile(r#"{"schema": 1, "name": "n", "mode": "shadow", "policy": {}, "telemetry": {"mode": "off"}}"#);
     let parts = parts.expect("a valid document");
-    let told = |part: Option<&Toy>| part.map(|part| part.verdicts.clone());
-    assert_eq!(told(parts.policy()).as_deref(), Some("n shadow"));
-    assert_eq!(told(parts.rate_limit()), None);
-    assert_eq!(told(parts.telemetry()).as_deref(), Some("n off"));
+    let verdicts = |part: Option<&Toy>| part.map(|part| part.verdicts.clone());
+    assert_eq!(verdicts(parts.policy()).as_deref(), Some("n shadow"));
+    assert_eq!(verdicts(parts.rate_limit()), None);
+    assert_eq!(verdicts(parts.telemetry()).as_deref(), Some("n off"));
     let problems =
         compile(r#"{"schema": 2, "name": "", "policy": {"x": 1}, "rateLimits": {}, "rateLimit": []}"#).unwrap_err();
     let found: Vec<String> = problems.0.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-use crate::label::LABELS;
+use crate::labels::names::LABELS;
 use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes, telemetry};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -84,7 +84,7 @@ fn beyond_the_budget_totals_stay_exact_and_labels_few() {
 }
 
 #[test]
-fn a_folded_label_has_no_more_values_than_told() {
+fn a_folded_label_has_no_more_values_than_configured() {
     let settings = r#", "reporter": "destination", "peerMetadata": {"trust": "always"}, "cardinality": {"fold": {"source_version": 2}}"#;
     let mut filter = telemetry(settings, &Node::default());
     let mut held = Held::default();
@@ -155,10 +155,10 @@ fn where_definitions_are_slow_each_callback_makes_one_and_totals_stay_exact() {
         held.tick(&mut filter, Now::END);
         let expected = [(6000, 18_000), (6000, bytes.unsigned_abs()), (6000, 42_000)];
         assert_eq!(sums(&held), (6000, expected), "{slow}");
-        let told = held.total("weir_series_overflow_total") + held.total("weir_folded_total");
+        let lost = held.total("weir_series_overflow_total") + held.total("weir_folded_total");
         let named = held.series(TOTAL).into_iter().filter(|(labels, _)| labels["destination_service"].starts_with('h'));
         let named: u64 = named.map(|(_, count)| count).sum();
-        assert!(told >= 6000 - named, "{slow}: {told} told, {named} named");
+        assert!(lost >= 6000 - named, "{slow}: {lost} lost labels, {named} named");
     }
 }
 
@@ -222,8 +222,8 @@ fn folding_is_counted_by_label() {
         outbound(host).run(&mut filter, &mut held);
     }
     held.tick(&mut filter, Now::END);
-    let told: Vec<_> = held.series("weir_folded_total").into_iter().map(|(l, n)| (l["reason"].clone(), n)).collect();
-    assert_eq!(told, [("destination_service".to_owned(), 2)]);
+    let folded: Vec<_> = held.series("weir_folded_total").into_iter().map(|(l, n)| (l["reason"].clone(), n)).collect();
+    assert_eq!(folded, [("destination_service".to_owned(), 2)]);
 }
 
 #[test]

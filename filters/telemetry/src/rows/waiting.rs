@@ -1,19 +1,22 @@
 //! What happens to counts until Envoy has the series for them: they are parked with their row, and spilled to an overflow
 //! row if that takes too long or too many wait.
 
-use super::{Names, Offered, Parked, Rows, labelled};
-use crate::key::Rank;
-use crate::label::{Numbers, values};
-use crate::pace::Occasion;
-use crate::row::{Labels, Lost, METRIC, METRICS, Values};
+use super::pace::Occasion;
+use super::queue::Lane;
+use super::row::{Labels, Lost};
+use super::{Offered, Parked, Rows};
+use crate::config::side::Side;
+use crate::labels::key::Rank;
+use crate::labels::values::{Names, Numbers, labels};
+use crate::metrics::{Metric, MetricSet, Values};
 use weir_metrics::stat_name;
-use weir_model::{Effects, SeriesId, Spent};
+use weir_model::{Effects, MetricKind, SeriesId, Spent};
 
 impl Rows {
     /// Keeps what a stream could not count until its row has the series.
-    pub(super) fn park(&mut self, effects: &mut Effects, at: u32, left: u8, values: Values, names: Names<'_>) {
+    pub(super) fn park(&mut self, effects: &mut Effects, at: u32, left: MetricSet, values: Values, names: Names<'_>) {
         self.enqueue(at, left);
-        let values = only(left, values);
+        let values = values.only(left);
         let Some(row) = self.row(at) else { return };
         if row.rank == Rank::Overflow {
             return self.hold(effects, at, values);
@@ -33,33 +36,34 @@ impl Rows {
     pub(super) fn spill(&mut self, effects: &mut Effects, names: Names<'_>) {
         let Some(Parked { row: at, values, .. }) = self.parked.pop_front() else { return };
         let Some(row) = self.row(at) else { return };
-        let (side, mut left) = (row.side(), bits(&values));
+        let (side, mut left) = (row.side(), values.metrics());
         if row.lost != Lost::Row {
             self.tallies.count(effects, &self.ids, None);
         }
         if let Labels::Of(key) = self.row(at).map_or(Labels::Text(side, String::new()), |row| row.labels.clone()) {
-            let kept = self.overflow_row(&key, names);
-            if let Some(row) = self.row(kept).filter(|row| row.rank != Rank::Overflow) {
+            let overflow = self.overflow_row(&key, names);
+            if let Some(row) = self.row(overflow).filter(|row| row.rank != Rank::Overflow) {
                 left = row.emit(effects, &values);
-                self.enqueue(kept, left);
+                self.enqueue(overflow, left);
             }
         }
-        if left != 0 {
+        if !left.is_empty() {
             let last = self.last_row(side);
-            let values = only(left, values);
-            let left = self.row(last).map_or(0, |row| row.emit(effects, &values));
+            let values = values.only(left);
+            let left = self.row(last).map_or(MetricSet::EMPTY, |row| row.emit(effects, &values));
             self.enqueue(last, left);
-            self.hold(effects, last, only(left, values));
+            self.hold(effects, last, values.only(left));
         }
     }
 
     /// Keeps what the last row of a side cannot count yet.
     fn hold(&mut self, effects: &mut Effects, at: u32, values: Values) {
-        let Some((_, held)) = self.last.iter_mut().flatten().find(|(last, _)| *last == at) else { return };
+        let Some(held) = self.held_mut(at) else { return };
         let mut full = None;
-        for (metric, (held, value)) in held.iter_mut().zip(values).enumerate() {
-            match (value, held.first_mut()) {
-                (Some(value), Some(sum)) if metric == 0 => *sum = sum.saturating_add(value),
+        for metric in Metric::ALL {
+            let held = held.get_mut(metric);
+            match (*values.get(metric), held.first_mut()) {
+                (Some(value), Some(sum)) if metric.kind() == MetricKind::Counter => *sum = sum.saturating_add(value),
                 (Some(value), _) => held.push(value),
                 (None, _) => {}
             }
@@ -74,21 +78,18 @@ impl Rows {
     }
 
     /// Defines a series that holds too many values to wait, whatever that costs.
-    fn release(&mut self, effects: &mut Effects, at: u32, metric: usize) {
-        let held = self.last.iter_mut().flatten().find(|(last, _)| *last == at);
-        let values = held.and_then(|(_, held)| held.get_mut(metric)).map(std::mem::take).unwrap_or_default();
-        let (Some(row), Some((kind, name))) = (self.row(at).filter(|_| !values.is_empty()), METRIC.get(metric)) else {
-            return;
-        };
+    fn release(&mut self, effects: &mut Effects, at: u32, metric: Metric) {
+        let values = self.held_mut(at).map(|held| std::mem::take(held.get_mut(metric))).unwrap_or_default();
+        let Some(row) = self.row(at).filter(|_| !values.is_empty()) else { return };
         let Labels::Text(_, labels) = &row.labels else { return };
         let series = row.series(metric);
-        effects.define(series, *kind, [labels.as_str(), &self.prefix, name].concat());
+        effects.define(series, metric.kind(), [labels.as_str(), &self.prefix, metric.name()].concat());
         if let Some(row) = self.row_mut(at) {
             row.defined(metric);
         }
         for value in values {
-            match metric {
-                0 => effects.add(series, value),
+            match metric.kind() {
+                MetricKind::Counter => effects.add(series, value),
                 _ => effects.record(series, value),
             }
         }
@@ -104,36 +105,35 @@ impl Rows {
             }
             room = 1;
         } else {
-            // Their own counters come first: they tell that something is missing.
+            // The counters of lost labels come first: they say that something is missing.
             let first = self.offered.len();
             let Self { tallies, offered, .. } = self;
             tallies.offer(effects, room, |series| offered.push((series, Offered::Tally)));
             room = room.saturating_sub(self.offered.len() - first);
         }
-        let next = self.queue.next(room, |at, bits| self.row(at).map_or(0, |row| row.missing(bits)));
+        let missing = |at, lane: Lane| self.row(at).map_or(MetricSet::EMPTY, |row| row.missing(lane.metrics()));
+        let next = self.queue.next(room, missing);
         effects.patience = occasion.patience();
         // Spelling out 25 labels is the dear part, and the series of one row share them.
         let mut spelled: Vec<(u32, String)> = Vec::new();
         for (at, metric) in next {
-            let (Some(row), Some((kind, name))) = (self.row(at), METRIC.get(metric)) else { continue };
-            let labels = match (&row.labels, spelled.iter().position(|(row, _)| *row == at)) {
+            let Some(row) = self.row(at) else { continue };
+            let text = match (&row.labels, spelled.iter().position(|(row, _)| *row == at)) {
                 (Labels::Text(_, text), _) => text.as_str(),
                 (Labels::Of(key), place) => {
                     let place = place.unwrap_or_else(|| {
                         let numbers = Numbers::new(key);
-                        let values = values(key, names.known, names.own, &numbers);
-                        spelled.push((at, stat_name(&labelled(values), "")));
+                        spelled.push((at, stat_name(&labels(key, names, &numbers), "")));
                         spelled.len() - 1
                     });
                     spelled.get(place).map_or("", |(_, text)| text)
                 }
             };
-            let held = self.last.iter().flatten().find(|(last, _)| *last == at);
-            let mut counts = held.and_then(|(_, held)| held.get(metric)).cloned().unwrap_or_default();
+            let mut counts = self.held(at).map(|held| held.get(metric).clone()).unwrap_or_default();
             let parked = self.parked.iter().filter(|parked| parked.row == at);
-            counts.extend(parked.filter_map(|parked| *parked.values.get(metric)?));
+            counts.extend(parked.filter_map(|parked| *parked.values.get(metric)));
             let series = row.series(metric);
-            effects.offer(series, *kind, [labels, &self.prefix, name].concat(), counts);
+            effects.offer(series, metric.kind(), [text, &self.prefix, metric.name()].concat(), counts);
             self.offered.push((series, Offered::Row(at, metric)));
         }
     }
@@ -159,26 +159,24 @@ impl Rows {
                 row.defined(metric);
             }
             for place in 0..self.parked.len() {
-                let parked = self.parked.get_mut(place).filter(|parked| parked.row == at);
-                if let Some(value) = parked.and_then(|parked| parked.values.get_mut(metric)) {
-                    *value = None;
+                if let Some(parked) = self.parked.get_mut(place).filter(|parked| parked.row == at) {
+                    *parked.values.get_mut(metric) = None;
                 }
             }
-            if let Some((_, held)) = self.last.iter_mut().flatten().find(|(last, _)| *last == at)
-                && let Some(held) = held.get_mut(metric)
-            {
-                held.clear();
+            if let Some(held) = self.held_mut(at) {
+                held.get_mut(metric).clear();
             }
         }
         // The standard library's `retain` swaps by index.
         for _ in 0..self.parked.len() {
-            if let Some(parked) = self.parked.pop_front().filter(|parked| bits(&parked.values) != 0) {
+            if let Some(parked) = self.parked.pop_front().filter(|parked| !parked.values.metrics().is_empty()) {
                 self.parked.push_back(parked);
             }
         }
         let Self { queue, rows, .. } = self;
-        queue.trim(|at, bits| {
-            usize::try_from(at).ok().and_then(|at| rows.get(at)).is_none_or(|row| row.missing(bits) == 0)
+        queue.trim(|at, lane| {
+            let row = usize::try_from(at).ok().and_then(|at| rows.get(at));
+            row.is_none_or(|row| row.missing(lane.metrics()).is_empty())
         });
     }
 
@@ -203,26 +201,10 @@ impl Rows {
         while !self.parked.is_empty() {
             self.spill(effects, names);
         }
-        let last: Vec<u32> = self.last.iter().flatten().map(|(at, _)| *at).collect();
-        for at in last {
-            (0..METRICS).for_each(|metric| self.release(effects, at, metric));
+        for side in [Side::Source, Side::Destination] {
+            let Some(last) = self.last.get(side).as_ref().map(|last| last.row) else { continue };
+            Metric::ALL.into_iter().for_each(|metric| self.release(effects, last, metric));
         }
         self.tallies.finish(effects);
     }
-}
-
-/// The values of the metrics of `bits`.
-fn only(bits: u8, mut values: Values) -> Values {
-    for (metric, value) in values.iter_mut().enumerate() {
-        if bits >> metric & 1 == 0 {
-            *value = None;
-        }
-    }
-    values
-}
-
-/// The metrics that have a value, as bits.
-fn bits(values: &Values) -> u8 {
-    let set = |(metric, value): (usize, &Option<u64>)| if value.is_some() { 1 << metric } else { 0 };
-    values.iter().enumerate().map(set).sum()
 }

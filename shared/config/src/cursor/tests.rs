@@ -15,7 +15,7 @@ fn problems(json: &str) -> Vec<String> {
 }
 
 #[test]
-fn all_problems_are_told_at_once_with_their_places() {
+fn all_problems_are_reported_at_once_with_their_places() {
     assert_eq!(
         problems(r#"{"size": 10, "mode": "maybe", "names": ["a", 1, {}], "nmaes": [], "x y": 1, "size": 2}"#),
         [

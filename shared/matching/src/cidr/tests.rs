@@ -26,6 +26,24 @@ fn ranges() {
     rows.end();
 }
 
+#[test]
+fn masks_keep_the_first_bits() {
+    let cases = [
+        ("10.1.2.3", 16, "10.1.0.0"),
+        ("10.1.2.3", 0, "0.0.0.0"),
+        ("10.1.2.3", 32, "10.1.2.3"),
+        ("10.1.2.3", 64, "10.1.2.3"),
+        ("2001:abcd:ef01:2345:6789:abcd:ef01:234", 64, "2001:abcd:ef01:2345::"),
+        ("2001:db8::1", 0, "::"),
+        ("2001:db8::1", 128, "2001:db8::1"),
+    ];
+    let mut rows = Rows::default();
+    for (address, bits, expected) in cases {
+        rows.check((address, bits), Cidr::masked(address.parse().unwrap(), bits).to_string(), expected.to_owned());
+    }
+    rows.end();
+}
+
 /// Text, and the address and port in it.
 type Case = (&'static [u8], Option<(&'static str, Option<&'static [u8]>)>);
 

@@ -1,7 +1,7 @@
 //! HTTP/2 frame by frame, for requests that no library would send: names that are no tokens, missing or doubled
 //! pseudo-headers, resets in the middle of anything.
 //!
-//! Of the response only status and body are read: the peer is told to use no dynamic table, so the status stands in the
+//! Of the response only status and body are read: the peer is asked to use no dynamic table, so the status stands in the
 //! first field of the header block, and nothing more of HPACK is needed.
 
 use std::io;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use weir_scenario::{Request, Response};
 
-use super::{BEFORE_ABORT, Io, gave_up};
+use super::{BEFORE_ABORT, Io, ended_early};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -83,7 +83,7 @@ pub(crate) async fn exchange(
     io.flush().await?;
     if gives_up {
         sleep(BEFORE_ABORT).await;
-        return Err(gave_up());
+        return Err(ended_early());
     }
     loop {
         let mut head = [0; 9];

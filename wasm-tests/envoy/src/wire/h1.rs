@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use weir_scenario::{Abort, Bytes, Payload, Protocol, Request, Response};
 
-use super::{BEFORE_ABORT, Io, gave_up};
+use super::{BEFORE_ABORT, Io, ended_early};
 
 /// One connection.
 pub(crate) struct H1 {
@@ -33,7 +33,7 @@ impl H1 {
         self.io.flush().await?;
         if request.abort.is_some() {
             sleep(BEFORE_ABORT).await;
-            return Err(gave_up());
+            return Err(ended_early());
         }
         self.read(request.method == "HEAD", response).await
     }

@@ -9,7 +9,7 @@ use hyper::http::{self, HeaderMap, HeaderName, HeaderValue, Version};
 use tokio::time::sleep;
 use weir_scenario::{Abort, Bytes, Fields, Request, Response};
 
-use super::{BEFORE_ABORT, Io, gave_up};
+use super::{BEFORE_ABORT, Io, ended_early};
 
 /// One connection.
 pub(crate) struct H2(SendRequest<Block>);
@@ -61,7 +61,7 @@ async fn send_rest(request: &Request, body: Vec<u8>, stream: &mut SendStream<Blo
     if request.abort.is_some() {
         sleep(BEFORE_ABORT).await;
         stream.send_reset(Reason::CANCEL);
-        return Err(gave_up());
+        return Err(ended_early());
     }
     if !last {
         let mut trailers = HeaderMap::new();

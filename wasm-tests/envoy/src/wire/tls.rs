@@ -13,7 +13,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use weir_scenario::{Failure, Protocol};
+use weir_scenario::{Failure, Protocol, Request};
 
 use crate::certificates::Identity;
 
@@ -40,11 +40,12 @@ impl ClientTls {
         Ok(Self(config.map_err(|error| failed(&error))?))
     }
 
-    pub(crate) async fn connect(&self, tcp: TcpStream, protocol: Protocol) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(&self, tcp: TcpStream, request: &Request) -> io::Result<TlsStream<TcpStream>> {
         let mut config = self.0.clone();
-        let offered: &[u8] = if protocol == Protocol::H2 { b"h2" } else { b"http/1.1" };
+        let offered: &[u8] = if request.protocol == Protocol::H2 { b"h2" } else { b"http/1.1" };
         config.alpn_protocols = vec![offered.to_vec()];
-        let name = ServerName::try_from("proxy").map_err(io::Error::other)?;
+        let name = if request.sni.is_empty() { "proxy" } else { &request.sni };
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(Arc::new(config)).connect(name, tcp).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
-use weir_scenario::{Node, Proxy as Listener, Tls, Told};
+use weir_scenario::{FilterStateValue, Node, Proxy as Listener, Tls};
 use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
 
 use crate::istio::{self, Bundle, Options};
@@ -61,7 +61,7 @@ pub(crate) fn bundle(random: &mut Random) -> Vec<String> {
     bundles[random.below(bundles.len())].iter().map(|&domain| domain.to_owned()).collect()
 }
 
-/// A port that nobody listens on.
+/// A port without a listener.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -105,10 +105,11 @@ pub(crate) fn start(
         module: module("policy").unwrap(),
         configuration: configuration.to_string(),
     };
-    let mut filter_state: BTreeMap<String, Told> =
-        [("direct".to_owned(), Told::DirectAddress), ("sans".to_owned(), Told::PeerUriSans)].into();
+    let mut filter_state: BTreeMap<String, FilterStateValue> =
+        [("direct".to_owned(), FilterStateValue::DirectAddress), ("sans".to_owned(), FilterStateValue::PeerUriSans)]
+            .into();
     if kind.filter_state() {
-        filter_state.insert("io.istio.peer_principal".to_owned(), Told::Header(peer_header.to_owned()));
+        filter_state.insert("io.istio.peer_principal".to_owned(), FilterStateValue::Header(peer_header.to_owned()));
     }
     let proxy = Listener {
         node: Node::default(),

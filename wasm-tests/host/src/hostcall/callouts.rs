@@ -19,7 +19,7 @@ const HTTP: u32 = 0;
 const GRPC_CALL: u32 = 1;
 const GRPC_STREAM: u32 = 2;
 
-/// What a gRPC callout is told after its timeout, with 14: the router answers 504, which stands for unavailable.
+/// What a gRPC callout gets after its timeout, with 14: the router answers 504, which stands for unavailable.
 const LATE: &str = "upstream request timeout{response_timeout}";
 
 fn token(site: &Site, kind: u32) -> u32 {
@@ -249,7 +249,7 @@ pub(crate) fn grpc_cancel(guest: Guest<'_, '_>, token: u32) -> Outcome {
     }
 }
 
-/// Ends a call, or this side of a stream: a stream is still told of its remote end.
+/// Ends a call, or this side of a stream: a stream still hears of its remote end.
 pub(crate) fn grpc_close(guest: Guest<'_, '_>, token: u32) -> Outcome {
     match token & 3 {
         GRPC_CALL => grpc_cancel(guest, token),

@@ -26,7 +26,7 @@ impl Http {
     }
 }
 
-/// What TLS told of a connection.
+/// What is known of a TLS connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsInfo {
     /// Whether the peer presented a certificate.

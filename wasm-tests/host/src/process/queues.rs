@@ -1,9 +1,9 @@
-//! Shared queues: process-wide, unbounded, named by `vm_id` and name; the last who registered is told of arrivals.
+//! Shared queues: process-wide, unbounded, named by `vm_id` and name; the last who registered is notified of arrivals.
 
 use crate::abi::status::Status;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Who is told: a worker (`None` for the main thread), a VM of that worker, a root context.
+/// Who is notified: a worker (`None` for the main thread), a VM of that worker, a root context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
     pub(crate) worker: usize,
@@ -22,7 +22,7 @@ struct Queue {
 pub(crate) struct Queues {
     names: BTreeMap<(Vec<u8>, Vec<u8>), u32>,
     queues: BTreeMap<u32, Queue>,
-    /// Arrivals not told yet.
+    /// Arrivals without a notification yet.
     arrivals: VecDeque<(Listener, u32)>,
 }
 
@@ -56,13 +56,13 @@ impl Queues {
         Ok(())
     }
 
-    /// The oldest arrival that a worker has not been told of.
+    /// The oldest arrival that a worker has not been notified of.
     pub(crate) fn arrival(&mut self, worker: usize) -> Option<(Listener, u32)> {
         let place = self.arrivals.iter().position(|(listener, _)| listener.worker == worker)?;
         self.arrivals.remove(place)
     }
 
-    /// Some worker that has not been told of an arrival.
+    /// Some worker that has not been notified of an arrival.
     pub(crate) fn waiting(&self) -> Option<usize> {
         self.arrivals.front().map(|(listener, _)| listener.worker)
     }

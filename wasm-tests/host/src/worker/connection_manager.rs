@@ -4,11 +4,11 @@ use crate::http::codec::Refusal;
 use crate::http::headers::HeaderMap;
 use crate::http::message::Incoming;
 use crate::http::path;
-use crate::http::stream_data::Http;
+use crate::http::stream_data::{Connection, Http};
 use crate::process::Process;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use weir_scenario::{Proxy, Told};
+use weir_scenario::{FilterStateValue, Proxy};
 
 /// The request's headers as filters see them, and why they never will.
 pub(crate) fn admit(process: &Process, incoming: &Incoming) -> (HeaderMap, Option<Refusal>) {
@@ -94,22 +94,24 @@ fn host(address: &str) -> &str {
 }
 
 /// Filter state that is there before the filters: what a test gives, and what `set_filter_state` writes.
-pub(crate) fn told(proxy: &Proxy, incoming: &Incoming, admitted: &HeaderMap) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub(crate) fn filter_state(proxy: &Proxy, incoming: &Incoming, admitted: &HeaderMap) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut state = incoming.filter_state.clone();
     let of_connection = proxy.connection_filter_state.iter();
     state.extend(of_connection.map(|(key, value)| (key.clone().into_bytes(), value.clone().into_bytes())));
-    for (key, told) in &proxy.filter_state {
-        let value = match told {
-            Told::DirectAddress => incoming.connection.source.clone().into_bytes(),
-            Told::PeerUriSans => {
+    for (key, written) in &proxy.filter_state {
+        let value = match written {
+            // The physical address, whatever a PROXY protocol header says.
+            FilterStateValue::DirectAddress if proxy.proxy_protocol => Connection::default().source.into_bytes(),
+            FilterStateValue::DirectAddress => incoming.connection.source.clone().into_bytes(),
+            FilterStateValue::PeerUriSans => {
                 let tls = incoming.connection.tls.as_ref();
                 tls.map(|tls| tls.peer_uri_sans.join(",")).unwrap_or_default().into_bytes()
             }
-            Told::Header(name) => {
+            FilterStateValue::Header(name) => {
                 let mut named = admitted.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
                 named.next().map(|(_, value)| value.to_vec()).unwrap_or_default()
             }
-            Told::Value(bytes) => bytes.0.clone(),
+            FilterStateValue::Value(bytes) => bytes.0.clone(),
         };
         if !value.is_empty() {
             state.insert(key.clone().into_bytes(), value);

@@ -94,7 +94,7 @@ impl Worker {
         Ok(Rc::new(Handle { plugin, vm: Some(vm), root, started }))
     }
 
-    /// Shuts down the roots that nobody uses any more, then the VMs.
+    /// Shuts down the roots that are not used any more, then the VMs.
     pub(crate) fn drop_retired(&mut self) {
         let in_use = |handle: &Rc<Handle>, worker: &Worker| {
             let streams = worker.streams.values().flat_map(|stream| &stream.slots);

@@ -1,6 +1,6 @@
 //! The beginning and the end of a stream on a worker.
 //!
-//! At the end the access log is written first; then every filter of the chain is told, in order: `on_log` each, then
+//! At the end the access log is written first; then every filter of the chain is called, in order: `on_log` each, then
 //! `on_done` and `on_delete` each. A filter that never saw the request gets its context only now.
 
 use crate::http::codec::Refusal;
@@ -35,7 +35,7 @@ impl Worker {
             connection_id: id,
             remote: connection_manager::remote(&process.settings.proxy, incoming, &headers),
             started: (process.clock.wall(), process.clock.monotonic()),
-            filter_state: connection_manager::told(&process.settings.proxy, incoming, &headers),
+            filter_state: connection_manager::filter_state(&process.settings.proxy, incoming, &headers),
             dynamic_metadata: incoming.dynamic_metadata.clone(),
             ..StreamData::default()
         };
@@ -159,10 +159,10 @@ impl Worker {
             .borrow_mut()
             .retain(|_, event| !matches!(event, Event::Upstream { stream, .. } if *stream == id));
         for place in 0..places {
-            self.tell(id, place, &["proxy_on_log"]);
+            self.notify(id, place, &["proxy_on_log"]);
         }
         for place in 0..places {
-            self.tell(id, place, &["proxy_on_done", "proxy_on_delete"]);
+            self.notify(id, place, &["proxy_on_done", "proxy_on_delete"]);
         }
         let Some(stream) = self.streams.remove(&id) else { return };
         let filter_state = data.borrow().filter_state.clone();
@@ -175,7 +175,7 @@ impl Worker {
     }
 
     /// Calls the last callbacks of a stream's context in one filter.
-    fn tell(&mut self, id: u64, place: usize, callbacks: &[&'static str]) {
+    fn notify(&mut self, id: u64, place: usize, callbacks: &[&'static str]) {
         let Some(slot) = self.streams.get(&id).and_then(|stream| stream.slots.get(place)) else { return };
         let Some(cell) = slot.handle.vm.clone() else { return };
         if cell.borrow().dead {

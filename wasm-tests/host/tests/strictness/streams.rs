@@ -30,8 +30,8 @@ fn point_1_request_headers_live_as_long_as_their_phase() {
 fn point_2_log_before_done_and_streams_that_begin_with_their_log() {
     let (said, _) = run(&order(""), Incoming::get("/"));
     assert_eq!(said, ["c=00", "r=00", "l=00", "d=00", "e=00"]);
-    let nobody = Incoming { headers: HeaderMap::new([(":method", "GET"), (":path", "/")]), ..Incoming::default() };
-    let (said, ended) = run(&order(""), nobody);
+    let incoming = Incoming { headers: HeaderMap::new([(":method", "GET"), (":path", "/")]), ..Incoming::default() };
+    let (said, ended) = run(&order(""), incoming);
     assert_eq!(ended.downstream.status, Some(400));
     assert_eq!(said, ["c=00", "l=00", "d=00", "e=00"]);
 }

@@ -22,7 +22,7 @@ fn ask(upstreams: &Upstreams, protocol: Protocol) -> Option<weir_launch::Respons
 }
 
 #[test]
-fn an_upstream_does_as_it_is_told_over_both_protocols() {
+fn an_upstream_does_as_it_is_asked_over_both_protocols() {
     let control = crate::control((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let answer = || Answer { status: 418, body: Bytes::from("short"), ..Answer::default() };
     let table = [

@@ -172,7 +172,7 @@ fn the_principal_in_filter_state_is_the_peer_whatever_the_certificate_says() {
         // It is one name: Envoy compares it as a whole.
         (Some("spiffe://a,spiffe://b"), "principals", "b", false),
         (Some("spiffe://a,spiffe://b"), "principals", "a,spiffe://b", true),
-        // An empty one is nobody.
+        // An empty one is no identity.
         (Some(""), "principals", "*", false),
         (Some(""), "notPrincipals", "td/ns/shop/sa/certificate", true),
         // Bytes that are no text are no name.

@@ -6,6 +6,7 @@ use crate::testing::Rows;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Diagnostics, Value, read_document};
 use weir_model::Problems;
+use weir_testing::{Outcome, Score};
 
 fn tree(config: &Value) -> Result<LimitTree, Problems> {
     let text = render(config);
@@ -33,68 +34,100 @@ fn parse(text: &str) -> Result<LimitTree, Problems> {
 
 const UNITS: [(&str, u64); 4] = [("SECOND", 1), ("MINUTE", 60), ("HOUR", 3600), ("DAY", 86_400)];
 
-#[test]
-fn lookups_are_the_services() {
-    let Some(table) = cases::table("envoyproxy-ratelimit.yaml") else { return };
-    let (mut passed, mut skipped) = (0, 0);
-    let mut rows = Rows::default();
-    for row in table["lookup"].as_sequence().unwrap() {
-        if row["override"].is_string() {
-            // A request's own limit belongs to the service's protocol.
-            skipped += 1;
-            continue;
-        }
-        let config = cases::config(&format!("envoyproxy-ratelimit/{}", row["config"].as_str().unwrap())).unwrap();
-        let tree = tree(&config).unwrap();
-        let same_domain = matches!(&config, Value::Object(fields)
-            if fields.iter().any(|(key, value)| key == "domain" && *value == Value::String(row["domain"].as_str().unwrap().to_owned())));
-        let entries: Vec<(String, String)> = row["entries"]
-            .as_sequence()
-            .unwrap()
-            .iter()
-            .map(|entry| (entry["key"].as_str().unwrap().to_owned(), entry["value"].as_str().unwrap().to_owned()))
-            .collect();
-        let found = tree.find(entries.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())));
-        let found = found.filter(|_| same_domain).map(|index| &tree.limits[index]);
-        let (name, expected) = (format!("{row:?}"), &row["expect"]);
-        let Some(limit) = found else {
-            rows.check(name, expected.is_null(), true);
-            passed += 1;
-            continue;
-        };
-        let (requests, unit) = expected["limit"].as_str().unwrap().split_once('/').unwrap();
-        let seconds = UNITS.iter().find(|(name, _)| *name == unit).unwrap().1;
-        rows.check(&name, (limit.requests.to_string().as_str(), limit.seconds), (requests, seconds));
-        rows.check(&name, limit.name.as_deref(), expected["name"].as_str());
-        rows.check(&name, limit.shadow, expected["shadow_mode"].as_bool().unwrap_or(false));
-        let detailed = expected["stats_key"].as_str() == Some("test-domain.key7_unspecified_value");
-        if let Some(key) = expected["stats_key"].as_str().filter(|_| !detailed) {
-            rows.check(&name, format!("{}.{}", row["domain"].as_str().unwrap(), limit.label), key);
-        }
-        for (level, pattern) in expected["share_pattern"].as_sequence().into_iter().flatten().enumerate() {
-            rows.check(&name, pattern.is_null() || !limit.keyed[level], true);
-        }
-        passed += 1;
+/// The limit that the service's entries lead to, beside the one that the row expects.
+fn lookup(row: &serde_yaml_ng::Value) -> Outcome {
+    if row["override"].is_string() {
+        return Outcome::skip("a request's own limit belongs to the service's protocol");
     }
-    assert_eq!((passed, skipped), (24, 2));
+    let config = cases::config(&format!("envoyproxy-ratelimit/{}", row["config"].as_str().unwrap())).unwrap();
+    let tree = tree(&config).unwrap();
+    let domain = row["domain"].as_str().unwrap();
+    let same_domain = matches!(&config, Value::Object(fields)
+        if fields.iter().any(|(key, value)| key == "domain" && *value == Value::String(domain.to_owned())));
+    let entries = cases::rows(row, "entries");
+    let entries: Vec<(&str, &str)> =
+        entries.iter().map(|entry| (entry["key"].as_str().unwrap(), entry["value"].as_str().unwrap())).collect();
+    let found = tree.find(entries.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())));
+    let expected = &row["expect"];
+    let Some(limit) = found.filter(|_| same_domain).map(|index| &tree.limits[index]) else {
+        return Outcome::of(expected.is_null(), || "no limit".to_owned());
+    };
+    let Some((requests, unit)) = expected["limit"].as_str().and_then(|limit| limit.split_once('/')) else {
+        return Outcome::Failed(format!("limit {}", limit.label));
+    };
+    let seconds = UNITS.iter().find(|(name, _)| *name == unit).unwrap().1;
+    let mut outcome = Outcome::equal((limit.requests.to_string().as_str(), limit.seconds), (requests, seconds))
+        .and(Outcome::equal(limit.name.as_deref(), expected["name"].as_str()))
+        .and(Outcome::equal(limit.shadow, expected["shadow_mode"].as_bool().unwrap_or(false)));
+    // A limit with `detailed_metric` has the value in its key of the service's statistics; ours is labelled without.
+    let detailed = expected["stats_key"].as_str() == Some("test-domain.key7_unspecified_value");
+    if let Some(key) = expected["stats_key"].as_str().filter(|_| !detailed) {
+        outcome = outcome.and(Outcome::equal(format!("{domain}.{}", limit.label), key));
+    }
+    for (level, pattern) in expected["share_pattern"].as_sequence().into_iter().flatten().enumerate() {
+        let shared = pattern.is_null() || !limit.keyed[level];
+        outcome = outcome.and(Outcome::of(shared, || format!("level {level} is counted by value")));
+    }
+    outcome
 }
 
 #[test]
-fn what_the_service_refuses_is_refused() {
+fn third_party_lookups() {
     let Some(table) = cases::table("envoyproxy-ratelimit.yaml") else { return };
-    let more = ["duplicate_key", "misspelled_key2", "non_map_list", "replaces_self"];
-    let more = more.map(|name| format!("test/config/{name}.yaml"));
-    let listed = table["invalid"].as_sequence().unwrap().iter().map(|row| row["config"].as_str().unwrap().to_owned());
-    let mut rows = Rows::default();
-    for path in listed.chain(more).map(|path| format!("envoyproxy-ratelimit/{path}")) {
-        if let Some(config) = cases::config(&path) {
-            rows.check(path, tree(&config).is_err(), true);
-        }
+    let mut score = Score::new("envoyproxy-ratelimit.yaml lookup");
+    for row in cases::rows(&table, "lookup") {
+        score.row(cases::line(&row), || lookup(&row));
     }
-    for good in ["basic_config", "wildcard", "share_threshold", "shadowmode_config", "metadata"] {
-        let config = cases::config(&format!("envoyproxy-ratelimit/test/config/{good}.yaml")).unwrap();
-        rows.check(good, tree(&config).map_err(|problems| problems.to_string()).err(), None::<String>);
+    score.end();
+}
+
+/// Whether a configuration of the service is refused; what JSON cannot hold never gets here.
+fn refused(path: &str) -> Outcome {
+    match cases::config(&format!("envoyproxy-ratelimit/{path}")) {
+        Some(config) => Outcome::of(tree(&config).is_err(), || "accepted".to_owned()),
+        None => Outcome::skip("no JSON holds this YAML"),
     }
+}
+
+#[test]
+fn third_party_invalid_configurations() {
+    let Some(table) = cases::table("envoyproxy-ratelimit.yaml") else { return };
+    let mut score = Score::new("envoyproxy-ratelimit.yaml invalid");
+    for row in cases::rows(&table, "invalid") {
+        score.row(cases::line(&row), || refused(row["config"].as_str().unwrap()));
+    }
+    score.end();
+}
+
+/// Files that no row of the table names, and whether the service takes them.
+const FILES: [(&str, bool); 9] = [
+    ("duplicate_key", false),
+    ("misspelled_key2", false),
+    ("non_map_list", false),
+    ("replaces_self", false),
+    ("basic_config", true),
+    ("wildcard", true),
+    ("share_threshold", true),
+    ("shadowmode_config", true),
+    ("metadata", true),
+];
+
+#[test]
+fn third_party_configurations() {
+    let Some(folder) = weir_testing::find("envoyproxy-ratelimit") else { return };
+    let mut score = Score::new("envoyproxy-ratelimit configurations");
+    for (name, valid) in FILES {
+        let path = format!("test/config/{name}.yaml");
+        score.row(&path, || match valid {
+            _ if !folder.join(&path).exists() => Outcome::skip("the file is absent"),
+            false => refused(&path),
+            true => {
+                let config = cases::config(&format!("envoyproxy-ratelimit/{path}")).unwrap();
+                Outcome::equal(tree(&config).map_err(|problems| problems.to_string()).err(), None::<String>)
+            }
+        });
+    }
+    score.end();
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn read(response: &str, cut: usize) -> (Response, bool) {
 }
 
 #[test]
-fn every_framing_is_read_and_a_short_one_is_told() {
+fn every_framing_is_read_and_a_short_one_is_reported() {
     let table = [
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "ok", true),
         ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok", "ok", false),

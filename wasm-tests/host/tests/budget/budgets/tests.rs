@@ -14,7 +14,7 @@ fn what_is_written_reads_the_same() {
 }
 
 #[test]
-fn every_change_is_told() {
+fn every_change_is_reported() {
     let was = budgets(3, &[("a", 10, 12_345), ("gone", 1, 1), ("same", 1, 1)]);
     let is = budgets(4, &[("a", 9, 12_900), ("new", 1, 1), ("same", 1, 1)]);
     let expected = [

@@ -1,0 +1,61 @@
+//! What is remembered about one stream.
+
+use weir_model::{Attributes, Facts, Filter, Headers, PairsBuilder};
+
+/// What the parts remember about one stream, and which of them it waits for.
+#[derive(Debug)]
+pub struct Stream<P: Filter, R: Filter, T: Filter> {
+    pub(crate) policy: P::Stream,
+    pub(crate) rate_limit: R::Stream,
+    pub(crate) telemetry: T::Stream,
+    pub(crate) waiting: Option<Gate>,
+    /// Whether the request got as far as the rate limit.
+    pub(crate) limited: bool,
+    pub(crate) kept: Option<Kept>,
+}
+
+impl<P: Filter, R: Filter, T: Filter> Default for Stream<P, R, T> {
+    fn default() -> Self {
+        Self {
+            policy: P::Stream::default(),
+            rate_limit: R::Stream::default(),
+            telemetry: T::Stream::default(),
+            waiting: None,
+            limited: false,
+            kept: None,
+        }
+    }
+}
+
+/// A part that can hold or answer a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Policy,
+    RateLimit,
+}
+
+/// The facts of a request whose decision waits for a callout.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    headers: Vec<u8>,
+    attributes: Attributes,
+}
+
+impl Kept {
+    pub(crate) fn new(facts: &Facts<'_>) -> Self {
+        let mut headers = PairsBuilder::default();
+        for (name, value) in facts.request_headers.iter() {
+            headers.push(name, value);
+        }
+        Self { headers: headers.finish(), attributes: facts.attributes.clone() }
+    }
+
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            request_headers: Headers::new(&self.headers),
+            response_headers: Headers::default(),
+            response_trailers: Headers::default(),
+            attributes: &self.attributes,
+        }
+    }
+}
