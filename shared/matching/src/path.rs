@@ -32,9 +32,10 @@ pub enum PathParameters {
     /// `ignore_path_parameters_in_path_matching`, as routes have it from 1.36.10, 1.37.6, 1.38.4, 1.39.1 and 1.40 on: of each
     /// segment what precedes its first `;` is compared.
     LeftOut,
-    /// The same option before (CVE-2026-73511): what precedes the first `;` of the whole path is compared.
+    /// What precedes the first `;` of the whole path is compared. Routes had the option so before (CVE-2026-73511), while
+    /// Envoy's own RBAC compared the whole path.
     EndPath,
-    /// The option is set, and which of the two it means is not known.
+    /// The option is set, and it is not known what is compared or, before those releases, no one thing is.
     Unclear,
 }
 
@@ -50,10 +51,9 @@ impl PathParameters {
         };
         match BY_SEGMENT.into_iter().find(|(line, _)| *line == minor) {
             Some((_, first)) if patch > first || patch == first && is_release => Self::LeftOut,
-            // On the way to the release that has it.
-            Some((_, first)) if patch == first => Self::Unclear,
-            Some(_) => Self::EndPath,
-            None if minor < 36 => Self::EndPath,
+            // Before it, or on the way to it.
+            Some(_) => Self::Unclear,
+            None if minor < 36 => Self::Unclear,
             None => Self::LeftOut,
         }
     }
@@ -123,18 +123,18 @@ mod tests {
 
     #[test]
     fn what_the_option_means_depends_on_envoy() {
-        use PathParameters::{Compared, EndPath, LeftOut, Unclear};
+        use PathParameters::{Compared, LeftOut, Unclear};
         let version = |minor, patch, is_release| Some(EnvoyVersion { major: 1, minor, patch, is_release });
         for (envoy, expected) in [
             (None, Unclear),
-            (version(35, 20, true), EndPath),
-            (version(36, 4, true), EndPath),
+            (version(35, 20, true), Unclear),
+            (version(36, 4, true), Unclear),
             (version(36, 10, true), LeftOut),
             (version(37, 6, false), Unclear),
             (version(37, 7, false), LeftOut),
-            (version(38, 3, false), EndPath),
+            (version(38, 3, false), Unclear),
             (version(38, 4, true), LeftOut),
-            (version(39, 0, true), EndPath),
+            (version(39, 0, true), Unclear),
             (version(39, 3, true), LeftOut),
             (version(40, 0, true), LeftOut),
             (version(41, 0, false), LeftOut),

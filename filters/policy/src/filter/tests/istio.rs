@@ -58,14 +58,14 @@ fn where_the_compared_path_is_unclear_rules_on_it_fail_closed() {
     for (envoy, action, path, refusal) in [
         (Some(envoy(4)), "DENY", "/login", None),
         (Some(envoy(4)), "DENY", "/login/x", Some("matched")),
-        (Some(envoy(3)), "DENY", "/login", Some("matched")),
-        (Some(envoy(3)), "DENY", "/login/x", None),
+        (Some(envoy(3)), "DENY", "/login", Some("path-unknown")),
+        (Some(envoy(3)), "DENY", "/login/x", Some("path-unknown")),
         (None, "DENY", "/login", Some("path-unknown")),
         (None, "DENY", "/login/x", Some("path-unknown")),
         (Some(envoy(4)), "ALLOW", "/login", Some("matched")),
         (Some(envoy(4)), "ALLOW", "/login/x", None),
-        (Some(envoy(3)), "ALLOW", "/login", None),
-        (Some(envoy(3)), "ALLOW", "/login/x", Some("matched")),
+        (Some(envoy(3)), "ALLOW", "/login", Some("path-unknown")),
+        (Some(envoy(3)), "ALLOW", "/login/x", Some("path-unknown")),
         (None, "ALLOW", "/login", Some("path-unknown")),
         (None, "ALLOW", "/login/x", Some("path-unknown")),
     ] {
