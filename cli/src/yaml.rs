@@ -2,6 +2,7 @@
 //! `action: ALLOW` none may win in silence.
 
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::Value;
 use serde_yaml_ng as yaml;
 
@@ -42,8 +43,23 @@ pub(crate) fn json(text: &str) -> Result<Value, String> {
 
 /// `yaml::Value` is what refuses a key given twice; `serde_json::Value` keeps the last.
 fn plain(mut checked: yaml::Value) -> Result<Value, yaml::Error> {
+    // Kubernetes merges, and so does this command with files that it alone reads. Envoy takes `<<` for a field's name.
+    let is_for_envoy = checked.is_mapping() && !["kind", "schema"].iter().any(|key| checked.get(key).is_some());
+    if is_for_envoy && has_merge(&checked) {
+        return Err(yaml::Error::custom("Envoy knows no merge key `<<`: write the fields out"));
+    }
     checked.apply_merge()?;
     yaml::from_value(checked)
+}
+
+/// Whether a merge key is anywhere in `value`.
+fn has_merge(value: &yaml::Value) -> bool {
+    match value {
+        yaml::Value::Sequence(items) => items.iter().any(has_merge),
+        yaml::Value::Mapping(fields) => fields.iter().any(|(key, value)| key == "<<" || has_merge(value)),
+        yaml::Value::Tagged(tagged) => has_merge(&tagged.value),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -63,8 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn anchors_and_merges_are_followed() {
-        assert_eq!(one("a: &x {b: 1}\nc: {<<: *x}").unwrap(), json!({"a": {"b": 1}, "c": {"b": 1}}));
+    fn anchors_are_followed_and_merges_where_the_reader_merges() {
+        let anchored = "a: &x {b: 1}\nc: ";
+        assert_eq!(one(&format!("{anchored}*x")).unwrap(), json!({"a": {"b": 1}, "c": {"b": 1}}));
+        let merged = format!("{anchored}{{<<: *x}}");
+        assert_eq!(one(&format!("kind: A\n{merged}")).unwrap()["c"], json!({"b": 1}));
+        // Envoy 1.40 on such a bootstrap: no such field: '<<'.
+        assert!(one(&merged).unwrap_err().contains("Envoy knows no merge key `<<`"));
+        assert!(one("a: [{b: {<<: {c: 1}}}]").unwrap_err().contains("merge key"));
     }
 
     #[test]

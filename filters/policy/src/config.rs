@@ -46,7 +46,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> O
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
     }
-    let objects = selection.objects;
+    let objects = selection.finish(&at);
     // Certificates of Istio's own authority, which those two see, have one. A gateway takes others.
     let is_of_mesh = matches!(workload.proxy, Some(ProxyKind::Sidecar | ProxyKind::Waypoint));
     if !is_of_mesh && workload.peer_uri_sans.is_none() && objects.iter().any(escapes_by_second_name) {

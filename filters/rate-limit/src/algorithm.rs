@@ -88,6 +88,14 @@ impl Algorithm {
         }
     }
 
+    /// The most hits that a key is ever let through at once, so that what remains is a part of it.
+    pub(crate) fn at_once(&self) -> u64 {
+        match self {
+            Self::FixedWindow(rule) => rule.at_once(),
+            Self::Gcra(rule) => rule.at_once(),
+        }
+    }
+
     /// Whether `hits` at once ever fit.
     pub(crate) fn admits(&self, hits: u64) -> bool {
         match self {

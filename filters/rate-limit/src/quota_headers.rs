@@ -24,15 +24,15 @@ pub(crate) struct QuotaHeaders {
 }
 
 impl QuotaHeaders {
-    /// `requests` in a unit, the hits left of them and the seconds until they are all back, of the limit that decided; and
-    /// the quota policies of all limits in order.
+    /// The hits that the limit that decided lets through at once, those left of them and the seconds until they are all
+    /// back; and the quota policies of all limits in order.
     pub(crate) fn new<'a>(
-        requests: u32,
+        at_once: u64,
         remaining: u64,
         reset: u64,
         policies: impl Iterator<Item = QuotaPolicy<'a>>,
     ) -> Self {
-        let mut limit = requests.to_string();
+        let mut limit = at_once.to_string();
         for policy in policies {
             let Some(seconds) = policy.seconds else { continue };
             // Writing to a String cannot fail.

@@ -35,8 +35,8 @@ impl ReplySettings {
             seconds: Some(limit.seconds),
             name: limit.name.as_deref().unwrap_or_default(),
         });
-        let requests = tree.limits.get(by.limit)?.requests;
-        Some(QuotaHeaders::new(requests, quota.remaining, seconds(quota.reset_nanos), policies))
+        let at_once = tree.limits.get(by.limit)?.algorithm?.at_once();
+        Some(QuotaHeaders::new(at_once, quota.remaining, seconds(quota.reset_nanos), policies))
     }
 
     /// The reply to a request that a limit refuses.

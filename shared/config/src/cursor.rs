@@ -268,8 +268,14 @@ impl<'v> Cursor<'v> {
         }
     }
 
-    /// Reads one word of a fixed set.
+    /// Reads one word of a fixed set. Where `off` is one of them, so is `false`: that is what Envoy and Kubernetes make of
+    /// `off` in YAML without quotes.
     pub fn word<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
+        if self.value() == &Value::Bool(false)
+            && let Some((_, value)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case("off"))
+        {
+            return Some(value.clone());
+        }
         let text = self.string()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(value.clone());

@@ -35,13 +35,15 @@ pub(super) struct Selection<'w> {
     workload: &'w Workload,
     /// Namespace and name of every object, selected or not: no cluster holds two of one name, so one of them is stale.
     names: Names,
+    /// The first policy that a waypoint passes over because it names no target, and how many there are.
+    without_target: Option<(String, usize)>,
     pub(super) objects: Vec<Object>,
 }
 
 impl<'w> Selection<'w> {
     /// Nothing yet.
     pub(super) fn of(workload: &'w Workload) -> Self {
-        Self { workload, names: Names::default(), objects: Vec::new() }
+        Self { workload, names: Names::default(), without_target: None, objects: Vec::new() }
     }
 
     /// Reads an AuthorizationPolicy or a List of them.
@@ -65,6 +67,18 @@ impl<'w> Selection<'w> {
             }
             None => {}
         }
+    }
+
+    /// All objects that are for the workload. A warning at `at` says which were passed over.
+    pub(super) fn finish(self, at: &Cursor<'_>) -> Vec<Object> {
+        if let Some((first, count)) = self.without_target {
+            let message = format!(
+                "a waypoint takes policies by `targetRefs` only, as in Istio: {count} with a selector, or for a whole namespace, \
+                 have no effect here (the first is `{first}`)"
+            );
+            at.warning("waypoint-selector", message);
+        }
+        self.objects
     }
 
     /// Whether there was an object of that name before; from now on there is.
@@ -97,6 +111,12 @@ impl<'w> Selection<'w> {
         // Whom a damaged object is for is not known, so it counts as one that may be for this workload.
         let selected = namespace.filter(|_| is_sound).and_then(|own| self.workload.is_selected(own, &scope, at));
         if selected == Some(false) {
+            if let (Scope::Labels(_), Some(namespace), Some(name)) = (&scope, namespace, name)
+                && self.workload.needs_targets(namespace)
+            {
+                let first = || (format!("{namespace}/{name}"), 0);
+                self.without_target.get_or_insert_with(first).1 += 1;
+            }
             if let Some(mut spec) = spec {
                 // The names of its fields are checked all the same: one may be a misspelt part of the scope.
                 spec.ignore(&["action", "provider", "rules"]);

@@ -113,9 +113,19 @@ impl Workload {
         }
     }
 
+    /// Whether policies of `namespace` that name no target would be for this workload, if it were no waypoint.
+    pub(crate) fn needs_targets(&self, namespace: &str) -> bool {
+        let is_near = namespace == self.root || self.namespace.as_deref() == Some(namespace);
+        is_near && self.is_waypoint() == Ok(true)
+    }
+
+    /// Istio's waypoints take policies by target alone. A pod that no Gateway stands for is none of them.
+    fn is_waypoint(&self) -> Result<bool, &'static str> {
+        Ok(self.proxy == Some(ProxyKind::Waypoint) && self.gateway()?.is_some())
+    }
+
     fn is_labelled(&self, wanted: &SortedMap<String, String>) -> Result<bool, &'static str> {
-        // Istio's waypoints take policies by target alone. A pod that no Gateway stands for is none of them.
-        if self.proxy == Some(ProxyKind::Waypoint) && self.gateway()?.is_some() {
+        if self.is_waypoint()? {
             return Ok(false);
         }
         if wanted.is_empty() && self.proxy.is_some() {

@@ -76,6 +76,11 @@ impl FixedWindow {
         }
     }
 
+    /// The most hits that a key is ever let through at once: all of a window.
+    pub fn at_once(&self) -> u64 {
+        u64::from(self.limit)
+    }
+
     /// Whether `hits` at once ever fit.
     pub fn admits(&self, hits: u64) -> bool {
         hits <= u64::from(self.limit)

@@ -85,6 +85,11 @@ impl Gcra {
         }
     }
 
+    /// The most hits that a key is ever let through at once: the burst.
+    pub fn at_once(&self) -> u64 {
+        self.capacity / self.interval.max(1)
+    }
+
     /// Whether `hits` at once ever fit.
     pub fn admits(&self, hits: u64) -> bool {
         hits.checked_mul(self.interval).is_some_and(|cost| cost <= self.capacity)

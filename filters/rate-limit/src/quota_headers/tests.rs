@@ -27,7 +27,7 @@ fn headers(row: &serde_yaml_ng::Value) -> Outcome {
         .collect();
     let found = policies.iter().min_by_key(|(_, remaining, _)| *remaining).map(|(policy, remaining, reset)| {
         let all = policies.iter().map(|(policy, ..)| *policy);
-        QuotaHeaders::new(policy.requests, *remaining, *reset, all).into_pairs()
+        QuotaHeaders::new(policy.requests.into(), *remaining, *reset, all).into_pairs()
     });
     let expected = row["expect"].as_mapping().unwrap();
     let mut outcome = Outcome::equal(found.is_some(), !expected.is_empty());

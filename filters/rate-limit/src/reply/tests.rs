@@ -6,7 +6,7 @@ use crate::config;
 use crate::decision::{Decision, LimitDecision, OnFull};
 use crate::filter_state::record;
 use crate::table::Outcome;
-use crate::testing::Rows;
+use crate::testing::{Rows, gcra};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
@@ -184,4 +184,15 @@ fn the_record_names_an_unlimited_limit() {
     let tree = tree();
     let decision = Decision::of(&[LimitDecision::new(2, false, None, OnFull::Allow)]);
     assert_eq!(record(&decision, &tree), Some(b"ok limit=u unlimited".to_vec()));
+}
+
+/// What is left of a burst is a part of the burst: a client that reads `limit` and `remaining` together must see so.
+#[test]
+fn quota_headers_of_a_steady_rate_begin_with_its_burst() {
+    let mut tree = tree();
+    tree.limits[0].algorithm = Some(gcra(3, 60, 40));
+    let decision = LimitDecision::new(0, false, taken(39), OnFull::Allow);
+    let headers = SETTINGS.quota_headers(&decision, &[decision], &tree).unwrap().into_pairs();
+    let values = headers.map(|(_, value)| String::from_utf8(value).unwrap());
+    assert_eq!(values, [r#"40, 3;w=60;name="by minute""#, "39", "30"].map(str::to_owned));
 }

@@ -32,9 +32,11 @@ fn all_problems_are_reported_at_once_with_their_places() {
 
 #[test]
 fn tables() {
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 8] = [
         (r#"{"size": 1}"#, &[]),
         (r#"{"size": 1, "mode": null}"#, &[]),
+        (r#"{"size": 1, "mode": false}"#, &[]),
+        (r#"{"size": 1, "mode": true}"#, &["$.mode: expected a string, found a boolean"]),
         (r#"{}"#, &["$: `size` is missing"]),
         (r#"[]"#, &["$: expected an object, found a list"]),
         (r#"{"size": -1}"#, &["$.size: expected a whole number from 1 to 9"]),

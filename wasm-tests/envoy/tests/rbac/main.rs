@@ -59,7 +59,7 @@ fn weir_and_rbac_decide_alike() {
 /// Random policies, and many requests to a proxy that has them twice.
 fn random_set(kind: Kind, seed: usize, count: usize) -> Tally {
     let mut random = Random::new(seed as u64 + 1);
-    let port = world::free_port();
+    let port = weir_launch::free_port().unwrap();
     let domains = world::bundle(&mut random);
     let policies = policies::policies(&mut random, kind, port);
     let workload = world::workload(kind, &domains);

@@ -1,7 +1,6 @@
 //! The proxies in which both decide: Weir first, in mode shadow, and RBAC as istiod would build it behind it.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 
 use serde_json::{Value, json};
 use weir_scenario::{FilterStateValue, Node, Proxy as Listener, Tls};
@@ -59,11 +58,6 @@ pub(crate) fn bundle(random: &mut Random) -> Vec<String> {
         &["cluster.local", "td"],
     ];
     bundles[random.below(bundles.len())].iter().map(|&domain| domain.to_owned()).collect()
-}
-
-/// A port without a listener.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Fields of Weir's `workload` for a proxy of this kind.

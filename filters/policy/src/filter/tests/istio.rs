@@ -199,11 +199,49 @@ fn refusing_by_identity_with_one_name_in_sight_is_warned_of() {
         // A gateway takes those of any authority.
         ("DENY", "principals", r#","workload":{"proxy":"gateway"}"#, true),
     ] {
-        let spec = format!(r#"{{"action":"{action}","rules":[{{"from":[{{"source":{{"{field}":["10.0.0.1"]}}}}]}}]}}"#);
+        let rules = format!(r#""rules":[{{"from":[{{"source":{{"{field}":["10.0.0.1"]}}}}]}}]"#);
+        // A waypoint takes policies by target.
+        let target = if extra.contains("waypoint") {
+            r#""targetRefs":[{"group":"gateway.networking.k8s.io","kind":"Gateway","name":"w"}],"#
+        } else {
+            ""
+        };
+        let spec = format!(r#"{{{target}"action":"{action}",{rules}}}"#);
         let read = policy(extra, &[("p", "", &spec)]).unwrap();
         let ids: Vec<&str> = read.warnings().iter().map(|warning| warning.id).collect();
         rows.check(format!("{action} {field} {extra}"), ids, if warned { vec!["one-uri-san"] } else { vec![] });
     }
+    rows.end();
+}
+
+#[test]
+fn a_waypoint_says_which_policies_it_passes_over() {
+    let mut rows = Rows::default();
+    let all = r#"{"action":"DENY","rules":[{}]}"#;
+    let selector = r#"{"selector":{"matchLabels":{"app":"cart"}},"action":"DENY","rules":[{}]}"#;
+    let target = r#"{"targetRefs":[{"group":"gateway.networking.k8s.io","kind":"Gateway","name":"w"}]}"#;
+    let gateway = r#""labels":{"gateway.networking.k8s.io/gateway-name":"w"}"#;
+    for (proxy, labels, expected) in [
+        ("waypoint", gateway, Some("2 with a selector")),
+        ("gateway", gateway, None),
+        ("waypoint", r#""labels":{"app":"cart"}"#, None),
+    ] {
+        let extra = format!(r#","workload":{{"proxy":"{proxy}","peerUriSans":{{"filterState":"sans"}},{labels}}}"#);
+        let read = policy(&extra, &[("a", "", all), ("s", "", selector), ("t", "", target)]).unwrap();
+        let told: Vec<_> = read.warnings().iter().map(|warning| (warning.id, &warning.message)).collect();
+        match (expected, told.as_slice()) {
+            (Some(part), [("waypoint-selector", message)]) => {
+                rows.check(proxy, (message.contains(part), message.contains("`shop/a`")), (true, true));
+            }
+            (expected, told) => rows.check(format!("{proxy} {told:?}"), told.len(), usize::from(expected.is_some())),
+        }
+    }
+    // Policies of other namespaces are for others on any proxy.
+    let document = format!(
+        r#"{{"schema":1,"name":"t","workload":{{"namespace":"other","proxy":"waypoint",{gateway}}},
+            "policies":[{{"kind":"AuthorizationPolicy","metadata":{{"name":"p","namespace":"shop"}},"spec":{all}}}]}}"#
+    );
+    rows.check("other", Policy::compile(document.as_bytes(), &Node::default()).unwrap().warnings(), []);
     rows.end();
 }
 
