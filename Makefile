@@ -144,8 +144,9 @@ test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names t
 	@BASE='$(BASE)' wasm-tests/docker/run
 
 .PHONY: soak
-soak: test-modules ## measure what a client waits while others make up labels; takes minutes on a quiet machine
+soak: test-modules ## compare 50,000 decisions with RBAC's, and measure a client while others make up labels; wants a quiet machine
 	@cargo test --locked $(TESTED) --test labels --test vouched -- --ignored --nocapture
+	@WEIR_RBAC_REQUESTS=50000 cargo test --locked $(TESTED) --test rbac -- --nocapture
 
 .PHONY: fuzz
 TIME ?= 60

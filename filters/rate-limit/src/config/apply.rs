@@ -10,12 +10,16 @@ use weir_model::Node;
 pub(crate) fn read(at: &Cursor<'_>, node: &Node) -> Vec<Apply> {
     at.each(|at| {
         let mut fields = at.object()?;
-        let to = fields.take("to").map(|at| at.each(|at| to(&at)));
+        let to = fields.take("to").map(|at| {
+            let before = at.problems();
+            let operations = at.each(|at| to(&at));
+            if operations.is_empty() && at.problems() == before {
+                at.problem::<()>("an empty list is no operation; leave `to` out to mean every request");
+            }
+            operations
+        });
         let items = fields.require("rate_limits").map(|at| action::items(&at, node));
         fields.finish();
-        if to.as_ref().is_some_and(Vec::is_empty) {
-            return at.problem("`to` holds no operation; leave it out to mean every request");
-        }
         Some(Apply { to: to.unwrap_or_default(), items: items? })
     })
 }
@@ -29,6 +33,7 @@ fn to(at: &Cursor<'_>) -> Option<Operation> {
 
 fn operation(at: &Cursor<'_>) -> Option<Operation> {
     let mut fields = at.object()?;
+    let before = at.problems();
     let operation = Operation {
         hosts: field(&mut fields, "hosts", "notHosts", |_, text| Some(Pattern::parse_lower(text).even_empty())),
         methods: field(&mut fields, "methods", "notMethods", |_, text| Some(Pattern::parse(text).even_empty())),
@@ -41,7 +46,8 @@ fn operation(at: &Cursor<'_>) -> Option<Operation> {
     }
     fields.finish();
     let Operation { hosts, methods, paths } = &operation;
-    if hosts.is_absent() && methods.is_absent() && paths.is_absent() {
+    // Where something that it says is a problem, that is the mistake.
+    if hosts.is_absent() && methods.is_absent() && paths.is_absent() && at.problems() == before {
         return at.problem("an operation must say something");
     }
     Some(operation)

@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) decisions: BTreeMap<&'static str, usize>,
     /// How many policy sets refused no request, some, and all.
     pub(crate) rates: [usize; 3],
+    /// Requests by what they try; one may try several things.
+    pub(crate) tried: BTreeMap<String, usize>,
     differences: usize,
     shown: Vec<String>,
 }
@@ -47,6 +49,9 @@ impl Tally {
         for (sum, more) in self.rates.iter_mut().zip(other.rates) {
             *sum += more;
         }
+        for (what, count) in other.tried {
+            *self.tried.entry(what).or_insert(0) += count;
+        }
         self.differences += other.differences;
         self.shown.extend(other.shown);
         if !show_all() {
@@ -60,9 +65,10 @@ impl fmt::Display for Tally {
         let [none, some, all] = self.rates;
         writeln!(
             f,
-            "{} requests {:?}, sets that refuse none {none}, some {some}, all {all}; {} differences",
+            "{} requests {:?}, sets that refuse none {none}, some {some}, all {all}, trying {:?}; {} differences",
             self.requests(),
             self.decisions,
+            self.tried,
             self.differences,
         )?;
         self.shown.iter().try_for_each(|shown| writeln!(f, "{shown}"))

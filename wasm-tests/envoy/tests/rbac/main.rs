@@ -18,6 +18,7 @@ mod real;
 mod requests;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,6 +55,14 @@ fn weir_and_rbac_decide_alike() {
         assert!(tally.decisions.get(kind).copied().unwrap_or(0) * 100 >= tally.requests(), "{tally}");
     }
     assert!(tally.rates.iter().all(|sets| *sets > 0), "{tally}");
+    // So was what each kind of proxy and of request tries.
+    let worlds = kinds.iter().flat_map(|kind| ["H1", "H2"].map(|protocol| format!("{kind:?} over {protocol}")));
+    let named = kinds.iter().any(|kind| kind.identities()).then_some(requests::SEVERAL_NAMES.to_owned());
+    for what in
+        worlds.chain([requests::ALIASES, requests::PADDED, requests::WITH_PARAMETERS].map(str::to_owned)).chain(named)
+    {
+        assert!(tally.tried.get(&what).copied().unwrap_or(0) * 100 >= tally.requests(), "{what}: {tally}");
+    }
 }
 
 /// Random policies, and many requests to a proxy that has them twice.
@@ -63,11 +72,20 @@ fn random_set(kind: Kind, seed: usize, count: usize) -> Tally {
     let domains = world::bundle(&mut random);
     let policies = policies::policies(&mut random, kind, port);
     let workload = world::workload(kind, &domains);
+    let has_aliases = domains.len() > 1;
     let name = format!("{kind:?} {seed}, trust domains {}", domains.join(" "));
     let proxy = world::start(kind, &workload, domains, &policies, (port, world::PEER_HEADER))
         .unwrap_or_else(|log| panic!("{name}: {log}\n{}", json!(policies)));
     let requests: Vec<Request> = (0..count).map(|_| requests::request(&mut random, kind)).collect();
-    compare(&name, &policies, proxy, &requests)
+    let mut tried = BTreeMap::new();
+    for request in &requests {
+        for what in requests::tried(request, kind, has_aliases) {
+            *tried.entry(what).or_insert(0) += 1;
+        }
+    }
+    let mut tally = compare(&name, &policies, proxy, &requests);
+    tally.tried = tried;
+    tally
 }
 
 /// Runs each number of a range, two at a time; the sum, and what was skipped and why.

@@ -37,7 +37,7 @@ const PATHS: &[&str] = &[
 ];
 const HOSTS: &[&str] = &["h", "H.example", "*.EXAMPLE", "h*", "*", "h:80", "h.example", "h."];
 const METHODS: &[&str] = &["GET", "POST", "P*", "*T", "*", "get"];
-const VALUES: &[&str] = &["1", "1*", "*2", "12", "*", "x y", "1,2", " 1", "1 ", "\t1", "* ", " *"];
+const VALUES: &[&str] = &["1", "1*", "*2", "12", "*", "x y", "1,2", " 1", "1 ", "\t1", "* ", " *", "é", "*é"];
 const PATHS_AS_TEXT: &[&str] = &["/a", "/a?q", "/*", "*q", "*;x"];
 const PRINCIPALS: &[&str] = &[
     "td/ns/n1/sa/a",

@@ -14,7 +14,7 @@ const PARAMETERS: &[&str] = &[";x", ";", ";x=y", ";x=y;z", ";;", "%3bx", "%3Bx",
 const QUERIES: &[&str] = &["?q", "?", "?x=/c", "?x;y", "?;", "?/b;x/c", "#f", "?a#b", "#;x", ";?q"];
 const HOSTS: &[&str] =
     &["h", "h", "H", "h.example", "H.EXAMPLE", "h:80", "example", "", "[::1]:80", ".", "h.", "x.h.example"];
-const VALUES: &[&str] = &["1", "1", "12", "2", "", "x y", "1,2", "2,1", "X", ",", "1\t2"];
+const VALUES: &[&str] = &["1", "1", "12", "2", "", "x y", "1,2", "2,1", "X", ",", "1\t2", "é", "1é"];
 const PADDING: &[&str] = &[" ", "\t", "  ", " \t"];
 const FORWARDED: &[&str] = &[
     "",
@@ -66,6 +66,28 @@ const PEERS: &[&[&str]] = &[
     &["urn:x", "|", "a", "b"],
     &[],
 ];
+
+/// What a request can try besides its kind of proxy.
+pub(crate) const ALIASES: &str = "trust domain aliases";
+pub(crate) const PADDED: &str = "padded values";
+pub(crate) const WITH_PARAMETERS: &str = "path parameters";
+pub(crate) const SEVERAL_NAMES: &str = "several URI SANs";
+
+/// What a request to a proxy tries.
+pub(crate) fn tried(request: &Request, kind: Kind, has_aliases: bool) -> Vec<String> {
+    let padded = request.headers.0.iter().any(|(_, value)| value.0.trim_ascii() != value.0);
+    let several = matches!(&request.client, Client::Names { uris, .. } if uris.len() > 1);
+    let parameters = request.path.0.contains(&b';');
+    let mut tried = vec![format!("{kind:?} over {:?}", request.protocol)];
+    for (does, what) in
+        [(has_aliases, ALIASES), (padded, PADDED), (parameters, WITH_PARAMETERS), (several, SEVERAL_NAMES)]
+    {
+        if does {
+            tried.push(what.to_owned());
+        }
+    }
+    tried
+}
 
 /// A request for a world of this kind.
 pub(crate) fn request(random: &mut Random, kind: Kind) -> Request {

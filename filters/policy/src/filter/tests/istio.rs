@@ -168,6 +168,10 @@ fn a_policy_that_cannot_see_what_it_needs_says_so() {
         let extra = r#","workload":{"directAddress":{"filterState":"direct"}}"#;
         rows.check(spec, policy(extra, &[("p", "", spec)]).unwrap().warnings(), []);
     }
+    let dry_run = r#","annotations":{"istio.io/dry-run":"true"}"#;
+    let read = policy("", &[("p", dry_run, blocks)]).unwrap();
+    let ids: Vec<&str> = read.warnings().iter().map(|warning| warning.id).collect();
+    rows.check("dry run", ids, vec!["dry-run-direct-address-unknown"]);
     let (verdict, counted, _) = run(&mut policy("", &[("p", "", blocks)]).unwrap(), &GET, &Attributes::default());
     let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
     assert_eq!(reply.details, "rbac_access_denied[direct-address-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]");

@@ -103,7 +103,7 @@ fn where_the_compared_path_is_unclear_the_limits_of_both_count() {
 #[test]
 fn empty_and_unsupported_operations_are_refused() {
     let rows = [
-        (r#"[]"#, "`to` holds no operation"),
+        (r#"[]"#, "$[0].to: an empty list is no operation"),
         (r#"[{}]"#, "$[0].to[0]: `operation` is missing"),
         (r#"[{"operation":{}}]"#, "an operation must say something"),
         (r#"[{"operation":{"hosts":[]}}]"#, "$[0].to[0].operation.hosts: must not be empty"),
@@ -117,5 +117,7 @@ fn empty_and_unsupported_operations_are_refused() {
     for (to, expected) in rows {
         let problems = compile(to, PathParameters::Compared).unwrap_err().to_string();
         table.contains(to, &problems, expected);
+        // One mistake is one problem.
+        table.check(to, problems.lines().count(), 1);
     }
 }
