@@ -130,7 +130,7 @@ test-worlds: test-modules
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners
 	$(call step,transcripts of both hosts)
-	@cargo test --locked $(TESTED) --test transcript
+	@cargo test --locked $(TESTED) --test transcript --test tcp
 
 .PHONY: test-matrix
 test-matrix: test-modules ## run the real-Envoy scenarios on every supported Envoy line

@@ -5,7 +5,7 @@
 //! instructions. So both are refused.
 
 use walrus::Module;
-use weir_model::{Callbacks, Need};
+use weir_model::{Callbacks, Need, TcpCallbacks};
 
 /// What every module needs: memory, the allocator, the ABI marker, start, configuration, the life of contexts, and time,
 /// since what is counted goes to Envoy as sums.
@@ -34,6 +34,13 @@ const END: &str = "proxy_on_log";
 /// The import by which the shell asks whether `RESPONSE` is kept.
 const ASKS: (&str, &str) = ("weir", "sees_responses");
 const CALLOUTS: [&str; 3] = ["proxy_on_http_call_response", "proxy_on_grpc_receive", "proxy_on_grpc_close"];
+/// What only a TCP filter has: data of either side, and the close of either side.
+const TCP: [&str; 4] = [
+    "proxy_on_downstream_data",
+    "proxy_on_upstream_data",
+    "proxy_on_downstream_connection_close",
+    "proxy_on_upstream_connection_close",
+];
 const TICK: &str = "proxy_on_tick";
 /// Envoy calls it for each stream too.
 const DONE: &str = "proxy_on_done";
@@ -57,9 +64,10 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
             keep.retain(|name| ![NEW_CONNECTION, TICK].contains(name));
             keep.push(REQUEST);
         }
-        // The module that tries the shell's callouts.
+        // The module that tries the shell: callouts and connections, too.
         "shell-probe" => {
             keep.extend(CALLOUTS);
+            keep.extend(TCP);
             keep.extend([REQUEST, RESPONSE, END, DONE]);
         }
         _ => return None,
@@ -83,11 +91,16 @@ pub(crate) fn replace(module: &mut Module) {
     }
 }
 
-/// Refuses a module whose exports are not what its filter needs. The section goes: Envoy has no use for it.
+/// Refuses a module whose exports are not what its filters need. The sections go: Envoy has no use for them.
 ///
 /// # Errors
 /// A callback that is needed and not exported, or exported and not needed; a module of a filter that does not say.
 pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
+    let tcp = match module.customs.remove_raw(TcpCallbacks::SECTION) {
+        None => TcpCallbacks::NONE,
+        Some(section) => TcpCallbacks::decode(&section.data)
+            .ok_or_else(|| format!("its section `{}` cannot be read: {:?}", TcpCallbacks::SECTION, section.data))?,
+    };
     let Some(section) = module.customs.remove_raw(Callbacks::SECTION) else {
         // The module of a filter always has the shell's own callback of this name.
         return match keep.contains(&NEW_CONNECTION) {
@@ -98,9 +111,10 @@ pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     let callbacks = Callbacks::decode(&section.data)
         .ok_or_else(|| format!("its section `{}` cannot be read: {:?}", Callbacks::SECTION, section.data))?;
     let Callbacks { response, end, calls, finish } = callbacks;
-    let [http, grpc, close] = CALLOUTS;
-    let needs = [(RESPONSE, response), (END, end), (http, calls), (grpc, calls), (close, calls), (DONE, finish)];
-    for (export, need) in needs {
+    let TcpCallbacks { downstream_data, upstream_data, close, .. } = tcp;
+    let needs = [(RESPONSE, response), (END, end), (DONE, finish)];
+    let of_tcp = TCP.into_iter().zip([downstream_data, upstream_data, close, close]);
+    for (export, need) in needs.into_iter().chain(CALLOUTS.map(|callout| (callout, calls))).chain(of_tcp) {
         match (need, keep.contains(&export)) {
             (Need::Always, false) => return Err(format!("its filter needs the export `{export}`, and it has none")),
             (Need::Never, true) => return Err(format!("it exports `{export}`, which its filter does not need")),
@@ -147,9 +161,9 @@ pub(crate) fn strip(module: &mut Module, keep: &[&str]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ASKS, CALLOUTS, DONE, END, RESPONSE, answer_import, check, of};
+    use super::{ASKS, CALLOUTS, DONE, END, RESPONSE, TCP, answer_import, check, of};
     use walrus::{FunctionKind, Module, RawCustomSection, ValType, ir::Instr, ir::Value};
-    use weir_model::Callbacks;
+    use weir_model::{Callbacks, TcpCallbacks};
 
     #[test]
     fn a_module_knows_whether_it_sees_responses() {
@@ -208,6 +222,35 @@ mod tests {
             assert!(module.customs.iter().next().is_none());
         }
         assert!(check(&mut Module::default(), &of("empty").unwrap()).is_ok(), "no filter of ours");
+    }
+
+    #[test]
+    fn exports_for_connections_are_those_that_the_tcp_filter_needs() {
+        let base = of("policy").unwrap();
+        let [down, up, closed, closes] = TCP;
+        for (section, exports, sound) in [
+            (None, vec![], true),
+            (None, vec![down], false),
+            (Some("+--"), vec![], false),
+            (Some("+--"), vec![down], true),
+            (Some("+--"), vec![down, up], false),
+            (Some("--+"), vec![closed], false),
+            (Some("--+"), vec![closed, closes], true),
+            (Some("??-"), vec![up], true),
+            (Some("--"), vec![], false),
+        ] {
+            let mut module = Module::default();
+            let mut add = |name: &str, data: &str| {
+                module.customs.add(RawCustomSection { name: name.to_owned(), data: data.into() });
+            };
+            add(Callbacks::SECTION, "----");
+            if let Some(section) = section {
+                add(TcpCallbacks::SECTION, section);
+            }
+            let checked = check(&mut module, &[base.as_slice(), &exports].concat());
+            assert_eq!(checked.is_ok(), sound, "{section:?} {exports:?}: {checked:?}");
+            assert!(module.customs.iter().all(|(_, section)| section.name() != TcpCallbacks::SECTION));
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Need {
         }
     }
 
-    const fn letter(self) -> u8 {
+    pub(crate) const fn letter(self) -> u8 {
         match self {
             Self::Never => b'-',
             Self::Some => b'?',
@@ -32,7 +32,7 @@ impl Need {
         }
     }
 
-    fn read(letter: u8) -> Option<Self> {
+    pub(crate) fn read(letter: u8) -> Option<Self> {
         [Self::Never, Self::Some, Self::Always].into_iter().find(|need| need.letter() == letter)
     }
 }

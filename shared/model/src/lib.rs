@@ -17,6 +17,7 @@ mod filter;
 mod node;
 mod problem;
 mod sorted;
+mod tcp;
 mod time;
 mod verdict;
 
@@ -34,5 +35,6 @@ pub use filter::{Filter, Io};
 pub use node::{EnvoyVersion, Node, ProxyKind, Struct, StructValue};
 pub use problem::{Problem, Problems, Warning};
 pub use sorted::{SortedMap, SortedSet};
+pub use tcp::{ClosedBy, Data, Side, TCP_ROOT_ID, TcpCallbacks, TcpFilter, TcpPhase, TcpVerdict};
 pub use time::Now;
 pub use verdict::{Reply, Verdict};

@@ -25,6 +25,8 @@ pub(crate) enum Map {
 /// Buffers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Buffer {
+    DownstreamData = 2,
+    UpstreamData = 3,
     CalloutBody = 4,
     GrpcMessage = 5,
     PluginConfiguration = 7,
@@ -205,6 +207,11 @@ pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
 /// Lets a held request go on.
 pub(crate) fn continue_request() -> Result<(), Status> {
     check(call!(proxy_continue_stream(0)))
+}
+
+/// Lets a held connection of a network filter go on.
+pub(crate) fn continue_downstream() -> Result<(), Status> {
+    check(call!(proxy_continue_stream(2)))
 }
 
 /// Makes the hostcalls that follow in this callback those of a stream, or of the root again.

@@ -9,6 +9,7 @@ use crate::cells::SharedCells;
 use crate::drain::{apply, drain};
 use crate::fetch::{Blocks, Plan};
 use crate::metrics::{FLUSH, Metrics};
+use crate::protocol::Protocol;
 use crate::waiting::Waiting;
 use std::cell::RefCell;
 use std::rc::Weak;
@@ -18,6 +19,7 @@ use weir_model::{Attributes, CallId, Demand, Edits, Effects, Facts, Filter, Head
 /// The core of one plugin configuration. Streams keep the one they began with until they end.
 pub(crate) struct Core<F: Filter> {
     filter: F,
+    protocol: Protocol,
     plans: [Plan; 4],
     attributes: Attributes,
     blocks: Blocks,
@@ -51,9 +53,10 @@ pub(crate) struct Unfetched;
 
 impl<F: Filter> Core<F> {
     /// Wraps a compiled filter. What it reads is planned when its first stream comes.
-    pub(crate) fn new(filter: F, me: Weak<RefCell<Self>>) -> Self {
+    pub(crate) fn new(filter: F, protocol: Protocol, me: Weak<RefCell<Self>>) -> Self {
         Self {
             filter,
+            protocol,
             plans: Phase::ALL.map(|_| Plan::new(&Demand::idle())),
             attributes: Attributes::default(),
             blocks: Blocks::default(),
@@ -125,7 +128,7 @@ impl<F: Filter> Core<F> {
     }
 
     /// Fetches what `phase` demands and gives it to `ask`.
-    fn with_facts<T>(
+    pub(crate) fn with_facts<T>(
         &mut self,
         phase: Phase,
         with_body: bool,
@@ -221,7 +224,7 @@ impl<F: Filter> Core<F> {
     }
 
     /// The filter and what it may reach.
-    fn parts(&mut self) -> (&mut F, Io<'_>) {
+    pub(crate) fn parts(&mut self) -> (&mut F, Io<'_>) {
         let Self { filter, cells, effects, .. } = self;
         (filter, Io { now: now(), cells, effects })
     }

@@ -24,12 +24,15 @@ mod list;
 mod logger;
 mod metrics;
 mod network;
+mod protocol;
 mod remembered;
 mod root;
 mod stream;
+mod tcp;
 mod vm;
 mod waiting;
 
+pub use tcp::{HttpAndTcp, Tcp};
 pub use vm::Vm;
 
 /// The SDK, for modules that are no filters of ours: nothing else in the workspace depends on it.
@@ -37,16 +40,45 @@ pub mod sdk {
     pub use proxy_wasm;
 }
 
-use weir_model::Filter;
+#[doc(hidden)]
+pub use weir_model::Side;
+use weir_model::{Callbacks, Filter, TcpFilter};
 
-/// Makes a cdylib the proxy-wasm module of a filter core.
+/// Makes a cdylib the proxy-wasm module of a filter core, or of an HTTP filter and a TCP filter.
 ///
 /// ```text
 /// weir_shell::module!(weir_policy::Policy);
+/// weir_shell::module!(Http, tcp: Connections);
 /// ```
 #[macro_export]
 macro_rules! module {
     ($filter:ty) => {
+        $crate::module!(@vm $crate::Vm<$filter>, $crate::callbacks::<$filter>());
+    };
+    ($http:ty, tcp: $tcp:ty) => {
+        $crate::module!(@vm $crate::HttpAndTcp<$http, $tcp>, $crate::callbacks::<$http>(), $crate::callbacks::<$crate::Tcp<$tcp>>());
+
+        /// Which of the callbacks that only TCP filters have the module needs.
+        #[cfg_attr(target_arch = "wasm32", unsafe(link_section = "weir.tcp"))]
+        #[used]
+        static TCP_CALLBACKS: [u8; 3] = $crate::tcp_callbacks::<$tcp>();
+
+        $crate::export! {
+            fn weir_on_downstream_data(context: u32, length: usize, end: u32) -> u32 {
+                VM.with(|vm| vm.on_data(context, $crate::Side::Downstream, length, end != 0))
+            }
+            fn weir_on_upstream_data(context: u32, length: usize, end: u32) -> u32 {
+                VM.with(|vm| vm.on_data(context, $crate::Side::Upstream, length, end != 0))
+            }
+            fn weir_on_downstream_connection_close(context: u32, by: u32) {
+                VM.with(|vm| vm.on_close(context, $crate::Side::Downstream, by))
+            }
+            fn weir_on_upstream_connection_close(context: u32, by: u32) {
+                VM.with(|vm| vm.on_close(context, $crate::Side::Upstream, by))
+            }
+        }
+    };
+    (@vm $vm:ty, $callbacks:expr $(, $tcp:expr)?) => {
         $crate::sdk::proxy_wasm::main! {{
             $crate::start();
         }}
@@ -54,10 +86,10 @@ macro_rules! module {
         /// Which callbacks the module needs; the link step compares it with what the module exports.
         #[cfg_attr(target_arch = "wasm32", unsafe(link_section = "weir.callbacks"))]
         #[used]
-        static CALLBACKS: [u8; 4] = $crate::callbacks::<$filter>();
+        static CALLBACKS: [u8; 4] = $callbacks$(.union($tcp))?.encode();
 
         thread_local! {
-            static VM: $crate::Vm<$filter> = const { $crate::Vm::new() };
+            static VM: $vm = const { <$vm>::new() };
         }
 
         $crate::export! {
@@ -91,10 +123,16 @@ macro_rules! export {
     };
 }
 
-/// What the custom section [`weir_model::Callbacks::SECTION`] of a filter's module holds; [`module!`] puts it there.
+/// What the custom section [`weir_model::Callbacks::SECTION`] of a filter's module says; [`module!`] puts it there.
 #[must_use]
-pub const fn callbacks<F: Filter>() -> [u8; 4] {
-    F::CALLBACKS.encode()
+pub const fn callbacks<F: Filter>() -> Callbacks {
+    F::CALLBACKS
+}
+
+/// What the custom section [`weir_model::TcpCallbacks::SECTION`] of a module with a TCP filter holds.
+#[must_use]
+pub const fn tcp_callbacks<T: TcpFilter>() -> [u8; 3] {
+    T::CALLBACKS.encode()
 }
 
 /// Has the log go to the host; [`module!`] calls it when the host starts the module.

@@ -1,7 +1,7 @@
 //! Our filters are HTTP filters. Loaded as a network filter, a module would never be asked for a decision, and every
 //! connection would pass without a trace. So it closes each connection, and logs why once in each VM.
 
-use crate::abi;
+use crate::{abi, protocol};
 use std::cell::Cell;
 
 thread_local! {
@@ -17,7 +17,5 @@ pub(crate) fn close() {
              `envoy.filters.http.wasm` (in a WasmPlugin `type: HTTP`)",
         );
     }
-    if abi::close_downstream().is_err() {
-        abi::log(4, "weir: the host would not close a connection");
-    }
+    protocol::close();
 }

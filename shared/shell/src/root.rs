@@ -2,9 +2,10 @@
 
 use crate::abi::{self, Buffer};
 use crate::core::Core;
+use crate::protocol::Protocol;
 use std::cell::RefCell;
 use std::rc::Rc;
-use weir_model::{Callbacks, Filter, Need, Phase, Problems};
+use weir_model::{Callbacks, Filter, Need, Phase, Problems, TCP_ROOT_ID};
 
 /// The warning for a configuration that has to do with response headers in a module without the callback for them.
 const NO_RESPONSE_CALLBACK: &str = "this configuration reads or adds response headers, and this module is not called for them, so it does \
@@ -12,13 +13,8 @@ const NO_RESPONSE_CALLBACK: &str = "this configuration reads or adds response he
 
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
 pub(crate) struct Root<F: Filter> {
+    protocol: Protocol,
     core: Option<Rc<RefCell<Core<F>>>>,
-}
-
-impl<F: Filter> Default for Root<F> {
-    fn default() -> Self {
-        Self { core: None }
-    }
 }
 
 impl<F: Filter> Drop for Root<F> {
@@ -28,6 +24,10 @@ impl<F: Filter> Drop for Root<F> {
 }
 
 impl<F: Filter> Root<F> {
+    pub(crate) fn new(protocol: Protocol) -> Self {
+        Self { protocol, core: None }
+    }
+
     /// The core of streams that begin now.
     pub(crate) fn core(&self) -> Option<Rc<RefCell<Core<F>>>> {
         self.core.clone()
@@ -40,9 +40,13 @@ impl<F: Filter> Root<F> {
         }
     }
 
-    fn compile() -> Result<F, Problems> {
+    fn compile(protocol: Protocol) -> Result<F, Problems> {
         let root_id = abi::property(b"plugin_root_id").unwrap_or_default();
-        if !matches!(&*root_id, b"" | b"weir") {
+        let known = match protocol {
+            Protocol::Http => matches!(&*root_id, b"" | b"weir"),
+            Protocol::Tcp => *root_id == *TCP_ROOT_ID.as_bytes(),
+        };
+        if !known {
             let found = String::from_utf8_lossy(&root_id).into_owned();
             let message = format!("root id `{found}` is unknown: use `weir`, or none, for the HTTP filter");
             return Err(Problems::one("root_id", message));
@@ -52,7 +56,7 @@ impl<F: Filter> Root<F> {
         })?;
         let node = abi::property(b"xds\0node").ok().and_then(|bytes| weir_proto::decode_node(&bytes));
         let filter = F::compile(&crate::document::json(document), &node.unwrap_or_default())?;
-        match unserved(&filter) {
+        match unserved(&filter, protocol) {
             None => Ok(filter),
             Some(callback) => {
                 Err(Problems::one("$", format!("this module is built without the callback for {callback}")))
@@ -62,11 +66,14 @@ impl<F: Filter> Root<F> {
 }
 
 /// What a filter wants to be called for although it says that it needs no callback for that.
-fn unserved<F: Filter>(filter: &F) -> Option<&'static str> {
+fn unserved<F: Filter>(filter: &F, protocol: Protocol) -> Option<&'static str> {
     let Callbacks { response, end, .. } = F::CALLBACKS;
     let wants = |phase| !filter.demand(phase).idle;
     if response == Need::Never && wants(Phase::Response) {
-        Some("response headers")
+        Some(match protocol {
+            Protocol::Http => "response headers",
+            Protocol::Tcp => "data",
+        })
     } else if end == Need::Never && (wants(Phase::End) || wants(Phase::EndUnseen)) {
         Some("the end of a stream")
     } else {
@@ -85,16 +92,17 @@ impl<F: Filter> Root<F> {
 
     /// Returns whether the configuration is taken; if it is not, the one before stays.
     pub(crate) fn configure(&mut self) -> bool {
-        match Self::compile() {
+        match Self::compile(self.protocol) {
             Ok(filter) => {
                 for warning in filter.warnings() {
                     log::warn!("weir: {warning}");
                 }
-                if !filter.demand(Phase::Response).idle && !abi::module_sees_responses() {
+                let responses = self.protocol == Protocol::Http && !filter.demand(Phase::Response).idle;
+                if responses && !abi::module_sees_responses() {
                     log::warn!("weir: {NO_RESPONSE_CALLBACK}");
                 }
                 self.retire();
-                self.core = Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, me.clone()))));
+                self.core = Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, self.protocol, me.clone()))));
                 self.go_on();
                 true
             }

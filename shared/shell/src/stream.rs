@@ -11,17 +11,17 @@ use weir_model::{Filter, PairsBuilder, Phase, Reply, Verdict};
 
 /// What a stream remembers.
 pub(crate) struct Stream<F: Filter> {
-    context: u32,
+    pub(crate) context: u32,
     core: Option<Rc<RefCell<Core<F>>>>,
-    state: F::Stream,
-    /// Request headers came here.
-    seen: bool,
+    pub(crate) state: F::Stream,
+    /// Request headers came here, or the connection did.
+    pub(crate) seen: bool,
     /// The request ended with its headers.
     bodyless: bool,
     /// The context of a connection, which is no stream.
     connection: bool,
-    /// The core keeps the state, because the request waits or has waited.
-    held: bool,
+    /// The core keeps the state, because the stream waits or has waited.
+    pub(crate) held: bool,
     ended: bool,
 }
 
@@ -40,7 +40,7 @@ impl<F: Filter> Stream<F> {
     }
 
     /// Runs `act` with the core. `None` where there is no configured core, which the host should have prevented.
-    fn with_core<T>(&mut self, act: impl FnOnce(&mut Self, &mut Core<F>) -> T) -> Option<T> {
+    pub(crate) fn with_core<T>(&mut self, act: impl FnOnce(&mut Self, &mut Core<F>) -> T) -> Option<T> {
         let core = self.core.take()?;
         let done = core.try_borrow_mut().ok().map(|mut core| act(self, &mut core));
         self.core = Some(core);
@@ -64,7 +64,7 @@ impl<F: Filter> Stream<F> {
     }
 
     /// Takes the state back from the core. A stream that still waits leaves.
-    fn take_back(&mut self, core: &mut Core<F>) {
+    pub(crate) fn take_back(&mut self, core: &mut Core<F>) {
         if Core::<F>::CALLS && std::mem::take(&mut self.held) {
             self.state = core.take_back(self.context).unwrap_or_default();
         }

@@ -7,17 +7,19 @@ use crate::abi;
 use crate::contexts::Contexts;
 use crate::metrics;
 use crate::network;
+use crate::protocol::Protocol;
 use crate::root::Root;
 use crate::stream::Stream;
 use std::cell::RefCell;
 use weir_model::Filter;
 
 /// What a callback for headers returns.
-const CONTINUE: u32 = 0;
-const STOP_ITERATION: u32 = 1;
+pub(crate) const CONTINUE: u32 = 0;
+pub(crate) const STOP_ITERATION: u32 = 1;
 
 /// The contexts of a VM that runs the filter `F`. [`crate::module!`] makes one and exports its callbacks.
 pub struct Vm<F: Filter> {
+    protocol: Protocol,
     /// One for each plugin configuration; a VM has few.
     roots: RefCell<Vec<(u32, Root<F>)>>,
     streams: RefCell<Contexts<Stream<F>>>,
@@ -30,10 +32,20 @@ impl<F: Filter> Default for Vm<F> {
 }
 
 impl<F: Filter> Vm<F> {
-    /// A VM without contexts.
+    /// A VM of HTTP streams, without contexts.
     #[must_use]
     pub const fn new() -> Self {
-        Self { roots: RefCell::new(Vec::new()), streams: RefCell::new(Contexts::new()) }
+        Self::of(Protocol::Http)
+    }
+
+    pub(crate) const fn of(protocol: Protocol) -> Self {
+        Self { protocol, roots: RefCell::new(Vec::new()), streams: RefCell::new(Contexts::new()) }
+    }
+
+    /// Whether a root context or a stream is this VM's.
+    pub(crate) fn has(&self, context: u32) -> bool {
+        let is_root = || self.roots.try_borrow().is_ok_and(|roots| roots.iter().any(|(known, _)| *known == context));
+        self.streams.try_borrow_mut().is_ok_and(|mut streams| streams.get(context).is_some()) || is_root()
     }
 
     /// A root context has no parent, a stream's parent is a root context.
@@ -41,7 +53,7 @@ impl<F: Filter> Vm<F> {
         if parent == 0 {
             let Ok(mut roots) = self.roots.try_borrow_mut() else { return };
             if roots.iter().all(|(known, _)| *known != context) {
-                roots.push((context, Root::default()));
+                roots.push((context, Root::new(self.protocol)));
             }
             return;
         }
@@ -126,7 +138,7 @@ impl<F: Filter> Vm<F> {
         Some(act(root))
     }
 
-    fn with_stream<T>(&self, context: u32, act: impl FnOnce(&mut Stream<F>) -> T) -> Option<T> {
+    pub(crate) fn with_stream<T>(&self, context: u32, act: impl FnOnce(&mut Stream<F>) -> T) -> Option<T> {
         self.streams.try_borrow_mut().ok()?.get(context).map(act)
     }
 }

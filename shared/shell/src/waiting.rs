@@ -1,7 +1,7 @@
 //! Streams that wait for callouts.
 //!
-//! The SDK owns a stream's context, and the callback of an answer cannot reach it. So while a stream waits its state lies
-//! here, and it stays until the stream's next callback takes it back. A stream that never waits pays nothing.
+//! An answer comes to the core, which does not know the streams. So while a stream waits its state lies here, and it stays
+//! until the stream's next callback takes it back. A stream that never waits pays nothing.
 
 use weir_model::CallId;
 
@@ -40,6 +40,11 @@ impl<S> Waiting<S> {
     pub(crate) fn keep(&mut self, context: u32, call: Option<CallId>, state: S) {
         self.waiting += usize::from(call.is_some());
         self.streams.push(Held { context, call, state });
+    }
+
+    /// Whether a stream waits.
+    pub(crate) fn waits(&self, context: u32) -> bool {
+        self.streams.iter().any(|held| held.context == context && held.call.is_some())
     }
 
     /// Takes out the streams that wait for `call`, in the order in which they came.

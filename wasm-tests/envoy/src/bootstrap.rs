@@ -23,6 +23,8 @@ pub(crate) struct ServerTls {
 
 /// Name of the one listener.
 pub(crate) const LISTENER: &str = "ingress";
+/// The cluster that connections go to.
+const TCP_SERVER: &str = "tcp-server";
 /// File of the access log in the run's directory.
 pub(crate) const ACCESS_LOG: &str = "access.log";
 /// Directory of the discovery files in the run's directory, each in one of its own: any move into it makes Envoy look.
@@ -37,7 +39,8 @@ pub(crate) fn bootstrap(
 ) -> Result<Value, Failure> {
     let node = &setup.proxy.node;
     let clusters = setup.world.clusters.iter();
-    let clusters: Vec<_> = clusters.map(|(name, spec)| cluster(name, spec, address_of(name))).collect();
+    let mut clusters: Vec<_> = clusters.map(|(name, spec)| cluster(name, spec, address_of(name))).collect();
+    clusters.extend(setup.tcp_to.map(|server| cluster(TCP_SERVER, &Cluster::default(), server)));
     let mut tree = json!({
         "node": {"id": node.id, "cluster": node.cluster, "metadata": node.metadata},
         "admin": {"address": {"socket_address": {"address": setup.site.address, "port_value": 0}}},
@@ -64,7 +67,11 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
             merge(&mut config, json!({"@type": WASM.replace(".http.", ".network.")}));
             json!({"name": "envoy.filters.network.wasm", "typed_config": config})
         });
-        let filters = before.into_iter().chain(network).chain([connection_manager(setup, dir)]);
+        let last = match setup.tcp_to {
+            Some(_) => tcp_proxy(),
+            None => connection_manager(setup, dir),
+        };
+        let filters = before.into_iter().chain(network).chain([last]);
         json!({"filters": filters.collect::<Vec<_>>()})
     };
     let secure = |tls: &ServerTls| {
@@ -104,6 +111,18 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
         "address": {"socket_address": {"address": setup.site.address, "port_value": setup.port}},
         "listener_filters": before,
         "filter_chains": chains,
+    })
+}
+
+fn tcp_proxy() -> Value {
+    json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": LISTENER,
+            "cluster": TCP_SERVER,
+            "max_connect_attempts": 1,
+        },
     })
 }
 

@@ -72,8 +72,10 @@ pub enum OnFailure {
 pub struct Setup {
     /// The filter chain before the router.
     pub plugins: Vec<Plugin>,
-    /// Plugins loaded as network filters, before the connection manager: what none of ours is made for.
+    /// Plugins loaded as network filters, before the connection manager or the TCP proxy.
     pub network: Vec<Plugin>,
+    /// The listener has a TCP proxy to this server instead of the connection manager.
+    pub tcp_to: Option<SocketAddr>,
     /// What becomes of streams when a plugin's VM is dead.
     pub on_failure: OnFailure,
     /// Filters of Envoy's own before the plugins, as its configuration has them.
@@ -125,6 +127,7 @@ impl Setup {
         Ok(Self {
             plugins: Plugin::all(&scenario.filters)?,
             network: Vec::new(),
+            tcp_to: None,
             on_failure: OnFailure::default(),
             native_first: Vec::new(),
             native: Vec::new(),

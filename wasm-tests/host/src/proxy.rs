@@ -11,6 +11,7 @@ use crate::process::{Process, Site, lock};
 use crate::vm::plugin::PluginSpec;
 use crate::worker::Worker;
 use crate::worker::stream::Ended;
+use crate::worker::tcp::TcpSeen;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -267,6 +268,43 @@ impl Proxy {
         let ended = self.on(worker + 1, move |worker| worker.finish(stream, patience))?;
         self.settle()?;
         Ok(ended)
+    }
+
+    /// Opens a connection to a listener whose chain is the plugins as network filters and a TCP proxy.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn tcp_open(&self, worker: usize) -> Result<u64, Error> {
+        let id = self.on(worker + 1, Worker::tcp_open)?;
+        self.settle()?;
+        Ok(id)
+    }
+
+    /// Sends more on a connection; with `end` the client closes its side.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn tcp_send(&self, worker: usize, connection: u64, bytes: &[u8], end: bool) -> Result<(), Error> {
+        let bytes = bytes.to_vec();
+        self.on(worker + 1, move |worker| worker.tcp_send(connection, &bytes, end))?;
+        self.settle()
+    }
+
+    /// The client resets a connection.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn tcp_abort(&self, worker: usize, connection: u64) -> Result<(), Error> {
+        self.on(worker + 1, move |worker| worker.tcp_abort(connection))?;
+        self.settle()
+    }
+
+    /// What the client of a connection has got so far.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn tcp_seen(&self, worker: usize, connection: u64) -> Result<TcpSeen, Error> {
+        self.on(worker + 1, move |worker| worker.tcp_seen(connection))
     }
 
     /// Runs what is due on every thread, until nothing is: queue arrivals go from thread to thread.

@@ -1,7 +1,8 @@
 //! A worker: a thread's VMs, plugins, streams and events. Lives and dies on its own thread.
 //!
 //! What it does is in the files beside this one: `plugins` starts and retires plugins, `events` runs what falls due,
-//! `streams` begins and ends streams, `filters` takes them through the chain and `router` to the upstream and back.
+//! `streams` begins and ends streams, `filters` takes them through the chain and `router` to the upstream and back; `tcp` does
+//! all that for connections of network filters.
 
 mod connection_manager;
 mod events;
@@ -12,12 +13,14 @@ mod plugins;
 mod router;
 pub(crate) mod stream;
 mod streams;
+pub(crate) mod tcp;
 
 use crate::process::Site;
 use crate::vm::context::Action;
 use crate::vm::plugin::PluginSpec;
 use crate::worker::handle::{Handle, SharedVm};
 use crate::worker::stream::{Ended, HttpStream};
+use crate::worker::tcp::{TcpConnection, TcpSeen};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,6 +39,9 @@ pub(crate) struct Worker {
     pub(crate) actions: VecDeque<(u64, Action)>,
     /// Streams that ended and were not asked for yet.
     pub(crate) ended: BTreeMap<u64, Ended>,
+    /// Connections of network filters, and those that are over.
+    pub(crate) connections: BTreeMap<u64, TcpConnection>,
+    pub(crate) ended_connections: BTreeMap<u64, TcpSeen>,
 }
 
 impl Worker {
@@ -49,6 +55,8 @@ impl Worker {
             streams: BTreeMap::new(),
             actions: VecDeque::new(),
             ended: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            ended_connections: BTreeMap::new(),
         }
     }
 

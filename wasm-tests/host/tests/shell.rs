@@ -1,4 +1,4 @@
-//! What the shell does about callouts that fail before the call returns: no scenario can bring that about.
+//! What the shell does where no scenario leads: callouts that fail before the call returns, and plugins in the wrong place.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
@@ -46,4 +46,69 @@ fn a_callout_that_fails_inside_the_call_has_one_answer() {
     ] {
         assert_eq!(run(plan), (failed(answers), Some(status), 0), "{plan}");
     }
+}
+
+/// A plugin of the probe with this root id.
+fn plugin(root_id: &str) -> PluginSpec {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let dist = std::env::var_os("WEIR_DIST").map_or_else(|| root.join("dist"), PathBuf::from);
+    let module = std::fs::read(dist.join("shell-probe.wasm")).unwrap();
+    PluginSpec { root_id: root_id.to_owned(), ..PluginSpec::new("shell", module, "v1") }
+}
+
+/// How many lines of a log have this text.
+fn said(proxy: &Proxy, text: &str) -> usize {
+    proxy.log().iter().filter(|line| line.text.contains(text)).count()
+}
+
+#[test]
+fn the_tcp_filter_refuses_requests() {
+    let proxy = Proxy::builder().plugin(plugin("weir.tcp")).build().unwrap();
+    for _ in 0..2 {
+        let ended = proxy.http_stream(0, Incoming::get("/"), PATIENCE).unwrap();
+        assert_eq!((ended.downstream.status, ended.seen), (Some(500), None));
+    }
+    assert_eq!((said(&proxy, "loaded as an HTTP filter"), proxy.vm_failures()), (1, 0));
+}
+
+#[test]
+fn the_http_filter_closes_connections() {
+    let proxy = Proxy::builder().plugin(plugin("")).build().unwrap();
+    for _ in 0..2 {
+        let connection = proxy.tcp_open(0).unwrap();
+        assert!(proxy.tcp_seen(0, connection).unwrap().closed);
+    }
+    assert_eq!((said(&proxy, "loaded as a network filter"), proxy.vm_failures()), (1, 0));
+}
+
+#[test]
+fn a_root_id_that_is_neither_is_refused() {
+    let (proxy, built) = Proxy::builder().plugin(plugin("weir.udp")).try_build().unwrap();
+    assert!(built.is_err());
+    assert!(said(&proxy, "root id `weir.udp` is unknown") > 0);
+}
+
+#[test]
+fn a_connection_that_waits_leaves_with_its_client() {
+    let mut spec = plugin("weir.tcp");
+    spec.configuration = b"tcp opened=http:upstream".to_vec();
+    /// A service that does not answer.
+    struct Silent;
+    impl World for Silent {
+        fn http(&mut self, _: &HttpCall) -> HttpPlan {
+            HttpPlan::Reset { after: Duration::from_secs(3600) }
+        }
+
+        fn grpc(&mut self, _: &GrpcCall) -> GrpcPlan {
+            GrpcPlan::Inline { status: 14 }
+        }
+    }
+    let proxy = Proxy::builder().plugin(spec).world(Silent).build().unwrap();
+    let connection = proxy.tcp_open(0).unwrap();
+    proxy.tcp_send(0, connection, b"waits", false).unwrap();
+    assert_eq!(proxy.tcp_seen(0, connection).unwrap().received, b"");
+    proxy.tcp_abort(0, connection).unwrap();
+    assert_eq!((said(&proxy, "tcp gone"), said(&proxy, "end: 0 down, 0 up")), (1, 1));
+    proxy.advance(Duration::from_secs(7200)).unwrap();
+    assert_eq!((said(&proxy, "resume"), proxy.vm_failures()), (0, 0));
 }

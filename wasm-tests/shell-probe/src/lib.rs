@@ -4,11 +4,12 @@
 //! The plugin configuration is a text: the first word names the configuration, `attributes` has every attribute logged in
 //! every phase, `early` asks for the duration before it is known, `ticks` for ticks, `calls=CLUSTER` for a callout with the
 //! first tick, `flush=CLUSTER` for one at the end of the configuration; `refuse` is refused with two problems.
-//! The header `x-do` of a request is its plan (see [`plan`]), `x-name` its name in the log.
+//! The header `x-do` of a request is its plan (see [`plan`]), `x-name` its name in the log. Connections are in [`tcp`].
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
 mod plan;
 mod show;
+mod tcp;
 
 use plan::{Plan, Step};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use weir_model::{
     MetricKind, Need, Node, Phase, Problem, Problems, Resumption, SortedSet, Verdict, Warning,
 };
 
-weir_shell::module!(Probe);
+weir_shell::module!(Probe, tcp: tcp::TcpProbe);
 
 /// How many ticks are logged.
 const TICKS_SHOWN: u32 = 3;
@@ -118,7 +119,7 @@ impl Probe {
 }
 
 /// Ends the VM.
-fn trap() -> ! {
+pub(crate) fn trap() -> ! {
     #[cfg(target_arch = "wasm32")]
     core::arch::wasm32::unreachable();
     #[cfg(not(target_arch = "wasm32"))]
@@ -126,7 +127,7 @@ fn trap() -> ! {
 }
 
 /// The word of a configuration that begins so.
-fn option(words: &[&str], name: &str) -> Option<String> {
+pub(crate) fn option(words: &[&str], name: &str) -> Option<String> {
     words.iter().find_map(|word| word.strip_prefix(name)).map(str::to_owned)
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn attributes(attributes: &Attributes) -> impl Iterator<Item = String
     })
 }
 
-fn value(attribute: &Attribute, attributes: &Attributes, bytes: &[u8]) -> String {
+pub(crate) fn value(attribute: &Attribute, attributes: &Attributes, bytes: &[u8]) -> String {
     let number = matches!(
         attribute,
         Attribute::ListenerDirection

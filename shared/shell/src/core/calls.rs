@@ -108,7 +108,9 @@ impl<F: Filter> Core<F> {
         filter.called(id, answer, &mut io);
     }
 
-    fn take_answer(&mut self, root: u32, id: CallId, answer: Answer<'_>) {
+    /// Takes an answer and decides about the streams that waited for it. Returns what becomes of them.
+    fn take_answer(&mut self, root: u32, id: CallId, answer: Answer<'_>) -> Vec<Decided> {
+        let mut decided = Vec::new();
         self.in_flight.retain(|known| *known != id);
         self.called(id, answer);
         self.drain();
@@ -123,13 +125,11 @@ impl<F: Filter> Core<F> {
                 Settled::Waits(call) => self.waiting.keep(context, Some(call), stream),
                 Settled::GoesOn => {
                     self.waiting.keep(context, None, stream);
-                    if abi::continue_request().is_err() {
-                        abi::log(3, "weir: the host would not continue a request");
-                    }
+                    decided.push(Decided { context, reply: None });
                 }
                 Settled::Replied(reply) => {
                     self.waiting.keep(context, None, stream);
-                    crate::stream::send(&reply);
+                    decided.push(Decided { context, reply: Some(reply) });
                 }
             }
         }
@@ -141,14 +141,40 @@ impl<F: Filter> Core<F> {
                 abi::log(3, "weir: the host would not end a configuration");
             }
         }
+        decided
     }
+
+    /// Whether a stream waits.
+    pub(crate) fn waits(&self, context: u32) -> bool {
+        Self::CALLS && self.waiting.waits(context)
+    }
+}
+
+/// A stream that waits no more: it goes on, or is refused.
+struct Decided {
+    context: u32,
+    reply: Option<Box<Reply>>,
 }
 
 impl<F: Filter> Caller for RefCell<Core<F>> {
     fn answered(&self, root: u32, id: CallId, answer: Answer<'_>) {
-        match self.try_borrow_mut() {
-            Ok(mut core) => core.take_answer(root, id, answer),
-            Err(_) => abi::log(4, "weir: an answer came inside another callback and is lost"),
+        let (protocol, decided) = match self.try_borrow_mut() {
+            Ok(mut core) => (core.protocol, core.take_answer(root, id, answer)),
+            Err(_) => return abi::log(4, "weir: an answer came inside another callback and is lost"),
+        };
+        // Out of the core: a connection that goes on or is closed calls back at once.
+        if decided.is_empty() {
+            return;
         }
+        for Decided { context, reply } in decided {
+            if abi::set_effective_context(context).is_ok() {
+                match reply {
+                    None => protocol.resume(),
+                    Some(reply) => protocol.refuse(&reply),
+                }
+            }
+        }
+        // What follows is the root's again; it exists, because the host calls it.
+        let _ = abi::set_effective_context(root);
     }
 }

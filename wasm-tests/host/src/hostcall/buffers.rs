@@ -16,7 +16,8 @@ fn readable(state: &VmState, kind: u32) -> Option<Vec<u8>> {
     match kind {
         0 => Some(sight.and_then(|sight| sight.request_body.clone()).unwrap_or_default()),
         1 => Some(sight.and_then(|sight| sight.response_body.clone()).unwrap_or_default()),
-        2 | 3 => Some(Vec::new()),
+        2 => Some(sight.and_then(|sight| sight.downstream_data.clone()).unwrap_or_default()),
+        3 => Some(sight.and_then(|sight| sight.upstream_data.clone()).unwrap_or_default()),
         4 => match state.root(acting)?.shown.as_ref()? {
             Shown::Http(answer) => Some(answer.body.clone()),
             _ => None,
@@ -89,6 +90,8 @@ pub(crate) fn set(guest: Guest<'_, '_>, kind: u32, start: u32, length: u32, from
     let body = match (kind, sight) {
         (0, Some(sight)) => sight.request_body.as_mut(),
         (1, Some(sight)) => sight.response_body.as_mut(),
+        (2, Some(sight)) => sight.downstream_data.as_mut(),
+        (3, Some(sight)) => sight.upstream_data.as_mut(),
         _ => None,
     };
     let body = body.ok_or(Status::BadArgument)?;

@@ -53,7 +53,10 @@ pub(crate) fn continue_stream(guest: Guest<'_, '_>, kind: u32) -> Outcome {
     match kind {
         0 => continue_side(guest, false),
         1 => continue_side(guest, true),
-        2 => Ok(()),
+        2 => {
+            on_connection(guest, |connection, place| Action::ContinueConnection { connection, place });
+            Ok(())
+        }
         3 => Err(Status::Unimplemented.into()),
         _ => Err(Status::BadArgument.into()),
     }
@@ -99,8 +102,21 @@ pub(crate) fn close_stream(guest: Guest<'_, '_>, kind: u32) -> Outcome {
             }
             Ok(())
         }
-        2 | 3 => Ok(()),
+        2 | 3 => {
+            on_connection(guest, |connection, _| Action::CloseConnection { connection });
+            Ok(())
+        }
         _ => Err(Status::BadArgument.into()),
+    }
+}
+
+/// Does something to the connection of a network filter; nothing to an HTTP stream.
+fn on_connection(guest: Guest<'_, '_>, act: impl FnOnce(u64, usize) -> Action) {
+    let state = guest.data_mut();
+    let acting = state.acting();
+    if let Some(stream) = state.stream(acting).filter(|stream| stream.sight.connection && !stream.ended) {
+        let action = act(stream.id, stream.place);
+        state.actions.push(action);
     }
 }
 

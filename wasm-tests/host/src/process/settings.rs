@@ -3,6 +3,16 @@
 use std::time::Duration;
 use weir_scenario::{Proxy, Surroundings};
 
+/// What the server does that connections of network filters go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TcpServer {
+    /// It sends back what it gets, and closes after data that ends with `bye`, or when the client has.
+    #[default]
+    Echo,
+    /// It refuses every connection.
+    Refuses,
+}
+
 /// Listener, connection manager, routes and clusters, and what differs between Envoy lines.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -21,6 +31,8 @@ pub struct Settings {
     /// `set_envoy_filter_state` and `clear_route_cache` act on the effective context (Envoy from 1.37); on the context in
     /// the callback otherwise.
     pub foreign_effective: bool,
+    /// What the server does that connections of network filters go to.
+    pub tcp_server: TcpServer,
 }
 
 impl Default for Settings {
@@ -33,6 +45,7 @@ impl Default for Settings {
             log_level: 2,
             reload_backoff: Duration::from_secs(1),
             foreign_effective: true,
+            tcp_server: TcpServer::default(),
         }
     }
 }

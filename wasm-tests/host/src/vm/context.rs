@@ -73,6 +73,10 @@ pub(crate) struct Sight {
     pub(crate) response_trailers: bool,
     pub(crate) request_body: Option<Vec<u8>>,
     pub(crate) response_body: Option<Vec<u8>>,
+    /// The stream is a connection: there is no request.
+    pub(crate) connection: bool,
+    pub(crate) downstream_data: Option<Vec<u8>>,
+    pub(crate) upstream_data: Option<Vec<u8>>,
     pub(crate) end_of_stream: bool,
     /// In `on_log`: everything but request trailers is there again, for reading.
     pub(crate) log: bool,
@@ -105,6 +109,8 @@ pub(crate) enum Context {
 pub(crate) enum Action {
     Continue { stream: u64, place: usize, response: bool },
     Close { stream: u64 },
+    ContinueConnection { connection: u64, place: usize },
+    CloseConnection { connection: u64 },
     Reply { stream: u64, reply: LocalReply },
     Done { root: u32 },
 }

@@ -277,6 +277,8 @@ impl Worker {
                 (_, Action::Continue { stream, place, response }) => self.resume(stream, place, response),
                 (_, Action::Close { stream }) => self.reset(stream, "wasm_close_stream", &[]),
                 (_, Action::Reply { stream, reply }) => self.local_reply(stream, &reply, &[]),
+                (_, Action::ContinueConnection { connection, place }) => self.tcp_continue(connection, place),
+                (_, Action::CloseConnection { connection }) => self.tcp_close_by_filter(connection),
                 (vm, Action::Done { root }) => self.delete_root(vm, root),
             }
         }

@@ -6,6 +6,7 @@ use crate::vm::plugin::{FailurePolicy, PluginSpec, VmKey};
 use crate::worker::Worker;
 use crate::worker::handle::Handle;
 use crate::worker::instance::{Called, Vm};
+use crate::worker::tcp::TcpConnection;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -98,7 +99,8 @@ impl Worker {
     pub(crate) fn drop_retired(&mut self) {
         let in_use = |handle: &Rc<Handle>, worker: &Worker| {
             let streams = worker.streams.values().flat_map(|stream| &stream.slots);
-            let mut used = worker.chain.iter().chain(streams.map(|slot| &slot.handle));
+            let connections = worker.connections.values().flat_map(TcpConnection::handles);
+            let mut used = worker.chain.iter().chain(streams.map(|slot| &slot.handle)).chain(connections);
             used.any(|other| Rc::ptr_eq(other, handle))
         };
         let retired = std::mem::take(&mut self.retired);
