@@ -133,11 +133,11 @@ test-worlds: test-modules
 	@cargo test --locked $(TESTED) --test transcript --test tcp
 
 .PHONY: test-matrix
-test-matrix: test-modules ## run the real-Envoy scenarios on every supported Envoy line
+test-matrix: test-modules ## run the scenarios and transcripts on every supported Envoy line
 	@for version in 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0; do \
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
-	  WEIR_ENVOY_VERSION=$$version cargo test --locked -p weir-test-envoy --test scenarios --test failures --test roots \
-	    --test path_parameters; done
+	  WEIR_ENVOY_VERSION=$$version cargo test --locked $(TESTED) --test scenarios --test failures --test roots \
+	    --test path_parameters --test transcript --test tcp; done
 
 .PHONY: test-docker
 test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names the base image

@@ -21,7 +21,7 @@ mod wire;
 pub use certificates::{Authority, CertificateError, Identity};
 pub use filters::{Discovery, OnFailure, Plugin, Setup, Site};
 pub use gateway::RealEnvoy;
-pub use place::{envoy_binary, module, workspace};
+pub use place::{envoy_binary, envoy_line, module, workspace};
 pub use proxy::{Booted, Proxy};
 pub use side_by_side::run_side_by_side;
 pub use stats::VmStats;

@@ -31,3 +31,10 @@ pub fn envoy_binary() -> Result<PathBuf, Failure> {
     let find = || weir_launch::find_wanted(&mut |line| eprintln!("{line}")).map_err(|error| Failure(error.to_string()));
     BINARY.get_or_init(find).clone()
 }
+
+/// The line of that binary, such as `1.40`: what differs between Envoy's lines differs by this.
+#[must_use]
+pub fn envoy_line() -> String {
+    let version = weir_launch::wanted_version();
+    version.rsplit_once('.').map_or(version.clone(), |(line, _)| line.to_owned())
+}

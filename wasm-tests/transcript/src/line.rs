@@ -35,6 +35,8 @@ impl Line {
     #[must_use]
     pub fn parse(log: &str) -> Option<Line> {
         let (_, text) = log.split_once("weir-probe vm=")?;
+        // Envoy's libraries write to the same file: what follows in lines of its own is theirs.
+        let text = text.lines().next()?;
         let (vm, text) = text.split_once(" context=")?;
         let (context, text) = text.split_once(' ')?;
         let (phase, text) = text.split_once(' ')?;
@@ -61,6 +63,12 @@ mod tests {
         // The call ends at the first arrow: no call may have one.
         let line = Line { place, call: "get_property(a".to_owned(), outcome: "b) -> Ok `x -> y`".to_owned() };
         assert_eq!(Line::parse(log), Some(line));
+    }
+
+    #[test]
+    fn what_a_library_writes_behind_a_line_is_no_part_of_it() {
+        let log = "weir-probe vm=3 context=2 log a -> Ok\nexternal/re2.cc:233: Error parsing";
+        assert_eq!(Line::parse(log).map(|line| line.outcome), Some("Ok".to_owned()));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Listed {
     /// The same for the in-process host.
     #[serde(default = "anything")]
     pub host: String,
+    /// The Envoy lines, such as `1.36`, that it is for; all where absent.
+    #[serde(default)]
+    pub lines: Option<Vec<String>>,
     /// Why it is allowed.
     pub reason: String,
 }
@@ -31,6 +34,12 @@ fn anything() -> String {
 }
 
 impl Listed {
+    /// Whether it is for an Envoy line, such as `1.36`.
+    #[must_use]
+    pub fn is_for(&self, envoy: &str) -> bool {
+        self.lines.as_ref().is_none_or(|lines| lines.iter().any(|line| line == envoy))
+    }
+
     fn covers(&self, run: &str, difference: &Difference) -> bool {
         let outcome = |outcome: &Option<String>| outcome.clone().unwrap_or_else(|| "absent".to_owned());
         glob(&self.run, run)
@@ -114,6 +123,15 @@ mod tests {
         assert_eq!(judge(vec![difference("a#b")], &entries).allowed, 0);
     }
 
+    #[test]
+    fn an_entry_is_for_every_line_unless_it_names_some() {
+        let all = listed("a", "absent");
+        let some = Listed { lines: Some(vec!["1.36".to_owned(), "1.37".to_owned()]), ..all.clone() };
+        for (line, is_for) in [("1.36", true), ("1.37", true), ("1.3", false), ("1.40", false)] {
+            assert_eq!((all.is_for(line), some.is_for(line)), (true, is_for), "{line}");
+        }
+    }
+
     fn difference(call: &str) -> (String, Difference) {
         let place = Place { vm: 3, context: 2, phase: "log".to_owned() };
         let (envoy, host) = (Some("Ok".to_owned()), None);
@@ -123,7 +141,7 @@ mod tests {
     fn listed(call: &str, host: &str) -> Listed {
         let any = anything;
         let (call, host) = (call.to_owned(), host.to_owned());
-        Listed { run: any(), phase: any(), call, envoy: any(), host, reason: String::new() }
+        Listed { run: any(), phase: any(), call, envoy: any(), host, lines: None, reason: String::new() }
     }
 
     #[test]
