@@ -9,8 +9,8 @@ use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
 use weir_model::{
-    Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Facts, Filter, Io, Level, Node, Phase, Problems,
-    ProxyKind, Reply, Resumption, Verdict, Warning,
+    Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Expression, Facts, Filter, Io, Level, Node, Phase,
+    Problems, ProxyKind, Reply, Resumption, Verdict, Warning,
 };
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
@@ -140,6 +140,10 @@ impl Filter for Policy {
             Phase::Request => &self.request,
             Phase::Response | Phase::End | Phase::EndUnseen => &self.idle,
         }
+    }
+
+    fn expressions(&self) -> Vec<Expression> {
+        Vec::new()
     }
 
     fn tick_period(&self) -> Option<Duration> {

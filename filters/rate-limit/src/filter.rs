@@ -16,8 +16,8 @@ use crate::table::Table;
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Mode, read_document};
 use weir_model::{
-    Attribute, CallId, Callbacks, Demand, Direction, Edits, Facts, Filter, HeaderEdit, Io, Need, Node, Phase, Problems,
-    Resumption, Verdict, Warning,
+    Attribute, CallId, Callbacks, Demand, Direction, Edits, Expression, Facts, Filter, HeaderEdit, Io, Need, Node,
+    Phase, Problems, Resumption, Verdict, Warning,
 };
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests;
 /// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
 /// #     let now = Now { wall_nanos: second * 1_000_000_000, mono_nanos: second * 1_000_000_000 };
 /// #     let mut effects = Effects::default();
-/// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut Io { now, cells, effects: &mut effects })
+/// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut Io::new(now, cells, &mut effects))
 /// # }
 /// let two_a_minute = br#"{
 ///   "schema": 1, "name": "edge",
@@ -69,7 +69,7 @@ mod tests;
 /// #     let facts =
 /// #         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
 /// #     let mut effects = Effects::default();
-/// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut Io { now: Now::default(), cells, effects: &mut effects })
+/// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut Io::new(Now::default(), cells, &mut effects))
 /// # }
 /// let one_a_day = br#"{
 ///   "schema": 1, "name": "edge",
@@ -94,7 +94,7 @@ mod tests;
 /// #     let request_headers = Headers::new(&headers);
 /// #     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
 /// #     let mut effects = Effects::default();
-/// #     let mut io = Io { now: Now::default(), cells, effects: &mut effects };
+/// #     let mut io = Io::new(Now::default(), cells, &mut effects);
 /// #     filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io) == Verdict::Continue
 /// # }
 /// let one_each_three_in_all = br#"{
@@ -188,6 +188,10 @@ impl Filter for RateLimit {
 
     fn demand(&self, phase: Phase) -> &Demand {
         self.demands.of(phase)
+    }
+
+    fn expressions(&self) -> Vec<Expression> {
+        Vec::new()
     }
 
     fn tick_period(&self) -> Option<Duration> {

@@ -10,7 +10,8 @@ use crate::stream::{Gate, Kept, Stream};
 use std::time::Duration;
 use weir_config::{Common, read_document};
 use weir_model::{
-    Answer, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Node, Phase, Problems, Resumption, Verdict, Warning,
+    Answer, CallId, Callbacks, Demand, Edits, Expression, Facts, Filter, Io, Node, Phase, Problems, Resumption,
+    Verdict, Warning,
 };
 
 /// Up to three filters in the order policy, rate limit, telemetry.
@@ -127,6 +128,18 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
 
     fn demand(&self, phase: Phase) -> &Demand {
         self.demands.of(phase)
+    }
+
+    fn expressions(&self) -> Vec<Expression> {
+        let policy = self.policy.as_ref().map(Filter::expressions);
+        let rate_limit = self.rate_limit.as_ref().map(Filter::expressions);
+        let telemetry = self.telemetry.as_ref().map(Filter::expressions);
+        let parts = [(Part::Policy, policy), (Part::RateLimit, rate_limit), (Part::Telemetry, telemetry)];
+        let owned = parts.into_iter().flat_map(|(part, expressions)| {
+            let own = move |expression| Expression { owner: part.owner(), ..expression };
+            expressions.into_iter().flatten().map(own)
+        });
+        owned.collect()
     }
 
     /// The shortest of the parts' periods. A part may change its own at any time.

@@ -93,7 +93,7 @@ impl Proxy {
                 attributes: &attributes,
             };
             let now = Now { wall_nanos: 1_700_000_000_000_000_000, mono_nanos: 1 };
-            let mut io = Io { now, cells: &mut self.cells, effects: &mut effects };
+            let mut io = Io::new(now, &mut self.cells, &mut effects);
             match phase {
                 _ if demand.idle => {}
                 Phase::Request => {

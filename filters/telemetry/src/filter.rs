@@ -11,8 +11,8 @@ use crate::rows::Rows;
 use std::time::Duration;
 use weir_config::{Common, Cursor, Mode, read_document};
 use weir_model::{
-    Answer, Attribute, CallId, Callbacks, Demand, Edits, Facts, Filter, Io, Need, Node, Now, Phase, Problems,
-    Resumption, Verdict, Warning,
+    Answer, Attribute, CallId, Callbacks, Demand, Edits, Expression, Facts, Filter, Io, Need, Node, Now, Phase,
+    Problems, Resumption, Verdict, Warning,
 };
 
 /// Istio's standard HTTP metrics. It never refuses a request and never edits one.
@@ -67,6 +67,10 @@ impl Filter for Telemetry {
 
     fn demand(&self, phase: Phase) -> &Demand {
         self.demands.of(phase)
+    }
+
+    fn expressions(&self) -> Vec<Expression> {
+        Vec::new()
     }
 
     fn tick_period(&self) -> Option<Duration> {

@@ -66,7 +66,7 @@ impl Held {
     /// Lets the timer fire.
     pub(crate) fn tick(&mut self, filter: &mut Telemetry, now: Now) {
         let mut effects = std::mem::take(&mut self.effects);
-        filter.tick(&mut Io { now, cells: &mut MemoryCells::default(), effects: &mut effects });
+        filter.tick(&mut Io::new(now, &mut MemoryCells::default(), &mut effects));
         self.drain(&mut effects);
         self.effects = effects;
     }
@@ -168,7 +168,7 @@ impl Streamed {
                 response_trailers: Headers::default(),
                 attributes: &attributes,
             };
-            let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+            let mut io = Io::new(Now::default(), &mut cells, &mut effects);
             match phase {
                 _ if demand.idle => {}
                 Phase::Request => {

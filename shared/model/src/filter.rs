@@ -1,8 +1,8 @@
 //! The one trait. It has no default bodies: a composition that forgets to forward a method does not compile.
 
 use crate::{
-    Answer, CallId, Callbacks, Cells, Demand, Edits, Effects, Facts, Node, Now, Phase, Problems, Resumption, Verdict,
-    Warning,
+    Answer, CallId, Callbacks, CelError, CelValue, Cells, Demand, Edits, Effects, Expression, Expressions, Facts, Node,
+    Now, Phase, Problems, Resumption, Verdict, Warning,
 };
 use std::time::Duration;
 
@@ -14,6 +14,23 @@ pub struct Io<'a> {
     pub cells: &'a mut dyn Cells,
     /// What is to be done after the core returns, whatever becomes of the stream.
     pub effects: &'a mut Effects,
+    /// What evaluates expressions; `None` outside of a stream's own callbacks.
+    pub expressions: Option<&'a dyn Expressions>,
+}
+
+impl<'a> Io<'a> {
+    /// Without a stream to evaluate expressions about.
+    pub fn new(now: Now, cells: &'a mut dyn Cells, effects: &'a mut Effects) -> Self {
+        Self { now, cells, effects, expressions: None }
+    }
+
+    /// Evaluates an expression of the part that is called, by its number in [`Filter::expressions`].
+    ///
+    /// # Errors
+    /// See [`CelError`].
+    pub fn evaluate(&self, number: usize) -> Result<CelValue, CelError> {
+        self.expressions.ok_or(CelError::NoStream)?.evaluate(self.effects.owner, number)
+    }
 }
 
 /// A filter's core: compiled configuration plus what one VM remembers.
@@ -42,6 +59,10 @@ pub trait Filter: Sized + 'static {
 
     /// What a phase reads. Constant for a compiled configuration, which may serve listeners of both directions.
     fn demand(&self, phase: Phase) -> &Demand;
+
+    /// The expressions that [`Io::evaluate`] can be asked for. The host makes them when the configuration is loaded; one that
+    /// it refuses is a problem of the configuration. None of them costs a stream anything unless it is asked for.
+    fn expressions(&self) -> Vec<Expression>;
 
     /// How often [`Filter::tick`] is wanted now; `None` for not at all. It is asked again after every callback that counts.
     fn tick_period(&self) -> Option<Duration>;

@@ -1,6 +1,8 @@
 //! Filters of TCP connections: the sibling of [`crate::Filter`] for a module that is loaded as a network filter.
 
-use crate::{Answer, CallId, Callbacks, Demand, Edits, Facts, Io, Need, Node, Problems, Resumption, Warning};
+use crate::{
+    Answer, CallId, Callbacks, Demand, Edits, Expression, Facts, Io, Need, Node, Problems, Resumption, Warning,
+};
 use std::time::Duration;
 
 /// The root id of a plugin that is a TCP filter. A module's HTTP filter has `weir`, or none.
@@ -154,6 +156,9 @@ pub trait TcpFilter: Sized + 'static {
 
     /// What a phase reads. Header maps are no part of a connection: they read as empty.
     fn demand(&self, phase: TcpPhase) -> &Demand;
+
+    /// As [`crate::Filter::expressions`].
+    fn expressions(&self) -> Vec<Expression>;
 
     /// How many bytes of a side's data [`TcpFilter::data`] is shown, at most; `None` if it need not be called for that side.
     fn shown(&self, side: Side) -> Option<usize>;

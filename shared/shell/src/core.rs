@@ -5,6 +5,7 @@ mod calls;
 pub(crate) use calls::Settled;
 
 use crate::abi;
+use crate::cel::Compiled;
 use crate::cells::SharedCells;
 use crate::drain::{apply, drain};
 use crate::fetch::{Blocks, Plan};
@@ -21,6 +22,7 @@ pub(crate) struct Core<F: Filter> {
     filter: F,
     protocol: Protocol,
     plans: [Plan; 4],
+    expressions: Compiled,
     attributes: Attributes,
     blocks: Blocks,
     effects: Effects,
@@ -53,11 +55,12 @@ pub(crate) struct Unfetched;
 
 impl<F: Filter> Core<F> {
     /// Wraps a compiled filter. What it reads is planned when its first stream comes.
-    pub(crate) fn new(filter: F, protocol: Protocol, me: Weak<RefCell<Self>>) -> Self {
+    pub(crate) fn new(filter: F, expressions: Compiled, protocol: Protocol, me: Weak<RefCell<Self>>) -> Self {
         Self {
             filter,
             protocol,
             plans: Phase::ALL.map(|_| Plan::new(&Demand::idle())),
+            expressions,
             attributes: Attributes::default(),
             blocks: Blocks::default(),
             effects: Effects::default(),
@@ -134,7 +137,7 @@ impl<F: Filter> Core<F> {
         with_body: bool,
         ask: impl FnOnce(&mut F, &Facts<'_>, &mut Edits, &mut Io<'_>) -> T,
     ) -> Result<T, Unfetched> {
-        let Self { filter, plans, attributes, blocks, effects, edits, cells, .. } = self;
+        let Self { filter, plans, expressions, attributes, blocks, effects, edits, cells, .. } = self;
         let plan = of_phase(plans, phase);
         attributes.clear();
         let now = plan.now();
@@ -150,7 +153,8 @@ impl<F: Filter> Core<F> {
                     response_trailers: Headers::new(&blocks.response_trailers),
                     attributes,
                 };
-                Ok(ask(filter, &facts, edits, &mut Io { now, cells, effects }))
+                let io = &mut Io { expressions: Some(&*expressions), ..Io::new(now, cells, effects) };
+                Ok(ask(filter, &facts, edits, io))
             }
         };
         *blocks = Blocks::default();
@@ -180,7 +184,7 @@ impl<F: Filter> Core<F> {
             && self.started
         {
             let Self { filter, cells, effects, due, .. } = self;
-            let mut io = Io { now: now(), cells, effects };
+            let mut io = Io::new(now(), cells, effects);
             let (now, nanos) =
                 (io.now.mono_nanos, |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
             // A timer may fire a little early.
@@ -226,7 +230,7 @@ impl<F: Filter> Core<F> {
     /// The filter and what it may reach.
     pub(crate) fn parts(&mut self) -> (&mut F, Io<'_>) {
         let Self { filter, cells, effects, .. } = self;
-        (filter, Io { now: now(), cells, effects })
+        (filter, Io::new(now(), cells, effects))
     }
 }
 

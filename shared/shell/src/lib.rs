@@ -11,6 +11,7 @@
 
 mod abi;
 pub mod callout;
+mod cel;
 mod cells;
 mod contexts;
 mod core;

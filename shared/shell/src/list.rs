@@ -16,6 +16,7 @@
 mod expression;
 
 use crate::abi::{self, Status};
+use crate::cel::Token;
 use std::iter;
 use weir_model::{Attribute, Attributes, Demand, Headers, SortedSet};
 
@@ -77,27 +78,6 @@ pub(crate) struct List {
     evaluated: u32,
     /// A failed guarded evaluation has been logged.
     failure_logged: bool,
-}
-
-/// An expression that the host keeps.
-#[derive(Debug)]
-struct Token(Box<[u8]>);
-
-impl Token {
-    fn new(expression: &str) -> Option<Self> {
-        abi::foreign_function("expr_create", expression.as_bytes()).ok().map(Self)
-    }
-
-    fn evaluate(&self) -> Option<Box<[u8]>> {
-        abi::foreign_function("expr_evaluate", &self.0).ok()
-    }
-}
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        // An expression that cannot be deleted is gone already.
-        let _ = abi::foreign_function("expr_delete", &self.0);
-    }
 }
 
 impl List {

@@ -1,6 +1,7 @@
 //! The life of a plugin configuration: compiled once per VM, refused with all its problems, ticking while it has traffic.
 
 use crate::abi::{self, Buffer};
+use crate::cel::Compiled;
 use crate::core::Core;
 use crate::protocol::Protocol;
 use std::cell::RefCell;
@@ -40,7 +41,7 @@ impl<F: Filter> Root<F> {
         }
     }
 
-    fn compile(protocol: Protocol) -> Result<F, Problems> {
+    fn compile(protocol: Protocol) -> Result<(F, Compiled), Problems> {
         let root_id = abi::property(b"plugin_root_id").unwrap_or_default();
         let known = match protocol {
             Protocol::Http => matches!(&*root_id, b"" | b"weir"),
@@ -57,7 +58,10 @@ impl<F: Filter> Root<F> {
         let node = abi::property(b"xds\0node").ok().and_then(|bytes| weir_proto::decode_node(&bytes));
         let filter = F::compile(&crate::document::json(document), &node.unwrap_or_default())?;
         match unserved(&filter, protocol) {
-            None => Ok(filter),
+            None => {
+                let expressions = Compiled::new(&filter.expressions())?;
+                Ok((filter, expressions))
+            }
             Some(callback) => {
                 Err(Problems::one("$", format!("this module is built without the callback for {callback}")))
             }
@@ -93,7 +97,7 @@ impl<F: Filter> Root<F> {
     /// Returns whether the configuration is taken; if it is not, the one before stays.
     pub(crate) fn configure(&mut self) -> bool {
         match Self::compile(self.protocol) {
-            Ok(filter) => {
+            Ok((filter, expressions)) => {
                 for warning in filter.warnings() {
                     log::warn!("weir: {warning}");
                 }
@@ -102,7 +106,8 @@ impl<F: Filter> Root<F> {
                     log::warn!("weir: {NO_RESPONSE_CALLBACK}");
                 }
                 self.retire();
-                self.core = Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, self.protocol, me.clone()))));
+                self.core =
+                    Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, expressions, self.protocol, me.clone()))));
                 self.go_on();
                 true
             }

@@ -9,8 +9,8 @@ use crate::vm::{CONTINUE, STOP_ITERATION, Vm};
 use std::cell::Cell;
 use std::time::Duration;
 use weir_model::{
-    Answer, CallId, Callbacks, ClosedBy, Data, Demand, Edits, Facts, Filter, Io, Need, Node, Phase, Problems,
-    Resumption, Side, TCP_ROOT_ID, TcpCallbacks, TcpFilter, TcpPhase, TcpVerdict, Verdict, Warning,
+    Answer, CallId, Callbacks, ClosedBy, Data, Demand, Edits, Expression, Facts, Filter, Io, Need, Node, Phase,
+    Problems, Resumption, Side, TCP_ROOT_ID, TcpCallbacks, TcpFilter, TcpPhase, TcpVerdict, Verdict, Warning,
 };
 
 /// A TCP filter as the core of streams: [`Phase::Request`] is [`TcpPhase::Opened`], and [`Phase::Response`] is
@@ -61,6 +61,10 @@ impl<T: TcpFilter> Filter for Tcp<T> {
             Phase::End => self.filter.demand(TcpPhase::End),
             Phase::EndUnseen => &self.idle,
         }
+    }
+
+    fn expressions(&self) -> Vec<Expression> {
+        self.filter.expressions()
     }
 
     fn tick_period(&self) -> Option<Duration> {

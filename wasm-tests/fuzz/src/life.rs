@@ -25,7 +25,7 @@ impl<F: Filter> Life<F> {
             return Verdict::Continue;
         }
         let verdict =
-            self.filter.request(stream, facts, &mut self.edits, &mut Io { now, cells, effects: &mut self.effects });
+            self.filter.request(stream, facts, &mut self.edits, &mut Io::new(now, cells, &mut self.effects));
         if let Verdict::Reply(reply) = &verdict {
             assert!((200..600).contains(&reply.status), "status {}", reply.status);
             assert!(!reply.details.contains(char::is_whitespace), "white space in details: {:?}", reply.details);
@@ -40,7 +40,7 @@ impl<F: Filter> Life<F> {
     /// Response headers arrive.
     pub fn response(&mut self, stream: &mut F::Stream, facts: &Facts<'_>, cells: &mut dyn Cells, now: Now) {
         if !self.filter.demand(Phase::Response).idle {
-            self.filter.response(stream, facts, &mut self.edits, &mut Io { now, cells, effects: &mut self.effects });
+            self.filter.response(stream, facts, &mut self.edits, &mut Io::new(now, cells, &mut self.effects));
             self.drain();
         }
     }
@@ -48,7 +48,7 @@ impl<F: Filter> Life<F> {
     /// The stream ends.
     pub fn end(&mut self, stream: &mut F::Stream, phase: Phase, facts: &Facts<'_>, cells: &mut dyn Cells, now: Now) {
         if !self.filter.demand(phase).idle {
-            self.filter.end(stream, phase, facts, &mut Io { now, cells, effects: &mut self.effects });
+            self.filter.end(stream, phase, facts, &mut Io::new(now, cells, &mut self.effects));
             self.drain();
         }
     }
@@ -56,14 +56,14 @@ impl<F: Filter> Life<F> {
     /// Time passes.
     pub fn tick(&mut self, cells: &mut dyn Cells, now: Now) {
         if self.filter.tick_period().is_some() {
-            self.filter.tick(&mut Io { now, cells, effects: &mut self.effects });
+            self.filter.tick(&mut Io::new(now, cells, &mut self.effects));
             self.drain();
         }
     }
 
     /// The configuration ends.
     pub fn finish(mut self, cells: &mut dyn Cells) {
-        self.filter.finish(&mut Io { now: Now::END, cells, effects: &mut self.effects });
+        self.filter.finish(&mut Io::new(Now::END, cells, &mut self.effects));
         self.drain();
     }
 

@@ -112,3 +112,23 @@ fn a_connection_that_waits_leaves_with_its_client() {
     proxy.advance(Duration::from_secs(7200)).unwrap();
     assert_eq!((said(&proxy, "resume"), proxy.vm_failures()), (0, 0));
 }
+
+#[test]
+fn an_expression_is_evaluated_only_where_the_core_asks() {
+    let evaluated = |words: &str, plan: &str| {
+        let mut spec = plugin("");
+        spec.configuration = format!("v1 cel=bool:request.method=='GET' {words}").into_bytes();
+        let proxy = Proxy::builder().plugin(spec).build().unwrap();
+        let ended = proxy.http_stream(0, Incoming::get("/").with("x-do", plan), PATIENCE).unwrap();
+        assert_eq!(ended.downstream.status, Some(200));
+        let foreign = ended.transcript.iter().filter(|call| call.name == "proxy_call_foreign_function").count();
+        (foreign, said(&proxy, "cel 0: Bool(true)"))
+    };
+    let (without, none) = evaluated("", "");
+    for (words, plan, more) in
+        [("", "cel 0", 1), ("", "cel 0; cel 0", 2), ("cel-at-end", "", 1), ("cel-at-end", "cel 0", 2)]
+    {
+        assert_eq!(evaluated(words, plan), (without + more, more), "{words} {plan}");
+    }
+    assert_eq!(none, 0);
+}

@@ -3,7 +3,8 @@
 //!
 //! The plugin configuration is a text: the first word names the configuration, `attributes` has every attribute logged in
 //! every phase, `early` asks for the duration before it is known, `ticks` for ticks, `calls=CLUSTER` for a callout with the
-//! first tick, `flush=CLUSTER` for one at the end of the configuration; `refuse` is refused with two problems.
+//! first tick, `flush=CLUSTER` for one at the end of the configuration; `refuse` is refused with two problems. Each word
+//! `cel=TYPE:EXPRESSION` is an expression without spaces, and `cel-at-end` has their values logged at the end of streams.
 //! The header `x-do` of a request is its plan (see [`plan`]), `x-name` its name in the log. Connections are in [`tcp`].
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
@@ -15,8 +16,9 @@ use plan::{Plan, Step};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use weir_model::{
-    Answer, Attribute, CallId, Callbacks, CellError, Demand, Edits, Expect, Facts, Filter, HeaderEdit, Io, Level,
-    MetricKind, Need, Node, Phase, Problem, Problems, Resumption, SortedSet, Verdict, Warning,
+    Answer, Attribute, CallId, Callbacks, CelType, CelValue, CellError, Demand, Edits, Expect, Expression, Facts,
+    Filter, HeaderEdit, Io, Level, MetricKind, Need, Node, Phase, Problem, Problems, Resumption, SortedSet, Verdict,
+    Warning,
 };
 
 weir_shell::module!(Probe, tcp: tcp::TcpProbe);
@@ -46,6 +48,9 @@ pub struct Probe {
     answers: BTreeMap<CallId, (String, usize)>,
     /// The callout that several streams wait for.
     shared: Option<CallId>,
+    expressions: Vec<Expression>,
+    /// Logs their values at the end of streams.
+    cel_at_end: bool,
 }
 
 /// One stream.
@@ -92,7 +97,14 @@ impl Probe {
 impl Probe {
     /// Does the next step of a stream's plan.
     fn step(&mut self, stream: &mut Stream, io: &mut Io<'_>) -> Verdict {
-        let call = match stream.plan.next() {
+        let step = loop {
+            match stream.plan.next() {
+                Step::Cel(number) => self.show(number, io),
+                step => break step,
+            }
+        };
+        let call = match step {
+            Step::Cel(_) => return Verdict::Continue,
             Step::Call(callout) => io.effects.call(callout),
             Step::Shared(callout) => *self.shared.get_or_insert_with(|| io.effects.call(callout)),
             Step::Ended => CallId { owner: 0, number: u64::MAX },
@@ -103,6 +115,16 @@ impl Probe {
         self.answers.entry(call).or_default().1 += 1;
         stream.call = Some(call);
         Verdict::Await(call)
+    }
+
+    /// Logs the value of an expression.
+    fn show(&self, number: usize, io: &mut Io<'_>) {
+        let shown = match io.evaluate(number) {
+            Ok(CelValue::String(bytes)) => format!("`{}`", String::from_utf8_lossy(&bytes)),
+            Ok(value) => format!("{value:?}"),
+            Err(error) => format!("{error:?}"),
+        };
+        io.effects.log(Level::Info, format!("shell {} cel {number}: {shown}", self.name));
     }
 
     /// The answer to what a stream waited for, which is forgotten with the last such stream.
@@ -129,6 +151,21 @@ pub(crate) fn trap() -> ! {
 /// The word of a configuration that begins so.
 pub(crate) fn option(words: &[&str], name: &str) -> Option<String> {
     words.iter().find_map(|word| word.strip_prefix(name)).map(str::to_owned)
+}
+
+/// The expressions of a configuration.
+fn expressions(words: &[&str]) -> Vec<Expression> {
+    let texts = words.iter().filter_map(|word| word.strip_prefix("cel=")?.split_once(':'));
+    let expression = |(place, (ty, text)): (usize, (&str, &str))| {
+        let ty = match ty {
+            "bool" => CelType::Bool,
+            "int" => CelType::Int,
+            "double" => CelType::Double,
+            _ => CelType::String,
+        };
+        Expression { owner: 0, path: format!("$.cel[{place}]"), text: text.to_owned(), ty }
+    };
+    texts.enumerate().map(expression).collect()
 }
 
 impl Filter for Probe {
@@ -164,6 +201,8 @@ impl Filter for Probe {
             flush_calls: option(&words, "flush="),
             answers: BTreeMap::new(),
             shared: None,
+            expressions: expressions(&words),
+            cel_at_end: words.contains(&"cel-at-end"),
         })
     }
 
@@ -177,6 +216,10 @@ impl Filter for Probe {
             Phase::Response => &self.response,
             Phase::End | Phase::EndUnseen => &self.end,
         }
+    }
+
+    fn expressions(&self) -> Vec<Expression> {
+        self.expressions.clone()
     }
 
     fn tick_period(&self) -> Option<Duration> {
@@ -247,13 +290,20 @@ impl Filter for Probe {
 
     fn end(&mut self, stream: &mut Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
         self.log(io, &stream.name, phase, facts);
+        if self.cel_at_end {
+            (0..self.expressions.len()).for_each(|number| self.show(number, io));
+        }
     }
 
     fn tick(&mut self, io: &mut Io<'_>) {
         let Some(ticks) = &mut self.ticks else { return };
         *ticks += 1;
+        let first = *ticks == 1;
         if *ticks <= TICKS_SHOWN {
             io.effects.log(Level::Info, format!("shell {} tick {ticks}", self.name));
+        }
+        if first && !self.expressions.is_empty() {
+            self.show(0, io);
         }
         if let Some(cluster) = self.tick_calls.take() {
             io.effects.call(plan::http(&cluster, b"/tick", 5_000));

@@ -2,7 +2,7 @@
 //!
 //! `http CLUSTER MILLIS` and `grpc CLUSTER MILLIS` call out, with a header value that is no UTF-8; `split CLUSTER` is an
 //! HTTP callout whose path holds a line break, which the shell does not send; `shared CLUSTER MILLIS` is one HTTP callout
-//! that all such requests wait for; `ended` waits for a callout that is not in flight; `reply STATUS` answers; `trap` ends
+//! that all such requests wait for; `cel N` logs the value of an expression; `ended` waits for a callout that is not in flight; `reply STATUS` answers; `trap` ends
 //! the VM. After the last step, or one that is none, the request goes on.
 
 use std::collections::VecDeque;
@@ -21,6 +21,8 @@ pub(crate) enum Step {
     Shared(Callout),
     /// Waits for what is not in flight.
     Ended,
+    /// Logs the value of an expression and goes on to the next step.
+    Cel(usize),
     /// Answers the request.
     Reply(Box<Reply>),
     /// Ends the VM.
@@ -45,6 +47,7 @@ impl Plan {
             "split" => Step::Call(http(whom, b"/\r\nx: y", millis)),
             "grpc" => Step::Call(grpc(whom, millis)),
             "shared" => Step::Shared(http(whom, b"/shared", millis)),
+            "cel" => Step::Cel(whom.parse().unwrap_or(usize::MAX)),
             "ended" => Step::Ended,
             "reply" => Step::Reply(Box::new(reply(whom.parse().unwrap_or(500)))),
             "trap" => Step::Trap,

@@ -9,8 +9,8 @@
 use crate::{option, plan, show, trap};
 use std::time::Duration;
 use weir_model::{
-    Answer, Attribute, CallFailure, CallId, ClosedBy, Data, Demand, Edits, Facts, Io, Level, MetricKind, Need, Node,
-    Problems, Resumption, Side, SortedSet, TcpCallbacks, TcpFilter, TcpPhase, TcpVerdict, Warning,
+    Answer, Attribute, CallFailure, CallId, ClosedBy, Data, Demand, Edits, Expression, Facts, Io, Level, MetricKind,
+    Need, Node, Problems, Resumption, Side, SortedSet, TcpCallbacks, TcpFilter, TcpPhase, TcpVerdict, Warning,
 };
 
 /// Attributes that a connection has, or may have.
@@ -36,6 +36,7 @@ pub(crate) struct TcpProbe {
     /// The callout that a connection waits for was answered with 200.
     answered: bool,
     defined: bool,
+    expressions: Vec<Expression>,
 }
 
 /// One connection.
@@ -115,6 +116,7 @@ impl TcpFilter for TcpProbe {
             shown: number("shown=").unwrap_or(8),
             answered: false,
             defined: false,
+            expressions: crate::expressions(&words),
         })
     }
 
@@ -128,6 +130,10 @@ impl TcpFilter for TcpProbe {
 
     fn shown(&self, _side: Side) -> Option<usize> {
         Some(self.shown)
+    }
+
+    fn expressions(&self) -> Vec<Expression> {
+        self.expressions.clone()
     }
 
     fn tick_period(&self) -> Option<Duration> {
@@ -148,6 +154,10 @@ impl TcpFilter for TcpProbe {
         io.effects.add(0, 1);
         edits.filter_state.push(("weir.policy", self.name.clone().into_bytes()));
         self.log(io, &format!("opened: {}", Self::attributes(facts)));
+        for number in 0..self.expressions.len() {
+            let value = io.evaluate(number);
+            self.log(io, &format!("cel {number}: {value:?}"));
+        }
         Self::decide(self.opened.as_deref(), io)
     }
 

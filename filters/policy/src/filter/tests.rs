@@ -54,7 +54,7 @@ fn run(policy: &mut Policy, headers: &[(&str, &str)], attributes: &Attributes) -
         attributes,
     };
     let (mut cells, mut effects, mut edits) = (MemoryCells::default(), Effects::default(), Edits::default());
-    let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+    let mut io = Io::new(Now::default(), &mut cells, &mut effects);
     let verdict = policy.request(&mut (), &facts, &mut edits, &mut io);
     let names = effects.metrics.iter().filter_map(|op| match op {
         MetricOp::Define { name, .. } => Some(name.replace(";.;", " ").replace("=.=", "=")),

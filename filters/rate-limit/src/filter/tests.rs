@@ -65,7 +65,7 @@ fn ask(filter: &mut RateLimit, cells: &mut MemoryCells, user: &str, now: Now) ->
     };
     let (mut effects, mut edits) = (Effects::default(), Edits::default());
     let mut stream = Stream::default();
-    let verdict = filter.request(&mut stream, &facts, &mut edits, &mut Io { now, cells, effects: &mut effects });
+    let verdict = filter.request(&mut stream, &facts, &mut edits, &mut Io::new(now, cells, &mut effects));
     Seen { verdict, stream, effects, edits }
 }
 
@@ -118,7 +118,7 @@ fn a_passing_request_gets_the_headers_on_its_response() {
     let none = Headers::default();
     let facts =
         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
-    let mut io = Io { now: at(0), cells: &mut cells, effects: &mut seen.effects };
+    let mut io = Io::new(at(0), &mut cells, &mut seen.effects);
     filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
     filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
     let add = |name: &str, value: &str| HeaderEdit::Add(name.into(), value.into());

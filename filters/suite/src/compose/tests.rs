@@ -5,8 +5,8 @@ use super::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Common, Cursor};
 use weir_model::{
-    Attribute, Attributes, CallFailure, Callout, Effects, Headers, HttpCallout, Level, MemoryCells, MetricOp, Need,
-    Now, PairsBuilder, Reply,
+    Attribute, Attributes, CallFailure, Callout, CelType, Effects, Headers, HttpCallout, Level, MemoryCells, MetricOp,
+    Need, Now, PairsBuilder, Reply,
 };
 
 /// A part that logs its calls and counts one on series 0. `verdicts` holds its answers to the request and to callouts:
@@ -52,6 +52,10 @@ impl Filter for Toy {
 
     fn demand(&self, phase: Phase) -> &Demand {
         &self.demands[Phase::ALL.iter().position(|known| *known == phase).unwrap()]
+    }
+    fn expressions(&self) -> Vec<Expression> {
+        let (path, text) = ("$.a".to_owned(), "true".to_owned());
+        vec![Expression { owner: 0, path, text, ty: CelType::Bool }]
     }
     fn tick_period(&self) -> Option<Duration> {
         self.period
@@ -110,7 +114,7 @@ fn run(toys: &mut Toys, answers: usize) -> (Vec<String>, Verdict) {
     let (mut attributes, none) = (Attributes::default(), Attributes::default());
     attributes.set_int(&Attribute::ListenerDirection, 2);
     let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
-    let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+    let mut io = Io::new(Now::default(), &mut cells, &mut effects);
     let mut stream = Stream::default();
     let empty = Facts {
         request_headers: Headers::default(),
@@ -195,7 +199,7 @@ fn an_idle_part_is_not_called_and_a_stream_that_does_not_wait_goes_on() {
     let (lines, _) = run(&mut Composed::new(parts.policy, parts.rate_limit, None::<Toy>), 0);
     assert_eq!(lines, ["1 request host-2", "1 response 0", "1 End 0"]);
     let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
-    let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+    let mut io = Io::new(Now::default(), &mut cells, &mut effects);
     let why = Resumption::Answered(CallId { owner: 0, number: 1 });
     let late = toys("c", "c").resume(&mut Stream::default(), why, &mut Edits::default(), &mut io);
     toys("c", "c").gone(&mut Stream::default(), &mut io);
@@ -214,7 +218,7 @@ fn a_stream_that_leaves_is_gone_for_the_part_it_waited_for_and_each_part_finishe
     };
     for (policy, rate_limit, gone) in [("a", "", "0 gone 0"), ("c", "a", "1 gone 0")] {
         let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
-        let mut io = Io { now: Now::default(), cells: &mut cells, effects: &mut effects };
+        let mut io = Io::new(Now::default(), &mut cells, &mut effects);
         let (mut parts, mut stream) = (toys(policy, rate_limit), Stream::default());
         parts.request(&mut stream, &facts, &mut Edits::default(), &mut io);
         io.effects.logs.clear();
@@ -224,6 +228,14 @@ fn a_stream_that_leaves_is_gone_for_the_part_it_waited_for_and_each_part_finishe
         let lines: Vec<&str> = effects.logs.iter().map(|(_, line)| line.as_str()).collect();
         assert_eq!(lines, [gone, "0 finish 0", "1 finish 0", "2 finish 0"]);
     }
+}
+
+#[test]
+fn expressions_are_those_of_the_parts_with_their_owners() {
+    let parts = toys("c", "c");
+    let composed = Composed::new(None::<Toy>, parts.rate_limit, parts.telemetry);
+    let owners: Vec<u8> = composed.expressions().iter().map(|expression| expression.owner).collect();
+    assert_eq!(owners, [1, 2]);
 }
 
 #[test]
@@ -262,7 +274,7 @@ fn each_part_ticks_at_its_own_pace() {
         // Timers come up to a tenth of a second early or late.
         let mono_nanos = second * 1_000_000_000 + if second % 2 == 0 { 100_000_000 } else { 0 } - 50_000_000;
         let now = Now { mono_nanos, ..Now::default() };
-        parts.tick(&mut Io { now, cells: &mut cells, effects: &mut effects });
+        parts.tick(&mut Io::new(now, &mut cells, &mut effects));
     }
     let ticks = |owner| effects.logs.iter().filter(|(_, line)| line.starts_with(owner)).count();
     assert_eq!((ticks("0"), ticks("1"), ticks("2")), (2, 20, 0));

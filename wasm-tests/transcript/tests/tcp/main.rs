@@ -83,6 +83,12 @@ fn cases() -> Vec<Case> {
         Case { answers: 403, ..case("waits and is closed", waits, vec![Send("hello"), End], &["resume: false"]) },
         case("waits for what is not sent", "opened=http:nobody", vec![Send("hello"), End], &["not sent"]),
         case("data waits", "downstream=http:service", vec![Send("hello"), Send("again"), End], &["resume: true"]),
+        case(
+            "expressions",
+            "cel=int:destination.port-destination.port+7 cel=string:request.path",
+            vec![Send("hello"), End],
+            &["cel 0: Ok(Int(7))", "cel 1: Err(Failed)"],
+        ),
         case("a trap", "downstream=trap", vec![Send("hello"), End], &["opened"]),
         Case { root_id: "", ..case("the HTTP filter", "", vec![Send("hello"), End], &[]) },
     ]

@@ -49,7 +49,7 @@ fn path_parameters_are_left_out_where_the_document_says_so() {
             attributes: &attributes,
         };
         let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
-        let mut io = Io { now: at(0), cells: &mut cells, effects: &mut effects };
+        let mut io = Io::new(at(0), &mut cells, &mut effects);
         let verdict = filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         table.check(format!("{field} {path}"), verdict != Verdict::Continue, limited);
     }
@@ -89,7 +89,7 @@ fn hostile_bytes_do_no_harm() {
                 attributes: &attributes,
             };
             let mut effects = Effects::default();
-            let mut io = Io { now: at(0), cells: &mut cells, effects: &mut effects };
+            let mut io = Io::new(at(0), &mut cells, &mut effects);
             filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         }
     }
