@@ -1,5 +1,6 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
+mod labels;
 pub(crate) mod object;
 mod rule;
 mod scope;
@@ -10,9 +11,9 @@ pub(crate) mod workload;
 
 use crate::config::object::{Action, Field, Object};
 use crate::config::workload::Workload;
-use weir_config::{Common, Cursor, Fields, Mode};
+use weir_config::{Common, Fields, Mode};
 use weir_matching::Names;
-use weir_model::{Node, ProxyKind, SortedMap};
+use weir_model::{Node, ProxyKind};
 
 /// The most headers by name that rules can look at: what rules look at is numbered with 16 bits. Of more, some would never
 /// match.
@@ -75,12 +76,6 @@ fn escapes_by_second_name(object: &Object) -> bool {
         Action::Audit => return false,
     };
     !object.dry_run && object.clauses().any(|clause| clause.field.is_identity() && clause.negated == escapes)
-}
-
-/// A map of strings.
-fn text_map(at: &Cursor<'_>) -> SortedMap<String, String> {
-    let entries = at.map().unwrap_or_default().into_iter();
-    entries.filter_map(|(key, value)| Some((key.to_owned(), value.string()?.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which workloads a policy is for: its selector or its targets.
 
-use super::text_map;
+use super::labels;
 use weir_config::{Cursor, Fields};
 use weir_model::SortedMap;
 
@@ -39,7 +39,7 @@ pub(super) fn scope(fields: &mut Fields<'_>) -> Scope {
         fields.at().problem::<()>("`targetRef` and `targetRefs` exclude each other");
     }
     if targets.is_empty() {
-        return Scope::Labels(selector.map(|at| labels(&at)).unwrap_or_default());
+        return Scope::Labels(selector.map(|at| selector_labels(&at)).unwrap_or_default());
     }
     if let Some(selector) = selector {
         selector.problem::<()>("`selector` and `targetRefs` exclude each other");
@@ -47,7 +47,7 @@ pub(super) fn scope(fields: &mut Fields<'_>) -> Scope {
     Scope::Targets(targets.iter().filter_map(target).collect())
 }
 
-fn labels(at: &Cursor<'_>) -> SortedMap<String, String> {
+fn selector_labels(at: &Cursor<'_>) -> SortedMap<String, String> {
     let Some(mut fields) = at.object() else { return Default::default() };
     let labels = fields.take("matchLabels").map(|at| {
         for (key, value) in at.map().unwrap_or_default() {
@@ -58,7 +58,7 @@ fn labels(at: &Cursor<'_>) -> SortedMap<String, String> {
                 value.problem::<()>("labels are compared as they are: `*` is not supported");
             }
         }
-        text_map(&at)
+        labels::read(&at)
     });
     fields.finish();
     labels.unwrap_or_default()

@@ -1,7 +1,7 @@
 //! The workload that policies are selected for: the one behind this proxy, from the document or the node's metadata.
 
+use super::labels;
 use super::scope::{Scope, Target};
-use super::text_map;
 use super::trust_domain::TrustDomains;
 use weir_config::Cursor;
 use weir_matching::PathParameters;
@@ -60,7 +60,7 @@ impl Workload {
             self.namespace = Some(text.to_owned());
         }
         if let Some(labels) = fields.take("labels") {
-            self.labels = Some(text_map(&labels));
+            self.labels = Some(labels::read(&labels));
         }
         if let Some(text) = fields.take("rootNamespace").and_then(|at| at.text()) {
             self.root = text.to_owned();
