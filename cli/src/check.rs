@@ -9,9 +9,9 @@ use crate::plugin::{Listeners, Plugin, Root, Strategy};
 use crate::routes::PathOption;
 use serde_json::Value;
 
-/// Something about a document that its author should know.
+/// A problem of a document, or a warning about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Remark {
+pub(crate) struct Diagnostic {
     /// Whether the document cannot be used as it stands.
     pub(crate) is_problem: bool,
     /// JSON path in the file.
@@ -19,7 +19,7 @@ pub(crate) struct Remark {
     pub(crate) message: String,
 }
 
-impl Remark {
+impl Diagnostic {
     /// The line for it.
     pub(crate) fn line(&self, file: &str) -> String {
         let Self { is_problem, path, message } = self;
@@ -44,80 +44,82 @@ pub(crate) struct Others {
     pub(crate) writers: Vec<Writer>,
 }
 
-/// Remarks on one document, in the order in which they are found.
-struct Remarks(Vec<Remark>);
+/// The diagnostics of one document, in the order in which they are found.
+struct Diagnostics(Vec<Diagnostic>);
 
-impl Remarks {
+impl Diagnostics {
     fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Remark { is_problem: true, path: path.into(), message: message.into() });
+        self.0.push(Diagnostic { is_problem: true, path: path.into(), message: message.into() });
     }
 
     fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Remark { is_problem: false, path: path.into(), message: message.into() });
+        self.0.push(Diagnostic { is_problem: false, path: path.into(), message: message.into() });
     }
 }
 
-/// All remarks on `found`, which is in `file`, read as a document of `module`.
-pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Remark> {
-    let mut remarks = Remarks(Vec::new());
+/// All diagnostics of `found`, which is in `file`, read as a document of `module`.
+pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Diagnostic> {
+    let mut diagnostics = Diagnostics(Vec::new());
     let place = |path: &str| {
         format!("{}{}", found.path, path.strip_prefix(found.part).or(path.strip_prefix('$')).unwrap_or(path))
     };
     let compiled = module.compile(&found.document, found.node.as_ref(), found.plugin.is_none() && found.is_whole());
     for problem in compiled.problems {
-        remarks.problem(place(&problem.path), problem.message);
+        diagnostics.problem(place(&problem.path), problem.message);
     }
     for warning in compiled.warnings {
         let (path, message) = (place(&warning.path), format!("{} [{}]", warning.message, warning.id));
         // What a policy of its own lacks may be in the document that it is going to stand in.
         match MISFIRES.contains(&warning.id) && found.is_whole() {
-            true => remarks.problem(path, message),
-            false => remarks.warning(path, message),
+            true => diagnostics.problem(path, message),
+            false => diagnostics.warning(path, message),
         }
     }
     let parts = module.parts(&found.document);
     if module == Module::Suite && parts.is_empty() && found.document.is_object() {
         let message = "the document does nothing: add `policy`, `rateLimit` or `telemetry`";
-        remarks.warning(found.path.as_str(), message);
+        diagnostics.warning(found.path.as_str(), message);
     }
     if let Some(plugin) = &found.plugin {
-        loading(plugin, &mut remarks);
-        strategy(plugin, &parts, file, &mut remarks);
-        responses(found, plugin, &parts, &mut remarks);
-        listener(found, plugin, &mut remarks);
+        loading(plugin, &mut diagnostics);
+        strategy(plugin, &parts, file, &mut diagnostics);
+        responses(found, plugin, &parts, &mut diagnostics);
+        listener(found, plugin, &mut diagnostics);
         if let Some((path, missing)) = &plugin.restricted {
             let missing = missing.join("`, `");
-            remarks
+            diagnostics
                 .problem(path, format!("requests would pass undecided: allow `{missing}` too, or leave the list out"));
         }
-        filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut remarks);
+        filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut diagnostics);
     }
-    path_parameters(found, &parts, file, &others.options, &mut remarks);
-    remarks.0
+    path_parameters(found, &parts, file, &others.options, &mut diagnostics);
+    diagnostics.0
 }
 
 /// Whether Envoy runs the module at all.
-fn loading(plugin: &Plugin, remarks: &mut Remarks) {
+fn loading(plugin: &Plugin, diagnostics: &mut Diagnostics) {
     if let Some((path, kind)) = &plugin.not_http {
         let message = format!("{kind} cannot run the module, which is an HTTP filter: no request would be decided");
-        remarks.problem(path.as_str(), message);
+        diagnostics.problem(path.as_str(), message);
     }
     if let Root::Unknown(id) = &plugin.root {
-        remarks.problem(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));
+        diagnostics
+            .problem(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));
     }
 }
 
 /// Whether what happens on failure is what the mode asks for.
-fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut Remarks) {
+fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, diagnostics: &mut Diagnostics) {
     let written = &plugin.strategy;
     let [open, closed, reload] = written.words;
     if plugin.two_strategies {
-        remarks.problem(written.path.as_str(), "Envoy refuses `failure_policy` beside `fail_open`: remove `fail_open`");
+        diagnostics
+            .problem(written.path.as_str(), "Envoy refuses `failure_policy` beside `fail_open`: remove `fail_open`");
         return;
     }
     let Some(strategy) = written.strategy else {
         let value = written.value.as_deref().unwrap_or_default();
-        remarks.problem(written.path.as_str(), format!("`{value}` is not one of `{open}`, `{closed}`, `{reload}`"));
+        diagnostics.problem(written.path.as_str(), format!("`{value}` is not one of `{open}`, `{closed}`, `{reload}`"));
         return;
     };
     let modes = ["enforce", "shadow", "observe", "off"];
@@ -131,33 +133,33 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, remarks: &mut 
             "{shown} refuses requests when a VM dies or the module cannot be loaded, but the document refuses none: write \
              `{open}` until it does"
         );
-        remarks.warning(written.path.as_str(), message);
+        diagnostics.warning(written.path.as_str(), message);
     }
     if policy && strategy == Strategy::Open {
         let message = format!(
             "{shown} lets every request past the policy when a VM dies or the module cannot be loaded: write `{reload}` \
              with `mode: enforce`"
         );
-        remarks.warning(written.path.as_str(), message);
+        diagnostics.warning(written.path.as_str(), message);
     }
     let until = file.discoveries.iter().find(|discovery| Some(&discovery.name) == plugin.name.as_ref());
     if let Some(discovery) = until.filter(|_| policy) {
         let message = "requests pass without a policy until the module is loaded and its configuration accepted: remove it \
                        with `mode: enforce`";
-        remarks.warning(discovery.path.as_str(), message);
+        diagnostics.warning(discovery.path.as_str(), message);
     }
 }
 
 /// Whether the listener that the document names is one that the plugin is loaded for, and the only one.
-fn listener(found: &Found, plugin: &Plugin, remarks: &mut Remarks) {
+fn listener(found: &Found, plugin: &Plugin, diagnostics: &mut Diagnostics) {
     let named = found.document.get("listener").and_then(Value::as_str);
     let (Some(named), Some(listeners)) = (named, &plugin.listeners) else { return };
     let Listeners { path, shown, inbound, outbound } = listeners;
     let (own, other) = if named == "inbound" { (*inbound, *outbound) } else { (*outbound, *inbound) };
     let place = format!("{}.listener", found.path);
     match (own, other) {
-        (false, true) => remarks.problem(place, format!("`{named}`, but {shown} at {path} loads it for the other direction")),
-        (true, true) => remarks.warning(
+        (false, true) => diagnostics.problem(place, format!("`{named}`, but {shown} at {path} loads it for the other direction")),
+        (true, true) => diagnostics.warning(
             place,
             format!("`{named}`, but {shown} at {path} loads it for sidecars' listeners of both directions: leave `listener` out"),
         ),
@@ -166,7 +168,7 @@ fn listener(found: &Found, plugin: &Plugin, remarks: &mut Remarks) {
 }
 
 /// Whether the module is called for the responses that the document reads, or adds headers to.
-fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], remarks: &mut Remarks) {
+fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], diagnostics: &mut Diagnostics) {
     for part in parts.iter().filter(|part| plugin.misses_responses && part.mode != "off") {
         let text = |pointer| part.value.pointer(pointer).and_then(Value::as_str);
         let (field, lost) = match part.module {
@@ -181,7 +183,7 @@ fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], remarks: &mut R
         };
         let within = part.path.strip_prefix('$').unwrap_or(part.path);
         let message = format!("Envoy does not call this module for responses, so {lost}");
-        remarks.warning(format!("{}{within}.{field}", found.path), message);
+        diagnostics.warning(format!("{}{within}.{field}", found.path), message);
     }
 }
 
@@ -196,7 +198,7 @@ fn filter_state(
     plugin: &Plugin,
     parts: &[Part<'_>],
     (here, elsewhere): (&[Writer], &[Writer]),
-    remarks: &mut Remarks,
+    diagnostics: &mut Diagnostics,
 ) {
     for part in parts.iter().filter(|part| part.module == Module::Policy && part.mode != "off") {
         for name in ["directAddress", "peerUriSans"] {
@@ -211,20 +213,28 @@ fn filter_state(
             match fate(key, plugin, here) {
                 Fate::Written => {}
                 Fate::Unwritten(None) => {
-                    remarks.problem(place, format!("no filter before this one writes `{key}`; {says}"))
+                    diagnostics.problem(place, format!("no filter before this one writes `{key}`; {says}"))
                 }
                 Fate::Unwritten(Some(late)) => {
-                    remarks.problem(place, format!("{late} writes `{key}` after this filter has read it; {says}"));
+                    diagnostics.problem(place, format!("{late} writes `{key}` after this filter has read it; {says}"));
                 }
                 Fate::Unseen if !plugin.has_whole_chain && elsewhere.iter().any(|writer| writer.writes(key)) => {}
-                Fate::Unseen => remarks.warning(place, format!("no file shows a filter that writes `{key}`; {says}")),
+                Fate::Unseen => {
+                    diagnostics.warning(place, format!("no file shows a filter that writes `{key}`; {says}"))
+                }
             }
         }
     }
 }
 
 /// Whether paths are compared as the routes compare them.
-fn path_parameters(found: &Found, parts: &[Part<'_>], file: &Contents, elsewhere: &[Elsewhere], remarks: &mut Remarks) {
+fn path_parameters(
+    found: &Found,
+    parts: &[Part<'_>],
+    file: &Contents,
+    elsewhere: &[Elsewhere],
+    diagnostics: &mut Diagnostics,
+) {
     let concerned = || file.path_options.iter().filter(|option| option.concerns(found.plugin.as_ref()));
     let on = concerned().find(|option| option.on);
     let off = concerned().find(|option| !option.on);
@@ -239,7 +249,7 @@ fn path_parameters(found: &Found, parts: &[Part<'_>], file: &Contents, elsewhere
         let says = "makes Envoy ignore path parameters such as `;a=b`, but this document compares them, so `/admin;a=b` does \
                     not match `/admin`: write `ignorePathParameters: true`";
         match (field.value, on, off, other) {
-            (Some(true), None, Some(option), _) => remarks.warning(
+            (Some(true), None, Some(option), _) => diagnostics.warning(
                 place,
                 format!(
                     "this document ignores path parameters (`;a=b`) that Envoy compares in the routes at {}",
@@ -247,10 +257,10 @@ fn path_parameters(found: &Found, parts: &[Part<'_>], file: &Contents, elsewhere
                 ),
             ),
             (Some(true), ..) => {}
-            (_, Some(option), ..) if found.is_whole() => remarks.problem(place, format!("{} {says}", option.path)),
-            (_, Some(option), ..) => remarks.warning(place, format!("{} {says}", option.path)),
+            (_, Some(option), ..) if found.is_whole() => diagnostics.problem(place, format!("{} {says}", option.path)),
+            (_, Some(option), ..) => diagnostics.warning(place, format!("{} {says}", option.path)),
             (_, None, _, Some(Elsewhere { file, option })) => {
-                remarks.warning(place, format!("{} of `{file}` {says}", option.path));
+                diagnostics.warning(place, format!("{} of `{file}` {says}", option.path));
             }
             (_, None, _, None) => {}
         }

@@ -72,7 +72,7 @@ impl Module {
         matches!(stem(place), "policy" | "telemetry" | "rate-limit-lean" | "suite-lean")
     }
 
-    /// The parts that `document` has, with the mode of each; one that is no mode is kept as written.
+    /// The parts that `document` has, with the mode of each; one that is not a mode is kept as written.
     pub(crate) fn parts(self, document: &Value) -> Vec<Part<'_>> {
         let mode = document.get("mode").and_then(Value::as_str).unwrap_or(Mode::default().word());
         if self != Self::Suite {

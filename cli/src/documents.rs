@@ -53,7 +53,7 @@ impl Found {
 
 const WHOLE: &str = "$";
 
-/// Every document of a YAML or JSON file. What is no Kubernetes object, has no plugin and is not Envoy's is taken for a
+/// Every document of a YAML or JSON file. What is not a Kubernetes object, has no plugin and is not Envoy's is taken for a
 /// document itself.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ pub(crate) enum Fate {
     Written,
     /// No file shows it.
     Unseen,
-    /// By nobody; the path of what writes it too late.
+    /// By no filter before this one; the path of the one that writes it too late.
     Unwritten(Option<String>),
 }
 

@@ -71,7 +71,7 @@ impl Listeners {
     fn around(value: &Value, path: &str) -> Option<Self> {
         if let Some(direction) = field(value, "traffic_direction").and_then(Value::as_str) {
             let both = [direction == "INBOUND", direction == "OUTBOUND"];
-            let of = || Self::new(place(value, path, "traffic_direction"), "traffic_direction", direction, both);
+            let of = || Self::new(field_path(value, path, "traffic_direction"), "traffic_direction", direction, both);
             return both.contains(&true).then(of);
         }
         if value.get("patch").is_none() || field(value, "apply_to").is_none() {
@@ -106,7 +106,7 @@ impl Listeners {
 pub(crate) enum Root {
     /// Ours: empty or `weir`.
     Http,
-    /// One that no module of this version takes, although it begins with `weir.` or the plugin is told to be ours.
+    /// One that no module of this version takes, although it begins with `weir.` or the plugin is declared to be ours.
     Unknown(String),
     /// Somebody else's.
     Foreign,
@@ -207,7 +207,7 @@ impl Plugin {
         Self {
             path: path.to_owned(),
             root: Root::of(text("pluginName").unwrap_or_default(), is_ours),
-            root_path: place(value, path, "pluginName"),
+            root_path: field_path(value, path, "pluginName"),
             module,
             misses_responses: text("url").is_some_and(Module::misses_responses),
             not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
@@ -245,7 +245,7 @@ impl Plugin {
         Self {
             path: path.to_owned(),
             root: Root::of(text("root_id").unwrap_or_default(), is_ours),
-            root_path: place(value, path, "root_id"),
+            root_path: field_path(value, path, "root_id"),
             module,
             misses_responses: file.is_some_and(Module::misses_responses),
             not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
@@ -319,7 +319,7 @@ fn is_document(configuration: Option<&Value>) -> bool {
 }
 
 /// Path of the field of `value`, or of `value` itself if it lacks it.
-fn place(value: &Value, path: &str, name: &str) -> String {
+fn field_path(value: &Value, path: &str, name: &str) -> String {
     spelling(value, name).map_or_else(|| path.to_owned(), |name| format!("{path}.{name}"))
 }
 
@@ -337,7 +337,7 @@ fn written(value: &Value, path: &str, name: &str, words: [&'static str; 3]) -> W
     };
     Written {
         strategy,
-        path: place(value, path, name),
+        path: field_path(value, path, name),
         field: found.unwrap_or_else(|| name.to_owned()),
         value: text,
         words,

@@ -121,16 +121,16 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<()
     for found in &contents.found {
         let module = found.plugin.as_ref().and_then(|plugin| plugin.module);
         let module = module.unwrap_or_else(|| Module::of(&found.document));
-        for remark in check::check(found, module, &contents, &check::Others::default()) {
+        for diagnostic in check::check(found, module, &contents, &check::Others::default()) {
             // What is in the document is where its own file has it.
-            let line = match (config, remark.path.strip_prefix(&found.path)) {
+            let line = match (config, diagnostic.path.strip_prefix(&found.path)) {
                 (Some(config), Some(inner)) => {
                     let path = format!("${inner}");
-                    check::Remark { path, ..remark.clone() }.line(&config.display().to_string())
+                    check::Diagnostic { path, ..diagnostic.clone() }.line(&config.display().to_string())
                 }
-                _ => remark.line(name),
+                _ => diagnostic.line(name),
             };
-            if !remark.is_problem {
+            if !diagnostic.is_problem {
                 eprintln!("{line}");
             } else if !problems.contains(&line) {
                 problems.push(line);

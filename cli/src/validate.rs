@@ -1,6 +1,6 @@
 //! `weir validate`: what is wrong with the documents in files, and what is doubtful about them.
 
-use crate::check::{self, Elsewhere, Others, Remark};
+use crate::check::{self, Diagnostic, Elsewhere, Others};
 use crate::compile::Module;
 use crate::documents::{self, Contents, Found};
 use crate::{Failure, yaml};
@@ -36,14 +36,14 @@ pub(crate) fn validate(files: &[PathBuf], given: Option<Module>) -> Result<(), F
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
             let module = given.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
-            let remarks = check::check(found, module, contents, &others);
-            for remark in &remarks {
-                say!("{}", remark.line(file))?;
+            let diagnostics = check::check(found, module, contents, &others);
+            for diagnostic in &diagnostics {
+                say!("{}", diagnostic.line(file))?;
             }
             all += 1;
-            if remarks.iter().any(|remark| remark.is_problem) {
+            if diagnostics.iter().any(|diagnostic| diagnostic.is_problem) {
                 bad += 1;
-                if given.or(by_plugin).is_none() && found.is_whole() && has_foreign_field(found, &remarks) {
+                if given.or(by_plugin).is_none() && found.is_whole() && has_foreign_field(found, &diagnostics) {
                     say!("{file}: read as a {module} document; use --module if it is another")?;
                 }
             } else {
@@ -56,10 +56,10 @@ pub(crate) fn validate(files: &[PathBuf], given: Option<Module>) -> Result<(), F
 }
 
 /// Whether the document has a field of its own that the module does not know, so that it may be for another one.
-fn has_foreign_field(found: &Found, remarks: &[Remark]) -> bool {
-    remarks.iter().any(|remark| {
-        let name = remark.path.strip_prefix(&found.path).and_then(|rest| rest.strip_prefix('.'));
-        name.is_some_and(|name| !name.contains(['.', '['])) && remark.message.starts_with("unknown field")
+fn has_foreign_field(found: &Found, diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| {
+        let name = diagnostic.path.strip_prefix(&found.path).and_then(|rest| rest.strip_prefix('.'));
+        name.is_some_and(|name| !name.contains(['.', '['])) && diagnostic.message.starts_with("unknown field")
     })
 }
 

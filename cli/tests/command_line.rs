@@ -99,7 +99,7 @@ fn validate_separates_problems_from_warnings() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // Another module would refuse this just as well.
-    fs::write(folder.path().join("f.yaml"), "schema: 1\nname: cart\ntelemetry: {reporter: nobody}\n").unwrap();
+    fs::write(folder.path().join("f.yaml"), "schema: 1\nname: cart\ntelemetry: {reporter: client}\n").unwrap();
     let (found, output) = lines(&weir(folder.path(), &["validate", "f.yaml"]));
     assert!(found == Some(1) && !output.contains("--module"), "{output}");
 }

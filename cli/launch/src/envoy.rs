@@ -293,7 +293,7 @@ impl Envoy {
         match response.status {
             200 => Ok(response.text()),
             status => {
-                Err(ClientError::Unexpected(format!("{method} {path} gave {status}: {}", response.text().trim())))
+                Err(ClientError::Unexpected(format!("{method} {path} answered {status}: {}", response.text().trim())))
             }
         }
     }

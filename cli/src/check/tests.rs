@@ -1,24 +1,25 @@
 mod filter_state;
 
-use super::{Elsewhere, Others, Remark, check};
+use super::{Diagnostic, Elsewhere, Others, check};
 use crate::compile::Module;
 use crate::documents::Contents;
 use serde_json::{Value, json};
 
 const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-/// All remarks on all documents of a tree.
-fn remarks(tree: &Value, others: &Others) -> Vec<Remark> {
+/// All diagnostics of all documents of a tree.
+fn diagnostics(tree: &Value, others: &Others) -> Vec<Diagnostic> {
     let contents = Contents::of(tree).unwrap();
     let check = |found| check(found, Module::of(&contents.found[0].document), &contents, others);
     contents.found.iter().flat_map(check).collect()
 }
 
-/// Fails with every row whose remarks are not the ones that it names by the beginning of their lines.
+/// Fails with every row whose diagnostics are not the ones that it names by the beginning of their lines.
 fn expect(rows: &[(&str, Value, &[&str])]) {
     let mut wrong = Vec::new();
     for (name, tree, expected) in rows {
-        let lines: Vec<String> = remarks(tree, &Others::default()).iter().map(|remark| remark.line("f")).collect();
+        let lines: Vec<String> =
+            diagnostics(tree, &Others::default()).iter().map(|diagnostic| diagnostic.line("f")).collect();
         let fits = lines.len() == expected.len()
             && lines.iter().zip(*expected).all(|(line, start)| line.starts_with(&format!("f: {start}")));
         if !fits {
@@ -101,9 +102,9 @@ fn a_root_id_that_a_module_of_weir_does_not_know_is_a_problem() {
     };
     let remote = json!({"code": {"remote": {"http_uri": {"uri": "oci://r.example/weir/suite:0.1.0"}}}});
     let remote = json!({"rootId": "cart", "vm_config": remote, "failure_policy": "FAIL_OPEN"});
-    let told = "root id `cart` is unknown: remove it, or write `weir`";
-    let own = format!("$.typed_config.config.root_id: {told}");
-    let istio = format!("$.spec.pluginName: {told}");
+    let message = "root id `cart` is unknown: remove it, or write `weir`";
+    let own = format!("$.typed_config.config.root_id: {message}");
+    let istio = format!("$.spec.pluginName: {message}");
     let theirs = json!({"rules": []});
     expect(&[
         ("a file", open("cart", "dist/suite.wasm", document.clone()), &[&own]),
@@ -279,10 +280,10 @@ fn paths_that_lose_parameters_here_alone_are_reported() {
     let mut document = with_paths("paths");
     document["policy"]["workload"] = json!({"ignorePathParameters": true});
     let about = |option: Option<bool>| -> Vec<String> {
-        let lines = remarks(&json!({"listeners": [manager(document.clone(), option)]}), &Others::default());
+        let lines = diagnostics(&json!({"listeners": [manager(document.clone(), option)]}), &Others::default());
         lines
             .iter()
-            .map(|remark| remark.line("f"))
+            .map(|diagnostic| diagnostic.line("f"))
             .filter(|line| line.contains("this document ignores path parameters"))
             .collect()
     };
@@ -296,13 +297,13 @@ fn an_option_of_another_file_is_a_warning() {
     let routes = Contents::of(&json!({"ignore_path_parameters_in_path_matching": true})).unwrap();
     let option = Elsewhere { file: "routes.yaml".to_owned(), option: routes.path_options.first().unwrap().clone() };
     let elsewhere = Others { options: vec![option], ..Others::default() };
-    let found = remarks(&with_paths("paths"), &elsewhere);
+    let found = diagnostics(&with_paths("paths"), &elsewhere);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(!found[0].is_problem && found[0].message.contains("of `routes.yaml` makes Envoy ignore"), "{found:?}");
     assert!(found[0].path.ends_with("$.policy.workload.ignorePathParameters"), "{found:?}");
     // A policy of its own is going to stand in a document that is not here.
     let alone = with_paths("paths")["policy"]["policies"][0].clone();
-    let found = remarks(&alone, &elsewhere);
+    let found = diagnostics(&alone, &elsewhere);
     assert_eq!((found.len(), found[0].is_problem, found[0].path.as_str()), (1, false, "$"), "{found:?}");
 }
 
@@ -320,7 +321,7 @@ fn what_must_misfire_is_a_problem() {
         ("direct address", document(json!({"directAddress": {"filterState": "weir.direct_address"}})), &[]),
         ("the policy alone", policy.clone(), &["warning: $.spec.rules[0]"]),
     ]);
-    let message = &remarks(&unknown, &Others::default())[0].message;
+    let message = &diagnostics(&unknown, &Others::default())[0].message;
     assert!(message.ends_with("[direct-address-unknown]") && message.contains("`shop/blocks`"), "{message}");
 }
 
@@ -332,12 +333,12 @@ fn a_document_that_reads_responses_needs_a_module_that_sees_them() {
         let more = json!({"vm_config": {"code": {"local": {"filename": file}}}, "failure_policy": "FAIL_OPEN"});
         filter(HTTP, document, more)
     };
-    let told: &[&str] =
+    let expected: &[&str] =
         &["warning: $.spec.pluginConfig.peerMetadata.readAt: Envoy does not call this module for responses"];
     let own: &[&str] =
         &["warning: $.typed_config.config.configuration.value.peerMetadata.readAt: Envoy does not call this module"];
     expect(&[
-        ("an image", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "enforce")), told),
+        ("an image", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "enforce")), expected),
         ("a file", envoy("dist/telemetry.wasm", document("response", "shadow")), own),
         ("the variant", istio("oci://r.example/weir/telemetry-response:0.1.0", document("response", "enforce")), &[]),
         ("a module of unknown name", istio("oci://r.example/own:1", document("response", "enforce")), &[]),

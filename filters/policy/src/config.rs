@@ -30,7 +30,7 @@ pub(crate) struct Document {
 
 /// Reads a policy document of which the common fields are read already.
 pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
-    let at = fields.at().clone();
+    let at = fields.cursor().clone();
     if common.mode == Mode::Observe {
         at.problem::<()>("mode `observe` is not supported for policy; use `shadow` or `enforce`");
     }

@@ -1,6 +1,6 @@
 //! Deciding which rules match one request.
 //!
-//! A condition holds, does not, or cannot be judged because what it looks at could not be read (Kleene's three values): a
+//! A condition holds, does not, or cannot be decided because what it looks at could not be read (Kleene's three values): a
 //! rule that hangs on the unknown may match, and that is decided only where no other part settles it.
 
 pub(crate) mod request;
@@ -21,7 +21,7 @@ enum Outcome {
     Unknown,
 }
 
-/// A rule that cannot be judged, and what is not known.
+/// A rule that cannot be decided, and what is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Undecided {
     pub(crate) rule: u32,
@@ -76,8 +76,8 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
         candidates.hit(index, compiled.unknown_key(dimension));
     }
     for (key, condition) in &compiled.needed {
-        let mut judge = Judge { compiled, request, lists };
-        if judge.condition(condition) == Outcome::No {
+        let mut evaluation = Evaluation { compiled, request, lists };
+        if evaluation.condition(condition) == Outcome::No {
             candidates.hit(index, *key);
         }
     }
@@ -87,8 +87,8 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
         let (Some(section), Some(found)) = (compiled.sections.get(place), found.get_mut(place)) else { break };
         let Some(rule) = compiled.rules.get(number) else { break };
         from = number.saturating_add(1);
-        let mut judge = Judge { compiled, request, lists };
-        match judge.rule(rule) {
+        let mut evaluation = Evaluation { compiled, request, lists };
+        match evaluation.rule(rule) {
             Outcome::No => {}
             // The rest of the section cannot change the answer, nor can what comes after a refusal.
             Outcome::Yes => {
@@ -96,7 +96,7 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
                 from = settled(&compiled.sections, section).max(from);
             }
             Outcome::Unknown if found.undecided.is_none() => {
-                found.undecided = judge.unknown(rule).map(|unknown| Undecided { rule: number, unknown });
+                found.undecided = evaluation.unknown(rule).map(|unknown| Undecided { rule: number, unknown });
             }
             Outcome::Unknown => {}
         }
@@ -127,14 +127,14 @@ impl ListResults {
     }
 }
 
-/// Judges rules on one request.
-struct Judge<'r> {
+/// The evaluation of rules on one request.
+struct Evaluation<'r> {
     compiled: &'r Compiled,
     request: &'r Request,
     lists: &'r mut ListResults,
 }
 
-impl Judge<'_> {
+impl Evaluation<'_> {
     /// Whether a rule matches, as far as that is known.
     fn rule(&mut self, rule: &CompiledRule) -> Outcome {
         let compiled = self.compiled;
@@ -197,7 +197,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What is not known of the first condition of a rule that cannot be judged.
+    /// What is not known of the first condition of a rule that cannot be decided.
     fn unknown(&self, rule: &CompiledRule) -> Option<&'static str> {
         let conditions = self.compiled.rules.parts(rule).flatten().flatten();
         let mut unknown = conditions.filter(|condition| self.request.is_unknown(condition.dimension));

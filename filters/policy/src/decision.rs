@@ -48,7 +48,7 @@ pub struct Decision<'p> {
     /// Why.
     pub reason: Reason,
     /// The rule that matched, if one did: of several the one that Envoy's RBAC filter names. With [`Reason::Unknown`] the
-    /// rule that could not be judged.
+    /// rule that could not be decided.
     pub rule: Option<RuleName<'p>>,
     /// With [`Reason::Unknown`]: what could not be read, such as `direct-address`.
     pub unknown: Option<&'static str>,

@@ -104,7 +104,7 @@ impl Policy {
 
 /// Reads a document of which the common fields are read; `None` if it has a problem.
 fn read(fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
-    let at = fields.at().clone();
+    let at = fields.cursor().clone();
     let before = at.problems();
     let document = config::document(fields, common, node)?;
     let Document { common, workload, objects } = &document;

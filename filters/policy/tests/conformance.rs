@@ -1,6 +1,6 @@
 //! Other people's tables of AuthorizationPolicy: decisions, validation, path templates, trust domain aliases.
 //!
-//! The files are no part of the project (`weir_testing` says where they are). Where they are absent, nothing is compared
+//! The files are not part of the project (`weir_testing` says where they are). Where they are absent, nothing is compared
 //! and the test says so. What cannot be run is skipped with its reason.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -126,7 +126,7 @@ fn problems(annotations: &Value, spec: &Value) -> Option<String> {
     Policy::compile(&document(&workload, &json!([object])), &Node::default()).err().map(|found| found.to_string())
 }
 
-fn judge(row: &Value, found: Option<String>) -> Outcome {
+fn outcome(row: &Value, found: Option<String>) -> Outcome {
     match found.as_deref().and_then(unsupported) {
         Some(reason) => Outcome::skip(reason),
         None => Outcome::of(row["valid"] == found.is_none(), || format!("problems: {found:?}")),
@@ -138,7 +138,7 @@ fn third_party_validation() {
     let Some(file) = read::<Value>("istio-authz-validation.yaml") else { return };
     let mut score = Score::new("istio-authz-validation.yaml policies");
     for row in rows(&file, "policies") {
-        score.row(text(row, "name"), || judge(row, problems(&row["annotations"], &row["spec"])));
+        score.row(text(row, "name"), || outcome(row, problems(&row["annotations"], &row["spec"])));
     }
     score.end();
 }
@@ -149,7 +149,7 @@ fn third_party_conditions() {
     let mut score = Score::new("istio-authz-validation.yaml when_attributes");
     for row in rows(&file, "when_attributes") {
         let spec = json!({"rules": [{"when": [{"key": row["key"], "values": row["values"]}]}]});
-        score.row(row, || judge(row, problems(&Value::Null, &spec)));
+        score.row(row, || outcome(row, problems(&Value::Null, &spec)));
     }
     score.end();
 }
@@ -160,7 +160,7 @@ fn third_party_path_templates() {
     let mut score = Score::new("istio-authz-validation.yaml path_templates");
     for row in rows(&file, "path_templates") {
         let spec = json!({"rules": [{"to": [{"operation": {"paths": row["paths"]}}]}]});
-        score.row(row, || judge(row, problems(&Value::Null, &spec)));
+        score.row(row, || outcome(row, problems(&Value::Null, &spec)));
     }
     score.end();
 }

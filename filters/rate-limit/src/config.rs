@@ -80,9 +80,9 @@ fn local(at: &Cursor<'_>) -> Option<Local> {
     let mut fields = at.object()?;
     let config = fields.require("config");
     let mut algorithms = Vec::new();
-    for (name, at) in fields.take("algorithms").and_then(|at| at.map()).unwrap_or_default() {
-        let choice = algorithm(&at).unwrap_or(AlgorithmChoice::FixedWindow);
-        algorithms.push(NamedAlgorithm { name, at, choice, is_used: false });
+    for (name, cursor) in fields.take("algorithms").and_then(|at| at.map()).unwrap_or_default() {
+        let choice = algorithm(&cursor).unwrap_or(AlgorithmChoice::FixedWindow);
+        algorithms.push(NamedAlgorithm { name, cursor, choice, is_used: false });
     }
     let charging = match fields.take("charge") {
         Some(at) => at.word(&[("all_or_nothing", Charging::AllOrNothing), ("reference", Charging::Reference)]),

@@ -25,11 +25,11 @@ impl ReplySettings {
     pub(crate) fn quota_headers(
         &self,
         by: &LimitDecision,
-        asked: &[LimitDecision],
+        decisions: &[LimitDecision],
         tree: &LimitTree,
     ) -> Option<QuotaHeaders> {
         let quota = by.quota.filter(|_| self.quota_headers)?;
-        let limits = asked.iter().filter_map(|decision| tree.limits.get(decision.limit));
+        let limits = decisions.iter().filter_map(|decision| tree.limits.get(decision.limit));
         let policies = limits.filter(|limit| limit.algorithm.is_some()).map(|limit| QuotaPolicy {
             requests: limit.requests,
             seconds: Some(limit.seconds),
@@ -44,7 +44,7 @@ impl ReplySettings {
         &self,
         by: &LimitDecision,
         refusal: Refusal,
-        asked: &[LimitDecision],
+        decisions: &[LimitDecision],
         tree: &LimitTree,
     ) -> Reply {
         let mut details = String::with_capacity(96);
@@ -58,7 +58,7 @@ impl ReplySettings {
         {
             headers.push((b"retry-after".to_vec(), seconds(nanos).max(1).to_string().into_bytes()));
         }
-        if let Some(quota) = self.quota_headers(by, asked, tree) {
+        if let Some(quota) = self.quota_headers(by, decisions, tree) {
             headers.extend(quota.into_pairs().map(|(name, value)| (name.to_vec(), value)));
         }
         let body = refusal.body.as_bytes().to_vec();

@@ -225,7 +225,7 @@ fn problems_of_all_sections_are_reported_at_once() {
     let document = DOCUMENT
         .replace(r#""DENY""#, r#""FORBID""#)
         .replace(r#""minute""#, r#""fortnight""#)
-        .replace(r#""reporter": "destination""#, r#""reporter": "nobody""#);
+        .replace(r#""reporter": "destination""#, r#""reporter": "client""#);
     let problems = Suite::compile(document.as_bytes(), &node()).map(|_| ()).unwrap_err();
     let paths: Vec<&str> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths.len(), 3, "{problems}");

@@ -36,7 +36,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the fields of a document or section that follow the common ones.
     pub(crate) fn read(fields: &mut Fields<'_>, common: Common, node: &Node) -> Option<Self> {
-        let before = fields.at().problems();
+        let before = fields.cursor().problems();
         let reporter = fields
             .take("reporter")
             .and_then(|at| at.word(&[("source", Side::Source), ("destination", Side::Destination)]));
@@ -61,7 +61,7 @@ impl Settings {
                 at.problem::<()>(format!("`{later}` is not supported by this version; remove it"));
             }
         }
-        if fields.at().problems() > before {
+        if fields.cursor().problems() > before {
             return None;
         }
         let cardinality = cardinality?;

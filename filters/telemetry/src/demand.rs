@@ -95,7 +95,7 @@ fn end(settings: &Settings) -> Demand {
         match settings.listener {
             Some(Direction::Outbound) => outbound.push(Attribute::RequestHost),
             Some(Direction::Inbound | Direction::Unspecified) => {}
-            // An outbound listener must be told from one without a direction.
+            // An outbound listener must be distinguished from one without a direction.
             None => outbound.extend([Attribute::RequestHost, Attribute::ListenerDirection]),
         }
     }

@@ -194,7 +194,7 @@ impl<'v> Cursor<'v> {
         // The keys so far, in as many lists as there are keys: a map may have very many.
         let mut earlier: Vec<Vec<&str>> = vec![Vec::new(); entries.len()];
         for ((key, value), taken) in entries.iter().zip(&mut taken) {
-            let Some(list) = earlier.get_mut(place(key, entries.len())) else { continue };
+            let Some(list) = earlier.get_mut(hash_bucket(key, entries.len())) else { continue };
             if list.contains(&key.as_str()) {
                 self.child(value, Step::Key(key)).problem::<()>("key is given twice");
                 *taken = true;
@@ -202,7 +202,7 @@ impl<'v> Cursor<'v> {
                 list.push(key);
             }
         }
-        Some(Fields { at: self.clone(), entries, taken, known: Vec::new() })
+        Some(Fields { cursor: self.clone(), entries, taken, names: Vec::new() })
     }
 
     /// Reads an object whose keys are data, such as labels.
@@ -302,21 +302,22 @@ fn is_plain(key: &str) -> bool {
 /// The fields of one object, taken one by one; what is left at the end is unknown.
 #[derive(Debug)]
 pub struct Fields<'v> {
-    at: Cursor<'v>,
+    cursor: Cursor<'v>,
     entries: &'v [(String, Value)],
     taken: Vec<bool>,
-    known: Vec<&'static str>,
+    /// The names of fields that this object may have, as far as they were taken.
+    names: Vec<&'static str>,
 }
 
 impl<'v> Fields<'v> {
     /// The object itself.
-    pub fn at(&self) -> &Cursor<'v> {
-        &self.at
+    pub fn cursor(&self) -> &Cursor<'v> {
+        &self.cursor
     }
 
     /// Takes a field; `null` counts as absent.
     pub fn take(&mut self, name: &'static str) -> Option<Cursor<'v>> {
-        self.known.push(name);
+        self.names.push(name);
         let place = self.entries.iter().position(|(key, _)| key == name)?;
         if let Some(flag) = self.taken.get_mut(place) {
             *flag = true;
@@ -325,14 +326,14 @@ impl<'v> Fields<'v> {
         if *value == Value::Null {
             return None;
         }
-        Some(self.at.child(value, Step::Key(key)))
+        Some(self.cursor.child(value, Step::Key(key)))
     }
 
     /// Takes a field that must be there.
     pub fn require(&mut self, name: &'static str) -> Option<Cursor<'v>> {
         match self.take(name) {
             Some(field) => Some(field),
-            None => self.at.problem(format!("`{name}` is missing")),
+            None => self.cursor.problem(format!("`{name}` is missing")),
         }
     }
 
@@ -349,8 +350,8 @@ impl<'v> Fields<'v> {
             if *taken {
                 continue;
             }
-            let at = self.at.child(value, Step::Key(key));
-            let _: Option<()> = match nearest(key, &self.known) {
+            let at = self.cursor.child(value, Step::Key(key));
+            let _: Option<()> = match nearest(key, &self.names) {
                 Some(name) => at.problem(format!("unknown field; did you mean `{name}`?")),
                 None => at.problem("unknown field"),
             };
@@ -359,11 +360,11 @@ impl<'v> Fields<'v> {
 }
 
 /// The known name at an edit distance of at most two, if there is one.
-fn nearest<'n>(key: &str, known: &[&'n str]) -> Option<&'n str> {
+fn nearest<'n>(key: &str, names: &[&'n str]) -> Option<&'n str> {
     if key.len() > 64 {
         return None;
     }
-    let ranked = known.iter().map(|name| (distance(key.as_bytes(), name.as_bytes()), *name));
+    let ranked = names.iter().map(|name| (distance(key.as_bytes(), name.as_bytes()), *name));
     ranked.filter(|(far, name)| *far <= 2 && *far < name.len()).min().map(|(_, name)| name)
 }
 
@@ -386,7 +387,7 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// One of `count` lists, by the bytes of `key` (FNV-1a).
-fn place(key: &str, count: usize) -> usize {
+fn hash_bucket(key: &str, count: usize) -> usize {
     let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     usize::try_from(hash).unwrap_or(0).checked_rem(count).unwrap_or(0)
 }

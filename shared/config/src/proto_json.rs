@@ -31,7 +31,7 @@ pub fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static 
 pub fn required<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<Cursor<'v>> {
     let found = either(fields, snake, camel);
     if found.is_none() {
-        return fields.at().problem(format!("`{snake}` is missing"));
+        return fields.cursor().problem(format!("`{snake}` is missing"));
     }
     found
 }

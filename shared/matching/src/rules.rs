@@ -160,13 +160,13 @@ struct Lists {
     pool: Vec<u32>,
     bitmaps: Vec<u64>,
     /// Short lists and bitmaps, by their rules.
-    known: Table,
+    interned: Table,
     /// What the table's numbers stand for.
     distinct: Vec<List>,
     bytes: Vec<u8>,
 }
 
-/// Kinds of keys in [`Lists::known`].
+/// Kinds of keys in [`Lists::interned`].
 const SHORT: u32 = 0;
 const BITMAP: u32 = 1;
 
@@ -196,7 +196,7 @@ impl Lists {
         self.bytes.clear();
         self.bytes.extend(rules.iter().flat_map(|rule| rule.to_le_bytes()));
         let next = small(self.distinct.len());
-        let number = self.known.intern(kind, Hash::of(&self.bytes), &self.bytes, next);
+        let number = self.interned.intern(kind, Hash::of(&self.bytes), &self.bytes, next);
         if let Some(list) = usize::try_from(number).ok().and_then(|number| self.distinct.get(number)) {
             return *list;
         }

@@ -5,15 +5,15 @@
 
 use std::cmp::Ordering;
 
-trait Places {
-    /// Whether what is at `a` comes before what is at `b`.
+trait Elements {
+    /// Whether element `a` comes before element `b`.
     fn less(&mut self, a: usize, b: usize) -> bool;
     fn swap(&mut self, a: usize, b: usize);
 }
 
 struct Slice<'s, T, C>(&'s mut [T], C);
 
-impl<T, C: FnMut(&T, &T) -> Ordering> Places for Slice<'_, T, C> {
+impl<T, C: FnMut(&T, &T) -> Ordering> Elements for Slice<'_, T, C> {
     fn less(&mut self, a: usize, b: usize) -> bool {
         match (self.0.get(a), self.0.get(b)) {
             (Some(a), Some(b)) => (self.1)(a, b).is_lt(),
@@ -39,30 +39,30 @@ pub fn sort_by<T>(items: &mut [T], compare: impl FnMut(&T, &T) -> Ordering) {
     heapsort(&mut Slice(items, compare), length);
 }
 
-fn heapsort(places: &mut dyn Places, length: usize) {
+fn heapsort(elements: &mut dyn Elements, length: usize) {
     for root in (0..length / 2).rev() {
-        sink(places, root, length);
+        sift_down(elements, root, length);
     }
     for end in (1..length).rev() {
-        places.swap(0, end);
-        sink(places, 0, end);
+        elements.swap(0, end);
+        sift_down(elements, 0, end);
     }
 }
 
-/// Lets what is at `root` sink until it is no less than what is below it.
-fn sink(places: &mut dyn Places, mut root: usize, end: usize) {
+/// Moves the element at `root` down the heap until no child of it is greater.
+fn sift_down(elements: &mut dyn Elements, mut root: usize, end: usize) {
     loop {
         let mut child = 2 * root + 1;
         if child >= end {
             return;
         }
-        if child + 1 < end && places.less(child, child + 1) {
+        if child + 1 < end && elements.less(child, child + 1) {
             child += 1;
         }
-        if !places.less(root, child) {
+        if !elements.less(root, child) {
             return;
         }
-        places.swap(root, child);
+        elements.swap(root, child);
         root = child;
     }
 }

@@ -56,7 +56,7 @@ pub struct Template {
     tail: Option<Box<[u8]>>,
 }
 
-/// Why a path is no template that Istio and Envoy accept.
+/// Why a path is not a template that Istio and Envoy accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateError {
     /// A template must begin with `/`.

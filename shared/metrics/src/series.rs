@@ -28,7 +28,7 @@ impl SeriesIds {
 #[derive(Debug)]
 pub struct Series<K> {
     ids: SeriesIds,
-    known: SortedMap<K, SeriesId>,
+    by_key: SortedMap<K, SeriesId>,
     budget: usize,
     overflow_name: String,
     overflow: Option<SeriesId>,
@@ -38,7 +38,7 @@ pub struct Series<K> {
 impl<K: Ord> Series<K> {
     /// At most `budget` series, and `overflow_name` as the stat name of what does not fit.
     pub fn new(ids: &SeriesIds, budget: usize, overflow_name: String) -> Self {
-        Self { ids: ids.clone(), known: SortedMap::new(), budget, overflow_name, overflow: None, overflowed: 0 }
+        Self { ids: ids.clone(), by_key: SortedMap::new(), budget, overflow_name, overflow: None, overflowed: 0 }
     }
 
     /// The series of `key`, or the overflow series. Whichever it is, the first use defines it in `effects`; `name` is
@@ -54,13 +54,13 @@ impl<K: Ord> Series<K> {
         K: Borrow<Q>,
         Q: Ord + ToOwned<Owned = K> + ?Sized,
     {
-        if let Some(series) = self.known.get(key) {
+        if let Some(series) = self.by_key.get(key) {
             return *series;
         }
-        if self.known.len() < self.budget {
+        if self.by_key.len() < self.budget {
             let series = self.ids.allot();
             effects.define(series, kind, name());
-            self.known.insert(key.to_owned(), series);
+            self.by_key.insert(key.to_owned(), series);
             return series;
         }
         self.overflowed = self.overflowed.saturating_add(1);
@@ -74,33 +74,33 @@ impl<K: Ord> Series<K> {
     }
 
     /// The series of `key` if it has one of its own.
-    pub fn known<Q>(&self, key: &Q) -> Option<SeriesId>
+    pub fn existing<Q>(&self, key: &Q) -> Option<SeriesId>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        self.known.get(key).copied()
+        self.by_key.get(key).copied()
     }
 
     /// How many keys have a series of their own.
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.by_key.len()
     }
 
     /// Whether no key has a series.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.by_key.is_empty()
     }
 
     /// Whether half of the budget is used. From then on a new key should carry [`crate::OTHER`] in every label that a
     /// client controls, so that the other half stays free for keys that no client can make up.
     pub fn is_crowded(&self) -> bool {
-        self.known.len() >= self.budget.div_ceil(2)
+        self.by_key.len() >= self.budget.div_ceil(2)
     }
 
     /// Whether a new key would share the overflow series.
     pub fn is_full(&self) -> bool {
-        self.known.len() >= self.budget
+        self.by_key.len() >= self.budget
     }
 
     /// How many times the overflow series was used.

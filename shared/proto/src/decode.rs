@@ -1,4 +1,4 @@
-//! Bytes to the model's types. Bytes that are no such message give `None`, never a part of one.
+//! Bytes to the model's types. Bytes that are not such a message give `None`, never a part of one.
 //!
 //! prost refuses messages nested deeper than 100, which is some thirty levels of objects; the conversions below go no
 //! deeper than the message they are given.

@@ -104,7 +104,7 @@ pub struct BuildVersion {
     /// `version`.
     #[prost(message, optional, tag = "1")]
     pub version: Option<SemanticVersion>,
-    /// `metadata`; `build.label` is there in what is no release, such as `dev`.
+    /// `metadata`; `build.label` is there in what is not a release, such as `dev`.
     #[prost(message, optional, tag = "2")]
     pub metadata: Option<StructMessage>,
 }

@@ -53,13 +53,13 @@ impl Bench {
     }
 
     /// Connects to an Envoy as the clients of its scene do.
-    pub(crate) fn connect(&self, running: &Running, scene: Scene) -> Result<Connection, String> {
+    pub(crate) fn connect(&self, running: &RunningEnvoy, scene: Scene) -> Result<Connection, String> {
         Connection::open(running.ports.listener, scene.tls().then_some(&self.tls))
     }
 
     /// Starts a variant and waits until it is ready. `callgrind` starts it with instrumentation off; else it has a core of
     /// its own if it has one worker.
-    pub(crate) fn start(&self, variant: &Variant, workers: usize, callgrind: bool) -> Result<Running, String> {
+    pub(crate) fn start(&self, variant: &Variant, workers: usize, callgrind: bool) -> Result<RunningEnvoy, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let ports = Ports { listener: free_port()?, admin: free_port()? };
         let config = folder.path().join("envoy.json");
@@ -82,7 +82,7 @@ impl Bench {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let begun = Instant::now();
         let child = command.spawn().map_err(|error| format!("taskset cannot be started ({error}): make doctor"))?;
-        let mut running = Running { child, ports, folder, ready_after: Duration::ZERO };
+        let mut running = RunningEnvoy { child, ports, folder, ready_after: Duration::ZERO };
         running.wait_ready().map_err(|error| format!("{}: {error}", variant.name))?;
         running.ready_after = begun.elapsed();
         Ok(running)
@@ -109,7 +109,7 @@ fn vgdb_prefix(folder: &tempfile::TempDir) -> String {
 }
 
 /// A running Envoy.
-pub(crate) struct Running {
+pub(crate) struct RunningEnvoy {
     child: Child,
     ports: Ports,
     folder: tempfile::TempDir,
@@ -117,7 +117,7 @@ pub(crate) struct Running {
     pub(crate) ready_after: Duration,
 }
 
-impl Running {
+impl RunningEnvoy {
     fn wait_ready(&mut self) -> Result<(), String> {
         let deadline = Deadline::after(Duration::from_secs(240));
         loop {
@@ -174,7 +174,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningEnvoy {
     fn drop(&mut self) {
         // An error means that the process has ended already.
         let _ = self.child.kill();

@@ -83,7 +83,7 @@ fn action((number, row): (usize, &Value)) -> Row {
     Row {
         name: text(row, "name").to_owned(),
         config: json!({"item": {"actions": actions}, "limit": node}),
-        ask: asked(number, row, checks),
+        ask: request_of(number, row, checks),
     }
 }
 
@@ -125,7 +125,7 @@ fn key(action: &Value) -> Option<String> {
     })
 }
 
-fn asked(number: usize, row: &Value, checks: HeaderChecks) -> Ask {
+fn request_of(number: usize, row: &Value, checks: HeaderChecks) -> Ask {
     let request = field(row, "request");
     let remote = match text(request, "remote") {
         "" => REMOTE,
@@ -147,7 +147,7 @@ fn hits((number, row): (usize, &Value)) -> Row {
     if let Some(left) = field(row, "expect").as_u64().and_then(|hits| EXPECTED.checked_sub(hits)) {
         checks.values.insert("x-ratelimit-remaining".to_owned(), Text::Equal(left.to_string().as_str().into()));
     }
-    let ask = match (field(row, "expect"), asked(number, row, checks)) {
+    let ask = match (field(row, "expect"), request_of(number, row, checks)) {
         (Value::String(expect), _) if expect == "config error" => Ask::Refuse,
         (Value::String(expect), Ask::Answer(mut exchanges)) if expect == "dropped" => {
             exchanges.iter_mut().for_each(without_limit);

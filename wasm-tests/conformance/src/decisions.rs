@@ -45,7 +45,7 @@ fn batch(group: &Value) -> Batch {
     let row = |row: &Value| Row {
         name: format!("{} {row}", text(group, "id")),
         config: Value::Null,
-        ask: asked(row, &own).map_or_else(Ask::Skip, |exchange| Ask::Answer(vec![exchange])),
+        ask: request_of(row, &own).map_or_else(Ask::Skip, |exchange| Ask::Answer(vec![exchange])),
     };
     Batch {
         part: FILE.to_owned(),
@@ -56,7 +56,7 @@ fn batch(group: &Value) -> Batch {
 }
 
 /// The row's request; the error is why it cannot be sent.
-fn asked(row: &Value, own: &str) -> Result<Exchange, String> {
+fn request_of(row: &Value, own: &str) -> Result<Exchange, String> {
     let protocol = match text(row, "proto") {
         "http" => Protocol::H1,
         "http2" | "grpc" => Protocol::H2,

@@ -1,4 +1,4 @@
-//! `envoy-ratelimit-headers.yaml`: the state of several limits, and the `x-ratelimit-*` headers that tell it.
+//! `envoy-ratelimit-headers.yaml`: the state of several limits, and the `x-ratelimit-*` headers that say it.
 //!
 //! Requests bring local limits into the row's state: each has a header of its own, which it counts by. The last request has
 //! all of them. How long a window still lasts is the clock's, so `x-ratelimit-reset` is only checked to be within it.
@@ -15,7 +15,7 @@ const UNITS: [(&str, u64); 3] = [("MINUTE", 60), ("HOUR", 3600), ("DAY", 86_400)
 const MOST: u64 = 200;
 
 /// A limit and how much of it is left.
-struct Standing {
+struct LimitState {
     header: String,
     requests: u64,
     seconds: u64,
@@ -60,12 +60,12 @@ fn row((number, row): (usize, &Value)) -> Row {
     }
     // An item and a limit that no request meets: a document needs some.
     items.push(json!({"actions": [{"request_headers": {"header_name": "x-never", "descriptor_key": "never"}}]}));
-    let standings: Result<Vec<Option<Standing>>, String> =
-        statuses.map(|(place, status)| standing(header(number, place), status)).collect();
+    let states: Result<Vec<Option<LimitState>>, String> =
+        statuses.map(|(place, status)| limit_state(header(number, place), status)).collect();
     Row {
         name: text(row, "name").to_owned(),
         config: json!({"items": items, "limits": limits}),
-        ask: standings.map_or_else(Ask::Skip, |standings| Ask::Answer(asked(number, row, &standings))),
+        ask: states.map_or_else(Ask::Skip, |states| Ask::Answer(exchanges(number, row, &states))),
     }
 }
 
@@ -74,7 +74,7 @@ fn header(number: usize, place: usize) -> String {
 }
 
 /// What a status says; `None` where it has no limit. The error is why no local limit can be in that state.
-fn standing(header: String, status: &Value) -> Result<Option<Standing>, String> {
+fn limit_state(header: String, status: &Value) -> Result<Option<LimitState>, String> {
     if field(status, "limit").is_null() {
         return Ok(None);
     }
@@ -90,16 +90,16 @@ fn standing(header: String, status: &Value) -> Result<Option<Standing>, String> 
     if requests - left > MOST {
         return Err(format!("needs more than {MOST} requests"));
     }
-    Ok(Some(Standing { header, requests, seconds: *seconds, left }))
+    Ok(Some(LimitState { header, requests, seconds: *seconds, left }))
 }
 
-fn asked(number: usize, row: &Value, standings: &[Option<Standing>]) -> Vec<Exchange> {
+fn exchanges(number: usize, row: &Value, states: &[Option<LimitState>]) -> Vec<Exchange> {
     let with = |names: Vec<String>| {
         let headers = names.iter().map(|name| (name.as_str().into(), "1".into())).collect();
         Request { headers: Fields(headers), ..Request::default() }
     };
     let passed = || Some(Status::One(200));
-    let limits = standings.iter().flatten();
+    let limits = states.iter().flatten();
     let before = limits.clone().map(|limit| Exchange {
         request: with(vec![limit.header.clone()]),
         repeat: u32::try_from(limit.requests - limit.left - 1).unwrap_or_default(),
@@ -118,7 +118,7 @@ fn asked(number: usize, row: &Value, standings: &[Option<Standing>]) -> Vec<Exch
             (Some(value), _) => drop(checks.values.insert(name.to_owned(), Text::Equal(value.into()))),
         }
     }
-    let all = (0..standings.len()).map(|place| header(number, place)).collect();
+    let all = (0..states.len()).map(|place| header(number, place)).collect();
     let last = exchange(with(all), Expect { status: passed(), headers: checks, ..Expect::default() });
     before.into_iter().chain([last]).collect()
 }

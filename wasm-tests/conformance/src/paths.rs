@@ -40,7 +40,7 @@ fn batch(section: &str, normalization: Result<PathNormalization, String>, cases:
     let row = |(number, row): (usize, &Value)| Row {
         name: format!("{section} {row}"),
         config: rule(number, text(row, "out")),
-        ask: match normalization.clone().and_then(|how| asked(number, row, how.normalize_path)) {
+        ask: match normalization.clone().and_then(|how| request_of(number, row, how.normalize_path)) {
             Ok(exchange) => Ask::Answer(vec![exchange]),
             Err(reason) => Ask::Skip(reason),
         },
@@ -66,7 +66,7 @@ fn rule(number: usize, out: &str) -> Value {
     json!({"to": [{"operation": {"paths": [path]}}], "when": for_row(number)})
 }
 
-fn asked(number: usize, row: &Value, normalized: bool) -> Result<Exchange, String> {
+fn request_of(number: usize, row: &Value, normalized: bool) -> Result<Exchange, String> {
     let path = text(row, "in");
     if !path.starts_with('/') {
         return Err("Envoy refuses a path without a leading slash ahead of all filters".to_owned());

@@ -130,7 +130,7 @@ fn left_out(folder: &Path, world: World, scores: &BTreeMap<String, Score>) -> Re
         match sections(&path) {
             Ok(sections) => {
                 let ran = scores.keys().any(|part| part.split(' ').next() == Some(&name));
-                sections.iter().for_each(|(section, count)| judge(&mut score, world, ran, section, *count));
+                sections.iter().for_each(|(section, count)| add_section(&mut score, world, ran, section, *count));
             }
             Err(error) => score.add("the file", Outcome::Failed(error)),
         }
@@ -142,7 +142,7 @@ fn left_out(folder: &Path, world: World, scores: &BTreeMap<String, Score>) -> Re
 }
 
 /// Adds a section's rows to its file's score, unless they were run.
-fn judge(score: &mut Score, world: World, ran: bool, section: &str, count: usize) {
+fn add_section(score: &mut Score, world: World, ran: bool, section: &str, count: usize) {
     let of_file = SECTIONS.iter().filter(|known| known.file == score.part());
     let known = of_file.clone().find(|known| known.name == section || known.name.is_empty());
     match known {

@@ -19,7 +19,7 @@ pub(crate) fn batches() -> Vec<Batch> {
         let row = Row {
             name: text(case, "name").to_owned(),
             config: json!({"from": [{"source": {"principals": field(case, "principals")}}], "when": for_row(number)}),
-            ask: Ask::Answer(identities(case).into_iter().map(|peer| asked(number, case, &peer)).collect()),
+            ask: Ask::Answer(identities(case).into_iter().map(|peer| request_of(number, case, &peer)).collect()),
         };
         match batches.iter_mut().find(|(known, _)| *known == mesh) {
             Some((_, batch)) => batch.rows.push(row),
@@ -72,7 +72,7 @@ fn principal_parts(principal: &str) -> Option<(&str, &str)> {
     principal.split_at_checked(principal.find('/')?)
 }
 
-fn asked(number: usize, case: &Value, peer: &str) -> weir_scenario::Exchange {
+fn request_of(number: usize, case: &Value, peer: &str) -> weir_scenario::Exchange {
     let allow = texts(case, "expanded").any(|pattern| matches(pattern, peer));
     let request = Request { client: Client::Identity(format!("spiffe://{peer}")), ..numbered(number) };
     exchange(request, decided(allow))

@@ -1,4 +1,4 @@
-//! Discovery over files: Envoy watches a directory and reads its file anew when something is moved into it.
+//! Discovery over files: Envoy watches a directory and reads its file again when something is moved into it.
 
 use std::fs;
 use std::path::Path;

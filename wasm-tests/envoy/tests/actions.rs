@@ -238,7 +238,7 @@ const QUERIES: &[&str] = &[
     "?a=%e4",
 ];
 const FORWARDED: &[&str] =
-    &["", "10.1.2.3", "10.2.0.1, 1.1.1.1", "fd00::1", "::ffff:10.1.2.3", "nobody", "1.1.1.1,10.1.9.9"];
+    &["", "10.1.2.3", "10.2.0.1, 1.1.1.1", "fd00::1", "::ffff:10.1.2.3", "unknown", "1.1.1.1,10.1.9.9"];
 
 fn request(random: &mut Random, case: usize) -> Request {
     let mut headers = vec![("case".into(), case.to_string().as_str().into())];

@@ -187,7 +187,7 @@ fn the_same_vm_answers_after_everything() -> Outcome {
 #[test]
 fn what_reaches_the_filters_is_decided_on() -> Outcome {
     let mut proxy = suite()?;
-    // The value is found among bytes that are no text, so the hostile requests above do reach the rules.
+    // The value is found among bytes that are not text, so the hostile requests above do reach the rules.
     for protocol in [Protocol::H1, Protocol::H2] {
         for (value, status) in [(&b"yes\xff\x80\xfe"[..], 403), (b"no\xff\x80\xfe", 200)] {
             let headers = Fields(vec![("x-evil".into(), Bytes(value.to_vec()))]);

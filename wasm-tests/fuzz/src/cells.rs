@@ -60,9 +60,9 @@ fn document(maxima: [u64; 6], reference: bool) -> String {
     )
 }
 
-/// What one request asks: the key of each limit, if it has one.
+/// One request: the key of each limit that it has one for, and when it arrives.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct Hits {
     keys: [Option<u8>; 6],
     now: Now,
 }
@@ -129,7 +129,7 @@ pub fn run(bytes: &[u8]) {
             }
             _ => {
                 let wall_nanos = 1_767_225_600 * SECOND + u64::from(source.byte()) * SECOND;
-                let (first, second) = (asked(&mut source), asked(&mut source));
+                let (first, second) = (keys(&mut source), keys(&mut source));
                 let sleep = if options & 32 != 0 { u64::from(source.byte() & 0x3f) * SECOND / 4 } else { 0 };
                 let earlier = Now { wall_nanos, mono_nanos };
                 let later = Now { wall_nanos, mono_nanos: mono_nanos.saturating_add(sleep) };
@@ -138,22 +138,23 @@ pub fn run(bytes: &[u8]) {
                 let mut met = Vec::new();
                 // The second worker runs while the first one is between reading and writing a cell.
                 let mut interrupt = |cells: &mut MemoryCells| {
-                    let asked = Asked { keys: second, now: later };
-                    met.push((asked, ask(two, cells, asked)));
+                    let request = Hits { keys: second, now: later };
+                    met.push((request, passes(two, cells, request)));
                 };
-                let mut shaken = Shaken { cells: &mut cells, source: &mut source, interrupt: Some(&mut interrupt) };
-                let asked = Asked { keys: first, now: earlier };
-                let verdict = ask(one, &mut shaken, asked);
+                let mut faulty =
+                    FaultyCells { cells: &mut cells, source: &mut source, interrupt: Some(&mut interrupt) };
+                let request = Hits { keys: first, now: earlier };
+                let verdict = passes(one, &mut faulty, request);
                 if !met.is_empty() {
                     late |= sleep > 0;
                     mono_nanos = later.mono_nanos;
                 }
-                met.push((asked, verdict));
-                for (asked, passes) in met {
+                met.push((request, verdict));
+                for (request, passes) in met {
                     if passes {
-                        count(&mut passed, &cells, asked, maxima, late);
+                        count(&mut passed, &cells, request, maxima, late);
                     } else if late {
-                        give_back(&mut passed, asked);
+                        give_back(&mut passed, request);
                     }
                 }
             }
@@ -192,7 +193,7 @@ fn tamper(cells: &mut MemoryCells, name: &str, source: &mut Source<'_>) {
     damage(cells, name, &bytes);
 }
 
-fn asked(source: &mut Source<'_>) -> [Option<u8>; 6] {
+fn keys(source: &mut Source<'_>) -> [Option<u8>; 6] {
     let which = source.byte();
     let mut keys = [None; 6];
     for (index, key) in keys.iter_mut().enumerate() {
@@ -204,9 +205,9 @@ fn asked(source: &mut Source<'_>) -> [Option<u8>; 6] {
 }
 
 /// Whether the request passes.
-fn ask(life: &mut Life<RateLimit>, cells: &mut dyn Cells, asked: Asked) -> bool {
+fn passes(life: &mut Life<RateLimit>, cells: &mut dyn Cells, request: Hits) -> bool {
     let mut headers = PairsBuilder::default();
-    for ((header, _, _), key) in LIMITS.into_iter().zip(asked.keys) {
+    for ((header, _, _), key) in LIMITS.into_iter().zip(request.keys) {
         if let Some(key) = key {
             headers.push(header.as_bytes(), key.to_string().as_bytes());
         }
@@ -214,13 +215,13 @@ fn ask(life: &mut Life<RateLimit>, cells: &mut dyn Cells, asked: Asked) -> bool 
     let headers = headers.finish();
     let (request_headers, none, attributes) = (Headers::new(&headers), Headers::default(), Attributes::default());
     let facts = Facts { request_headers, response_headers: none, response_trailers: none, attributes: &attributes };
-    life.request(&mut Stream::default(), &facts, cells, asked.now) == Verdict::Continue
+    life.request(&mut Stream::default(), &facts, cells, request.now) == Verdict::Continue
 }
 
 /// A refused request gives back what earlier limits took. GCRA gives back all of it, although a part had come back by
 /// itself while the worker slept: so much more may pass.
-fn give_back(passed: &mut BTreeMap<(usize, u8), Passed>, asked: Asked) {
-    for (index, ((_, _, hits), key)) in LIMITS.into_iter().zip(asked.keys).enumerate() {
+fn give_back(passed: &mut BTreeMap<(usize, u8), Passed>, request: Hits) {
+    for (index, ((_, _, hits), key)) in LIMITS.into_iter().zip(request.keys).enumerate() {
         if let Some(key) = key {
             passed.entry((index, key)).or_default().given_back += hits;
         }
@@ -228,17 +229,17 @@ fn give_back(passed: &mut BTreeMap<(usize, u8), Passed>, asked: Asked) {
 }
 
 /// Counts a request that passed, and checks that it might.
-fn count(passed: &mut BTreeMap<(usize, u8), Passed>, cells: &MemoryCells, asked: Asked, maxima: [u64; 6], late: bool) {
-    let mono = asked.now.mono_nanos;
+fn count(passed: &mut BTreeMap<(usize, u8), Passed>, cells: &MemoryCells, request: Hits, maxima: [u64; 6], late: bool) {
+    let mono = request.now.mono_nanos;
     let agreed = mono.wrapping_add(offset(cells));
-    for (index, ((name, rule, hits), key)) in LIMITS.into_iter().zip(asked.keys).enumerate() {
+    for (index, ((name, rule, hits), key)) in LIMITS.into_iter().zip(request.keys).enumerate() {
         let Some(key) = key else { continue };
         let Passed { hits: all, maximum, given_back } = passed.entry((index, key)).or_default();
         *maximum = maxima[index].max(*maximum);
         all.push((mono, agreed, hits));
         let sum = |from: usize| all.iter().skip(from).map(|(_, _, hits)| hits).sum::<u64>();
         match rule {
-            // A worker that slept counts in the newest window, so only all windows together can be judged.
+            // A worker that slept counts in the newest window, so only all windows together can be checked.
             Rule::Window(length) if late => {
                 let windows = || all.iter().map(|(_, agreed, _)| agreed / length);
                 let count = windows().max().zip(windows().min()).map_or(1, |(last, first)| last - first + 1);
@@ -272,13 +273,13 @@ fn offset(cells: &MemoryCells) -> u64 {
 }
 
 /// Cells that fail now and then, and let another worker in before a store.
-struct Shaken<'a, 's> {
+struct FaultyCells<'a, 's> {
     cells: &'a mut MemoryCells,
     source: &'a mut Source<'s>,
     interrupt: Option<&'a mut dyn FnMut(&mut MemoryCells)>,
 }
 
-impl Cells for Shaken<'_, '_> {
+impl Cells for FaultyCells<'_, '_> {
     fn load(&mut self, key: &str, out: &mut Vec<u8>) -> Result<Option<u32>, CellError> {
         if self.source.byte() == 255 { Err(CellError::Unavailable) } else { self.cells.load(key, out) }
     }

@@ -33,7 +33,7 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn same_fields(fields: &Struct, json: &Value) {
-    let object = json.as_object().unwrap_or_else(|| panic!("{json} is no object"));
+    let object = json.as_object().unwrap_or_else(|| panic!("{json} is not an object"));
     let names: std::collections::BTreeSet<&str> = fields.0.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(names.len(), object.len());
     for key in names {

@@ -89,7 +89,7 @@ pub(crate) fn show(bytes: &[u8]) -> String {
     out
 }
 
-/// Pairs as `[name=value, ...]` in order, or the bytes where they are no pairs.
+/// Pairs as `[name=value, ...]` in order, or the bytes where they are not pairs.
 pub(crate) fn show_pairs(bytes: &[u8]) -> String {
     let shown = |list: Vec<String>| format!("[{}]", list.join(", "));
     pairs(bytes).map_or_else(|| show(bytes), shown)

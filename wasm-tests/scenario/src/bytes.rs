@@ -105,14 +105,14 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
         let byte = match rest.next() {
             Some('x') => {
                 let digits: String = rest.by_ref().take(2).collect();
-                u8::from_str_radix(&digits, 16).map_err(|_| format!("`\\x{digits}` is no byte"))?
+                u8::from_str_radix(&digits, 16).map_err(|_| format!("`\\x{digits}` is not a byte"))?
             }
             Some('r') => b'\r',
             Some('n') => b'\n',
             Some('t') => b'\t',
             Some('0') => 0,
             Some('\\') => b'\\',
-            other => return Err(format!("`\\{}` is no escape", other.map(String::from).unwrap_or_default())),
+            other => return Err(format!("`\\{}` is not an escape", other.map(String::from).unwrap_or_default())),
         };
         out.push(byte);
     }

@@ -54,7 +54,7 @@ impl Sample {
 pub struct Metrics(pub Vec<Sample>);
 
 impl Metrics {
-    /// Reads Prometheus' text format. Lines that are no samples are passed over; a histogram's buckets are dropped.
+    /// Reads Prometheus' text format. Lines that are not samples are passed over; a histogram's buckets are dropped.
     #[must_use]
     pub fn parse(text: &str) -> Metrics {
         let mut histograms: BTreeMap<(String, BTreeMap<String, String>), (u64, f64)> = BTreeMap::new();

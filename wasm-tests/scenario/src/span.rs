@@ -18,7 +18,7 @@ impl TryFrom<String> for Span {
             count.checked_mul(millis)
         });
         let millis =
-            number.ok_or_else(|| format!("`{text}` is no length of time such as `250ms`, `2s`, `1m` or `1h`"))?;
+            number.ok_or_else(|| format!("`{text}` is not a length of time such as `250ms`, `2s`, `1m` or `1h`"))?;
         Ok(Span(Duration::from_millis(millis)))
     }
 }
@@ -38,7 +38,7 @@ impl TryFrom<String> for Offset {
         let (sign, length) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
             (Some(length), _) => (1, length),
             (_, Some(length)) => (-1, length),
-            _ => return Err(format!("`{text}` is no offset such as `+1h`, `-24h` or `+0s`")),
+            _ => return Err(format!("`{text}` is not an offset such as `+1h`, `-24h` or `+0s`")),
         };
         let Span(length) = Span::try_from(length.to_owned())?;
         let millis = i64::try_from(length.as_millis()).map_err(|_| format!("`{text}` is too much"))?;

@@ -71,6 +71,6 @@ fn filter_state_that_is_read_has_a_writer() {
     ]);
     let writers = Contents::of(&object(json!([network(), http("wasm.waf.sans")]))).unwrap().writers;
     let others = Others { writers, ..Others::default() };
-    assert!(remarks(&istio("enforce"), &others).is_empty(), "another file writes them");
-    assert_eq!(remarks(&one(json!([reader()])), &others).len(), 1, "a bootstrap shows its whole chain");
+    assert!(diagnostics(&istio("enforce"), &others).is_empty(), "another file writes them");
+    assert_eq!(diagnostics(&one(json!([reader()])), &others).len(), 1, "a bootstrap shows its whole chain");
 }

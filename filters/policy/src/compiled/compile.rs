@@ -8,8 +8,8 @@ use crate::config::workload::Workload;
 use weir_matching::{Names, Patterns};
 use weir_model::Attribute;
 
-/// A rule and where it belongs.
-struct Placed {
+/// A rule and the section that it belongs to.
+struct SectionRule {
     section: Section,
     /// Envoy keeps rules in a map sorted by this name, as text, and reports the first that matches.
     id: String,
@@ -27,17 +27,17 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
     weir_matching::sort(&mut sections);
     sections.dedup();
     let mut policies: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(objects.len());
-    let mut placed: Vec<Placed> = Vec::with_capacity(objects.iter().map(|object| object.rules.len()).sum());
+    let mut ordered: Vec<SectionRule> = Vec::with_capacity(objects.iter().map(|object| object.rules.len()).sum());
     for (object, policy) in objects.into_iter().zip(0u32..) {
         let section = Section::of(&object);
         let Object { namespace, name, rules, .. } = object;
         for (rule, index) in rules.into_iter().zip(0u32..) {
             let id = format!("ns[{namespace}]-policy[{name}]-rule[{index}]");
-            placed.extend(section.map(|section| Placed { section, id, policy, index, rule }));
+            ordered.extend(section.map(|section| SectionRule { section, id, policy, index, rule }));
         }
         policies.push((namespace.into(), name.into()));
     }
-    weir_matching::sort_by(&mut placed, |a, b| (a.section, &a.id).cmp(&(b.section, &b.id)));
+    weir_matching::sort_by(&mut ordered, |a, b| (a.section, &a.id).cmp(&(b.section, &b.id)));
 
     let mut builder = Builder {
         patterns: Patterns::new(dimensions.len()),
@@ -48,7 +48,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
         list_values: Vec::new(),
         bytes: Vec::new(),
     };
-    for Placed { section, id, policy, index, rule } in placed {
+    for SectionRule { section, id, policy, index, rule } in ordered {
         drop(id);
         builder.push(policy, index, rule);
         let count = u32::try_from(builder.rules.len()).unwrap_or(u32::MAX);
@@ -77,7 +77,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
 struct Builder {
     patterns: Patterns,
     dimensions: Dimensions,
-    /// The fields that are no headers, by the numbers of their dimensions.
+    /// The fields that are not headers, by the numbers of their dimensions.
     fields: Vec<Field>,
     rules: Rules,
     /// Lists of values as bytes, and what each became.

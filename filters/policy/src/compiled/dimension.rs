@@ -83,7 +83,7 @@ pub(crate) struct Dimensions {
 }
 
 impl Dimensions {
-    /// The dimensions of all clauses of `objects`, and for each field that is no header its number.
+    /// The dimensions of all clauses of `objects`, and for each field that is not a header its number.
     pub(super) fn new<'o>(
         objects: impl Iterator<Item = &'o Object>,
         direct_address: Option<&Attribute>,
@@ -118,7 +118,7 @@ impl Dimensions {
         self.table.len() + self.headers.len()
     }
 
-    /// How many there are that are no headers by name; their numbers are below that.
+    /// How many there are that are not headers by name; their numbers are below that.
     pub(crate) fn named_by_field(&self) -> usize {
         self.table.len()
     }

@@ -53,7 +53,7 @@ fn any_of(at: &Cursor<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<
         let mut fields = inner?;
         let before = item.problems();
         let read = read(&mut fields);
-        let place = fields.at().clone();
+        let place = fields.cursor().clone();
         fields.finish();
         if read.is_empty() && place.problems() == before {
             return place.problem("must not be empty; leave the whole list out to match everything");
@@ -88,7 +88,7 @@ fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Item {
     let clauses = clauses(fields, &SOURCE, context);
     let has = |fields: &[Field]| clauses.iter().any(|clause| fields.contains(&clause.field));
     if has(&[Field::ServiceAccount]) && has(&[Field::Principal, Field::Namespace]) {
-        fields.at().problem::<()>("service accounts exclude principals and namespaces in the same source");
+        fields.cursor().problem::<()>("service accounts exclude principals and namespaces in the same source");
     }
     clauses
 }

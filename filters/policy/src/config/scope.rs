@@ -36,7 +36,7 @@ pub(super) fn scope(fields: &mut Fields<'_>) -> Scope {
         None => single.clone().into_iter().collect(),
     };
     if single.is_some() && several.is_some() {
-        fields.at().problem::<()>("`targetRef` and `targetRefs` exclude each other");
+        fields.cursor().problem::<()>("`targetRef` and `targetRefs` exclude each other");
     }
     if targets.is_empty() {
         return Scope::Labels(selector.map(|at| selector_labels(&at)).unwrap_or_default());

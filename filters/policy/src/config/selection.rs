@@ -1,7 +1,7 @@
 //! A Kubernetes object: its metadata, its spec, and lists of such objects.
 //!
 //! Metadata and scope are read first. Only an object that is for this workload, or that may be, is read further: what
-//! policies of others say is no concern of this proxy.
+//! policies of others say does not concern this proxy.
 
 use super::rule;
 use super::scope::{Scope, scope};
@@ -82,7 +82,7 @@ impl<'w> Selection<'w> {
     }
 
     /// Whether there was an object of that name before; from now on there is.
-    fn is_known(&mut self, namespace: &str, name: &str) -> bool {
+    fn is_repeated(&mut self, namespace: &str, name: &str) -> bool {
         let before = self.names.len();
         let length = namespace.len().to_le_bytes();
         self.names.intern(&[&length, namespace.as_bytes(), name.as_bytes()].concat());
@@ -102,9 +102,9 @@ impl<'w> Selection<'w> {
         // An object without a spec is an ALLOW policy without rules.
         let scope = spec.as_mut().map_or_else(|| Scope::Labels(Default::default()), scope);
         let is_sound = at.problems() == before;
-        let (namespace, name) = metadata.as_ref().map_or((None, None), |known| (known.namespace, known.name));
+        let (namespace, name) = metadata.as_ref().map_or((None, None), |metadata| (metadata.namespace, metadata.name));
         if let (Some(namespace), Some(name)) = (namespace, name)
-            && self.is_known(namespace, name)
+            && self.is_repeated(namespace, name)
         {
             at.problem::<()>(format!("policy `{namespace}/{name}` is given twice"));
         }
@@ -124,7 +124,7 @@ impl<'w> Selection<'w> {
             }
             return None;
         }
-        let dry_run = metadata.and_then(|known| known.dry_run);
+        let dry_run = metadata.and_then(|metadata| metadata.dry_run);
         let dry_run = dry_run.and_then(|at| at.word(&BOOLEANS)).unwrap_or(false);
         let (action, rules) = match spec {
             Some(fields) => self.spec(fields, namespace.unwrap_or_default(), name.unwrap_or_default(), dry_run)?,
@@ -161,7 +161,9 @@ impl<'w> Selection<'w> {
         let rules = fields.take("rules");
         let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
         if is_empty && action == Some(Action::Deny) {
-            fields.at().problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
+            fields
+                .cursor()
+                .problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
         }
         let policy = format!("{namespace}/{name}");
         let context = Context {

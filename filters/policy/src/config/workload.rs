@@ -113,7 +113,7 @@ impl Workload {
         }
     }
 
-    /// Whether policies of `namespace` that name no target would be for this workload, if it were no waypoint.
+    /// Whether policies of `namespace` that name no target would be for this workload, if it were not a waypoint.
     pub(crate) fn needs_targets(&self, namespace: &str) -> bool {
         let is_near = namespace == self.root || self.namespace.as_deref() == Some(namespace);
         is_near && self.is_waypoint() == Ok(true)

@@ -14,7 +14,7 @@ pub(crate) fn read(at: &Cursor<'_>, node: &Node) -> Vec<Apply> {
             let before = at.problems();
             let operations = at.each(|at| to(&at));
             if operations.is_empty() && at.problems() == before {
-                at.problem::<()>("an empty list is no operation; leave `to` out to mean every request");
+                at.problem::<()>("an empty list is not an operation; leave `to` out to mean every request");
             }
             operations
         });

@@ -14,7 +14,7 @@ pub(crate) struct NamedAlgorithm<'v> {
     /// The name or the key path of the limit that it is for.
     pub(crate) name: &'v str,
     /// Where it is written.
-    pub(crate) at: Cursor<'v>,
+    pub(crate) cursor: Cursor<'v>,
     pub(crate) choice: AlgorithmChoice,
     /// Whether there is such a limit.
     pub(crate) is_used: bool,
@@ -47,8 +47,8 @@ pub(crate) fn read(at: &Cursor<'_>, algorithms: &mut [NamedAlgorithm<'_>], max_k
         tree.top = level(&list, path, algorithms);
     }
     fields.finish();
-    for NamedAlgorithm { name, at, .. } in algorithms.iter().filter(|algorithm| !algorithm.is_used) {
-        at.problem::<()>(format!("no limit is called `{name}`"));
+    for NamedAlgorithm { name, cursor, .. } in algorithms.iter().filter(|algorithm| !algorithm.is_used) {
+        cursor.problem::<()>(format!("no limit is called `{name}`"));
     }
     domain?;
     allocate(at, &mut tree.limits, max_keys)?;
@@ -190,12 +190,12 @@ fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut [
     limit.requests = u32::try_from(requests?).ok()?;
     limit.seconds = *seconds;
     let mut burst = None;
-    for NamedAlgorithm { name: called, at, choice, is_used } in algorithms.iter_mut() {
+    for NamedAlgorithm { name: called, cursor, choice, is_used } in algorithms.iter_mut() {
         if *called == path.label || Some(*called) == name {
             *is_used = true;
             burst = match choice {
                 AlgorithmChoice::FixedWindow => None,
-                AlgorithmChoice::Gcra { burst } => Some((at.clone(), *burst)),
+                AlgorithmChoice::Gcra { burst } => Some((cursor.clone(), *burst)),
             };
         }
     }

@@ -15,7 +15,7 @@ mod metrics;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn at(nanos: u64) -> Now {
+fn now(nanos: u64) -> Now {
     Now { wall_nanos: 600 * SECOND + nanos, mono_nanos: nanos }
 }
 
@@ -85,9 +85,9 @@ fn with(document: &str, field: &str) -> String {
 fn the_third_of_two_is_refused_with_all_headers() {
     let mut filter = filter(&with(PER_USER, r#""rate_limited_as_resource_exhausted": true"#));
     let mut cells = MemoryCells::default();
-    assert!(ask(&mut filter, &mut cells, "ann", at(SECOND / 2)).passed());
-    assert!(ask(&mut filter, &mut cells, "ann", at(SECOND / 2)).passed());
-    let third = ask(&mut filter, &mut cells, "ann", at(SECOND / 2));
+    assert!(ask(&mut filter, &mut cells, "ann", now(SECOND / 2)).passed());
+    assert!(ask(&mut filter, &mut cells, "ann", now(SECOND / 2)).passed());
+    let third = ask(&mut filter, &mut cells, "ann", now(SECOND / 2));
     let reply = third.reply();
     let headers: Vec<_> = reply.headers.iter().map(|(k, v)| (k.as_slice(), v.as_slice())).collect();
     assert_eq!(
@@ -104,21 +104,21 @@ fn the_third_of_two_is_refused_with_all_headers() {
     assert_eq!(reply.details, "local_rate_limited[per_user]");
     assert_eq!(reply.body, b"local_rate_limited");
     assert_eq!(third.record().as_deref(), Some("over_limit limit=per_user reason=exceeded retry=60"));
-    assert!(ask(&mut filter, &mut cells, "bob", at(0)).passed());
-    assert!(ask(&mut filter, &mut cells, "ann", at(60 * SECOND)).passed());
+    assert!(ask(&mut filter, &mut cells, "bob", now(0)).passed());
+    assert!(ask(&mut filter, &mut cells, "ann", now(60 * SECOND)).passed());
 }
 
 #[test]
 fn a_passing_request_gets_the_headers_on_its_response() {
     let mut filter = filter(&with(PER_USER, r#""accessLogState": "always""#));
     let mut cells = MemoryCells::default();
-    let mut seen = ask(&mut filter, &mut cells, "ann", at(0));
+    let mut seen = ask(&mut filter, &mut cells, "ann", now(0));
     assert_eq!(seen.record().as_deref(), Some("ok limit=per_user remaining=1 reset=60"));
     let attributes = Attributes::default();
     let none = Headers::default();
     let facts =
         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
-    let mut io = Io::new(at(0), &mut cells, &mut seen.effects);
+    let mut io = Io::new(now(0), &mut cells, &mut seen.effects);
     filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
     filter.response(&mut seen.stream, &facts, &mut seen.edits, &mut io);
     let add = |name: &str, value: &str| HeaderEdit::Add(name.into(), value.into());
@@ -166,7 +166,7 @@ fn modes_decide_what_can_be_seen() {
         let mut cells = MemoryCells::default();
         let mut names = Vec::new();
         for _ in 0..3 {
-            let seen = ask(&mut filter, &mut cells, "ann", at(0));
+            let seen = ask(&mut filter, &mut cells, "ann", now(0));
             let found = (seen.passed(), seen.record().is_some(), seen.stream.quota.is_some());
             table.check(mode, found, (true, records, headers));
             names.extend(seen.effects.metrics.into_iter().filter_map(|op| match op {
@@ -195,7 +195,7 @@ fn the_access_log_gets_the_decisions_that_it_is_to_get() {
     ] {
         let mut filter = filter(&with(PER_USER, fields));
         let mut cells = MemoryCells::default();
-        let records = [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", at(0)).record().is_some());
+        let records = [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", now(0)).record().is_some());
         table.check(fields, records, expected);
     }
 }
@@ -208,7 +208,7 @@ fn a_sidecar_whose_document_names_the_listener_is_not_asked_for_its_direction() 
         let document = with(PER_USER, &format!(r#""listener": "{listener}""#));
         let mut filter = RateLimit::compile(document.as_bytes(), &sidecar).unwrap();
         assert!(filter.demand(Phase::Request).attributes.is_empty());
-        [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", at(0)).passed())
+        [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", now(0)).passed())
     };
     // What the stream says is not looked at, and each direction has counts of its own.
     assert_eq!(of("outbound"), [true, true, false]);
@@ -223,12 +223,12 @@ fn gcra_lets_a_burst_pass_and_then_its_rate() {
     let mut filter = filter(&document);
     let mut cells = MemoryCells::default();
     for _ in 0..3 {
-        assert!(ask(&mut filter, &mut cells, "ann", at(0)).passed());
+        assert!(ask(&mut filter, &mut cells, "ann", now(0)).passed());
     }
-    let refused = ask(&mut filter, &mut cells, "ann", at(0));
+    let refused = ask(&mut filter, &mut cells, "ann", now(0));
     assert!(refused.reply().headers.contains(&(b"retry-after".to_vec(), b"30".to_vec())));
-    assert!(ask(&mut filter, &mut cells, "ann", at(30 * SECOND)).passed());
-    assert!(!ask(&mut filter, &mut cells, "ann", at(31 * SECOND)).passed());
+    assert!(ask(&mut filter, &mut cells, "ann", now(30 * SECOND)).passed());
+    assert!(!ask(&mut filter, &mut cells, "ann", now(31 * SECOND)).passed());
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn statuses_are_envoys() {
         let document = with(PER_USER, &format!(r#""retryAfter": false, "rate_limited_status": {status}"#));
         let mut filter = filter(&document);
         let mut cells = MemoryCells::default();
-        let last = [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", at(0))).into_iter().next_back().unwrap();
+        let last = [(); 3].map(|()| ask(&mut filter, &mut cells, "ann", now(0))).into_iter().next_back().unwrap();
         table.check(status, (last.reply().status, last.reply().grpc_status), (expected, None));
         table.check(status, last.reply().headers.iter().any(|(name, _)| name == b"retry-after"), false);
     }
@@ -253,18 +253,18 @@ fn statuses_are_envoys() {
 fn reloads_keep_the_counts_and_add_no_cell() {
     let mut cells = MemoryCells::default();
     for _ in 0..2 {
-        assert!(ask(&mut filter(PER_USER), &mut cells, "ann", at(0)).passed());
+        assert!(ask(&mut filter(PER_USER), &mut cells, "ann", now(0)).passed());
     }
     let cells_before = cells.keys().count();
     for _ in 0..100 {
-        assert!(!ask(&mut filter(PER_USER), &mut cells, "ann", at(0)).passed());
+        assert!(!ask(&mut filter(PER_USER), &mut cells, "ann", now(0)).passed());
     }
     let raised = PER_USER.replace(r#""requests_per_unit": 2"#, r#""requests_per_unit": 3"#);
-    assert!(ask(&mut filter(&raised), &mut cells, "ann", at(0)).passed());
-    assert!(!ask(&mut filter(&raised), &mut cells, "ann", at(0)).passed());
+    assert!(ask(&mut filter(&raised), &mut cells, "ann", now(0)).passed());
+    assert!(!ask(&mut filter(&raised), &mut cells, "ann", now(0)).passed());
     assert_eq!(cells.keys().count(), cells_before);
     let hourly = raised.replace("minute", "hour");
-    assert!(ask(&mut filter(&hourly), &mut cells, "ann", at(0)).passed(), "another period is another limit");
+    assert!(ask(&mut filter(&hourly), &mut cells, "ann", now(0)).passed(), "another period is another limit");
 }
 
 #[test]

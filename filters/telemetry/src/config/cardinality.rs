@@ -47,7 +47,7 @@ impl Cardinality {
                 let name = item.string()?;
                 match LABELS.iter().find(|label| **label == name) {
                     Some(label) => Some(*label),
-                    None => item.problem(format!("`{name}` is no label of these metrics")),
+                    None => item.problem(format!("`{name}` is not a label of these metrics")),
                 }
             }),
             None => KEEP.to_vec(),

@@ -54,13 +54,13 @@ fn every_problem_has_its_place() {
             &[
                 "$.metricPrefix: must not be empty",
                 "$.cardinality.series: expected a whole number from 1 to 100000",
-                "$.cardinality.keep[0]: `colour` is no label of these metrics",
+                "$.cardinality.keep[0]: `colour` is not a label of these metrics",
             ],
         ),
         (
             r#", "cardinality": {"keep": ["colour", 1], "fold": {"source_app": 0}, "serie": 1}"#,
             &[
-                "$.cardinality.keep[0]: `colour` is no label of these metrics",
+                "$.cardinality.keep[0]: `colour` is not a label of these metrics",
                 "$.cardinality.keep[1]: expected a string, found a number",
                 "$.cardinality.fold.source_app: expected a whole number from 1 to 100000",
                 "$.cardinality.serie: unknown field; did you mean `series`?",

@@ -21,7 +21,7 @@ pub(crate) struct PeerState<'a> {
 }
 
 impl<'a> PeerState<'a> {
-    /// Reads `filter_state.downstream_peer` or `filter_state.upstream_peer`; `None` if it is longer than 16 KiB, is no map
+    /// Reads `filter_state.downstream_peer` or `filter_state.upstream_peer`; `None` if it is longer than 16 KiB, is not a map
     /// or has nothing of a workload.
     pub(crate) fn read(block: &'a [u8]) -> Option<Self> {
         if block.len() > PEER_STATE_BYTES {

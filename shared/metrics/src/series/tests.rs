@@ -36,7 +36,7 @@ fn series_are_bounded_and_totals_are_exact() {
     let expected = [("k=.=a;.;m", 3), ("k=.=b;.;m", 1), ("k=.=c;.;m", 1), ("k=.=other;.;m", 3)];
     assert_eq!(totals(&effects), expected.map(|(name, total)| (name.to_owned(), total)));
     assert_eq!((series.len(), series.is_full(), series.overflowed()), (3, true, 3));
-    assert_eq!((series.known("a"), series.known("d")), (Some(0), None));
+    assert_eq!((series.existing("a"), series.existing("d")), (Some(0), None));
 }
 
 #[test]

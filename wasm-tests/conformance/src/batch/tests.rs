@@ -16,7 +16,7 @@ struct Fake {
     failures: u64,
 }
 
-struct Running(u64);
+struct FakeSession(u64);
 
 impl Gateway for Fake {
     fn world(&self) -> World {
@@ -32,11 +32,11 @@ impl Gateway for Fake {
         if text.contains("bad") {
             return Ok(Started::Refused("unknown field `bad`".to_owned()));
         }
-        Ok(Started::Ready(Box::new(Running(self.failures))))
+        Ok(Started::Ready(Box::new(FakeSession(self.failures))))
     }
 }
 
-impl Session for Running {
+impl Session for FakeSession {
     fn send(&mut self, request: &Request) -> Result<Response, Failure> {
         let denied = request.path.as_slice() == b"/deny";
         let seen = (!denied).then(Seen::default);

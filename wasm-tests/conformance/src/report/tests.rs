@@ -1,4 +1,4 @@
-use super::{SECTIONS, World, judge, sections};
+use super::{SECTIONS, World, add_section, sections};
 use weir_testing::Score;
 
 #[test]
@@ -13,7 +13,7 @@ fn rows_that_are_not_run_are_counted_with_a_reason() {
     ];
     for (file, section, world, ran, expected) in rows {
         let mut score = Score::new(file);
-        judge(&mut score, world, ran, section, 7);
+        add_section(&mut score, world, ran, section, 7);
         assert_eq!((score.skipped(), score.failed().len()), expected, "{file} {section} {world:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame, for requests that no library would send: names that are no tokens, missing or doubled
+//! HTTP/2 frame by frame, for requests that no library would send: names that are not tokens, missing or doubled
 //! pseudo-headers, resets in the middle of anything.
 //!
 //! Of the response only status and body are read: the peer is asked to use no dynamic table, so the status stands in the

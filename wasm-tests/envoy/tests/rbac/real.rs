@@ -1,4 +1,4 @@
-//! Policies as people write them: `real-policies.yaml` of the case files (`weir_testing` says where they are). It is no
+//! Policies as people write them: `real-policies.yaml` of the case files (`weir_testing` says where they are). It is not
 //! part of the project, and where it is absent the test says so.
 
 use std::panic::catch_unwind;

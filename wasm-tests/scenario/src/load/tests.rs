@@ -39,7 +39,7 @@ fn refuses() {
         ("world: {routes: [{prefix: /, to: {cluster: b}}]}", "cluster `b`"),
         ("world: {routes: [{prefix: /, to: {}}]}", "`cluster` and `directResponse`"),
         ("world: {clusters: {a: {behaviour: {answer: {trailers: {a: b}}}}}, routes: []}", "needs `http2`"),
-        ("window: {length: 1y, room: 1s}", "no length of time"),
+        ("window: {length: 1y, room: 1s}", "not a length of time"),
     ];
     for (line, wanted) in cases {
         let error = load_text(&with(line)).expect_err(line);
@@ -56,8 +56,8 @@ fn refuses_steps() {
         ("{request: {}, expect: {}}", "something is expected"),
         ("{request: {}, repeat: 0, expect: {status: 200}}", "at least once"),
         ("{advance: 1s, wallClock: +1h}", "a step is one of"),
-        ("{wallClock: 1h}", "is no offset such as"),
-        ("{wallClock: +1x}", "is no length of time"),
+        ("{wallClock: 1h}", "is not an offset such as"),
+        ("{wallClock: +1x}", "is not a length of time"),
         ("{advance: 1s, expect: {status: 200}}", "belong to a `request`"),
         ("{request: {headers: {a: b}, colour: red}, expect: {status: 200}}", "unknown field `colour`"),
         ("{request: {}, expect: {state: 200}}", "unknown field `state`"),

@@ -172,10 +172,10 @@ fn the_principal_in_filter_state_is_the_peer_whatever_the_certificate_says() {
         // It is one name: Envoy compares it as a whole.
         (Some("spiffe://a,spiffe://b"), "principals", "b", false),
         (Some("spiffe://a,spiffe://b"), "principals", "a,spiffe://b", true),
-        // An empty one is no identity.
+        // An empty one is not an identity.
         (Some(""), "principals", "*", false),
         (Some(""), "notPrincipals", "td/ns/shop/sa/certificate", true),
-        // Bytes that are no text are no name.
+        // Bytes that are not text are not a name.
         (Some("spiffe://a\u{1}"), "principals", "*", false),
         (Some("spiffe://a\u{1}"), "notPrincipals", "b", false),
         (None, "principals", "td/ns/shop/sa/certificate", true),
@@ -206,7 +206,7 @@ fn what_cannot_be_read_is_unknown_and_what_is_not_there_is_absent() {
         {
             assert!(!allows(extra, field, value, &attributes), "{unreadable:?} {field}");
         }
-        let spec = r#"{"action":"DENY","rules":[{"from":[{"source":{"principals":["nobody"]}}]}]}"#;
+        let spec = r#"{"action":"DENY","rules":[{"from":[{"source":{"principals":["unknown"]}}]}]}"#;
         let (verdict, counted, text) = run(&mut policy(extra, &[("p", "", spec)]).unwrap(), &GET, &attributes);
         let Verdict::Reply(reply) = verdict else { panic!("{unreadable:?}: {verdict:?}") };
         assert_eq!(reply.details, "rbac_access_denied[peer-identity-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]");

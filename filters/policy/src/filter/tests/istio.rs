@@ -116,7 +116,7 @@ fn empty_lists_ask_nothing_beside_full_ones() {
             rows.check(format!("{text}: {problems}"), problems.lines().count(), 1);
         }
     }
-    // The empty list is no clause: the rule matches what the other one matches.
+    // The empty list is not a clause: the rule matches what the other one matches.
     let text = rule(r#"{"to":[{"operation":{"paths":[],"methods":["GET"]}}]}"#);
     let mut policy = policy("", &[("p", "", &text)]).unwrap();
     assert_ne!(run(&mut policy, &GET, &Attributes::default()).0, Verdict::Continue);
@@ -232,12 +232,14 @@ fn a_waypoint_says_which_policies_it_passes_over() {
     ] {
         let extra = format!(r#","workload":{{"proxy":"{proxy}","peerUriSans":{{"filterState":"sans"}},{labels}}}"#);
         let read = policy(&extra, &[("a", "", all), ("s", "", selector), ("t", "", target)]).unwrap();
-        let told: Vec<_> = read.warnings().iter().map(|warning| (warning.id, &warning.message)).collect();
-        match (expected, told.as_slice()) {
+        let warnings: Vec<_> = read.warnings().iter().map(|warning| (warning.id, &warning.message)).collect();
+        match (expected, warnings.as_slice()) {
             (Some(part), [("waypoint-selector", message)]) => {
                 rows.check(proxy, (message.contains(part), message.contains("`shop/a`")), (true, true));
             }
-            (expected, told) => rows.check(format!("{proxy} {told:?}"), told.len(), usize::from(expected.is_some())),
+            (expected, warnings) => {
+                rows.check(format!("{proxy} {warnings:?}"), warnings.len(), usize::from(expected.is_some()))
+            }
         }
     }
     // Policies of other namespaces are for others on any proxy.

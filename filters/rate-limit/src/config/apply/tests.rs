@@ -103,7 +103,7 @@ fn where_the_compared_path_is_unclear_the_limits_of_both_count() {
 #[test]
 fn empty_and_unsupported_operations_are_refused() {
     let rows = [
-        (r#"[]"#, "$[0].to: an empty list is no operation"),
+        (r#"[]"#, "$[0].to: an empty list is not an operation"),
         (r#"[{}]"#, "$[0].to[0]: `operation` is missing"),
         (r#"[{"operation":{}}]"#, "an operation must say something"),
         (r#"[{"operation":{"hosts":[]}}]"#, "$[0].to[0].operation.hosts: must not be empty"),

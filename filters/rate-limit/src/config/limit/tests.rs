@@ -213,7 +213,7 @@ fn an_unknown_algorithm_name_is_a_problem() {
     let diagnostics = Diagnostics::default();
     let mut algorithms = [NamedAlgorithm {
         name: "unknown",
-        at: Cursor::root(&name, &diagnostics),
+        cursor: Cursor::root(&name, &diagnostics),
         choice: AlgorithmChoice::Gcra { burst: 1 },
         is_used: false,
     }];

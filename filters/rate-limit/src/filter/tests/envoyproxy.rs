@@ -1,6 +1,6 @@
 //! Overall answers of envoyproxy/ratelimit, where its table is at hand.
 
-use super::{ask, at, filter};
+use super::{ask, filter, now};
 use crate::cases;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -36,7 +36,7 @@ fn overall(row: &serde_yaml_ng::Value) -> Outcome {
         items.join(","),
         limits.join(",")
     );
-    let seen = ask(&mut filter(&document), &mut MemoryCells::default(), "ann", at(0));
+    let seen = ask(&mut filter(&document), &mut MemoryCells::default(), "ann", now(0));
     Outcome::equal(Some(if seen.passed() { "OK" } else { "OVER_LIMIT" }), row["expect"].as_str())
 }
 

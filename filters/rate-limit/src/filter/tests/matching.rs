@@ -1,6 +1,6 @@
 //! Which requests are limited, and by what.
 
-use super::{Stream, ask, at, filter};
+use super::{Stream, ask, filter, now};
 use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -21,8 +21,8 @@ fn apply_adds_the_first_that_matches() {
     let mut filter = filter(document);
     let mut cells = MemoryCells::default();
     assert!(filter.demand(Phase::Request).request_headers);
-    assert!(ask(&mut filter, &mut cells, "ann", at(0)).passed());
-    let refused = ask(&mut filter, &mut cells, "ann", at(0));
+    assert!(ask(&mut filter, &mut cells, "ann", now(0)).passed());
+    let refused = ask(&mut filter, &mut cells, "ann", now(0));
     assert_eq!(refused.reply().details, "local_rate_limited[generic_key_yes]");
 }
 
@@ -49,7 +49,7 @@ fn path_parameters_are_left_out_where_the_document_says_so() {
             attributes: &attributes,
         };
         let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
-        let mut io = Io::new(at(0), &mut cells, &mut effects);
+        let mut io = Io::new(now(0), &mut cells, &mut effects);
         let verdict = filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         table.check(format!("{field} {path}"), verdict != Verdict::Continue, limited);
     }
@@ -89,10 +89,10 @@ fn hostile_bytes_do_no_harm() {
                 attributes: &attributes,
             };
             let mut effects = Effects::default();
-            let mut io = Io::new(at(0), &mut cells, &mut effects);
+            let mut io = Io::new(now(0), &mut cells, &mut effects);
             filter.request(&mut Stream::default(), &facts, &mut Edits::default(), &mut io);
         }
     }
     assert!(cells.keys().all(|name| name.is_ascii() && name.len() < 64));
-    assert!(ask(&mut filter, &mut cells, "ann", at(0)).passed(), "it still answers");
+    assert!(ask(&mut filter, &mut cells, "ann", now(0)).passed(), "it still answers");
 }

@@ -1,6 +1,6 @@
 //! What the filter counts.
 
-use super::{PER_USER, ask, at, filter};
+use super::{PER_USER, ask, filter, now};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{MemoryCells, MetricOp};
@@ -12,7 +12,7 @@ fn counters_add_up_to_the_requests() {
     let mut names = std::collections::BTreeMap::new();
     let mut sums = std::collections::BTreeMap::<String, u64>::new();
     for user in ["ann", "ann", "ann", "bob"] {
-        for op in ask(&mut filter, &mut cells, user, at(0)).effects.metrics {
+        for op in ask(&mut filter, &mut cells, user, now(0)).effects.metrics {
             match op {
                 MetricOp::Define { series, name, .. } => assert_eq!(names.insert(series, name), None),
                 MetricOp::Add { series, by, .. } => *sums.entry(names[&series].clone()).or_default() += by,

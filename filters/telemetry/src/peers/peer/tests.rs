@@ -71,7 +71,7 @@ fn namespaces_in_principals() {
 }
 
 /// Compares a peer with the fields that a row expects; `null` is none.
-fn judge(peer: Option<Peer>, expect: &serde_yaml_ng::Value) -> Outcome {
+fn outcome(peer: Option<Peer>, expect: &serde_yaml_ng::Value) -> Outcome {
     let Some(fields) = expect.as_mapping() else { return Outcome::equal(peer, None) };
     let Peer { workload, namespace, service, revision, app, version, cluster, identity: _ } = peer.expect("a peer");
     let mut outcome = Outcome::Passed;
@@ -104,7 +104,7 @@ fn third_party_peers() {
     for (section, field, read) in sections {
         for row in file[section].as_sequence().into_iter().flatten() {
             let text = row[field].as_str().unwrap_or_default();
-            score.row(format!("{section} `{text}`"), || judge(read(text), &row["expect"]));
+            score.row(format!("{section} `{text}`"), || outcome(read(text), &row["expect"]));
         }
     }
     score.end();
