@@ -9,7 +9,8 @@ use weir_test_host::Bill;
 const HEAD: &str = "\
 # What every scenario costs in the in-process host, exactly: `make budget` compares, `WEIR_BUDGET=write make budget` rewrites.
 #
-# panics     functions of a module that are reachable from an export and call into `core::panicking`; may only fall
+# panics     functions of a module that are reachable from an export and call a function that never returns, failures of the
+#            allocator excepted; may only fall
 # streams    streams of the scenario; what follows is the sum over them
 # hostcalls  calls from the module to the host, WASI included
 # bytes      bytes that the host handed to the module in blocks of the module's allocator
