@@ -170,8 +170,12 @@ conformance-cases:
 
 # --------------------------------------------------------------------------------------------------------- cost
 
+.PHONY: prepare-bench
+prepare-bench:
+	@scripts/install-tools bench
+
 .PHONY: bench
-bench: test-modules ## measure each filter beside Envoy's own and write docs/benchmarks.md
+bench: prepare-bench test-modules ## measure each filter beside Envoy's own and write docs/benchmarks.md
 	@cargo build --locked --release -p weir-bench
 	@$(TARGET)/release/weir-bench --write
 
