@@ -14,9 +14,6 @@ mod decision;
 mod demand;
 mod filter;
 mod metrics;
-#[cfg(test)]
-#[path = "../../../shared/matching/src/rows.rs"]
-mod rows;
 
 pub use config::trust_domain::TrustDomains;
 pub use decision::{Decision, Decisions, Reason, RuleName};

@@ -11,8 +11,6 @@ mod identity;
 mod names;
 mod path;
 mod patterns;
-#[cfg(test)]
-mod rows;
 mod rules;
 mod sort;
 mod table;

@@ -2,12 +2,12 @@ mod identity;
 mod istio;
 
 use super::*;
-use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{
     Attributes, Edits, Effects, EnvoyVersion, Headers, MemoryCells, MetricOp, Now, PairsBuilder, Struct, StructValue,
 };
+use weir_testing::Rows;
 
 fn node() -> Node {
     let labels: Struct = [("app".to_owned(), StructValue::Text("cart".to_owned()))].into();
@@ -122,7 +122,6 @@ fn decisions() {
         rows.check(format!("{objects:?}"), labels.join(","), expected);
         rows.check(format!("{objects:?}"), verdict != Verdict::Continue, expected.starts_with("deny enforced"));
     }
-    rows.end();
 }
 
 #[test]
@@ -156,7 +155,6 @@ fn demand_is_what_rules_look_at() {
     }
     assert_eq!(*policy("", &[]).unwrap().demand(Phase::Request), Demand::default());
     assert!(policy(r#","mode":"off""#, &[]).unwrap().demand(Phase::Request).idle);
-    rows.end();
 }
 
 #[test]
@@ -189,7 +187,6 @@ fn an_unknown_address_fails_closed() {
         let (verdict, _, _) = run(&mut policy, &GET, &attributes);
         rows.check(format!("{action} {field} {address:?}"), verdict == Verdict::Continue, allowed);
     }
-    rows.end();
 }
 
 #[test]
@@ -208,7 +205,6 @@ fn every_header_name_counts_or_the_document_is_refused() {
     }
     let problems = policy("", &[("p", "", &spec(HEADERS + 1))]).unwrap_err();
     assert_eq!(problems, "$: rules look at more than 65523 headers by name");
-    rows.end();
 }
 
 #[test]

@@ -1,10 +1,10 @@
 use super::{Algorithm, Gcra, Quota, Retry, Step, Usage};
 use crate::cases;
 use crate::clock::{Moment, SECOND};
-use crate::testing::{Numbers, Rows, gcra, window};
+use crate::testing::{Numbers, gcra, window};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_testing::{Outcome, Score};
+use weir_testing::{Outcome, Rows, Score};
 
 const MINUTE: Algorithm = window(2, 60);
 

@@ -1,11 +1,12 @@
 use super::{CELL, CYCLE, Clock, Moment, SECOND};
 use crate::algorithm::{Algorithm, Retry};
 use crate::table::{Allocation, Charge, Key, Outcome, Table};
-use crate::testing::{Numbers, Rows, gcra, window};
+use crate::testing::{Numbers, gcra, window};
 use std::collections::BTreeMap;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{CellError, Cells, Expect, MemoryCells, Now};
+use weir_testing::Rows;
 
 const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;

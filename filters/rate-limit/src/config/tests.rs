@@ -1,8 +1,8 @@
 use crate::RateLimit;
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Filter, Node};
+use weir_testing::Rows;
 
 fn problems(document: &str) -> String {
     RateLimit::compile(document.as_bytes(), &Node::default()).unwrap_err().to_string()

@@ -6,11 +6,12 @@ use crate::config;
 use crate::decision::{Decision, LimitDecision, OnFull, Reason};
 use crate::descriptor::Descriptors;
 use crate::table::{Allocation, Charge, Key, Outcome, Table};
-use crate::testing::{Numbers, Rows, gcra};
+use crate::testing::{Numbers, gcra};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
 use weir_model::{Cells, Expect, MemoryCells, Now};
+use weir_testing::Rows;
 
 const NOW: Now = Now { wall_nanos: 6_000 * SECOND, mono_nanos: 6_000 * SECOND };
 

@@ -1,9 +1,9 @@
 use super::{Decision, LimitDecision, OnFull};
 use crate::algorithm::{Quota, Retry};
 use crate::table::Outcome;
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 /// Decisions by the outcomes of limits: `taken N`, `exceeded N`, `never`, `full N`, `contended`, `unavailable`, `unlimited`; before it `shadow`.
 fn decisions(text: &str, on_full: OnFull) -> Vec<LimitDecision> {

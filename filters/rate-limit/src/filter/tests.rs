@@ -1,5 +1,4 @@
 use super::{RateLimit, Stream};
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Common, Cursor, Mode, read_document};
@@ -7,6 +6,7 @@ use weir_model::{
     Attribute, Attributes, Edits, Effects, EnvoyVersion, Facts, Filter, HeaderEdit, Headers, Io, MemoryCells, MetricOp,
     Node, Now, PairsBuilder, Phase, Reply, Verdict,
 };
+use weir_testing::Rows;
 
 mod clock;
 mod envoyproxy;

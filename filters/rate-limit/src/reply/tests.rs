@@ -6,10 +6,11 @@ use crate::config;
 use crate::decision::{Decision, LimitDecision, OnFull};
 use crate::filter_state::record;
 use crate::table::Outcome;
-use crate::testing::{Rows, gcra};
+use crate::testing::gcra;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
+use weir_testing::Rows;
 
 const SETTINGS: ReplySettings =
     ReplySettings { status: 429, grpc_status: None, quota_headers: true, retry_after: true };

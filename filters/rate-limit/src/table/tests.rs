@@ -2,11 +2,12 @@ use super::set::Set;
 use super::{Allocation, Charge, Direction, Key, Outcome, Table, fingerprint};
 use crate::algorithm::Algorithm;
 use crate::clock::{Moment, SECOND};
-use crate::testing::{Numbers, Rows, gcra, window};
+use crate::testing::{Numbers, gcra, window};
 use std::hash::Hasher as _;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{CellError, Cells, Expect, MemoryCells};
+use weir_testing::Rows;
 
 const MINUTE: Algorithm = window(10, 60);
 const NOW: Moment = Moment { agreed_nanos: 6_000 * SECOND, mono_nanos: 6_000 * SECOND };

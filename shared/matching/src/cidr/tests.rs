@@ -1,7 +1,7 @@
 use super::*;
-use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn ranges() {
@@ -18,12 +18,11 @@ fn ranges() {
     ];
     let mut rows = Rows::default();
     for (range, address, expected) in cases {
-        rows.check((range, address), Cidr::parse(range).unwrap().contains(address.parse().unwrap()), expected);
+        rows.check(format!("{address} in {range}"), Cidr::parse(range).unwrap().contains(address.parse().unwrap()), expected);
     }
     for wrong in ["", "ip", "1.2.3", "1.2.3.4/33", "1.2.3.4/+8", "1.2.3.4/", "::/129", "1.2.3.4/8/8"] {
         rows.check(wrong, Cidr::parse(wrong), None);
     }
-    rows.end();
 }
 
 #[test]
@@ -39,9 +38,8 @@ fn masks_keep_the_first_bits() {
     ];
     let mut rows = Rows::default();
     for (address, bits, expected) in cases {
-        rows.check((address, bits), Cidr::masked(address.parse().unwrap(), bits).to_string(), expected.to_owned());
+        rows.check(format!("{address}/{bits}"), Cidr::masked(address.parse().unwrap(), bits).to_string(), expected.to_owned());
     }
-    rows.end();
 }
 
 /// Text, and the address and port in it.
@@ -66,5 +64,4 @@ fn sockets() {
         let name = String::from_utf8_lossy(text);
         rows.check(name, socket_address(text), expected.map(|(ip, port)| (ip.parse().unwrap(), port)));
     }
-    rows.end();
 }

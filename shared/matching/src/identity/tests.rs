@@ -1,7 +1,7 @@
 use super::*;
-use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -27,13 +27,12 @@ fn parts() {
     let mut rows = Rows::default();
     for (id, domain, spaces, accounts) in cases {
         let name = text(id);
-        rows.check((&name, "trust domain"), trust_domain(id).map(text).as_deref(), domain);
+        rows.check(format!("{name}, trust domain"), trust_domain(id).map(text).as_deref(), domain);
         let namespaces = after_namespace_marks(id).filter_map(|rest| Some(split(rest)?.0));
-        rows.check((&name, "namespaces"), namespaces.map(text).collect::<Vec<_>>(), spaces);
+        rows.check(format!("{name}, namespaces"), namespaces.map(text).collect::<Vec<_>>(), spaces);
         let found: Vec<String> = service_accounts(id).map(|(ns, sa)| format!("{}/{}", text(ns), text(sa))).collect();
-        rows.check((&name, "service accounts"), found, accounts);
+        rows.check(format!("{name}, service accounts"), found, accounts);
     }
-    rows.end();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
-use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 fn candidates(index: &RuleIndex, candidates: &mut Candidates, hits: &[u32]) -> Vec<u32> {
     candidates.start(index);
@@ -34,9 +34,8 @@ fn hits_lead_to_their_rules_in_order_and_each_once() {
     let mut kept = Candidates::default();
     let mut rows = Rows::default();
     for (hits, expected) in cases {
-        rows.check(hits, candidates(&index, &mut kept, hits), expected);
+        rows.check(format!("{hits:?}"), candidates(&index, &mut kept, hits), expected);
     }
-    rows.end();
 }
 
 #[test]
@@ -83,5 +82,4 @@ fn asking_from_any_rule_on() {
     for (from, expected) in cases {
         rows.check(from, kept.next(&index, from), expected);
     }
-    rows.end();
 }

@@ -1,7 +1,7 @@
 use super::*;
-use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn expansion() {
@@ -22,5 +22,4 @@ fn expansion() {
             expected,
         );
     }
-    rows.end();
 }

@@ -1,8 +1,8 @@
 use crate::Policy;
-use crate::rows::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Filter, Node};
+use weir_testing::Rows;
 
 /// Whether a policy of `namespace` with `scope` is for the workload: `yes`, `no`, or the problem.
 fn selected(workload: &str, namespace: &str, scope: &str) -> String {
@@ -76,7 +76,6 @@ fn by_label() {
     for (proxy, workload, namespace, scope, expected) in cases {
         check(&mut rows, proxy, workload, namespace, scope, expected);
     }
-    rows.end();
 }
 
 #[test]
@@ -134,7 +133,6 @@ fn by_target() {
     for (proxy, workload, namespace, kinds, name, expected) in cases {
         check(&mut rows, proxy, workload, namespace, &targets(kinds, name), expected);
     }
-    rows.end();
 }
 
 fn check(rows: &mut Rows, proxy: &str, workload: &str, namespace: &str, scope: &str, expected: &str) {

@@ -64,7 +64,6 @@ fn identities() {
     assert_ne!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
     attributes.set(&Attribute::FilterState("sans".into()), b"spiffe://a,spiffe://b");
     assert_eq!(run(&mut policy, &GET, &attributes).0, Verdict::Continue);
-    rows.end();
 }
 
 #[test]
@@ -145,7 +144,6 @@ fn all_names_of_a_peer() {
     ] {
         rows.check(format!("{first} {all} {principal}"), allows(first, all, principal), allowed);
     }
-    rows.end();
 }
 
 /// Whether an ALLOW policy with one field of `source` lets a request pass.
@@ -188,7 +186,6 @@ fn the_principal_in_filter_state_is_the_peer_whatever_the_certificate_says() {
         }
         rows.check(format!("{in_state:?} {field} {value}"), allows("", field, value, &attributes), allowed);
     }
-    rows.end();
 }
 
 #[test]
@@ -237,7 +234,6 @@ fn any_peer_is_one_with_a_name_of_any_kind() {
         rows.check(format!("{attribute:?} {name}"), allows("", "principals", "*", &attributes), allowed);
         rows.check(format!("{attribute:?} {name}"), allows("", "notPrincipals", "*", &attributes), !allowed);
     }
-    rows.end();
 }
 
 #[test]
@@ -265,5 +261,4 @@ fn aliases_are_one_trust_domain_wherever_it_is_named() {
     let mut attributes = Attributes::default();
     attributes.set(&Attribute::PeerUriSan, b"spiffe://td2/ns/a/sa/a");
     assert_ne!(run(&mut policy(extra, &[("p", "", spec)]).unwrap(), &GET, &attributes).0, Verdict::Continue);
-    rows.end();
 }

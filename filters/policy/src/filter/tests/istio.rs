@@ -20,7 +20,6 @@ fn header_values_are_compared_as_they_are() {
             rows.check(format!("{field} {value:?}"), verdict == Verdict::Continue, allowed);
         }
     }
-    rows.end();
 }
 
 #[test]
@@ -44,7 +43,6 @@ fn path_parameters_are_left_out_where_the_route_leaves_them_out() {
             rows.check(format!("{path} {extra}"), verdict != Verdict::Continue, denied);
         }
     }
-    rows.end();
 }
 
 #[test]
@@ -92,7 +90,6 @@ fn where_the_compared_path_is_unclear_rules_on_it_fail_closed() {
         let agreed = details(&mut policy, "/login;a=b").unwrap_or_default();
         rows.check(format!("{envoy:?} {action} {path}: {agreed}"), agreed.contains("unknown"), false);
     }
-    rows.end();
 }
 
 #[test]
@@ -120,7 +117,6 @@ fn empty_lists_ask_nothing_beside_full_ones() {
     let text = rule(r#"{"to":[{"operation":{"paths":[],"methods":["GET"]}}]}"#);
     let mut policy = policy("", &[("p", "", &text)]).unwrap();
     assert_ne!(run(&mut policy, &GET, &Attributes::default()).0, Verdict::Continue);
-    rows.end();
 }
 
 #[test]
@@ -135,7 +131,6 @@ fn dry_run_is_written_as_istio_reads_it() {
         rows.check(word, verdict != Verdict::Continue, enforced);
     }
     assert!(policy("", &[("p", r#","annotations":{"istio.io/dry-run":"yes"}"#, spec)]).is_err());
-    rows.end();
 }
 
 #[test]
@@ -179,7 +174,6 @@ fn a_policy_that_cannot_see_what_it_needs_says_so() {
     let (verdict, ..) = run(&mut policy("", &[("p", "", when)]).unwrap(), &GET, &Attributes::default());
     let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
     assert_eq!(reply.details, "rbac_access_denied[direct-address-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]");
-    rows.end();
 }
 
 #[test]
@@ -215,7 +209,6 @@ fn refusing_by_identity_with_one_name_in_sight_is_warned_of() {
         let ids: Vec<&str> = read.warnings().iter().map(|warning| warning.id).collect();
         rows.check(format!("{action} {field} {extra}"), ids, if warned { vec!["one-uri-san"] } else { vec![] });
     }
-    rows.end();
 }
 
 #[test]
@@ -248,7 +241,6 @@ fn a_waypoint_says_which_policies_it_passes_over() {
             "policies":[{{"kind":"AuthorizationPolicy","metadata":{{"name":"p","namespace":"shop"}},"spec":{all}}}]}}"#
     );
     rows.check("other", Policy::compile(document.as_bytes(), &Node::default()).unwrap().warnings(), []);
-    rows.end();
 }
 
 #[test]
@@ -272,5 +264,4 @@ fn a_rule_that_matches_is_named_before_one_that_may() {
         };
         rows.check(format!("{action} {rules:?}"), found.as_deref(), details);
     }
-    rows.end();
 }

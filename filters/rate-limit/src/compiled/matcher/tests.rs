@@ -1,8 +1,8 @@
 use super::{HeaderMatch, HeaderTest, Kind, StringMatch};
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Headers, PairsBuilder};
+use weir_testing::Rows;
 
 fn text(kind: Kind, text: &str, ignore_case: bool) -> StringMatch {
     StringMatch { kind, text: text.as_bytes().into(), ignore_case }

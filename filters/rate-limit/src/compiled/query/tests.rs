@@ -1,7 +1,7 @@
 use super::first_value;
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn parameters_are_found_and_decoded() {

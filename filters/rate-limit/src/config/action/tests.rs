@@ -2,12 +2,11 @@ use super::items;
 use crate::cases;
 use crate::demand::demand_of;
 use crate::descriptor::Descriptors;
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Value, read_document};
 use weir_model::{Attribute, Attributes, Demand, Facts, Headers, Node, PairsBuilder, Problems};
-use weir_testing::{Outcome, Score};
+use weir_testing::{Outcome, Rows, Score};
 
 fn node() -> Node {
     Node { cluster: "service_cluster".to_owned(), ..Node::default() }

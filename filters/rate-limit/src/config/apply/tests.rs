@@ -1,11 +1,11 @@
 use super::read;
 use crate::compiled::apply::{ApplyRules, Scratch};
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::read_document;
 use weir_matching::PathParameters;
 use weir_model::{Headers, Node, PairsBuilder, Problems};
+use weir_testing::Rows;
 
 fn compile(to: &str, path_parameters: PathParameters) -> Result<ApplyRules, Problems> {
     let text = format!(r#"[{{"to":{to},"rate_limits":[{{"actions":[{{"remote_address":{{}}}}]}}]}}]"#);

@@ -1,12 +1,11 @@
 use super::{AlgorithmChoice, Limit, LimitTree, NamedAlgorithm, read};
 use crate::cases;
 use crate::table::Allocation;
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::{Cursor, Diagnostics, Value, read_document};
 use weir_model::Problems;
-use weir_testing::{Outcome, Score};
+use weir_testing::{Outcome, Rows, Score};
 
 fn tree(config: &Value) -> Result<LimitTree, Problems> {
     let text = render(config);

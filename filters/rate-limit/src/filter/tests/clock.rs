@@ -1,10 +1,10 @@
 //! Windows while the wall clock moves.
 
 use super::{PER_USER, SECOND, ask, filter};
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{MemoryCells, Now, Reply, Verdict};
+use weir_testing::Rows;
 
 #[test]
 fn a_wall_clock_that_moves_neither_forgives_nor_locks_out() {

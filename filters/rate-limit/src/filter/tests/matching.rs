@@ -1,12 +1,12 @@
 //! Which requests are limited, and by what.
 
 use super::{Stream, ask, filter, now};
-use crate::testing::Rows;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{
     Attribute, Attributes, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, PairsBuilder, Phase, Verdict,
 };
+use weir_testing::Rows;
 
 #[test]
 fn apply_adds_the_first_that_matches() {
