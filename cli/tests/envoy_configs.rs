@@ -13,6 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weir_launch::Launch;
 use weir_model::{Filter, Node, StructValue};
+use weir_testing::Rows;
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -66,18 +67,19 @@ fn validate_has_nothing_to_say_of_the_samples_until_mode_and_strategy_do_not_fit
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         String::from_utf8_lossy(&output.stdout).matches("warning: ").count()
     };
+    let mut rows = Rows::default();
     for (file, trial, warnings) in
         [("envoy.yaml", false, 0), ("istio/wasmplugin.yaml", true, 1), ("istio/envoyfilter.yaml", true, 2)]
     {
         let text = fs::read_to_string(workspace().join("envoy-configs").join(file)).unwrap();
-        assert_eq!(validate(&text), 0, "{file}");
+        rows.check(file, validate(&text), 0);
         if trial {
             let enforcing = text.replace("mode: shadow", "mode: enforce");
-            assert_eq!(validate(&enforcing), warnings, "{file}, enforcing");
+            rows.check(format!("{file}, enforcing"), validate(&enforcing), warnings);
             let closed = text.replace("FAIL_OPEN", "FAIL_RELOAD");
-            assert_eq!(validate(&closed), 1, "{file}, closed");
+            rows.check(format!("{file}, closed"), validate(&closed), 1);
             let both = enforcing.replace("FAIL_OPEN", "FAIL_RELOAD").replace("default_config:", "was_default_config:");
-            assert_eq!(validate(&both), 0, "{file}, both");
+            rows.check(format!("{file}, both"), validate(&both), 0);
         }
     }
 }
@@ -113,13 +115,14 @@ fn the_annotation_lists_exactly_the_labels_of_the_bootstrap() {
     assert_eq!(tags, listed);
     // An expression that spells out what comes before its label is tried at one place of a name, not at all of them.
     let mut before = String::new();
+    let mut rows = Rows::default();
     for tag in document("envoy.yaml")["stats_config"]["stats_tags"].as_array().unwrap() {
         let name = tag["tag_name"].as_str().unwrap();
         if name == "weir_plugin" {
             before.clear();
         }
         let expected = format!(r"^(?=wasmcustom\.{before}({name}=\.=(.*?);\.;))");
-        assert_eq!(tag["regex"].as_str(), Some(expected.as_str()));
+        rows.check(name, tag["regex"].as_str(), Some(expected.as_str()));
         match (before.starts_with("weir_plugin"), name) {
             (true, _) => {}
             (false, "weir_plugin") => before.push_str(r"weir_plugin=.*?;\.;"),
@@ -184,6 +187,7 @@ fn the_demo_shows_every_kind_of_decision() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let mut rows = Rows::default();
     for expected in [
         "an allowed read                    GET /items/42             200  shop/public-api[0]       allowed",
         "(rbac_access_denied_matched_policy[none])",
@@ -203,7 +207,7 @@ fn the_demo_shows_every_kind_of_decision() {
         " ms, p50 at most ",
         " ms, p99 at most ",
     ] {
-        assert!(text.contains(expected), "no `{expected}` in:\n{text}");
+        rows.contains("output", &text, expected);
     }
     let line = |say: &str| text.lines().find(|line| line.starts_with(say)).unwrap_or_default().to_owned();
     for (say, status) in [
@@ -215,6 +219,6 @@ fn the_demo_shows_every_kind_of_decision() {
         ("one too many", " 429 "),
         ("x-user: bob", " 200 "),
     ] {
-        assert!(line(say).contains(status), "{}", line(say));
+        rows.contains(say, &line(say), status);
     }
 }

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use weir_launch::{Client, Envoy, Launch, Protocol, Request};
+use weir_testing::Rows;
 
 fn listener(name: &str, direction: &str, filter: &Value) -> Value {
     let router = json!({
@@ -61,9 +62,10 @@ fn both(module: &str, document: &Value) -> Envoy {
 fn expect(envoy: &Envoy, steps: &[(&str, u16)]) {
     let listeners = envoy.listeners().unwrap();
     let client = Client::new().unwrap();
+    let mut rows = Rows::default();
     for (index, (name, status)) in steps.iter().enumerate() {
         let response = client.send(listeners[*name], Protocol::Http1, &Request::new("GET", "shop", "/")).unwrap();
-        assert_eq!(response.status, *status, "{name}, step {index}");
+        rows.check(format!("{name}, step {index}"), response.status, *status);
     }
 }
 

@@ -1,5 +1,6 @@
 use super::{Module, Workload, workloads};
 use serde_json::{Value, json};
+use weir_testing::Rows;
 
 fn policy(namespace: &str, spec: Value) -> Value {
     json!({"kind": "AuthorizationPolicy", "metadata": {"namespace": namespace, "name": "p"}, "spec": spec})
@@ -8,6 +9,7 @@ fn policy(namespace: &str, spec: Value) -> Value {
 #[test]
 fn every_policy_is_read_for_a_workload_that_it_selects() {
     let bad = json!([{"to": [{"operation": {"paths": ["/{x"]}}]}]);
+    let mut rows = Rows::default();
     for spec in [
         json!({"rules": bad}),
         json!({"selector": {"matchLabels": {"app": "cart"}}, "rules": bad}),
@@ -16,13 +18,14 @@ fn every_policy_is_read_for_a_workload_that_it_selects() {
             "rules": bad,
         }),
     ] {
-        let policies = json!([policy("ok", json!({"rules": [{}]})), {"kind": "List", "items": [policy("shop", spec)]}]);
+        let policies =
+            json!([policy("ok", json!({"rules": [{}]})), {"kind": "List", "items": [policy("shop", spec.clone())]}]);
         let document = json!({"schema": 1, "name": "mesh", "policies": policies});
         let problems = Module::Policy.compile(&document, None, false).problems;
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(problems[0].path.ends_with("operation.paths[0]"), "{problems:?}");
+        rows.check(&spec, problems.len(), 1);
+        rows.contains(&spec, &problems[0].path, "operation.paths[0]");
         let suite = json!({"schema": 1, "name": "mesh", "policy": {"policies": policies}});
-        assert_eq!(Module::Suite.compile(&suite, None, false).problems.len(), 1);
+        rows.check(&spec, Module::Suite.compile(&suite, None, false).problems.len(), 1);
     }
 }
 
@@ -44,14 +47,16 @@ fn policies_of_a_whole_mesh_are_no_problem() {
 
 #[test]
 fn a_document_without_policies_is_read_once() {
+    let mut rows = Rows::default();
     for document in [json!({}), json!({"policies": 7}), json!({"policy": {"policies": [7, {"metadata": []}]}})] {
         let found: Vec<Workload> = workloads(&document).into_iter().collect();
-        assert_eq!((found.len(), found[0].namespace.as_str()), (1, "default"));
+        rows.check(&document, (found.len(), found[0].namespace.as_str()), (1, "default"));
     }
 }
 
 #[test]
 fn a_module_is_known_by_its_file_or_image() {
+    let mut rows = Rows::default();
     for (place, module) in [
         ("dist/suite.wasm", Some(Module::Suite)),
         ("oci://registry.example.com:5000/weir/rate-limit:0.1.0", Some(Module::RateLimit)),
@@ -63,7 +68,7 @@ fn a_module_is_known_by_its_file_or_image() {
         ("/var/lib/istio/data/3f79.wasm", None),
         ("", None),
     ] {
-        assert_eq!(Module::named(place), module, "{place}");
+        rows.check(place, Module::named(place), module);
     }
 }
 
@@ -84,9 +89,14 @@ fn a_document_that_stands_alone_is_warned_of_what_envoy_without_istio_cannot_see
     let spec = json!({"action": "DENY", "rules": [{"from": [{"source": {"principals": ["td/ns/a/sa/b"]}}]}]});
     let policies = json!([{"kind": "AuthorizationPolicy", "metadata": {"name": "p", "namespace": "a"}, "spec": spec}]);
     let document = json!({"schema": 1, "name": "mesh", "policies": policies});
+    let mut rows = Rows::default();
     for (stands_alone, expected) in [(false, vec![]), (true, vec!["one-uri-san"])] {
         let compiled = Module::Policy.compile(&document, None, stands_alone);
-        assert_eq!(compiled.warnings.iter().map(|warning| warning.id).collect::<Vec<_>>(), expected);
-        assert_eq!(compiled.problems, []);
+        rows.check(
+            format!("alone: {stands_alone}"),
+            compiled.warnings.iter().map(|warning| warning.id).collect::<Vec<_>>(),
+            expected,
+        );
+        rows.check(format!("alone: {stands_alone}"), compiled.problems, []);
     }
 }

@@ -1,5 +1,6 @@
 use super::{Contents, find};
 use serde_json::json;
+use weir_testing::Rows;
 
 fn paths(text: &str) -> Vec<String> {
     find(text).unwrap().found.into_iter().map(|found| found.path).collect()
@@ -40,14 +41,16 @@ fn what_has_no_plugin_is_a_document_and_what_is_no_yaml_is_an_error() {
     let policy = &find("kind: AuthorizationPolicy").unwrap().found[0];
     assert_eq!(policy.document["policies"][0], json!({"kind": "AuthorizationPolicy"}));
     assert!(!policy.is_whole());
+    let mut rows = Rows::default();
     for no_json in ["a: {", "schema: 1", r#"{"schema": 1,}"#] {
         let text = format!("config: {{vm_config: {{}}, configuration: {{value: '{no_json}'}}}}");
-        assert!(find(&text).unwrap_err().contains("$.config.configuration.value: not JSON"), "{text}");
+        rows.contains(no_json, &find(&text).unwrap_err(), "$.config.configuration.value: not JSON");
     }
 }
 
 #[test]
 fn routes_of_envoy_are_no_document() {
+    let mut rows = Rows::default();
     for (text, options) in [
         ("name: r\nvirtual_hosts: []", 0),
         ("name: r\nignorePathParametersInPathMatching: true\nvirtualHosts: []", 1),
@@ -56,7 +59,7 @@ fn routes_of_envoy_are_no_document() {
         ("kind: EnvoyFilter\nspec: {patch: {value: {ignore_path_parameters_in_path_matching: true}}}", 1),
     ] {
         let contents = find(text).unwrap();
-        assert_eq!((contents.found.len(), contents.path_options.len()), (0, options), "{text}");
-        assert_eq!(contents.is_empty(), options == 0, "{text}");
+        rows.check(text, (contents.found.len(), contents.path_options.len()), (0, options));
+        rows.check(text, contents.is_empty(), options == 0);
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 #[test]
 fn a_record_becomes_one_line() {
@@ -55,8 +56,9 @@ fn a_record_becomes_one_line() {
         ),
         ("a request that could not be read", r#"{"status":400}"#, "- -                       400  -"),
     ];
+    let mut rows = Rows::default();
     for (name, json, line) in cases {
-        assert_eq!(Record::parse(json).map(|record| record.line()).as_deref(), Some(line), "{name}");
+        rows.check(name, Record::parse(json).map(|record| record.line()).as_deref(), Some(line));
     }
     assert!(Record::parse("[2026-01-01] starting").is_none());
     assert!(Record::parse("{}").is_none());

@@ -15,6 +15,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};
 use weir_policy::{Decision, Policy, Reason};
+use weir_testing::Rows;
 
 /// `WEIR_ORACLE_SETS` runs more.
 const POLICY_SETS: u64 = 600;
@@ -74,10 +75,11 @@ fn indexed_equals_naive() {
         }
     }
     // Each kind of decision was met often enough to mean something.
+    let mut rows = Rows::default();
     for (allow, rule, unknown) in
         [(true, true, false), (false, true, false), (false, true, true), (false, false, false), (true, false, false)]
     {
         let kind = (allow, rule, unknown);
-        assert!(seen.get(&kind).copied().unwrap_or(0) > 500, "{seen:?}");
+        rows.check(format!("{kind:?} in {seen:?}"), seen.get(&kind).copied().unwrap_or(0) > 500, true);
     }
 }

@@ -16,6 +16,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 use weir_model::{Attributes, Facts, Filter, Headers, Node, PairsBuilder};
 use weir_policy::{Decision, Policy};
+use weir_testing::Rows;
 
 /// Counts what the current thread allocates.
 struct Counting;
@@ -83,14 +84,15 @@ fn ten_thousand_rules_are_decided_without_allocating() {
         ("/nothing", None),
         ("/shared/x", None),
     ];
+    let mut rows = Rows::default();
     for (path, rule) in cases {
         let bytes = headers(path);
         // The first decision may make room.
-        assert_eq!(decide(&mut policy, &bytes, &attributes).rule.map(|rule| rule.index), rule, "{path}");
+        rows.check(path, decide(&mut policy, &bytes, &attributes).rule.map(|rule| rule.index), rule);
         let before = ALLOCATIONS.get();
         let again = decide(&mut policy, &bytes, &attributes).allow;
-        assert_eq!(ALLOCATIONS.get(), before, "{path}");
-        assert_eq!(again, rule.is_some(), "{path}");
+        rows.check(path, ALLOCATIONS.get(), before);
+        rows.check(path, again, rule.is_some());
     }
     // The count above can move at all.
     let before = ALLOCATIONS.get();

@@ -8,6 +8,7 @@ use weir_model::{
     Attribute, Attributes, Demand, Edits, Effects, Facts, Filter, Headers, Io, MemoryCells, MetricKind, MetricOp, Node,
     Now, Offer, PairsBuilder, Phase, Struct, StructValue, Verdict,
 };
+use weir_testing::Rows;
 
 const DOCUMENT: &str = r#"{
   "schema": 1, "name": "cart",
@@ -168,9 +169,10 @@ fn policy_refuses_first_limits_second_and_telemetry_counts_all() {
     ];
     let found: Vec<u16> = sent.iter().map(|(path, user)| status(&proxy.send(path, user))).collect();
     assert_eq!(found, [403, 200, 403, 200, 429, 200, 403], "a refused request is charged to no limit");
+    let mut rows = Rows::default();
     for (code, total) in [("200", 3), ("403", 3), ("429", 1)] {
         let code = format!("response_code=.={code};.;");
-        assert_eq!(proxy.count(2, "istio_requests_total", &["reporter=.=destination;.;", &code]), total, "{code}");
+        rows.check(&code, proxy.count(2, "istio_requests_total", &["reporter=.=destination;.;", &code]), total);
     }
     assert_eq!(proxy.count(0, "weir_policy_decisions_total", &["decision=.=deny;.;"]), 3);
     assert_eq!(proxy.count(0, "weir_policy_decisions_total", &["decision=.=allow;.;"]), 4);
@@ -191,13 +193,14 @@ fn a_section_is_optional_and_its_mode_its_own() {
     let shadow = DOCUMENT.replace(r#""name": "cart","#, r#""name": "cart", "mode": "shadow","#);
     let enforced = shadow.replace(r#""policy": {"#, r#""policy": {"mode": "enforce", "#);
     let without = r#"{"schema": 1, "name": "cart", "telemetry": {}}"#;
+    let mut rows = Rows::default();
     for (document, expected) in
         [(&shadow, [200; 4]), (&enforced, [403, 200, 200, 200]), (&without.to_owned(), [200; 4])]
     {
         let mut proxy = Proxy::new(document);
         let sent = [("/admin", "ann"), ("/", "ann"), ("/", "ann"), ("/", "ann")];
-        assert_eq!(sent.map(|(path, user)| status(&proxy.send(path, user))), expected, "{document}");
-        assert_eq!(proxy.count(2, "istio_requests_total", &[]), 4);
+        rows.check(document, sent.map(|(path, user)| status(&proxy.send(path, user))), expected);
+        rows.check(document, proxy.count(2, "istio_requests_total", &[]), 4);
     }
     let nothing = suite(&shadow.replace("shadow", "off"));
     assert!(Phase::ALL.iter().all(|phase| nothing.demand(*phase).idle));
@@ -211,12 +214,13 @@ fn the_parts_are_read_for_once() {
         suite.rate_limit().map(|part| Phase::ALL.map(|phase| part.demand(phase).clone())),
         suite.telemetry().map(|part| Phase::ALL.map(|phase| part.demand(phase).clone())),
     ];
+    let mut rows = Rows::default();
     for (at, phase) in Phase::ALL.into_iter().enumerate() {
         let mut all = parts.iter().flatten().fold(Demand::idle(), |all, part| all.union(&part[at]));
         if phase == Phase::End {
             all = all.union(suite.rate_limit().map(|part| part.demand(Phase::EndUnseen)).unwrap());
         }
-        assert_eq!(suite.demand(phase), &all, "{phase:?}");
+        rows.check(format!("{phase:?}"), suite.demand(phase), &all);
     }
 }
 
@@ -229,9 +233,10 @@ fn problems_of_all_sections_are_reported_at_once() {
     let problems = Suite::compile(document.as_bytes(), &node()).map(|_| ()).unwrap_err();
     let paths: Vec<&str> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths.len(), 3, "{problems}");
+    let mut rows = Rows::default();
     for (path, start) in paths.iter().zip(["$.policy.policies[0]", "$.rateLimit.local.config", "$.telemetry.reporter"])
     {
-        assert!(path.starts_with(start), "{path}");
+        rows.check(path, path.starts_with(start), true);
     }
 }
 

@@ -103,10 +103,12 @@ mod tests {
     use super::*;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+    use weir_testing::Rows;
 
     #[test]
     fn parameters_go_from_every_segment() {
         let mut out = b"left over".to_vec();
+        let mut rows = Rows::default();
         for (path, expected) in [
             ("/a", "/a"),
             ("/a;x", "/a"),
@@ -117,7 +119,7 @@ mod tests {
             ("", ""),
             ("*", "*"),
         ] {
-            assert_eq!(without_parameters(path.as_bytes(), &mut out), expected.as_bytes(), "{path}");
+            rows.check(path, without_parameters(path.as_bytes(), &mut out), expected.as_bytes());
         }
     }
 
@@ -125,6 +127,7 @@ mod tests {
     fn what_the_option_means_depends_on_envoy() {
         use PathParameters::{Compared, LeftOut, Unclear};
         let version = |minor, patch, is_release| Some(EnvoyVersion { major: 1, minor, patch, is_release });
+        let mut rows = Rows::default();
         for (envoy, expected) in [
             (None, Unclear),
             (version(35, 20, true), Unclear),
@@ -140,19 +143,20 @@ mod tests {
             (version(41, 0, false), LeftOut),
             (Some(EnvoyVersion { major: 2, minor: 0, patch: 0, is_release: true }), Unclear),
         ] {
-            assert_eq!(PathParameters::of(true, envoy), expected, "{envoy:?}");
-            assert_eq!(PathParameters::of(false, envoy), Compared, "{envoy:?}");
+            rows.check(format!("{envoy:?}"), PathParameters::of(true, envoy), expected);
+            rows.check(format!("{envoy:?}"), PathParameters::of(false, envoy), Compared);
         }
         let mut out = Vec::new();
         for (path, known) in [("/a", true), ("/a;x", true), ("/a/b;x;y", true), ("/a;x/b", false), ("/a;/", false)] {
-            assert_eq!(Unclear.compared(path.as_bytes(), &mut out).is_some(), known, "{path}");
+            rows.check(path, Unclear.compared(path.as_bytes(), &mut out).is_some(), known);
         }
     }
 
     #[test]
     fn query_and_fragment_are_cut() {
+        let mut rows = Rows::default();
         for (path, expected) in [("/a", "/a"), ("/a?b", "/a"), ("/a#b?c", "/a"), ("?", ""), ("/a;b?c;d", "/a;b")] {
-            assert_eq!(without_query(path.as_bytes()), expected.as_bytes(), "{path}");
+            rows.check(path, without_query(path.as_bytes()), expected.as_bytes());
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 fn cached(bytes: &[u8], pinned: &'static str) -> (tempfile::TempDir, Result<PathBuf, FindError>) {
     let dir = tempfile::tempdir().unwrap();
@@ -33,15 +34,21 @@ fn versions_differ_by_the_second_part() {
         ("envoy (a script)", "1.40.0", false),
         ("", "1.40.0", false),
     ];
+    let mut rows = Rows::default();
     for (answer, version, expected) in table {
-        assert_eq!(says_version(answer, version), expected, "{answer}");
+        rows.check(answer, says_version(answer, version), expected);
     }
 }
 
 #[test]
 fn every_pinned_hash_is_a_sha256() {
+    let mut rows = Rows::default();
     for entry in SUPPORTED {
-        assert_eq!(entry.sha256.len(), 64);
-        assert!(entry.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
+        rows.check(entry.version, entry.sha256.len(), 64);
+        rows.check(
+            entry.version,
+            entry.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)),
+            true,
+        );
     }
 }

@@ -1,6 +1,7 @@
 use std::io::Write;
 
 use super::*;
+use weir_testing::Rows;
 
 #[test]
 fn a_line_counts_once_its_end_is_there() {
@@ -27,7 +28,8 @@ fn the_reason_is_the_most_severe_last_message() {
         (vec![line("critical", "long form"), "short form".to_owned()], Some("short form")),
         (vec![], None),
     ];
+    let mut rows = Rows::default();
     for (lines, expected) in table {
-        assert_eq!(reason(&lines).as_deref(), expected);
+        rows.check(format!("{lines:?}"), reason(&lines).as_deref(), expected);
     }
 }

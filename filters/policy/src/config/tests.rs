@@ -2,6 +2,7 @@ use crate::Policy;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Filter, Node};
+use weir_testing::Rows;
 
 const WORKLOAD: &str = r#"{"namespace":"shop","labels":{"app":"cart"},"proxy":"sidecar"}"#;
 
@@ -30,6 +31,7 @@ const REFUSED: [&str; 7] = [
 #[test]
 fn what_policies_of_others_say_is_not_read() {
     let own = object(r#""name":"own","namespace":"shop""#, r#"{"action":"DENY","rules":[{}]}"#);
+    let mut rows = Rows::default();
     for spec in REFUSED {
         let others = [
             object(r#""name":"p","namespace":"stock""#, &format!("{{{spec}}}")),
@@ -45,14 +47,14 @@ fn what_policies_of_others_say_is_not_read() {
             ),
         ];
         for other in others {
-            assert_eq!(read(WORKLOAD, &[other.clone(), own.clone()]), Ok(1), "{other}");
+            rows.check(&other, read(WORKLOAD, &[other.clone(), own.clone()]), Ok(1));
             let list = format!(r#"{{"kind":"List","items":[{other},{own}]}}"#);
-            assert_eq!(read(WORKLOAD, &[list]), Ok(1), "{other}");
+            rows.check(&other, read(WORKLOAD, &[list]), Ok(1));
             // Whether it is for others is not known.
-            assert!(read("{}", &[other]).is_err());
+            rows.check(&other, read("{}", std::slice::from_ref(&other)).is_err(), true);
         }
         let for_this = object(r#""name":"p","namespace":"shop""#, &format!("{{{spec}}}"));
-        assert!(read(WORKLOAD, std::slice::from_ref(&for_this)).is_err(), "{for_this}");
+        rows.check(&for_this, read(WORKLOAD, std::slice::from_ref(&for_this)).is_err(), true);
     }
     let dry_run = |namespace: &str| {
         let metadata = format!(r#""name":"p","namespace":"{namespace}","annotations":{{"istio.io/dry-run":"on"}}"#);
@@ -82,9 +84,10 @@ fn a_damaged_scope_is_a_problem_whoever_it_is_for() {
         ),
         (r#""name":"p","namespace":"stock""#, r#"{"selector":{},"selector":{}}"#, "key is given twice"),
     ];
+    let mut rows = Rows::default();
     for (metadata, spec, expected) in cases {
         let found = read(WORKLOAD, &[object(metadata, spec)]).unwrap_err();
-        assert!(found.contains(expected), "{metadata} {spec}: {expected}, found {found}");
+        rows.contains(format!("{metadata} {spec}"), &found, expected);
     }
     let misspelt = r#"{"kind":"AuthorizationPolicy","metadata":{"name":"p","namespace":"stock"},"spce":{}}"#;
     assert!(read(WORKLOAD, &[misspelt.to_owned()]).unwrap_err().contains("did you mean `spec`?"));
@@ -94,6 +97,7 @@ fn a_damaged_scope_is_a_problem_whoever_it_is_for() {
 fn a_name_is_given_once_in_a_namespace() {
     let named = |namespace: &str, spec: &str| object(&format!(r#""name":"p","namespace":"{namespace}""#), spec);
     let elsewhere = r#"{"selector":{"matchLabels":{"app":"x"}}}"#;
+    let mut rows = Rows::default();
     for (first, second, twice) in [
         (named("shop", "{}"), named("shop", "{}"), true),
         (named("shop", elsewhere), named("shop", "{}"), true),
@@ -102,7 +106,7 @@ fn a_name_is_given_once_in_a_namespace() {
     ] {
         let found = read(WORKLOAD, &[first, second]);
         let says_so = found.as_ref().is_err_and(|found| found.contains("is given twice"));
-        assert_eq!(says_so, twice, "{found:?}");
-        assert_eq!(found.is_err(), twice, "{found:?}");
+        rows.check(format!("{found:?}"), says_so, twice);
+        rows.check(format!("{found:?}"), found.is_err(), twice);
     }
 }

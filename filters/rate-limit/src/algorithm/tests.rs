@@ -69,22 +69,24 @@ fn a_late_worker_goes_on_in_the_newest_window() {
 
 #[test]
 fn asking_costs_nothing() {
+    let mut rows = Rows::default();
     for rule in [MINUTE, gcra(60, 60, 2)] {
         let usage = taken(rule.take(Usage::NONE, 2, agreed(0))).unwrap();
-        assert_eq!(taken(rule.take(usage, 0, agreed(0))), Some(usage));
+        rows.check(format!("{rule:?}"), taken(rule.take(usage, 0, agreed(0))), Some(usage));
     }
 }
 
 #[test]
 fn extremes_refuse_instead_of_wrapping() {
     let never = [window(0, 1), gcra(0, 1, 10), window(u32::MAX, 1), gcra(u32::MAX, 31_536_000, u32::MAX)];
+    let mut rows = Rows::default();
     for rule in never {
         for now in [Moment::default(), Moment { agreed_nanos: u64::MAX, mono_nanos: u64::MAX / 2 }] {
-            assert_eq!(taken(rule.take(Usage::NONE, u64::MAX, now)), None, "{rule:?}");
+            rows.check(format!("{rule:?}"), taken(rule.take(Usage::NONE, u64::MAX, now)), None);
             let full = rule.overdraw(rule.overdraw(Usage::NONE, u64::MAX, now), u64::MAX, now);
             match rule {
-                Algorithm::FixedWindow(_) => assert_eq!(taken(rule.take(full, 1, now)), None, "{rule:?}"),
-                Algorithm::Gcra(_) => assert_eq!(full, Usage::NONE, "what does not fit is not used"),
+                Algorithm::FixedWindow(_) => rows.check(format!("{rule:?}"), taken(rule.take(full, 1, now)), None),
+                Algorithm::Gcra(_) => rows.check(format!("{rule:?}: what does not fit is not used"), full, Usage::NONE),
             }
         }
     }
@@ -184,12 +186,13 @@ fn every_wait_ends() {
 
 #[test]
 fn giving_back_undoes_and_never_underflows() {
+    let mut rows = Rows::default();
     for rule in [MINUTE, gcra(60, 60, 2)] {
         let now = Moment { agreed_nanos: 600 * SECOND, mono_nanos: 600 * SECOND };
         let one = rule.overdraw(Usage::NONE, 1, now);
         let two = rule.overdraw(one, 1, now);
-        assert_eq!(rule.give_back(two, 1), one);
+        rows.check(format!("{rule:?}"), rule.give_back(two, 1), one);
         let none = rule.give_back(one, u64::MAX);
-        assert!(rule.is_expired(none, now));
+        rows.check(format!("{rule:?}"), rule.is_expired(none, now), true);
     }
 }

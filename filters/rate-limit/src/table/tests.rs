@@ -93,6 +93,7 @@ fn never_over_the_limit_however_eight_workers_interleave() {
 
 #[test]
 fn of_eight_first_hits_on_one_exactly_one_passes() {
+    let mut rows = Rows::default();
     for chance in [0, 50, 100] {
         let rule = window(1, 60);
         let job = Job { key: SINGLE, rule, hits: 1, now: NOW };
@@ -101,7 +102,7 @@ fn of_eight_first_hits_on_one_exactly_one_passes() {
             Crowd { inner: &mut cells, others: &mut others, numbers: &mut numbers, job, passed: &mut passed, chance };
         let first = Table::new("edge").charge(&mut crowd, &SINGLE, &rule, 1, Charge::IfFits, NOW);
         passed += u64::from(matches!(first, Outcome::Taken { .. }));
-        assert_eq!(passed, 1, "{chance}");
+        rows.check(chance, passed, 1);
     }
 }
 
@@ -324,6 +325,7 @@ fn a_full_set_is_reported_as_full() {
 #[test]
 fn under_gcra_a_client_that_keeps_asking_is_let_in_at_its_rate() {
     let rule = gcra(1, 1, 5);
+    let mut rows = Rows::default();
     for charge in [Charge::IfFits, Charge::Always] {
         let mut cells = MemoryCells::default();
         let mut table = Table::new("edge");
@@ -331,13 +333,14 @@ fn under_gcra_a_client_that_keeps_asking_is_let_in_at_its_rate() {
             let now = Moment { mono_nanos: NOW.mono_nanos + step * SECOND / 20, ..NOW };
             matches!(table.charge(&mut cells, &SINGLE, &rule, 1, charge, now), Outcome::Taken { .. })
         });
-        assert_eq!(passed.count(), 5 + 19, "burst and rate, {charge:?}");
+        rows.check(format!("burst and rate, {charge:?}"), passed.count(), 5 + 19);
     }
 }
 
 #[test]
 fn a_table_with_a_quarter_of_its_ways_in_use_hardly_ever_has_a_full_set() {
     let rule = window(3, 60);
+    let mut rows = Rows::default();
     for (keys, most) in [(2_000u64, 1), (4_000, 40)] {
         let mut cells = MemoryCells::default();
         // Not a random one: the same keys meet in every run.
@@ -355,8 +358,8 @@ fn a_table_with_a_quarter_of_its_ways_in_use_hardly_ever_has_a_full_set() {
             matches!(table.charge(&mut cells, &key, &rule, 3, Charge::IfFits, NOW), Outcome::Full { .. })
         });
         let full = full.count();
-        assert!(full <= most, "{full} of {keys} keys in 8,000 ways");
-        assert_eq!(table.take_events().evictions, 0);
+        rows.check(format!("{full} of {keys} keys in 8,000 ways"), full <= most, true);
+        rows.check(keys, table.take_events().evictions, 0);
     }
 }
 

@@ -8,6 +8,7 @@ use weir_model::{
     Attribute, Attributes, CallFailure, Callout, CelType, Effects, Headers, HttpCallout, Level, MemoryCells, MetricOp,
     Need, Now, PairsBuilder, Reply,
 };
+use weir_testing::Rows;
 
 /// A part that logs its calls and counts one on series 0. `verdicts` holds its answers to the request and to callouts:
 /// `c`ontinue, `r`eply, `a`wait.
@@ -179,16 +180,17 @@ fn the_order_of_calls_in_every_course_of_a_stream() {
         ),
         ("a", "", 0, &[policy, telemetry], &UNLIMITED, 'a'),
     ];
+    let mut rows = Rows::default();
     for (first, second, answers, calls, ends, last) in courses {
         let (lines, verdict) = run(&mut toys(first, second), answers);
         let expected: Vec<&str> = calls.iter().chain(ends).copied().collect();
-        assert_eq!(lines, expected, "policy {first}, rate limit {second}");
+        rows.check(format!("policy {first}, rate limit {second}"), lines, expected);
         let found = match verdict {
             Verdict::Continue => 'c',
             Verdict::Reply(_) => 'r',
             Verdict::Await(_) => 'a',
         };
-        assert_eq!(found, last, "policy {first}, rate limit {second}");
+        rows.check(format!("policy {first}, rate limit {second}"), found, last);
     }
 }
 
@@ -216,6 +218,7 @@ fn a_stream_that_leaves_is_gone_for_the_part_it_waited_for_and_each_part_finishe
         response_trailers: Headers::default(),
         attributes: &attributes,
     };
+    let mut rows = Rows::default();
     for (policy, rate_limit, gone) in [("a", "", "0 gone 0"), ("c", "a", "1 gone 0")] {
         let (mut cells, mut effects) = (MemoryCells::default(), Effects::default());
         let mut io = Io::new(Now::default(), &mut cells, &mut effects);
@@ -226,7 +229,11 @@ fn a_stream_that_leaves_is_gone_for_the_part_it_waited_for_and_each_part_finishe
         parts.gone(&mut stream, &mut io);
         parts.finish(&mut io);
         let lines: Vec<&str> = effects.logs.iter().map(|(_, line)| line.as_str()).collect();
-        assert_eq!(lines, [gone, "0 finish 0", "1 finish 0", "2 finish 0"]);
+        rows.check(
+            format!("policy {policy}, rate limit {rate_limit}"),
+            lines,
+            [gone, "0 finish 0", "1 finish 0", "2 finish 0"],
+        );
     }
 }
 

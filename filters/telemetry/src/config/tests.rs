@@ -2,6 +2,7 @@ use crate::Telemetry;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Filter, Node};
+use weir_testing::Rows;
 
 fn problems(rest: &str) -> Vec<String> {
     let document = format!(r#"{{"schema": 1, "name": "mesh"{rest}}}"#);
@@ -13,6 +14,7 @@ fn problems(rest: &str) -> Vec<String> {
 
 #[test]
 fn documents_that_are_fine() {
+    let mut rows = Rows::default();
     for rest in [
         "",
         r#", "mode": "observe", "reporter": "destination", "metricPrefix": "weir_istio_""#,
@@ -24,7 +26,7 @@ fn documents_that_are_fine() {
         r#", "peerMetadata": {"trust": "always", "readAt": "response"}"#,
         r#", "peerMetadata": {"trust": "always"}, "telemetry": [], "classify": [], "definitions": [], "accessLog": {}"#,
     ] {
-        assert_eq!(problems(rest), Vec::<String>::new(), "{rest}");
+        rows.check(rest, problems(rest), Vec::<String>::new());
     }
 }
 
@@ -77,8 +79,9 @@ fn every_problem_has_its_place() {
             ],
         ),
     ];
+    let mut rows = Rows::default();
     for (rest, expected) in cases {
-        assert_eq!(problems(rest), expected, "{rest}");
+        rows.check(rest, problems(rest), expected);
     }
     let fold = problems(r#", "cardinality": {"fold": {"response_code": 3}}"#);
     assert_eq!(fold.len(), 1);

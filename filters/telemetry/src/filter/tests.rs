@@ -3,6 +3,7 @@ use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::SortedSet;
+use weir_testing::Rows;
 
 mod exchange;
 mod istio;
@@ -80,6 +81,7 @@ fn a_stream_of_which_nothing_is_known_is_counted_all_the_same() {
 
 #[test]
 fn the_reporter_follows_the_listener_unless_configured() {
+    let mut rows = Rows::default();
     for (settings, direction, reporter) in [
         ("", Some(1), "destination"),
         ("", Some(2), "source"),
@@ -92,7 +94,11 @@ fn the_reporter_follows_the_listener_unless_configured() {
         if let Some(direction) = direction {
             streamed = streamed.int(Attribute::ListenerDirection, direction);
         }
-        assert_eq!(labels_of(settings, &node(), &streamed)["reporter"], reporter, "{settings} {direction:?}");
+        rows.check(
+            format!("{settings} {direction:?}"),
+            labels_of(settings, &node(), &streamed)["reporter"].as_str(),
+            reporter,
+        );
     }
 }
 
@@ -107,6 +113,7 @@ fn a_peer_is_believed_only_as_configured() {
             .bytes(Attribute::LocalUriSan, if mtls { "spiffe://td/ns/shop/sa/cart" } else { "" })
     };
     let san = "spiffe://td/ns/web/sa/front";
+    let mut rows = Rows::default();
     for (trust, mtls, san, workload, namespace) in [
         ("mtls", true, san, "front-v2", "web"),
         ("mtls", true, "", "front-v2", "said"),
@@ -119,13 +126,17 @@ fn a_peer_is_believed_only_as_configured() {
         let settings = format!(r#", "reporter": "destination", "peerMetadata": {{"trust": "{trust}"}}"#);
         let labels = labels_of(&settings, &node(), &inbound(mtls, san));
         let case = format!("{trust} {mtls} {san}");
-        assert_eq!(
+        rows.check(
+            &case,
             (labels["source_workload"].as_str(), labels["source_workload_namespace"].as_str()),
             (workload, namespace),
-            "{case}"
         );
-        assert_eq!(labels["source_principal"], if san.is_empty() { "unknown" } else { san }, "{case}");
-        assert_eq!(labels["connection_security_policy"], if san.is_empty() { "none" } else { "mutual_tls" }, "{case}");
+        rows.check(&case, labels["source_principal"].as_str(), if san.is_empty() { "unknown" } else { san });
+        rows.check(
+            &case,
+            labels["connection_security_policy"].as_str(),
+            if san.is_empty() { "none" } else { "mutual_tls" },
+        );
     }
     let upstream = Streamed::default()
         .bytes(Attribute::UpstreamPeerMetadata, header.clone())
@@ -156,6 +167,7 @@ fn the_service_comes_from_the_cluster_then_from_the_host() {
     let mut gateway = node();
     gateway.id = "router~10.0.0.1~gw.shop~shop.svc".to_owned();
     let black_hole = known.clone().bytes(Attribute::RouteName, "block_all");
+    let mut rows = Rows::default();
     for (reporter, node, streamed, expected) in [
         ("source", node(), &known, ["a.b.svc", "a", "b"]),
         ("source", node(), &plain, ["x.example:8080", "x.example:8080", "unknown"]),
@@ -167,12 +179,13 @@ fn the_service_comes_from_the_cluster_then_from_the_host() {
     ] {
         let labels = labels_of(&format!(r#", "reporter": "{reporter}""#), &node, streamed);
         let found = ["destination_service", "destination_service_name", "destination_service_namespace"];
-        assert_eq!(found.map(|label| labels[label].as_str()), expected, "{reporter} {}", node.id);
+        rows.check(format!("{reporter} {}", node.id), found.map(|label| labels[label].as_str()), expected);
     }
 }
 
 #[test]
 fn grpc_status_belongs_to_grpc_requests() {
+    let mut rows = Rows::default();
     for (content_type, status, protocol, expected) in [
         ("application/grpc", Some(14), "grpc", "14"),
         ("application/grpc", None, "grpc", ""),
@@ -189,9 +202,10 @@ fn grpc_status_belongs_to_grpc_requests() {
             streamed = streamed.int(Attribute::ResponseGrpcStatus, status);
         }
         let labels = labels_of("", &node(), &streamed);
-        assert_eq!(
+        rows.check(
+            format!("{content_type} {status:?}"),
             (labels["request_protocol"].as_str(), labels["grpc_response_status"].as_str()),
-            (protocol, expected)
+            (protocol, expected),
         );
     }
 }
@@ -245,6 +259,7 @@ fn no_more_is_read_than_the_configuration_uses() {
             [&[&cluster], &[&inbound, &principals], &[&outbound, &route]],
         ),
     ];
+    let mut rows = Rows::default();
     for (settings, node, more) in cases {
         let filter = telemetry(settings, &node);
         let [more, inbound, outbound] =
@@ -260,25 +275,30 @@ fn no_more_is_read_than_the_configuration_uses() {
             with_body: SortedSet::from([A::RequestContentType, A::ResponseGrpcStatus]),
             ..Demand::default()
         };
-        assert_eq!(end, &expected, "{settings}");
+        rows.check(settings, end, &expected);
         let peer_header = match ["never", "source", "outbound"].iter().any(|word| settings.contains(word)) {
             true => SortedSet::new(),
             false => peer_header.clone(),
         };
-        assert_eq!(filter.demand(Phase::EndUnseen), &Demand { request_first: peer_header.clone(), ..end.clone() });
+        rows.check(
+            settings,
+            filter.demand(Phase::EndUnseen),
+            &Demand { request_first: peer_header.clone(), ..end.clone() },
+        );
         let request = filter.demand(Phase::Request);
-        assert_eq!((request.idle, &request.request_first), (peer_header.is_empty(), &peer_header));
-        assert!(filter.demand(Phase::Response).idle);
+        rows.check(settings, (request.idle, &request.request_first), (peer_header.is_empty(), &peer_header));
+        rows.check(settings, filter.demand(Phase::Response).idle, true);
     }
 }
 
 #[test]
 fn off_is_nothing_and_every_other_mode_counts() {
+    let mut rows = Rows::default();
     for (mode, counted) in [("off", 0), ("observe", 1), ("shadow", 1), ("enforce", 1)] {
         let mut filter = telemetry(&format!(r#", "mode": "{mode}""#), &node());
         let mut held = Held::default();
         Streamed::default().run(&mut filter, &mut held);
-        assert_eq!(held.total(TOTAL), counted, "{mode}");
-        assert_eq!(Phase::ALL.iter().all(|phase| filter.demand(*phase).idle), counted == 0, "{mode}");
+        rows.check(mode, held.total(TOTAL), counted);
+        rows.check(mode, Phase::ALL.iter().all(|phase| filter.demand(*phase).idle), counted == 0);
     }
 }

@@ -40,6 +40,7 @@ mod tests {
     use super::short_flags;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+    use weir_testing::Rows;
 
     #[test]
     fn flags_are_spelled_as_envoy_spells_them() {
@@ -59,8 +60,9 @@ mod tests {
             (0x4000_0000, "0x40000000"),
             (1 << 63 | 0x80, "UO,0x8000000000000000"),
         ];
+        let mut rows = Rows::default();
         for (bits, expected) in cases {
-            assert_eq!(short_flags(bits), expected, "{bits:#x}");
+            rows.check(format!("{bits:#x}"), short_flags(bits), expected);
         }
     }
 }

@@ -2,14 +2,16 @@ use super::{Metric, MetricSet, Values};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::MetricKind;
+use weir_testing::Rows;
 
 #[test]
 fn every_metric_is_in_the_set_of_its_kind_and_has_a_series_of_its_own() {
+    let mut rows = Rows::default();
     for (place, metric) in Metric::ALL.into_iter().enumerate() {
         let is_counter = metric.kind() == MetricKind::Counter;
-        assert_eq!(MetricSet::COUNTERS.contains(metric), is_counter, "{metric:?}");
-        assert_eq!(MetricSet::HISTOGRAMS.contains(metric), !is_counter, "{metric:?}");
-        assert_eq!(metric.offset() as usize, place, "{metric:?}");
+        rows.check(format!("{metric:?}"), MetricSet::COUNTERS.contains(metric), is_counter);
+        rows.check(format!("{metric:?}"), MetricSet::HISTOGRAMS.contains(metric), !is_counter);
+        rows.check(format!("{metric:?}"), metric.offset() as usize, place);
     }
 }
 

@@ -32,15 +32,17 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
     use weir_model::PairsBuilder;
+    use weir_testing::Rows;
 
     #[test]
     fn the_first_value_is_kept_and_never_much() {
         let long = vec![b'h'; 60 * 1024];
-        for (values, kept) in [
-            (&[b"peer".as_slice(), b"other"][..], b"peer".as_slice()),
-            (&[&long, b"peer"], b""),
-            (&[b""], b""),
-            (&[], b""),
+        let mut rows = Rows::default();
+        for (name, values, kept) in [
+            ("two values", &[b"peer".as_slice(), b"other"][..], b"peer".as_slice()),
+            ("a first value that is too long", &[&long, b"peer"], b""),
+            ("an empty value", &[b""], b""),
+            ("no value", &[], b""),
         ] {
             let mut pairs = PairsBuilder::default();
             pairs.push(b":authority", b"shop");
@@ -50,7 +52,7 @@ mod tests {
             let bytes = pairs.finish();
             let mut stream = Stream::default();
             stream.capture(&Headers::new(&bytes));
-            assert_eq!(stream.peer, kept);
+            rows.check(name, stream.peer, kept);
         }
     }
 
@@ -58,6 +60,7 @@ mod tests {
     fn the_last_response_counts_and_is_never_kept_if_it_is_too_long() {
         let (longest, long) = (vec![b'h'; PEER_HEADER_BYTES], vec![b'h'; PEER_HEADER_BYTES + 1]);
         let mut stream = Stream::default();
+        let mut rows = Rows::default();
         for (name, value, kept) in [
             ("the first response", Some(b"peer".as_slice()), b"peer".as_slice()),
             ("a later one", Some(b"other"), b"other"),
@@ -67,7 +70,7 @@ mod tests {
             ("a response without the header", None, b""),
         ] {
             stream.capture_response(value);
-            assert!(*stream.upstream_peer == *kept, "{name}");
+            rows.check(name, &*stream.upstream_peer, kept);
         }
     }
 }

@@ -3,6 +3,7 @@ use crate::testing::{Held, Streamed, base64, json_struct, metadata, struct_bytes
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Attribute, Node, Now};
+use weir_testing::Rows;
 
 const TOTAL: &str = "istio_requests_total";
 
@@ -137,6 +138,7 @@ fn measured(streamed: Streamed, bytes: i64) -> Streamed {
 
 #[test]
 fn where_definitions_are_slow_each_callback_makes_one_and_totals_stay_exact() {
+    let mut rows = Rows::default();
     for slow in [300_000, 2_800_000, 18_000_000] {
         let mut filter = telemetry(r#", "reporter": "source""#, &Node::default());
         let mut held = Held::slow(slow);
@@ -149,16 +151,16 @@ fn where_definitions_are_slow_each_callback_makes_one_and_totals_stay_exact() {
                 held.tick(&mut filter, now);
             }
         }
-        assert!(held.defined.iter().all(|count| *count == 1), "{slow}: {:?}", held.defined);
-        assert!(held.defined.len() <= 102, "{slow}: no more than one for each tick");
+        rows.check(format!("{slow}: {:?}", held.defined), held.defined.iter().all(|count| *count == 1), true);
+        rows.check(format!("{slow}: no more than one for each tick"), held.defined.len() <= 102, true);
         ticked(&mut filter, &mut held, 5000, 60_000);
         held.tick(&mut filter, Now::END);
         let expected = [(6000, 18_000), (6000, bytes.unsigned_abs()), (6000, 42_000)];
-        assert_eq!(sums(&held), (6000, expected), "{slow}");
+        rows.check(slow, sums(&held), (6000, expected));
         let lost = held.total("weir_series_overflow_total") + held.total("weir_folded_total");
         let named = held.series(TOTAL).into_iter().filter(|(labels, _)| labels["destination_service"].starts_with('h'));
         let named: u64 = named.map(|(_, count)| count).sum();
-        assert!(lost >= 6000 - named, "{slow}: {lost} lost labels, {named} named");
+        rows.check(format!("{slow}: {lost} lost labels, {named} named"), lost >= 6000 - named, true);
     }
 }
 

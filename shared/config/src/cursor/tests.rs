@@ -1,6 +1,7 @@
 use crate::read_document;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 fn problems(json: &str) -> Vec<String> {
     let result = read_document(json.as_bytes(), |at| {
@@ -42,8 +43,9 @@ fn tables() {
         (r#"{"size": -1}"#, &["$.size: expected a whole number from 1 to 9"]),
         (r#"{"size": 1.5}"#, &["$.size: expected a whole number from 1 to 9"]),
     ];
+    let mut rows = Rows::default();
     for (json, expected) in cases {
-        assert_eq!(problems(json), expected, "{json}");
+        rows.check(json, problems(json), expected);
     }
     assert!(problems("{")[0].starts_with("$: not JSON: "));
     let deep = "[".repeat(100_000);

@@ -18,7 +18,11 @@ fn ranges() {
     ];
     let mut rows = Rows::default();
     for (range, address, expected) in cases {
-        rows.check(format!("{address} in {range}"), Cidr::parse(range).unwrap().contains(address.parse().unwrap()), expected);
+        rows.check(
+            format!("{address} in {range}"),
+            Cidr::parse(range).unwrap().contains(address.parse().unwrap()),
+            expected,
+        );
     }
     for wrong in ["", "ip", "1.2.3", "1.2.3.4/33", "1.2.3.4/+8", "1.2.3.4/", "::/129", "1.2.3.4/8/8"] {
         rows.check(wrong, Cidr::parse(wrong), None);
@@ -38,7 +42,11 @@ fn masks_keep_the_first_bits() {
     ];
     let mut rows = Rows::default();
     for (address, bits, expected) in cases {
-        rows.check(format!("{address}/{bits}"), Cidr::masked(address.parse().unwrap(), bits).to_string(), expected.to_owned());
+        rows.check(
+            format!("{address}/{bits}"),
+            Cidr::masked(address.parse().unwrap(), bits).to_string(),
+            expected.to_owned(),
+        );
     }
 }
 

@@ -28,8 +28,11 @@ fn matches() {
     ];
     let mut rows = Rows::default();
     for (template, path, expected) in cases {
-        let name = (template, String::from_utf8_lossy(path));
-        rows.check(format!("{name:?}"), Template::parse(template).unwrap().matches(path), expected);
+        rows.check(
+            format!("{template} on {}", path.escape_ascii()),
+            Template::parse(template).unwrap().matches(path),
+            expected,
+        );
     }
 }
 

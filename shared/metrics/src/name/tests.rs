@@ -1,6 +1,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 fn cleaned(value: &[u8]) -> String {
     let mut name = String::new();
@@ -34,12 +35,13 @@ fn no_value_can_look_like_a_label_or_end_one() {
         ("na\u{ef}ve \u{85}".as_bytes(), "na\u{ef}ve _"),
         (b"\xe2\x82;.;", "__.;"),
     ];
+    let mut rows = Rows::default();
     for (value, expected) in cases {
-        assert_eq!(cleaned(value), expected, "{value:?}");
+        rows.check(format!("{value:?}"), cleaned(value), expected);
         let name = stat_name(&[("l", value), ("next", b"v".as_slice())], "m");
-        assert_eq!(name.matches(";.;").count(), 2, "{name}");
-        assert_eq!(name.matches("=.=").count(), 2, "{name}");
-        assert!(name.starts_with(&format!("l=.={expected};.;next=.=")), "{name}");
+        rows.check(&name, name.matches(";.;").count(), 2);
+        rows.check(&name, name.matches("=.=").count(), 2);
+        rows.check(&name, name.starts_with(&format!("l=.={expected};.;next=.=")), true);
     }
 }
 

@@ -3,6 +3,7 @@ use crate::stat_name;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::MetricOp;
+use weir_testing::Rows;
 
 /// What Envoy would hold after the operations: name and total of each series, in order of definition.
 fn totals(effects: &Effects) -> Vec<(String, u64)> {
@@ -67,11 +68,12 @@ fn two_metrics_of_one_owner_never_share_a_number() {
 
 #[test]
 fn crowded_is_half_rounded_up_and_a_budget_of_none_only_overflows() {
+    let mut rows = Rows::default();
     for (budget, used, crowded) in [(0, 0, true), (1, 0, false), (1, 1, true), (5, 2, false), (5, 3, true)] {
         let mut series: Series<u64> = Series::new(&SeriesIds::default(), budget, String::new());
         for key in 0..used {
             series.get(&mut Effects::default(), &key, MetricKind::Gauge, String::new);
         }
-        assert_eq!(series.is_crowded(), crowded, "{used} of {budget}");
+        rows.check(format!("{used} of {budget}"), series.is_crowded(), crowded);
     }
 }

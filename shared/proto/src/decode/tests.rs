@@ -1,6 +1,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 /// One length-delimited field, written by hand so that the numbers are checked against the published definitions.
 fn field(number: u8, payload: &[u8]) -> Vec<u8> {
@@ -52,10 +53,11 @@ fn a_node_as_envoy_serialises_it() {
         let _ = decode_node(&bytes[..cut]);
     }
     assert_eq!(node.envoy, None);
+    let mut rows = Rows::default();
     for (label, is_release) in [(vec![], true), (field(2, &entry("build.label", &text("dev"))), false)] {
-        let version = [field(1, &[0x08, 1, 0x10, 38, 0x18, 4]), label].concat();
+        let version = [field(1, &[0x08, 1, 0x10, 38, 0x18, 4]), label.clone()].concat();
         let node = decode_node(&[bytes.clone(), field(8, &version)].concat()).expect("a node");
-        assert_eq!(node.envoy, Some(EnvoyVersion { major: 1, minor: 38, patch: 4, is_release }));
+        rows.check(format!("{label:?}"), node.envoy, Some(EnvoyVersion { major: 1, minor: 38, patch: 4, is_release }));
     }
     assert_eq!(decode_node(b""), Some(Node::default()));
 }

@@ -1,10 +1,12 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn a_target_is_there_whatever_its_name() {
     let long = "outbound|8081||ratelimit.rate-limit-system.svc.cluster.local".repeat(4);
+    let mut rows = Rows::default();
     for (cluster, authority, start) in [
         ("c", "", b"\x0a\x03\x0a\x01c".as_slice()),
         ("c", "a", b"\x0a\x06\x0a\x01c\x12\x01a"),
@@ -15,9 +17,9 @@ fn a_target_is_there_whatever_its_name() {
         (&long, "", b"\x0a\xf3\x01\x0a\xf0\x01outbound"),
     ] {
         let bytes = encode_grpc_service(cluster, authority);
-        assert!(bytes.starts_with(start), "{cluster}: {bytes:?}");
+        rows.check(format!("{cluster}: {bytes:?}"), bytes.starts_with(start), true);
         let target = GrpcServiceMessage::decode(bytes.as_slice()).ok().and_then(|message| message.envoy_grpc);
         let expected = EnvoyGrpcMessage { cluster_name: cluster.to_owned(), authority: authority.to_owned() };
-        assert_eq!(target, Some(expected));
+        rows.check(format!("{cluster} {authority}"), target, Some(expected));
     }
 }

@@ -1,9 +1,7 @@
 use super::Rows;
 
 #[test]
-#[should_panic(
-    expected = "2 rows failed:\nsecond: found 2, expected 1\nthird: `c` is not in `ab`"
-)]
+#[should_panic(expected = "2 rows failed:\nsecond: found 2, expected 1\nthird: `c` is not in `ab`")]
 fn every_failing_row_is_named() {
     let mut rows = Rows::default();
     rows.check("first", 1, 1);

@@ -3,6 +3,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn identities() {
@@ -96,6 +97,7 @@ fn an_unknown_peer_gains_nothing_and_escapes_nothing() {
         ("spiffe://cluster.local/ns/shop/sa/a", None, true),
         ("https://a", None, true),
     ];
+    let mut rows = Rows::default();
     for (first, all, is_given) in peers {
         for (field, value) in fields {
             for action in ["ALLOW", "DENY"] {
@@ -109,7 +111,7 @@ fn an_unknown_peer_gains_nothing_and_escapes_nothing() {
                     attributes.set(&sans, all.as_bytes());
                 }
                 let (verdict, _, _) = run(&mut policy, &GET, &attributes);
-                assert_ne!(verdict, Verdict::Continue, "{action} {field} {value}: {first:?} {all:?}");
+                rows.check(format!("{action} {field} {value}: {first:?} {all:?}"), verdict != Verdict::Continue, true);
             }
         }
     }
@@ -195,20 +197,29 @@ fn what_cannot_be_read_is_unknown_and_what_is_not_there_is_absent() {
     // Nothing at all is a peer without a name.
     assert!(allows(extra, "notPrincipals", "td/ns/shop/sa/a", &Attributes::default()));
     assert!(!allows(extra, "principals", "*", &Attributes::default()));
+    let mut rows = Rows::default();
     for unreadable in [&Attribute::PeerPrincipal, &Attribute::PeerUriSan, &sans] {
         let mut attributes = Attributes::default();
         attributes.set_unreadable(unreadable);
         for (field, value) in
             [("notPrincipals", "a"), ("principals", "*"), ("notNamespaces", "a"), ("notTrustDomains", "a")]
         {
-            assert!(!allows(extra, field, value, &attributes), "{unreadable:?} {field}");
+            rows.check(format!("{unreadable:?} {field}"), allows(extra, field, value, &attributes), false);
         }
         let spec = r#"{"action":"DENY","rules":[{"from":[{"source":{"principals":["unknown"]}}]}]}"#;
         let (verdict, counted, text) = run(&mut policy(extra, &[("p", "", spec)]).unwrap(), &GET, &attributes);
         let Verdict::Reply(reply) = verdict else { panic!("{unreadable:?}: {verdict:?}") };
-        assert_eq!(reply.details, "rbac_access_denied[peer-identity-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]");
-        assert_eq!(text, "deny shop/p[0] peer-identity-unknown");
-        assert!(counted.iter().all(|name| name.contains("decision=deny mode=enforced reason=unknown")), "{counted:?}");
+        rows.check(
+            format!("{unreadable:?}"),
+            reply.details,
+            "rbac_access_denied[peer-identity-unknown]_needed_by[ns[shop]-policy[p]-rule[0]]",
+        );
+        rows.check(format!("{unreadable:?}"), text, "deny shop/p[0] peer-identity-unknown");
+        rows.check(
+            format!("{unreadable:?}: {counted:?}"),
+            counted.iter().all(|name| name.contains("decision=deny mode=enforced reason=unknown")),
+            true,
+        );
     }
     let mut attributes = Attributes::default();
     attributes.set_unreadable(&Attribute::PeerSubject);

@@ -3,6 +3,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn header_values_are_compared_as_they_are() {
@@ -135,6 +136,7 @@ fn dry_run_is_written_as_istio_reads_it() {
 
 #[test]
 fn one_mistake_is_one_problem() {
+    let mut rows = Rows::default();
     for (spec, problem) in [
         (r#"{"action":"CUSTOM","provider":{"name":"p"},"rules":[{}]}"#, "spec.action: action `CUSTOM`"),
         (r#"{"action":"DENY","provider":{"name":"p"},"rules":[{}]}"#, "spec.provider: a provider"),
@@ -143,7 +145,7 @@ fn one_mistake_is_one_problem() {
         (r#"{"action":"DENY","rules":[{"to":[{}]}]}"#, "to[0]: `operation` is missing"),
     ] {
         let problems = policy("", &[("p", "", spec)]).unwrap_err();
-        assert!(problems.contains(problem) && problems.lines().count() == 1, "{spec}: {problems}");
+        rows.check(format!("{spec}: {problems}"), problems.contains(problem) && problems.lines().count() == 1, true);
     }
 }
 
@@ -158,8 +160,8 @@ fn a_policy_that_cannot_see_what_it_needs_says_so() {
     ] {
         let read = policy("", &[("p", "", spec)]).unwrap();
         let [warning] = read.warnings() else { panic!("{spec}: {:?}", read.warnings()) };
-        assert_eq!((warning.id, warning.path.as_str()), ("direct-address-unknown", path));
-        assert!(warning.message.contains("`shop/p`"), "{warning}");
+        rows.check(spec, (warning.id, warning.path.as_str()), ("direct-address-unknown", path));
+        rows.contains(spec, &warning.message, "`shop/p`");
         let extra = r#","workload":{"directAddress":{"filterState":"direct"}}"#;
         rows.check(spec, policy(extra, &[("p", "", spec)]).unwrap().warnings(), []);
     }

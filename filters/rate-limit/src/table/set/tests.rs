@@ -4,6 +4,7 @@ use crate::clock::{Moment, SECOND};
 use crate::testing::window;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 const RULE: Algorithm = window(100, 60);
 const NOW: Moment = Moment { agreed_nanos: 6_000 * SECOND, mono_nanos: 0 };
@@ -24,14 +25,15 @@ fn count(set: &Set, fingerprint: u64) -> Option<u64> {
 
 #[test]
 fn what_is_written_is_read() {
+    let mut rows = Rows::default();
     for ways in [1, WAYS] {
         let mut set = Set::new(7, ways);
         for fingerprint in 1..=9 {
             put(&mut set, fingerprint, fingerprint);
         }
         let bytes = set.encoded().to_vec();
-        assert_eq!(bytes.len(), 20 + 20 * ways);
-        assert_eq!(Set::decode(&bytes, 7, ways), Some(set));
+        rows.check(ways, bytes.len(), 20 + 20 * ways);
+        rows.check(ways, Set::decode(&bytes, 7, ways), Some(set));
     }
 }
 

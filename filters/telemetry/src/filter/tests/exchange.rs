@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{PairsBuilder, StructValue};
+use weir_testing::Rows;
 
 const FRONT: &str = "spiffe://td/ns/web/sa/front";
 const CART: &str = "spiffe://td/ns/shop/sa/cart";
@@ -80,6 +81,7 @@ fn the_peer_comes_from_the_metadata_exchange() {
         ("never: neither", "never", istio(), true, Some(state("front-v2", "web")), unknown),
         ("without Istio it is not read", "mtls", node(), false, Some(state("front-v2", "web")), unknown),
     ];
+    let mut rows = Rows::default();
     for (name, trust, node, with_header, state, expected) in inbound {
         let mut streamed = Streamed::default().int(Attribute::ListenerDirection, 1);
         if with_header {
@@ -89,7 +91,11 @@ fn the_peer_comes_from_the_metadata_exchange() {
             streamed = streamed.bytes(Attribute::DownstreamPeer, state);
         }
         let settings = format!(r#", "peerMetadata": {{"trust": "{trust}"}}"#);
-        assert_eq!(peer_labels(&labels_of(&settings, &node, &streamed), "source"), expected, "inbound: {name}");
+        rows.check(
+            format!("inbound: {name}"),
+            peer_labels(&labels_of(&settings, &node, &streamed), "source"),
+            expected,
+        );
     }
     let outbound: [Case<'_>; 4] = [
         ("the state is the peer", "mtls", istio(), false, Some(state("front-v2", "web")), front),
@@ -108,13 +114,18 @@ fn the_peer_comes_from_the_metadata_exchange() {
             streamed = streamed.bytes(Attribute::UpstreamPeer, state);
         }
         let settings = format!(r#", "peerMetadata": {{"trust": "{trust}"}}"#);
-        assert_eq!(peer_labels(&labels_of(&settings, &node, &streamed), "destination"), expected, "outbound: {name}");
+        rows.check(
+            format!("outbound: {name}"),
+            peer_labels(&labels_of(&settings, &node, &streamed), "destination"),
+            expected,
+        );
     }
 }
 
 #[test]
 fn a_server_without_a_certificate_has_the_identity_of_the_exchange() {
     let state = pairs(&[("workload", "cart-v1"), ("namespace", "claimed"), ("identity", CART)]);
+    let mut rows = Rows::default();
     for (san, principal, namespace) in [("", CART, "shop"), (FRONT, FRONT, "web")] {
         let streamed = Streamed::default()
             .int(Attribute::ListenerDirection, 2)
@@ -122,7 +133,7 @@ fn a_server_without_a_certificate_has_the_identity_of_the_exchange() {
             .bytes(Attribute::UpstreamPeer, &state);
         let labels = labels_of("", &istio(), &streamed);
         let found = ["destination_principal", "destination_workload_namespace", "destination_service_namespace"];
-        assert_eq!(found.map(|label| labels[label].as_str()), [principal, namespace, namespace], "{san}");
+        rows.check(san, found.map(|label| labels[label].as_str()), [principal, namespace, namespace]);
     }
     let claimed = Streamed::default().int(Attribute::ListenerDirection, 1).bytes(Attribute::DownstreamPeer, &state);
     let labels = labels_of("", &istio(), &claimed);
@@ -133,6 +144,7 @@ fn a_server_without_a_certificate_has_the_identity_of_the_exchange() {
 fn principals_come_from_istios_filter_state_and_then_only_from_there() {
     let (own, other) = ("spiffe://td/ns/shop/sa/cart", "spiffe://td/ns/edge/sa/ztunnel");
     let cert = [other, "spiffe://td/ns/edge/sa/own"];
+    let mut rows = Rows::default();
     for (name, node, state, certificate, expected) in [
         ("both in state", istio(), [FRONT, own], ["", ""], [FRONT, own, "mutual_tls", "web"]),
         ("the state goes before the certificate", istio(), [FRONT, own], cert, [FRONT, own, "mutual_tls", "web"]),
@@ -151,7 +163,7 @@ fn principals_come_from_istios_filter_state_and_then_only_from_there() {
         let labels = labels_of("", &node, &streamed);
         let found =
             ["source_principal", "destination_principal", "connection_security_policy", "source_workload_namespace"];
-        assert_eq!(found.map(|label| labels[label].as_str()), expected, "{name}");
+        rows.check(name, found.map(|label| labels[label].as_str()), expected);
     }
     // An identity in filter state vouches for a header as a certificate does.
     let streamed = Streamed::default()
@@ -165,6 +177,7 @@ fn principals_come_from_istios_filter_state_and_then_only_from_there() {
 fn host_is_believed_on_outbound_listeners_only() {
     let mut gateway = node();
     gateway.id = "router~10.0.0.1~gw.shop~shop.svc".to_owned();
+    let mut rows = Rows::default();
     for (settings, node, direction, expected) in [
         ("", node(), Some(2), "x.example"),
         ("", node(), Some(0), "unknown"),
@@ -185,7 +198,7 @@ fn host_is_believed_on_outbound_listeners_only() {
         }
         let labels = labels_of(settings, &node, &streamed);
         let found = ["destination_service", "destination_service_name"].map(|label| labels[label].as_str());
-        assert_eq!(found, [expected; 2], "{settings} {} {direction:?}", node.id);
+        rows.check(format!("{settings} {} {direction:?}", node.id), found, [expected; 2]);
     }
 }
 
@@ -221,6 +234,7 @@ fn flood(state: bool, san: &str, namespace: &str, honest: usize) -> [usize; 2] {
 
 #[test]
 fn an_identity_vouches_for_its_own_namespace_within_bounds() {
+    let mut rows = Rows::default();
     for state in [false, true] {
         // One principal describes itself in a quarter of the rows, whatever it says.
         for (name, san, namespace, invented) in [
@@ -228,7 +242,7 @@ fn an_identity_vouches_for_its_own_namespace_within_bounds() {
             ("a certificate without a namespace", "spiffe://td/front", "web", 100),
             ("its own namespace", FRONT, "web", 100),
         ] {
-            assert_eq!(flood(state, san, namespace, 150), [invented, 150], "state: {state}, {name}");
+            rows.check(format!("state: {state}, {name}"), flood(state, san, namespace, 150), [invented, 150]);
         }
     }
     assert_eq!(flood(true, "", "web", 150), [200, 150], "a client without a certificate, as Istio believes it");

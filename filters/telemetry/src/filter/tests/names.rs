@@ -3,15 +3,17 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn every_label_is_there_in_the_order_of_the_names() {
+    let mut rows = Rows::default();
     for settings in [r#", "reporter": "source""#, r#", "reporter": "destination""#] {
         let mut held = Held::default();
         Streamed::default().run(&mut telemetry(settings, &node()), &mut held);
         let name = held.counters.keys().find(|name| name.ends_with(TOTAL)).expect("a stream was counted");
         let labels: Vec<&str> = name.split(";.;").filter_map(|pair| Some(pair.split_once("=.=")?.0)).collect();
-        assert_eq!(labels, crate::LABELS, "{settings}");
+        rows.check(settings, labels, crate::LABELS);
     }
     assert!(crate::labels::names::foldable().all(|label| crate::LABELS.contains(&label)));
 }

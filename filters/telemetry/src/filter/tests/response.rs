@@ -3,6 +3,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 fn header(workload: &str) -> Vec<u8> {
     base64(&struct_bytes(&json_struct(&format!(r#"{{"WORKLOAD_NAME": "{workload}", "NAMESPACE": "far"}}"#))))
@@ -55,6 +56,7 @@ fn the_upstream_peer_is_read_when_the_configuration_says() {
 fn a_response_is_read_only_where_the_configuration_says() {
     use Attribute as A;
     let read = r#""peerMetadata": {"readAt": "response"}"#;
+    let mut rows = Rows::default();
     for (settings, reads) in [
         (String::new(), false),
         (r#", "peerMetadata": {"readAt": "end"}"#.to_owned(), false),
@@ -68,12 +70,12 @@ fn a_response_is_read_only_where_the_configuration_says() {
         let filter = telemetry(&settings, &node());
         let demand = filter.demand(Phase::Response);
         let expected = if reads { SortedSet::from([A::UpstreamPeerMetadata]) } else { SortedSet::new() };
-        assert_eq!((demand.idle, &demand.attributes), (!reads, &expected), "{settings}");
+        rows.check(&settings, (demand.idle, &demand.attributes), (!reads, &expected));
         if reads {
             // What was read is not asked for again.
             for phase in [Phase::End, Phase::EndUnseen] {
                 let end = filter.demand(phase).of_stream(false, true);
-                assert!(!end.contains(&A::UpstreamPeerMetadata), "{settings} {phase:?}");
+                rows.check(format!("{settings} {phase:?}"), end.contains(&A::UpstreamPeerMetadata), false);
             }
         }
     }

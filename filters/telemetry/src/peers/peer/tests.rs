@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{base64, json_struct, metadata, struct_bytes};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_testing::{Outcome, Score};
+use weir_testing::{Outcome, Rows, Score};
 
 fn header(json: &str) -> Vec<u8> {
     base64(&struct_bytes(&json_struct(json)))
@@ -37,8 +37,9 @@ fn what_is_no_header_describes_no_peer() {
     for cut in 1..valid.len() {
         let _ = Peer::from_header(&valid[..cut]);
     }
+    let mut rows = Rows::default();
     for value in [b"".as_slice(), b"!", b"AAAA", b"\xff\xff\xff\xff", &vec![b'A'; PEER_HEADER_BYTES + 4]] {
-        assert_eq!(Peer::from_header(value), None, "{:?}", &value[..value.len().min(8)]);
+        rows.check(format!("{:?}", &value[..value.len().min(8)]), Peer::from_header(value), None);
     }
 }
 
@@ -47,8 +48,9 @@ fn endpoints_have_exactly_five_parts() {
     let peer = Peer::from_endpoint("w;n;s;r;c").expect("a peer");
     let parts = [&peer.workload, &peer.namespace, &peer.service, &peer.revision, &peer.cluster];
     assert_eq!(parts, [b"w", b"n", b"s", b"r", b"c"]);
+    let mut rows = Rows::default();
     for text in ["", "w", "w;n;s;r", "w;n;s;r;c;x"] {
-        assert_eq!(Peer::from_endpoint(text), None, "{text}");
+        rows.check(text, Peer::from_endpoint(text), None);
     }
     assert_eq!(Peer::from_endpoint_metadata(&metadata(r#"{"workload": "w;n;s;r;c"}"#)), Some(peer));
     assert_eq!(Peer::from_endpoint_metadata(&metadata(r#"{"workload": 1}"#)), None);
@@ -65,8 +67,9 @@ fn namespaces_in_principals() {
         (b"", b""),
         (b"\xff/ns/\xfe/sa", b"\xfe"),
     ];
+    let mut rows = Rows::default();
     for (principal, namespace) in cases {
-        assert_eq!(namespace_of(principal), namespace, "{principal:?}");
+        rows.check(format!("{principal:?}"), namespace_of(principal), namespace);
     }
 }
 

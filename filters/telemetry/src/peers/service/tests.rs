@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::metadata;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn the_first_service_of_a_cluster() {
@@ -20,8 +21,9 @@ fn the_first_service_of_a_cluster() {
         (r#"{"services": [1]}"#, None),
         (r#"{}"#, None),
     ];
+    let mut rows = Rows::default();
     for (fields, expected) in cases {
-        assert_eq!(Service::from_cluster_metadata(&metadata(fields)), expected, "{fields}");
+        rows.check(fields, Service::from_cluster_metadata(&metadata(fields)), expected);
     }
     assert_eq!(Service::from_cluster_metadata(b"\xff"), None);
 }
@@ -38,7 +40,8 @@ fn istios_names_for_traffic_without_a_service() {
         (None, Some(b"InboundPassthroughClusterIpv6"), Some(b"InboundPassthroughClusterIpv6")),
         (Some(b"default"), Some(b"outbound|80||cart"), None),
     ];
+    let mut rows = Rows::default();
     for (route, cluster, expected) in cases {
-        assert_eq!(well_known(route, cluster), expected, "{route:?} {cluster:?}");
+        rows.check(format!("{route:?} {cluster:?}"), well_known(route, cluster), expected);
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 const FRONT: &[u8] = b"spiffe://td/ns/web/sa/front";
 
@@ -10,6 +11,7 @@ fn peer(namespace: &[u8], identity: &[u8]) -> Peer {
 
 #[test]
 fn a_description_agrees_in_namespace_and_identity() {
+    let mut rows = Rows::default();
     for (san, namespace, identity, expected) in [
         (FRONT, b"web".as_slice(), b"".as_slice(), true),
         (FRONT, b"web", FRONT, true),
@@ -24,7 +26,7 @@ fn a_description_agrees_in_namespace_and_identity() {
     ] {
         let mut vouched = Vouched::new(10);
         let admitted = vouched.admit(&Identity { number: 2, san }, 2, &peer(namespace, identity));
-        assert_eq!(admitted, expected, "{} {}", san.escape_ascii(), namespace.escape_ascii());
+        rows.check(format!("{} {}", san.escape_ascii(), namespace.escape_ascii()), admitted, expected);
     }
 }
 
