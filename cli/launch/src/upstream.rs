@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::client::pairs;
@@ -63,7 +65,7 @@ impl Upstream {
                     let handle = service_fn(move |request| service.clone().handle(request));
                     // A connection that breaks is the business of who made it.
                     auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(stream), handle)
+                        .serve_connection_with_upgrades(TokioIo::new(stream), handle)
                         .await
                         .is_ok()
                 });
@@ -105,7 +107,8 @@ struct Service {
 }
 
 impl Service {
-    async fn handle(self, request: hyper::Request<Incoming>) -> io::Result<hyper::Response<reply::Body>> {
+    async fn handle(self, mut request: hyper::Request<Incoming>) -> io::Result<hyper::Response<reply::Body>> {
+        let upgrade = hyper::upgrade::on(&mut request);
         let (head, mut incoming) = request.into_parts();
         let (mut body, mut trailers) = (Vec::new(), Vec::new());
         // A request whose body breaks off counts as received, with what came of it.
@@ -134,6 +137,20 @@ impl Service {
             all.push_back(received);
         }
         tokio::time::sleep(reply.delay).await;
+        if reply.tunnel {
+            let greeting = reply.body.clone();
+            tokio::spawn(async move { tunnel(TokioIo::new(upgrade.await.ok()?), &greeting).await.ok() });
+        }
         reply.into_response()
     }
+}
+
+/// Says something, sends the first line that comes back to where it came from, and ends.
+async fn tunnel(mut io: TokioIo<Upgraded>, greeting: &[u8]) -> io::Result<()> {
+    io.write_all(greeting).await?;
+    io.flush().await?;
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') && io.read_buf(&mut line).await? > 0 {}
+    io.write_all(&line).await?;
+    io.shutdown().await
 }

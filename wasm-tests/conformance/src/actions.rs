@@ -43,7 +43,7 @@ fn proxy(rows: &[&Row]) -> weir_scenario::Scenario {
     });
     let node = Node { cluster: SERVICE_CLUSTER.to_owned(), ..Node::default() };
     let mut made = scenario(Module::RateLimit, document, Proxy { node, proxy_protocol: true, ..Proxy::default() });
-    let route = Route { name: "r".to_owned(), prefix: "/".to_owned(), to: Target::Cluster(CLUSTER.to_owned()) };
+    let route = Route::new("r", "/", Target::Cluster(CLUSTER.to_owned()));
     let clusters = BTreeMap::from([(CLUSTER.to_owned(), weir_scenario::Cluster::default())]);
     made.world = Surroundings { routes: vec![route], clusters };
     made

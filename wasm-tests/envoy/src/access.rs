@@ -1,5 +1,6 @@
 //! The access log: one JSON object a line, found again by the port of the client that sent the request.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ pub(crate) fn logger(file: &Path) -> Value {
             "log_format": {"json_format": {
                 "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
                 "number": format!("%REQ({NUMBER})%"),
+                "type": "%ACCESS_LOG_TYPE%",
                 "status": "%RESPONSE_CODE%",
                 "details": "%RESPONSE_CODE_DETAILS%",
                 "flags": "%RESPONSE_FLAGS%",
@@ -28,11 +30,35 @@ pub(crate) fn logger(file: &Path) -> Value {
     })
 }
 
-/// Port of the client and record of a line; `None` if it is no such line.
-pub(crate) fn parse(line: &str) -> Option<(u16, Record)> {
-    let tree: Value = serde_json::from_str(line).ok()?;
-    let client = tree.get("client")?.as_str()?.rsplit_once(':')?.1.parse().ok()?;
-    Some((client, record(&tree)))
+/// What the access log has of a client's request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Logged {
+    /// The lines so far.
+    lines: usize,
+    /// The newest that was written at an end.
+    ended: Option<Record>,
+}
+
+impl Logged {
+    /// The record, once there is one.
+    pub(crate) fn record(&self) -> Option<Record> {
+        let Self { lines, ended } = self;
+        ended.clone().map(|record| Record { lines: *lines, ..record })
+    }
+}
+
+/// Adds a line to what its client has; one that is no such line is passed over.
+pub(crate) fn add(all: &mut BTreeMap<u16, Logged>, line: &str) {
+    let client = |tree: &Value| tree.get("client")?.as_str()?.rsplit_once(':')?.1.parse().ok();
+    if let Ok(tree) = serde_json::from_str::<Value>(line)
+        && let Some(client) = client(&tree)
+    {
+        let logged = all.entry(client).or_default();
+        logged.lines += 1;
+        if tree.get("type").and_then(Value::as_str) != Some("DownstreamPeriodic") {
+            logged.ended = Some(record(&tree));
+        }
+    }
 }
 
 /// Number of the request and record of a line; `None` if it is no such line.
@@ -50,6 +76,7 @@ fn record(tree: &Value) -> Record {
         flags: text("flags"),
         policy: text("policy"),
         rate_limit: text("rate_limit"),
+        lines: 1,
     }
 }
 

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use weir_scenario::{Bytes, Cluster, Direction, EscapedSlashes, Failure, FilterStateValue, Surroundings, Target, Tls};
+use weir_scenario::{
+    Bytes, Cluster, Direction, EscapedSlashes, Failure, FilterStateValue, Span, Surroundings, Target, Tls,
+};
 
 use crate::certificates::Identity;
 use crate::filters::{Discovery, OnFailure, Plugin, Setup};
@@ -138,7 +140,13 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
         }
     };
     let set_filter_state = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
-    let before = set_filter_state.into_iter().chain(setup.native_first.iter().cloned());
+    let grpc_web = proxy.grpc_web.then(|| {
+        json!({
+            "name": "envoy.filters.http.grpc_web",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb"},
+        })
+    });
+    let before = set_filter_state.into_iter().chain(setup.native_first.iter().cloned()).chain(grpc_web);
     let mut filters: Vec<_> = before.chain(setup.plugins.iter().map(filter)).collect();
     filters.extend(setup.native.iter().cloned());
     filters.push(json!({
@@ -169,9 +177,21 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
         merge(&mut manager, json!({"max_request_headers_kb": limit}));
     }
     if let Some(timeout) = proxy.request_timeout {
-        merge(&mut manager, json!({"request_timeout": format!("{:.3}s", timeout.0.as_secs_f64())}));
+        merge(&mut manager, json!({"request_timeout": seconds(timeout)}));
+    }
+    if let Some(interval) = proxy.access_log_flush_interval {
+        merge(&mut manager, json!({"access_log_options": {"access_log_flush_interval": seconds(interval)}}));
+    }
+    let upgrades: Vec<Value> = proxy.upgrades.iter().map(|kind| json!({"upgrade_type": kind})).collect();
+    if !upgrades.is_empty() {
+        merge(&mut manager, json!({"upgrade_configs": upgrades}));
     }
     json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager})
+}
+
+/// A duration as protobuf's JSON has it.
+fn seconds(span: Span) -> String {
+    format!("{:.3}s", span.0.as_secs_f64())
 }
 
 fn set_filter_state(values: &BTreeMap<String, FilterStateValue>) -> Value {
@@ -269,7 +289,8 @@ fn source(file: &Path) -> Value {
 
 fn routes(world: &Surroundings) -> Vec<Value> {
     let route = |route: &weir_scenario::Route| {
-        let mut tree = json!({"name": route.name, "match": {"prefix": route.prefix}});
+        let matched = if route.connect { json!({"connect_matcher": {}}) } else { json!({"prefix": route.prefix}) };
+        let mut tree = json!({"name": route.name, "match": matched});
         merge(
             &mut tree,
             match &route.to {
@@ -279,6 +300,10 @@ fn routes(world: &Surroundings) -> Vec<Value> {
                 }
             },
         );
+        if route.internal_redirects > 0 {
+            let policy = json!({"max_internal_redirects": route.internal_redirects});
+            merge(&mut tree, json!({"route": {"internal_redirect_policy": policy}}));
+        }
         tree
     };
     world.routes.iter().map(route).collect()

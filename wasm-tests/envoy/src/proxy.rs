@@ -8,6 +8,7 @@ use weir_launch::{ClientError, Envoy, Launch, LogTail, StartError, wait_until};
 use weir_scenario::{Client, Failure, LogLine, Metrics, Protocol, Record, Request, Response, Tls};
 use weir_world::Upstreams;
 
+use crate::access::Logged;
 use crate::bootstrap::{self, ACCESS_LOG, LISTENER, ServerTls};
 use crate::certificates::Authority;
 use crate::filters::{Discovery, Setup};
@@ -27,8 +28,8 @@ pub struct Proxy {
     upstreams: Upstreams,
     address: SocketAddr,
     access: LogTail,
-    /// The newest record of each port of a client.
-    records: BTreeMap<u16, Record>,
+    /// What the access log has of each port of a client.
+    records: BTreeMap<u16, Logged>,
     log: LogTail,
     lines: Vec<String>,
     port: u16,
@@ -211,8 +212,8 @@ impl Proxy {
         let (access, records) = (&mut self.access, &mut self.records);
         let found = wait_until(PATIENCE, || {
             let lines = access.lines().unwrap_or_default();
-            records.extend(lines.iter().filter_map(|line| access::parse(line)));
-            records.get(&port).cloned()
+            lines.iter().for_each(|line| access::add(records, line));
+            records.get(&port)?.record()
         });
         found.ok_or_else(|| Failure("no access log record came".to_owned()))
     }

@@ -64,7 +64,7 @@ fn world() -> Surroundings {
     let cluster = Cluster { behaviour: Behaviour::Answer(slow), ..Cluster::default() };
     world.clusters.insert("slow".to_owned(), cluster);
     let to = Target::Cluster("slow".to_owned());
-    world.routes.insert(0, Route { name: "slow".to_owned(), prefix: "/slow".to_owned(), to });
+    world.routes.insert(0, Route::new("slow", "/slow", to));
     world
 }
 

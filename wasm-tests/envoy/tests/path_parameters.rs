@@ -29,10 +29,8 @@ const PATHS: [&str; 15] = [
 /// The routes by what they answer.
 fn routes() -> Surroundings {
     let routes = [("below", "/login/"), ("login", "/login"), ("action", "/admin/action"), ("rest", "/")];
-    let route = |(name, prefix): (&str, &str)| Route {
-        name: name.to_owned(),
-        prefix: prefix.to_owned(),
-        to: Target::DirectResponse { status: 200, body: name.into() },
+    let route = |(name, prefix): (&str, &str)| {
+        Route::new(name, prefix, Target::DirectResponse { status: 200, body: name.into() })
     };
     Surroundings { routes: routes.map(route).into(), ..Surroundings::default() }
 }

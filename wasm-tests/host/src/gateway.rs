@@ -196,12 +196,16 @@ fn incoming(request: &Request, connection: Connection) -> Result<Incoming, codec
     } else {
         [":authority", ":path", ":method", ""]
     };
+    let connect = request.method == "CONNECT" && request.protocol == Protocol::H1;
     let scheme = if connection.tls.is_some() { "https" } else { "http" };
     let mut headers = HeaderMap::default();
     for name in order {
         let value = match name {
             ":method" => request.method.as_bytes(),
             ":scheme" => scheme.as_bytes(),
+            // The target of a CONNECT over HTTP/1 is its host.
+            ":path" if connect => continue,
+            ":authority" if connect => request.path.as_slice(),
             ":path" => request.path.as_slice(),
             ":authority" if !request.omit_authority => request.authority.as_slice(),
             _ => continue,
@@ -243,6 +247,7 @@ impl Session for Running {
         };
         let proxy = &self.proxy;
         let ended = match request.abort {
+            None if !request.tunnel.0.is_empty() => proxy.tunnel(worker, incoming, request.tunnel.0.clone(), patience),
             None => proxy.http_stream(worker, incoming, patience),
             Some(abort) => {
                 let body = incoming.body.clone();

@@ -235,6 +235,23 @@ impl Proxy {
         self.finish(worker, id, patience)
     }
 
+    /// Sends an upgrade or a CONNECT to a worker, and these bytes once it is accepted; waits as for any stream.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn tunnel(
+        &self,
+        worker: usize,
+        incoming: Incoming,
+        bytes: Vec<u8>,
+        patience: Duration,
+    ) -> Result<Ended, Error> {
+        let id = self.open(worker, incoming, false)?;
+        self.settle()?;
+        self.on(worker + 1, move |worker| worker.client_tunnels(id, &bytes))?;
+        self.finish(worker, id, patience)
+    }
+
     /// Begins a stream with its headers alone; `end` where nothing follows them.
     ///
     /// # Errors

@@ -1,19 +1,22 @@
 //! A worker: a thread's VMs, plugins, streams and events. Lives and dies on its own thread.
 //!
 //! What it does is in the files beside this one: `plugins` starts and retires plugins, `events` runs what falls due,
-//! `streams` begins and ends streams, `filters` takes them through the chain and `router` to the upstream and back; `tcp` does
-//! all that for connections of network filters.
+//! `streams` begins and ends streams, `filters` takes them through the chain, `router` to the upstream and back, `redirect`
+//! once more from the beginning and `tunnel` beyond their end. `tcp` does all that for connections of network filters.
 
 mod connection_manager;
 mod events;
 mod filters;
+mod grpc_web;
 pub(crate) mod handle;
 pub(crate) mod instance;
 mod plugins;
+mod redirect;
 mod router;
 pub(crate) mod stream;
 mod streams;
 pub(crate) mod tcp;
+mod tunnel;
 
 use crate::process::Site;
 use crate::vm::context::Action;

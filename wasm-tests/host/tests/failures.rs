@@ -25,7 +25,7 @@ fn settings() -> Settings {
     let cluster = Cluster { behaviour: Behaviour::Answer(slow), ..Cluster::default() };
     surroundings.clusters.insert("slow".to_owned(), cluster);
     let to = Target::Cluster("slow".to_owned());
-    surroundings.routes.insert(0, Route { name: "slow".to_owned(), prefix: "/slow".to_owned(), to });
+    surroundings.routes.insert(0, Route::new("slow", "/slow", to));
     Settings { surroundings, ..Settings::default() }
 }
 

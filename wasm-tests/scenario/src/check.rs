@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 /// Whether the expectation needs the access log.
 pub(crate) fn needs_record(expect: &Expect) -> bool {
-    expect.details.is_some() || expect.flags.is_some() || expect.policy.is_some() || expect.rate_limit.is_some()
+    let Expect { details, flags, policy, rate_limit, records, .. } = expect;
+    [details, flags, policy, rate_limit, records].into_iter().any(Option::is_some)
 }
 
 /// What differs between an expectation and a response.
@@ -23,10 +24,14 @@ pub(crate) fn response(expect: &Expect, actual: &Response) -> Vec<Mismatch> {
         upstream_saw,
         upstream_path,
         upstream_headers,
+        upstream_body_size,
+        upstream_trailers,
+        trailers,
         details: _,
         flags: _,
         policy: _,
         rate_limit: _,
+        records: _,
     } = expect;
     let mut out = Vec::new();
     if let Some(status) = status
@@ -42,6 +47,7 @@ pub(crate) fn response(expect: &Expect, actual: &Response) -> Vec<Mismatch> {
         out.push(Mismatch::new("response broken off", broken, actual.broken));
     }
     header_checks("response header", headers, &actual.headers, &mut out);
+    header_checks("response trailer", trailers, &actual.trailers, &mut out);
     match body {
         Some(Body::Text(text)) if !text.accepts(actual.body.as_slice()) => {
             out.push(Mismatch::new("body", text, format!("`{}`", actual.body)));
@@ -71,11 +77,21 @@ pub(crate) fn response(expect: &Expect, actual: &Response) -> Vec<Mismatch> {
             actual.seen.as_ref().map_or("the upstream saw no request".to_owned(), |seen| format!("`{}`", seen.path));
         out.push(Mismatch::new("path at the upstream", path, got));
     }
-    if *upstream_headers != HeaderChecks::default() {
-        match &actual.seen {
-            Some(seen) => header_checks("request header at the upstream", upstream_headers, &seen.headers, &mut out),
-            None => out.push(Mismatch::new("request headers at the upstream", "some", "the upstream saw no request")),
+    let none = HeaderChecks::default();
+    match &actual.seen {
+        Some(seen) => {
+            header_checks("request header at the upstream", upstream_headers, &seen.headers, &mut out);
+            header_checks("request trailer at the upstream", upstream_trailers, &seen.trailers, &mut out);
+            if let Some(size) = upstream_body_size
+                && *size != seen.body_size
+            {
+                out.push(Mismatch::new("body size at the upstream", size, seen.body_size));
+            }
         }
+        None if *upstream_headers != none || *upstream_trailers != none || upstream_body_size.is_some() => {
+            out.push(Mismatch::new("request at the upstream", "some", "the upstream saw no request"));
+        }
+        None => {}
     }
     out
 }
@@ -122,7 +138,13 @@ pub(crate) fn record(expect: &Expect, actual: &Record) -> Vec<Mismatch> {
         let wanted = wanted.as_ref().filter(|text| !text.accepts(got.as_slice()))?;
         Some(Mismatch::new(field, wanted, format!("`{got}`")))
     };
-    fields.into_iter().filter_map(differs).collect()
+    let mut out: Vec<Mismatch> = fields.into_iter().filter_map(differs).collect();
+    if let Some(wanted) = &expect.records
+        && !wanted.accepts(actual.lines.to_string().as_bytes())
+    {
+        out.push(Mismatch::new("lines of the access log", wanted, actual.lines));
+    }
+    out
 }
 
 /// What differs between an expected outcome of configuring and what the proxy reported, if it refused.

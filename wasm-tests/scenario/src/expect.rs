@@ -177,6 +177,8 @@ pub struct Expect {
     pub headers: HeaderChecks,
     /// Body.
     pub body: Option<Body>,
+    /// Response trailers.
+    pub trailers: HeaderChecks,
     /// `grpc-status`, from the trailers or, where there are none, from the headers.
     pub grpc_status: Option<u32>,
     /// `grpc-message`, likewise.
@@ -191,8 +193,14 @@ pub struct Expect {
     pub upstream_path: Option<Text>,
     /// Request headers as the upstream saw them.
     pub upstream_headers: HeaderChecks,
+    /// How many bytes of the request's body the upstream got; what goes through a tunnel is not counted.
+    pub upstream_body_size: Option<usize>,
+    /// Request trailers as the upstream saw them.
+    pub upstream_trailers: HeaderChecks,
     /// Filter state `wasm.weir.policy`, from the access log; `-` where there is none.
     pub policy: Option<Text>,
     /// Filter state `wasm.weir.rate_limit`, from the access log; `-` where there is none.
     pub rate_limit: Option<Text>,
+    /// How many lines the access log has of the request.
+    pub records: Option<Text>,
 }

@@ -168,6 +168,8 @@ pub struct Seen {
     pub headers: Fields,
     /// How many bytes of body arrived.
     pub body_size: usize,
+    /// Trailers in order, names in lower case.
+    pub trailers: Fields,
 }
 
 /// One line of the access log.
@@ -183,6 +185,9 @@ pub struct Record {
     pub policy: Bytes,
     /// Filter state `wasm.weir.rate_limit` as plain text; `-` for none
     pub rate_limit: Bytes,
+    /// How many lines of the access log the request has so far: more than one where it is logged while it lasts, or is
+    /// redirected inside the proxy.
+    pub lines: usize,
 }
 
 /// What came of a swap.

@@ -88,6 +88,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         return Err("a scenario that starts has steps".to_owned());
     }
     for route in &scenario.world.routes {
+        if route.connect != route.prefix.is_empty() {
+            return Err(format!("route `{}` has a `prefix` or is for `connect`", route.name));
+        }
         if let Target::Cluster(name) = &route.to
             && !scenario.world.clusters.contains_key(name)
         {
@@ -111,6 +114,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         let raw = request.protocol == Protocol::Raw;
         if raw == request.raw.0.is_empty() {
             return Err("`raw` is given with protocol `raw`, and only there".to_owned());
+        }
+        if !request.tunnel.0.is_empty() && request.protocol != Protocol::H1 {
+            return Err("`tunnel` is for protocol `h1`".to_owned());
         }
         if request.client.uris().is_some() && scenario.proxy.tls == Tls::None {
             return Err("a client with an identity needs `proxy.tls`".to_owned());

@@ -191,6 +191,12 @@ pub struct Proxy {
     pub max_request_headers_kb: Option<u32>,
     /// Envoy's `request_timeout`, off when absent.
     pub request_timeout: Option<crate::Span>,
+    /// Upgrades that are let through, as Envoy's `upgrade_configs` name them: `websocket`, `CONNECT`.
+    pub upgrades: Vec<String>,
+    /// Envoy's `access_log_flush_interval`: a stream that lasts is logged again and again. Off when absent.
+    pub access_log_flush_interval: Option<crate::Span>,
+    /// Whether Envoy's gRPC-Web filter stands before the modules.
+    pub grpc_web: bool,
 }
 
 impl Default for Proxy {
@@ -209,6 +215,9 @@ impl Default for Proxy {
             ignore_path_parameters: false,
             max_request_headers_kb: None,
             request_timeout: None,
+            upgrades: Vec::new(),
+            access_log_flush_interval: None,
+            grpc_web: false,
         }
     }
 }

@@ -159,6 +159,9 @@ pub struct Request {
     pub worker: Option<u32>,
     /// The bytes of a `raw` request.
     pub raw: Bytes,
+    /// What the client sends once its upgrade or CONNECT is accepted (HTTP/1.1 only). The response lasts until the
+    /// connection ends.
+    pub tunnel: Bytes,
     /// How long the client waits for the whole response; 5 s when absent.
     pub timeout: Option<Span>,
 }
@@ -181,6 +184,7 @@ impl Default for Request {
             abort: None,
             worker: None,
             raw: Bytes::default(),
+            tunnel: Bytes::default(),
             timeout: None,
         }
     }

@@ -19,8 +19,7 @@ pub struct Surroundings {
 
 impl Default for Surroundings {
     fn default() -> Self {
-        let route =
-            Route { name: "default".to_owned(), prefix: "/".to_owned(), to: Target::Cluster("upstream".to_owned()) };
+        let route = Route::new("default", "/", Target::Cluster("upstream".to_owned()));
         Surroundings { routes: vec![route], clusters: BTreeMap::from([("upstream".to_owned(), Cluster::default())]) }
     }
 }
@@ -33,9 +32,24 @@ pub struct Route {
     #[serde(default)]
     pub name: String,
     /// Path prefix.
+    #[serde(default)]
     pub prefix: String,
+    /// Takes CONNECT requests, which have no path, instead of those with a prefix.
+    #[serde(default)]
+    pub connect: bool,
+    /// How often a request is sent on inside the proxy where its upstream answers 302 (`max_internal_redirects`).
+    #[serde(default)]
+    pub internal_redirects: u32,
     /// Where it leads.
     pub to: Target,
+}
+
+impl Route {
+    /// A route of requests whose path begins with a prefix.
+    #[must_use]
+    pub fn new(name: &str, prefix: &str, to: Target) -> Self {
+        Route { name: name.to_owned(), prefix: prefix.to_owned(), connect: false, internal_redirects: 0, to }
+    }
 }
 
 /// Where a route leads. Written as a map with one key.
@@ -108,6 +122,9 @@ pub enum Behaviour {
     ResetBeforeHeaders,
     /// It answers with headers and half of the body, then resets or closes.
     ResetMidBody(Answer),
+    /// It takes an upgrade or a CONNECT: after the answer's headers it sends the body, and then the first line that comes
+    /// back to where it came from, and closes.
+    Tunnel(Answer),
 }
 
 /// An upstream's answer.
@@ -148,7 +165,7 @@ impl Default for Behaviour {
 #[serde(untagged)]
 enum BehaviourAsWritten {
     Word(Word),
-    Map(BehaviourMap),
+    Map(Box<BehaviourMap>),
 }
 
 #[derive(Deserialize)]
@@ -164,6 +181,7 @@ enum Word {
 struct BehaviourMap {
     answer: Option<Answer>,
     reset_mid_body: Option<Answer>,
+    tunnel: Option<Answer>,
 }
 
 impl TryFrom<BehaviourAsWritten> for Behaviour {
@@ -174,14 +192,16 @@ impl TryFrom<BehaviourAsWritten> for Behaviour {
             BehaviourAsWritten::Word(Word::Unreachable) => Ok(Behaviour::Unreachable),
             BehaviourAsWritten::Word(Word::Hang) => Ok(Behaviour::Hang),
             BehaviourAsWritten::Word(Word::ResetBeforeHeaders) => Ok(Behaviour::ResetBeforeHeaders),
-            BehaviourAsWritten::Map(BehaviourMap { answer: Some(answer), reset_mid_body: None }) => {
-                Ok(Behaviour::Answer(answer))
-            }
-            BehaviourAsWritten::Map(BehaviourMap { answer: None, reset_mid_body: Some(answer) }) => {
-                Ok(Behaviour::ResetMidBody(answer))
-            }
-            BehaviourAsWritten::Map(_) => {
-                Err("expected `answer`, `resetMidBody`, or one of `unreachable`, `hang`, `resetBeforeHeaders`")
+            BehaviourAsWritten::Map(map) => {
+                let BehaviourMap { answer, reset_mid_body, tunnel } = *map;
+                match (answer, reset_mid_body, tunnel) {
+                    (Some(answer), None, None) => Ok(Behaviour::Answer(answer)),
+                    (None, Some(answer), None) => Ok(Behaviour::ResetMidBody(answer)),
+                    (None, None, Some(answer)) => Ok(Behaviour::Tunnel(answer)),
+                    _ => Err(
+                        "expected one of `answer`, `resetMidBody`, `tunnel`, `unreachable`, `hang` and `resetBeforeHeaders`",
+                    ),
+                }
             }
         }
     }

@@ -134,6 +134,7 @@ struct ReplyAsSent {
     trailers: Pairs<String>,
     delay: Duration,
     broken: Option<BrokenAsSent>,
+    tunnel: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,42 +149,45 @@ struct SeenAsSent {
     path: Vec<u8>,
     headers: Pairs<Vec<u8>>,
     body_size: usize,
+    trailers: Pairs<Vec<u8>>,
 }
 
 impl From<Reply> for ReplyAsSent {
     fn from(reply: Reply) -> Self {
-        let Reply { status, headers, body, trailers, delay, broken } = reply;
+        let Reply { status, headers, body, trailers, delay, broken, tunnel } = reply;
         let broken = broken.map(|broken| match broken {
             Broken::BeforeHeaders => BrokenAsSent::BeforeHeaders,
             Broken::InBody => BrokenAsSent::InBody,
         });
-        Self { status, headers, body, trailers, delay, broken }
+        Self { status, headers, body, trailers, delay, broken, tunnel }
     }
 }
 
 impl From<ReplyAsSent> for Reply {
     fn from(sent: ReplyAsSent) -> Self {
-        let ReplyAsSent { status, headers, body, trailers, delay, broken } = sent;
+        let ReplyAsSent { status, headers, body, trailers, delay, broken, tunnel } = sent;
         let broken = broken.map(|broken| match broken {
             BrokenAsSent::BeforeHeaders => Broken::BeforeHeaders,
             BrokenAsSent::InBody => Broken::InBody,
         });
-        Self { status, headers, body, trailers, delay, broken }
+        Self { status, headers, body, trailers, delay, broken, tunnel }
     }
 }
 
 impl From<Seen> for SeenAsSent {
     fn from(seen: Seen) -> Self {
-        let Seen { method, path, headers, body_size } = seen;
-        let headers = headers.0.into_iter().map(|(name, value)| (name.0, value.0)).collect();
-        Self { method, path: path.0, headers, body_size }
+        let Seen { method, path, headers, body_size, trailers } = seen;
+        let pairs = |fields: Fields| fields.0.into_iter().map(|(name, value)| (name.0, value.0)).collect();
+        Self { method, path: path.0, headers: pairs(headers), body_size, trailers: pairs(trailers) }
     }
 }
 
 impl From<SeenAsSent> for Seen {
     fn from(sent: SeenAsSent) -> Self {
-        let SeenAsSent { method, path, headers, body_size } = sent;
-        let headers = headers.into_iter().map(|(name, value)| (Bytes(name), Bytes(value))).collect();
-        Self { method, path: Bytes(path), headers: Fields(headers), body_size }
+        let SeenAsSent { method, path, headers, body_size, trailers } = sent;
+        let fields = |pairs: Pairs<Vec<u8>>| {
+            Fields(pairs.into_iter().map(|(name, value)| (Bytes(name), Bytes(value))).collect())
+        };
+        Self { method, path: Bytes(path), headers: fields(headers), body_size, trailers: fields(trailers) }
     }
 }

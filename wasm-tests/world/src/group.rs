@@ -44,10 +44,12 @@ impl Group {
 fn seen(received: Received) -> Seen {
     let authority = received.authority.map(|authority| (":authority".to_owned(), authority.into_bytes()));
     let headers = authority.into_iter().chain(received.headers);
+    let field = |(name, value): (String, Vec<u8>)| (Bytes(name.into_bytes()), Bytes(value));
     Seen {
         method: received.method,
         path: Bytes(received.path.into_bytes()),
-        headers: Fields(headers.map(|(name, value)| (Bytes(name.into_bytes()), Bytes(value))).collect()),
+        headers: Fields(headers.map(field).collect()),
         body_size: received.body.len(),
+        trailers: Fields(received.trailers.into_iter().map(field).collect()),
     }
 }

@@ -91,6 +91,7 @@ pub fn reply(behaviour: &Behaviour) -> Option<Reply> {
         Behaviour::Hang => Some(Reply { status: 200, delay: FOREVER, ..Reply::default() }),
         Behaviour::ResetBeforeHeaders => Some(Reply { broken: Some(Broken::BeforeHeaders), ..Reply::default() }),
         Behaviour::Answer(answer) => Some(answered(answer)),
+        Behaviour::Tunnel(answer) => Some(Reply { tunnel: true, ..answered(answer) }),
         Behaviour::ResetMidBody(answer) => Some(Reply { broken: Some(Broken::InBody), ..answered(answer) }),
     }
 }
@@ -107,6 +108,7 @@ fn answered(answer: &Answer) -> Reply {
         trailers: pairs(&answer.trailers),
         delay: answer.delay.0,
         broken: None,
+        tunnel: false,
     }
 }
 

@@ -68,6 +68,9 @@ pub struct Reply {
     pub delay: Duration,
     /// Whether to break off instead of ending well.
     pub broken: Option<Broken>,
+    /// Whether the connection is a tunnel after the headers, as after an upgrade or a CONNECT: the body goes into it, then
+    /// the first line that comes out of it, and it ends.
+    pub tunnel: bool,
 }
 
 /// Where a broken answer breaks off.
@@ -125,6 +128,10 @@ impl Reply {
         let mut response = hyper::Response::builder().status(self.status);
         for (name, value) in &self.headers {
             response = response.header(name.as_str(), value.as_slice());
+        }
+        if self.tunnel {
+            let body = Body { parts: VecDeque::new(), trailers: None, broken: None };
+            return response.body(body).map_err(io::Error::other);
         }
         let (first, second) = self.body.split_at_checked(self.body.len() / 2).unwrap_or_default();
         let parts = [first, second].into_iter().filter(|part| !part.is_empty()).map(Bytes::copy_from_slice);

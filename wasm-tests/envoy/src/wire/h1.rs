@@ -35,10 +35,10 @@ impl H1 {
             sleep(BEFORE_ABORT).await;
             return Err(ended_early());
         }
-        self.read(request.method == "HEAD", response).await
+        self.read(request, response).await
     }
 
-    async fn read(&mut self, head_only: bool, response: &mut Response) -> io::Result<()> {
+    async fn read(&mut self, request: &Request, response: &mut Response) -> io::Result<()> {
         let status = loop {
             let head = self.head().await?;
             let status = status(&head).ok_or_else(|| invalid("no status line"))?;
@@ -48,7 +48,12 @@ impl H1 {
             }
         };
         response.status = Some(status);
-        if head_only || status == 204 || status == 304 {
+        let accepted = status == 101 || request.method == "CONNECT" && (200..300).contains(&status);
+        if accepted && !request.tunnel.0.is_empty() {
+            self.io.write_all(&request.tunnel.0).await?;
+            self.io.flush().await?;
+        }
+        if request.method == "HEAD" || status == 204 || status == 304 {
             return Ok(());
         }
         let first = |name: &str| response.headers.values(name).next().map(ToString::to_string);

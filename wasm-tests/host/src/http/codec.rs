@@ -45,7 +45,15 @@ pub(crate) fn check(incoming: &Incoming) -> Result<(), Refusal> {
     // A length and chunks at once: which of them ends the request is a matter of opinion.
     let both =
         incoming.headers.get(b"transfer-encoding").is_some() && incoming.headers.get(b"content-length").is_some();
-    if incoming.headers.iter().all(good) && target && !both { Ok(()) } else { Err(refuse("http1.codec_error")) }
+    // The target of a CONNECT names a host and a port.
+    let connect = incoming.http != Http::V2 && incoming.headers.get(b":method") == Some(b"CONNECT");
+    let port = incoming.headers.get(b":authority").unwrap_or_default().rsplit(|byte| *byte == b':').next();
+    let nowhere = connect && !port.is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit));
+    if incoming.headers.iter().all(good) && target && !both && !nowhere {
+        Ok(())
+    } else {
+        Err(refuse("http1.codec_error"))
+    }
 }
 
 /// Reads one request.
@@ -97,5 +105,6 @@ pub(crate) fn record(refusal: &Refusal) -> Record {
         flags: Bytes::from(crate::http::flags::text(refusal.flags).as_str()),
         policy: Bytes::from("-"),
         rate_limit: Bytes::from("-"),
+        lines: 1,
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Percent-encoding of `grpc-message`.
-fn message(body: &[u8]) -> String {
+pub(crate) fn grpc_message(body: &[u8]) -> String {
     let mut out = String::with_capacity(body.len());
     for &byte in body {
         if (0x20..0x7f).contains(&byte) && byte != b'%' {
@@ -56,7 +56,7 @@ pub(crate) fn build(reply: &LocalReply, grpc: bool, head: bool) -> (HeaderMap, V
         let status = reply.grpc_status.map_or_else(|| grpc_of_http(reply.code), i64::from);
         headers.add(b"grpc-status", status.to_string().as_bytes());
         if !reply.body.is_empty() {
-            headers.add(b"grpc-message", message(&reply.body).as_bytes());
+            headers.add(b"grpc-message", grpc_message(&reply.body).as_bytes());
         }
         for (name, value) in &reply.headers {
             headers.add(name, value);

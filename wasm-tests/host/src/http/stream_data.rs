@@ -108,6 +108,8 @@ pub(crate) struct StreamData {
 #[derive(Clone, Debug)]
 pub(crate) struct Routed {
     pub(crate) name: String,
+    /// How often a request may be sent on inside the proxy.
+    pub(crate) redirects: u32,
     pub(crate) cluster: Option<String>,
     pub(crate) direct: Option<(u16, Vec<u8>)>,
 }

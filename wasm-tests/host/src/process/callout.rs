@@ -130,7 +130,7 @@ impl World for Clusters {
     fn http(&mut self, call: &HttpCall) -> HttpPlan {
         match self.behaviour(&call.cluster) {
             None => HttpPlan::UnknownCluster,
-            Some(Behaviour::Answer(answer)) => {
+            Some(Behaviour::Answer(answer) | Behaviour::Tunnel(answer)) => {
                 let (headers, trailers) = upstream::head(answer, self.clock.wall());
                 let trailers = trailers.unwrap_or_default();
                 HttpPlan::Answer { after: answer.delay.0, headers, body: answer.body.0.clone(), trailers }
@@ -158,7 +158,7 @@ impl World for Clusters {
         };
         match self.behaviour(&call.cluster) {
             None => GrpcPlan::UnknownCluster,
-            Some(Behaviour::Answer(answer)) => served(answer, self.clock.wall()),
+            Some(Behaviour::Answer(answer) | Behaviour::Tunnel(answer)) => served(answer, self.clock.wall()),
             Some(Behaviour::Unreachable) => refused(upstream::REFUSED),
             Some(Behaviour::ResetBeforeHeaders | Behaviour::ResetMidBody(_)) => refused("connection termination"),
             Some(Behaviour::Hang) => GrpcPlan::Never,

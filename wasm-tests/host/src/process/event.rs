@@ -49,6 +49,10 @@ pub(crate) enum GrpcStep {
 pub(crate) enum UpstreamStep {
     /// It answers, wholly or up to the middle of the body.
     Answer { answer: weir_scenario::Answer, half: bool, http2: bool },
+    /// It takes an upgrade or a CONNECT.
+    Tunnel(weir_scenario::Answer),
+    /// It sends what came through the tunnel back, and closes.
+    TunnelEnds(Vec<u8>),
     /// The connection cannot be made, or breaks before any header.
     Fail { details: &'static str, flags: &'static str },
     /// It takes too long.

@@ -22,8 +22,10 @@ pub struct Settings {
     pub surroundings: Surroundings,
     /// Most header fields of a request.
     pub max_headers: usize,
-    /// `per_connection_buffer_limit_bytes`: the most of a body that a filter may hold back.
+    /// `per_connection_buffer_limit_bytes`: the most of a body that a filter may hold back, for a client of HTTP/1.
     pub buffer_limit: usize,
+    /// The same for a client of HTTP/2: its `initial_stream_window_size`.
+    pub http2_buffer_limit: usize,
     /// Level of the `wasm` logger: 0 trace to 5 critical.
     pub log_level: u32,
     /// Back-off before a dead VM with `FAIL_RELOAD` is replaced.
@@ -42,6 +44,7 @@ impl Default for Settings {
             surroundings: Surroundings::default(),
             max_headers: 100,
             buffer_limit: 1 << 20,
+            http2_buffer_limit: 16 << 20,
             log_level: 2,
             reload_backoff: Duration::from_secs(1),
             foreign_effective: true,

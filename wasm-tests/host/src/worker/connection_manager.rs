@@ -61,7 +61,12 @@ pub(crate) fn admit(process: &Process, incoming: &Incoming) -> (HeaderMap, Optio
 
 /// `ConnectionManagerUtility::mutateRequestHeaders`, as far as scenarios can see it.
 fn mutate(process: &Process, incoming: &Incoming, headers: &mut HeaderMap) {
-    for name in [&b"connection"[..], b"keep-alive", b"proxy-connection", b"transfer-encoding"] {
+    // An upgrade's own headers go on to the upstream.
+    if !is_upgrade(headers) {
+        headers.remove(b"connection");
+        headers.remove(b"upgrade");
+    }
+    for name in [&b"keep-alive"[..], b"proxy-connection", b"transfer-encoding"] {
         headers.remove(name);
     }
     let tls = incoming.connection.tls.is_some();
@@ -85,6 +90,19 @@ fn mutate(process: &Process, incoming: &Incoming, headers: &mut HeaderMap) {
         let id = format!("{:08x}-0000-4000-8000-{:012x}", high & 0xffff_ffff, low & 0xffff_ffff_ffff);
         headers.add(b"x-request-id", id.as_bytes());
     }
+}
+
+/// `Utility::isUpgrade`: an `upgrade` that `connection` speaks of.
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    let connection = headers.joined(b"connection").unwrap_or_default();
+    let mut tokens = connection.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    headers.get(b"upgrade").is_some() && tokens.any(|token| token.eq_ignore_ascii_case(b"upgrade"))
+}
+
+/// What a request, as filters see it, asks to be upgraded to; `CONNECT` is one more kind.
+pub(crate) fn upgrade(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let connect = headers.get(b":method").filter(|method| *method == b"CONNECT");
+    headers.get(b"upgrade").or(connect).map(<[u8]>::to_vec)
 }
 
 /// `ip` of `ip:port` or `[ip]:port`.
@@ -140,3 +158,6 @@ pub(crate) fn remote(proxy: &Proxy, incoming: &Incoming, admitted: &HeaderMap) -
         _ => direct,
     }
 }
+
+#[cfg(test)]
+mod tests;

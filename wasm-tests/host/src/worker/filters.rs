@@ -1,6 +1,7 @@
 //! Calls filters with the frames of a stream and does what they answer.
 
 use crate::http::local_reply::LocalReply;
+use crate::http::stream_data::Http;
 use crate::vm::context::{Action, Context, Sight, Stream};
 use crate::worker::Worker;
 use crate::worker::instance::Called;
@@ -212,7 +213,9 @@ impl Worker {
                 (_, Frame::Data { bytes, end }) => Hold::Body { bytes, end },
             };
         }
-        let limit = self.site.process.settings.buffer_limit;
+        let http2 = self.streams.get(&id).is_some_and(|stream| stream.data.borrow().http == Http::V2);
+        let settings = &self.site.process.settings;
+        let limit = if http2 { settings.http2_buffer_limit } else { settings.buffer_limit };
         let held = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)).map(|pipe| &pipe.hold);
         if matches!(held, Some(Hold::Body { bytes, .. }) if bytes.len() > limit) {
             self.over_limit(id, response);

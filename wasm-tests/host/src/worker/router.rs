@@ -9,7 +9,7 @@ use crate::process::event::{Event, UpstreamStep};
 use crate::worker::Worker;
 use crate::worker::stream::{Frame, ToUpstream};
 use std::time::Duration;
-use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Target};
+use weir_scenario::{Answer, Behaviour, Bytes, Fields, Route, Seen, Target};
 
 /// Envoy's default route timeout.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -45,17 +45,28 @@ impl Worker {
     pub(crate) fn look_up_route(&mut self, id: u64) {
         let Some(stream) = self.streams.get(&id) else { return };
         let mut data = stream.data.borrow_mut();
-        let path = data.request_headers.as_ref().and_then(|map| map.get(b":path")).unwrap_or_default().to_vec();
+        let headers = data.request_headers.as_ref();
+        let path = headers.and_then(|map| map.get(b":path")).map(<[u8]>::to_vec);
         let settings = &self.site.process.settings;
-        let path =
-            if settings.proxy.ignore_path_parameters { crate::http::path::without_parameters(&path) } else { path };
+        let parameters = settings.proxy.ignore_path_parameters;
+        let path = path.map(|path| if parameters { crate::http::path::without_parameters(&path) } else { path });
+        let connect = headers.is_some_and(|map| map.get(b":method") == Some(b"CONNECT"));
+        // Without this header Envoy finds no route.
+        let proto = headers.is_some_and(|map| map.get(b"x-forwarded-proto").is_some());
         let routes = &settings.surroundings.routes;
-        let route = routes.iter().find(|route| path.starts_with(route.prefix.as_bytes()));
-        data.route = route.map(|route| match &route.to {
-            Target::Cluster(name) => Routed { name: route.name.clone(), cluster: Some(name.clone()), direct: None },
-            Target::DirectResponse { status, body } => {
-                Routed { name: route.name.clone(), cluster: None, direct: Some((*status, body.0.clone())) }
-            }
+        // Only a route for CONNECT takes a request that has no path.
+        let fits = |route: &&Route| match &path {
+            _ if !proto => false,
+            _ if route.connect => connect,
+            Some(path) => path.starts_with(route.prefix.as_bytes()),
+            None => false,
+        };
+        data.route = routes.iter().find(fits).map(|route| {
+            let (cluster, direct) = match &route.to {
+                Target::Cluster(name) => (Some(name.clone()), None),
+                Target::DirectResponse { status, body } => (None, Some((*status, body.0.clone()))),
+            };
+            Routed { name: route.name.clone(), redirects: route.internal_redirects, cluster, direct }
         });
         data.route_stale = false;
     }
@@ -66,14 +77,26 @@ impl Worker {
             Frame::Headers { end } => self.route(id, end),
             Frame::Data { bytes, end } => {
                 let Some(stream) = self.streams.get_mut(&id) else { return };
+                if stream.upstream.tunnel.is_some() {
+                    return self.tunnel_gets(id, bytes);
+                }
                 if let Some(seen) = stream.upstream.seen.as_mut() {
                     seen.body_size += bytes.len();
                 }
+                stream.upstream.body.extend(bytes);
                 if end {
                     self.request_complete(id);
                 }
             }
-            Frame::Trailers => self.request_complete(id),
+            Frame::Trailers => {
+                let Some(stream) = self.streams.get_mut(&id) else { return };
+                let ToUpstream { seen, http2, .. } = &mut stream.upstream;
+                // Towards HTTP/1 Envoy drops them.
+                if let Some(seen) = seen.as_mut().filter(|_| *http2) {
+                    seen.trailers = stream.data.borrow().request_trailers.as_ref().map(shown).unwrap_or_default();
+                }
+                self.request_complete(id);
+            }
         }
     }
 
@@ -119,7 +142,7 @@ impl Worker {
             }
         }
         let path = Bytes(headers.get(b":path").unwrap_or_default().to_vec());
-        let seen = Seen { method: text(b":method"), path, headers: fields, body_size: 0 };
+        let seen = Seen { method: text(b":method"), path, headers: fields, body_size: 0, trailers: Fields::default() };
         let upstream = |step| Event::Upstream { stream: id, step };
         let fail = |details, flags| upstream(UpstreamStep::Fail { details, flags });
         let (reached, plan) = match &cluster.behaviour {
@@ -130,6 +153,7 @@ impl Worker {
             Behaviour::ResetMidBody(answer) if answer.delay.0 < ROUTE_TIMEOUT => {
                 (true, (answer.delay.0, upstream(UpstreamStep::Answer { answer: answer.clone(), half: true, http2 })))
             }
+            Behaviour::Tunnel(answer) => (true, (answer.delay.0, upstream(UpstreamStep::Tunnel(answer.clone())))),
             Behaviour::ResetBeforeHeaders if http2 => (true, (Duration::ZERO, fail("remote reset", "UR"))),
             Behaviour::ResetBeforeHeaders => (true, (Duration::ZERO, fail("connection termination", "UC"))),
             Behaviour::Hang | Behaviour::Answer(_) | Behaviour::ResetMidBody(_) => {
@@ -140,10 +164,12 @@ impl Worker {
         data.upstream = Some(Upstream { address: "127.0.0.1:8080".to_owned(), metadata });
         drop(data);
         stream.upstream.seen = reached.then_some(seen);
+        stream.upstream.http2 = http2;
         if reached {
             self.site.connect(name.as_bytes());
         }
-        if reached && !end {
+        // What follows an upgrade or a CONNECT is for the tunnel: the upstream does not wait for it.
+        if reached && !end && !stream.upgrade {
             stream.upstream.plan = Some(plan);
         } else {
             self.site.plan(plan.0, plan.1);
@@ -153,7 +179,7 @@ impl Worker {
     /// The whole request is at the upstream, which now does what it does.
     fn request_complete(&mut self, id: u64) {
         let plan = self.streams.get_mut(&id).and_then(|stream| {
-            let ToUpstream { seen, plan } = &mut stream.upstream;
+            let ToUpstream { seen, plan, .. } = &mut stream.upstream;
             // Where less has come than was announced, an upstream over HTTP/1 waits for the rest.
             let announced =
                 seen.as_ref().filter(|seen| !seen.headers.0.iter().any(|(name, _)| name.0.starts_with(b":")));
@@ -170,6 +196,8 @@ impl Worker {
     pub(crate) fn upstream_acts(&mut self, id: u64, step: UpstreamStep) {
         match step {
             UpstreamStep::Answer { answer, half, http2 } => self.upstream_answers(id, &answer, half, http2),
+            UpstreamStep::Tunnel(answer) => self.tunnel_begins(id, &answer),
+            UpstreamStep::TunnelEnds(line) => self.tunnel_ends(id, line),
             UpstreamStep::Fail { details, flags } => {
                 let (body, details) = (upstream::failure(details).into_bytes(), upstream::failure_details(details));
                 let reply = LocalReply { code: 503, details: details.into_bytes(), body, ..LocalReply::default() };
@@ -191,6 +219,9 @@ impl Worker {
 
     fn upstream_answers(&mut self, id: u64, answer: &Answer, half: bool, http2: bool) {
         let wall = self.site.process.clock.wall();
+        if self.redirects_inside(id, answer) {
+            return;
+        }
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.encoding {
             return;
@@ -230,8 +261,19 @@ impl Worker {
         }
     }
 
-    /// A piece of the response has passed all filters.
+    /// A piece of the response has passed all modules.
     pub(crate) fn reach_client(&mut self, id: u64, frame: Frame) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let frames = match stream.grpc_web.as_mut().filter(|_| !stream.over) {
+            Some(web) => web.response(&mut stream.data.borrow_mut(), frame),
+            None => vec![frame],
+        };
+        for frame in frames {
+            self.send_to_client(id, frame);
+        }
+    }
+
+    fn send_to_client(&mut self, id: u64, frame: Frame) {
         let process = std::sync::Arc::clone(&self.site.process);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.over {
@@ -257,7 +299,7 @@ impl Worker {
                     if end && !stream.head && !bodiless && headers.get(b"content-length").is_none() {
                         fields.0.push((Bytes::from("content-length"), Bytes::from("0")));
                     }
-                    if !stream.received_all {
+                    if !stream.received_all && stream.upstream.tunnel.is_none() {
                         fields.0.push((Bytes::from("connection"), Bytes::from("close")));
                     }
                 }

@@ -8,6 +8,7 @@ use crate::http::stream_data::StreamData;
 use crate::process::cost::{Call, Costs};
 use crate::process::event::Event;
 use crate::worker::Handle;
+use crate::worker::grpc_web::Web;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -89,6 +90,12 @@ pub(crate) struct ToUpstream {
     pub(crate) seen: Option<Seen>,
     /// What the upstream will do, once the request is complete.
     pub(crate) plan: Option<(std::time::Duration, Event)>,
+    /// It goes over HTTP/2.
+    pub(crate) http2: bool,
+    /// The body so far, for a request that is sent on inside the proxy.
+    pub(crate) body: Vec<u8>,
+    /// What came through the tunnel so far, where there is one.
+    pub(crate) tunnel: Option<Vec<u8>>,
 }
 
 /// A stream.
@@ -103,6 +110,16 @@ pub(crate) struct HttpStream {
     pub(crate) encoding: bool,
     pub(crate) grpc: bool,
     pub(crate) head: bool,
+    /// It asks for an upgrade or a CONNECT, which the listener lets through.
+    pub(crate) upgrade: bool,
+    /// It came as gRPC-Web.
+    pub(crate) grpc_web: Option<Web>,
+    /// How often it has been sent on inside the proxy.
+    pub(crate) redirects: u32,
+    /// Lines of the access log so far.
+    pub(crate) lines: usize,
+    /// Filter state that is there before the filters.
+    pub(crate) first_state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) upstream: ToUpstream,
     pub(crate) downstream: Downstream,
     /// The response has a status that no client can read.

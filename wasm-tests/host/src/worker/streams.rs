@@ -9,9 +9,11 @@ use crate::http::local_reply::LocalReply;
 use crate::http::local_reply::is_grpc;
 use crate::http::message::{Downstream, Incoming};
 use crate::http::stream_data::StreamData;
+use crate::process::clock::nanos;
 use crate::process::event::{Event, UpstreamStep};
 use crate::worker::Worker;
 use crate::worker::connection_manager;
+use crate::worker::grpc_web::Web;
 use crate::worker::router::chunks;
 use crate::worker::stream::Ended;
 use crate::worker::stream::{Frame, HttpStream, Pipe, Slot, ToUpstream};
@@ -28,22 +30,27 @@ impl Worker {
         let spent = self.site.costs.take();
         self.site.spent.borrow_mut().add(&spent);
         self.site.transcript.borrow_mut().clear();
-        let (headers, refusal) = connection_manager::admit(&process, incoming);
+        let (mut headers, refusal) = connection_manager::admit(&process, incoming);
+        let asked = connection_manager::upgrade(&headers);
+        let upgrades = &process.settings.proxy.upgrades;
+        let let_through = |kind: &Vec<u8>| upgrades.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(kind));
+        let upgrade = asked.as_ref().is_some_and(let_through);
+        // What is gRPC only behind the filter for gRPC-Web gets local replies that are none of gRPC.
+        let grpc = is_grpc(&headers);
+        let grpc_web = if process.settings.proxy.grpc_web { Web::of(&mut headers) } else { None };
+        let first_state = connection_manager::filter_state(&process.settings.proxy, incoming, &headers);
         let data = StreamData {
             http: incoming.http,
             connection: incoming.connection.clone(),
             connection_id: id,
             remote: connection_manager::remote(&process.settings.proxy, incoming, &headers),
             started: (process.clock.wall(), process.clock.monotonic()),
-            filter_state: connection_manager::filter_state(&process.settings.proxy, incoming, &headers),
+            filter_state: first_state.clone(),
             dynamic_metadata: incoming.dynamic_metadata.clone(),
             ..StreamData::default()
         };
-        let grpc = is_grpc(&headers);
         let head = headers.get(b":method") == Some(b"HEAD");
-        let slot =
-            |handle| Slot { handle, context: None, failed: false, decode: Pipe::default(), encode: Pipe::default() };
-        let slots: Vec<Slot> = self.chain_for_stream().into_iter().map(slot).collect();
+        let slots = self.new_slots();
         let stream = HttpStream {
             data: Rc::new(RefCell::new(StreamData { request_headers: Some(headers), ..data })),
             slots,
@@ -52,6 +59,11 @@ impl Worker {
             encoding: false,
             grpc,
             head,
+            upgrade,
+            grpc_web,
+            redirects: 0,
+            lines: 0,
+            first_state,
             upstream: ToUpstream::default(),
             downstream: Downstream::default(),
             unreadable: false,
@@ -61,10 +73,16 @@ impl Worker {
         if let Some(limit) = process.settings.proxy.request_timeout {
             self.site.plan(limit.0, Event::Upstream { stream: id, step: UpstreamStep::SlowRequest });
         }
-        self.look_up_route(id);
+        // What the connection manager refuses it has not looked up a route for.
+        if refusal.is_none() {
+            self.look_up_route(id);
+        }
         if let Some(Refusal { code, details, flags }) = refusal {
             let reply = LocalReply { code, details: details.as_bytes().to_vec(), ..LocalReply::default() };
             self.local_reply(id, &reply, flags);
+        } else if asked.is_some() && !upgrade {
+            let details = b"upgrade_failed".to_vec();
+            self.local_reply(id, &LocalReply { code: 403, details, ..LocalReply::default() }, &[]);
         } else {
             self.enter_request(id, Frame::Headers { end });
         }
@@ -72,8 +90,15 @@ impl Worker {
         id
     }
 
+    /// The filters for a stream, or for one more pass of it.
+    pub(crate) fn new_slots(&mut self) -> Vec<Slot> {
+        let slot =
+            |handle| Slot { handle, context: None, failed: false, decode: Pipe::default(), encode: Pipe::default() };
+        self.chain_for_stream().into_iter().map(slot).collect()
+    }
+
     /// A frame of the request enters the chain at its near end.
-    fn enter_request(&mut self, id: u64, frame: Frame) {
+    pub(crate) fn enter_request(&mut self, id: u64, frame: Frame) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if let Frame::Data { bytes, .. } = &frame {
             stream.data.borrow_mut().received += bytes.len() as u64;
@@ -108,7 +133,7 @@ impl Worker {
 
     /// Lets time pass until the stream is over, or the client's patience is.
     pub(crate) fn finish(&mut self, id: u64, patience: Duration) -> Ended {
-        let limit = self.now().saturating_add(crate::process::clock::nanos(patience));
+        let limit = self.now().saturating_add(nanos(patience));
         loop {
             self.run_due();
             self.pump(id);
@@ -148,23 +173,13 @@ impl Worker {
 
     /// Ends a stream whose response is complete or which was reset.
     pub(crate) fn end_stream(&mut self, id: u64) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        stream.decode_over = true;
-        let data = Rc::clone(&stream.data);
-        let places = stream.slots.len();
-        data.borrow_mut().completed = Some(self.site.process.clock.monotonic());
-        let record = record(&data.borrow());
+        let Some(record) = self.log_stream(id) else { return };
         self.site
             .events
             .borrow_mut()
             .retain(|_, event| !matches!(event, Event::Upstream { stream, .. } if *stream == id));
-        for place in 0..places {
-            self.notify(id, place, &["proxy_on_log"]);
-        }
-        for place in 0..places {
-            self.notify(id, place, &["proxy_on_done", "proxy_on_delete"]);
-        }
         let Some(stream) = self.streams.remove(&id) else { return };
+        let data = Rc::clone(&stream.data);
         let filter_state = data.borrow().filter_state.clone();
         let (costs, transcript) = (self.site.costs.borrow().clone(), self.site.transcript.borrow().clone());
         let (downstream, seen) = (stream.downstream, stream.upstream.seen);
@@ -172,6 +187,32 @@ impl Worker {
         self.ended.insert(id, Ended { downstream, seen, record, filter_state, costs, transcript });
         self.run_actions();
         self.drop_retired();
+    }
+
+    /// Writes the access log and calls every filter for the last time. Of lines that are written while a stream lasts the
+    /// modules hear nothing.
+    pub(crate) fn log_stream(&mut self, id: u64) -> Option<Record> {
+        let settings = &self.site.process.settings.proxy;
+        let interval = settings.access_log_flush_interval.map(|span| nanos(span.0));
+        let stream = self.streams.get_mut(&id)?;
+        stream.decode_over = true;
+        let places = stream.slots.len();
+        let record = {
+            let mut data = stream.data.borrow_mut();
+            let now = self.site.process.clock.monotonic();
+            data.completed = Some(now);
+            let lasted = now.saturating_sub(data.started.1);
+            let meanwhile = interval.and_then(|interval| lasted.checked_div(interval)).unwrap_or(0);
+            stream.lines += 1 + usize::try_from(meanwhile).unwrap_or(usize::MAX);
+            Record { lines: stream.lines, ..record(&data) }
+        };
+        for place in 0..places {
+            self.notify(id, place, &["proxy_on_log"]);
+        }
+        for place in 0..places {
+            self.notify(id, place, &["proxy_on_done", "proxy_on_delete"]);
+        }
+        Some(record)
     }
 
     /// Calls the last callbacks of a stream's context in one filter.
@@ -216,5 +257,6 @@ fn record(data: &StreamData) -> Record {
         flags: Bytes::from(flags::text(&data.flags).as_str()),
         policy: state(b"wasm.weir.policy"),
         rate_limit: state(b"wasm.weir.rate_limit"),
+        lines: 1,
     }
 }

@@ -21,6 +21,9 @@ fn takes() {
         "start: {refused: [unknown field]}",
         "world: {routes: [{prefix: /, to: {cluster: a}}], clusters: {a: {behaviour: hang}}}",
         "world: {routes: [{prefix: /, to: {directResponse: {status: 204}}}]}",
+        "world: {routes: [{connect: true, to: {cluster: a}}], clusters: {a: {behaviour: {tunnel: {status: 200}}}}}",
+        "world: {routes: [{prefix: /, internalRedirects: 2, to: {directResponse: {status: 204}}}]}",
+        "proxy: {upgrades: [websocket, CONNECT], accessLogFlushInterval: 100ms, grpcWeb: true}",
         "world: {clusters: {a: {http2: true, behaviour: {answer: {trailers: {grpc-status: 0}}}}}, routes: []}",
     ];
     for line in cases {
@@ -38,6 +41,9 @@ fn refuses() {
         ("proxy: {workers: 0}", "at least 1"),
         ("world: {routes: [{prefix: /, to: {cluster: b}}]}", "cluster `b`"),
         ("world: {routes: [{prefix: /, to: {}}]}", "`cluster` and `directResponse`"),
+        ("world: {routes: [{to: {directResponse: {status: 204}}}]}", "has a `prefix` or is for `connect`"),
+        ("world: {routes: [{prefix: /, connect: true, to: {directResponse: {status: 204}}}]}", "or is for `connect`"),
+        ("world: {clusters: {a: {behaviour: {answer: {}, tunnel: {}}}}, routes: []}", "expected one of `answer`"),
         ("world: {clusters: {a: {behaviour: {answer: {trailers: {a: b}}}}}, routes: []}", "needs `http2`"),
         ("window: {length: 1y, room: 1s}", "not a length of time"),
     ];
@@ -63,6 +69,7 @@ fn refuses_steps() {
         ("{request: {}, expect: {state: 200}}", "unknown field `state`"),
         ("{request: {protocol: raw}, expect: {status: 200}}", "`raw`"),
         ("{request: {raw: x}, expect: {status: 200}}", "`raw`"),
+        ("{request: {protocol: h2, tunnel: x}, expect: {status: 200}}", "`tunnel` is for"),
         ("{request: {worker: 1}, expect: {status: 200}}", "`worker`"),
         ("{request: {client: {identity: spiffe://a}}, expect: {status: 200}}", "`proxy.tls`"),
         ("{counters: [{name: a}]}", "checks nothing"),

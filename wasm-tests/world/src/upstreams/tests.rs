@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use weir_launch::{Client, Protocol, Request};
 use weir_scenario::Cluster;
@@ -63,12 +65,42 @@ fn trailers_come_over_http2() {
 }
 
 #[test]
+fn a_tunnel_greets_sends_a_line_back_and_ends() {
+    let control = crate::control((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let upgrade = Fields(["connection", "upgrade"].map(|name| (Bytes::from(name), Bytes::from("upgrade"))).to_vec());
+    let answer = |status, headers| Answer { status, headers, body: Bytes::from("hello "), ..Answer::default() };
+    let table = [
+        ("GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: upgrade\r\n\r\n", answer(101, upgrade)),
+        ("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n", answer(200, Fields::default())),
+    ];
+    for (request, answer) in table {
+        let behaviour = Behaviour::Tunnel(answer);
+        let far = Upstreams::start_elsewhere(control.address(), &surroundings(behaviour.clone())).unwrap();
+        for upstreams in [world(behaviour), far] {
+            let mut tcp = TcpStream::connect(upstreams.address("upstream")).unwrap();
+            tcp.write_all(request.as_bytes()).unwrap();
+            let mut got = String::new();
+            while !got.ends_with("\r\n\r\nhello ") {
+                let mut byte = [0];
+                tcp.read_exact(&mut byte).unwrap();
+                got.push(char::from(byte[0]));
+            }
+            tcp.write_all(b"two ").unwrap();
+            tcp.write_all(b"parts\n").unwrap();
+            tcp.read_to_string(&mut got).unwrap();
+            assert!(got.ends_with("\r\n\r\nhello two parts\n"), "{got:?}");
+            assert_eq!(upstreams.seen().unwrap().map(|seen| seen.body_size), Some(0), "{request:?}");
+        }
+    }
+}
+
+#[test]
 fn upstreams_elsewhere_end_when_dropped() {
     let control = crate::control((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let far = Upstreams::start_elsewhere(control.address(), &Surroundings::default()).unwrap();
     let address = far.address("upstream");
-    assert!(std::net::TcpStream::connect(address).is_ok());
+    assert!(TcpStream::connect(address).is_ok());
     drop(far);
-    let gone = || std::net::TcpStream::connect(address).is_err().then_some(());
+    let gone = || TcpStream::connect(address).is_err().then_some(());
     assert!(weir_launch::wait_until(Duration::from_secs(5), gone).is_some());
 }

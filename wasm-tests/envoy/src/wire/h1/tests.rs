@@ -13,7 +13,8 @@ fn read(response: &str, cut: usize) -> (Response, bool) {
             server.write_all(second).await.unwrap();
             drop(server);
         };
-        let (whole, ()) = tokio::join!(h1.read(false, &mut got), writer);
+        let request = Request::default();
+        let (whole, ()) = tokio::join!(h1.read(&request, &mut got), writer);
         (got, whole.is_ok())
     })
 }
@@ -42,4 +43,38 @@ fn bytes_go_out_as_they_are() {
     let header = (Bytes(vec![b'x', 0xff]), Bytes(vec![0x80, b' ', 0xfe]));
     let request = Request { path: "/a b#c".into(), headers: weir_scenario::Fields(vec![header]), ..Request::default() };
     assert_eq!(written(&request).0, b"GET /a b#c HTTP/1.1\r\nhost: example.com\r\nx\xff: \x80 \xfe\r\n\r\n");
+}
+
+#[test]
+fn bytes_for_a_tunnel_go_out_once_it_is_there() {
+    let table = [
+        ("GET", "HTTP/1.1 101 Switching Protocols\r\n\r\nhi", true),
+        ("CONNECT", "HTTP/1.1 200 OK\r\n\r\nhi", true),
+        ("GET", "HTTP/1.1 200 OK\r\n\r\nhi", false),
+        ("CONNECT", "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nhi", false),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (method, answer, sent) in table {
+        let request = Request { method: method.to_owned(), tunnel: "line".into(), ..Request::default() };
+        runtime.block_on(async {
+            let (client, mut server) = tokio::io::duplex(4096);
+            let mut h1 = H1::new(Box::new(client));
+            let mut response = Response::default();
+            let proxy = async {
+                server.write_all(answer.as_bytes()).await.unwrap();
+                server.shutdown().await.unwrap();
+                let mut got = Vec::new();
+                while server.read_buf(&mut got).await.unwrap() > 0 {}
+                got
+            };
+            let exchange = async {
+                let whole = h1.send(&request, &mut response).await;
+                drop(h1);
+                whole
+            };
+            let (whole, got) = tokio::join!(exchange, proxy);
+            assert_eq!((whole.is_ok(), got.ends_with(b"\r\n\r\nline")), (true, sent), "{method} {answer}");
+            assert_eq!(response.body, Bytes::from("hi"), "{method} {answer}");
+        });
+    }
 }
