@@ -20,11 +20,14 @@ VARIANTS := telemetry-response rate-limit-lean suite-lean
 # Crates that name no host: their unit tests also run on wasm32, where `usize` has 32 bits.
 PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
   filters/policy filters/rate-limit filters/telemetry filters/suite
+# Test filters on the plain SDK: dist/sdk-NAME.wasm.
+SDK_FILTERS := body trailers callout log properties
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 WASM_BINDGEN_VERSION := 0.2.130
 # Every test is built with the features that all crates together ask for: else wasmtime would be built several times.
-TESTED := --workspace --exclude 'weir-*-module' --exclude weir-probe --exclude weir-empty --exclude weir-shell-probe
+TESTED := --workspace --exclude 'weir-*-module' --exclude weir-probe --exclude weir-empty --exclude weir-shell-probe \
+  --exclude 'weir-sdk-*'
 step = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
@@ -113,11 +116,13 @@ test-wasm32: prepare toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 .PHONY: test-modules
 test-modules: build
 	$(call step,test modules)
-	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty -p weir-shell-probe
+	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty -p weir-shell-probe \
+  $(SDK_FILTERS:%=-p weir-sdk-%)
 	@cp $(WASM)/weir_probe.wasm dist/probe.wasm
 	@cp $(WASM)/weir_empty.wasm dist/empty.wasm
 	@$(TARGET)/release/weir-link $(WASM)/weir_empty.wasm dist/empty-stripped.wasm --for empty >/dev/null
 	@$(TARGET)/release/weir-link $(WASM)/weir_shell_probe.wasm dist/shell-probe.wasm --for shell-probe >/dev/null
+	@for filter in $(SDK_FILTERS); do cp $(WASM)/weir_sdk_$$filter.wasm dist/sdk-$$filter.wasm; done
 
 .PHONY: test-worlds
 test-worlds: test-modules

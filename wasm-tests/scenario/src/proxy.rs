@@ -26,6 +26,16 @@ pub enum Module {
     Probe,
     /// `shell-probe.wasm`, which does not ship: a filter that does what each request asks for and logs what it is shown.
     ShellProbe,
+    /// `sdk-body.wasm`, which does not ship, like the four that follow: a filter on the plain SDK that rewrites bodies.
+    SdkBody,
+    /// `sdk-trailers.wasm`: reads, changes and makes trailers.
+    SdkTrailers,
+    /// `sdk-callout.wasm`: asks other services.
+    SdkCallout,
+    /// `sdk-log.wasm`: tells how streams end.
+    SdkLog,
+    /// `sdk-properties.wasm`: properties, shared data and local replies.
+    SdkProperties,
 }
 
 impl Module {
@@ -42,6 +52,11 @@ impl Module {
             Module::SuiteLean => "suite-lean",
             Module::Probe => "probe",
             Module::ShellProbe => "shell-probe",
+            Module::SdkBody => "sdk-body",
+            Module::SdkTrailers => "sdk-trailers",
+            Module::SdkCallout => "sdk-callout",
+            Module::SdkLog => "sdk-log",
+            Module::SdkProperties => "sdk-properties",
         }
     }
 }
