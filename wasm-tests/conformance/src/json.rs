@@ -79,7 +79,7 @@ pub(crate) fn scenario(module: Module, config: Value, proxy: Proxy) -> Scenario 
         name: "conformance".to_owned(),
         description: String::new(),
         worlds: WorldSkips::default(),
-        filters: vec![FilterSpec { module, config, root_id: String::new() }],
+        filters: vec![FilterSpec { module, config, root_id: String::new(), vm_config: String::new() }],
         proxy,
         world: Surroundings::default(),
         start: weir_scenario::Outcome::Accepted,

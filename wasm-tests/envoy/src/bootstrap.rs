@@ -266,6 +266,13 @@ pub(crate) fn wasm(plugin: &Plugin, on_failure: OnFailure) -> Value {
         },
     });
     merge(&mut config, json!({"config": on_failure}));
+    if !plugin.vm_configuration.is_empty() {
+        let text = json!({
+            "@type": "type.googleapis.com/google.protobuf.StringValue",
+            "value": plugin.vm_configuration,
+        });
+        merge(&mut config, json!({"config": {"vm_config": {"configuration": text}}}));
+    }
     config
 }
 

@@ -15,6 +15,8 @@ pub struct Plugin {
     pub name: String,
     /// Envoy's `root_id`.
     pub root_id: String,
+    /// The configuration of its VM, handed to the module as it is; none where empty.
+    pub vm_configuration: String,
     /// The module's file.
     pub module: PathBuf,
     /// The plugin configuration, handed to the module as it is.
@@ -31,6 +33,7 @@ impl Plugin {
             Ok(Self {
                 name: filter.name(place),
                 root_id: filter.root_id.clone(),
+                vm_configuration: filter.vm_config.clone(),
                 module: place::module(filter.module.stem())?,
                 configuration: String::from_utf8_lossy(&filter.config_bytes()).into_owned(),
             })

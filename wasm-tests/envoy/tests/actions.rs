@@ -78,6 +78,7 @@ fn start(cases: &[Case]) -> Box<Proxy> {
     let plugin = Plugin {
         name: "rate-limit".to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module("rate-limit").unwrap(),
         configuration: configuration.to_string(),
     };

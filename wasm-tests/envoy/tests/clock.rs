@@ -38,6 +38,7 @@ fn proxy(workers: u32) -> Result<Box<Proxy>, Box<dyn Error>> {
     let plugin = Plugin {
         name: "rate-limit".to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module("rate-limit")?,
         configuration: document().to_string(),
     };

@@ -69,7 +69,13 @@ fn world() -> Surroundings {
 }
 
 fn probe(configuration: String) -> Plugin {
-    Plugin { name: "probe".to_owned(), root_id: String::new(), module: module("probe").unwrap(), configuration }
+    Plugin {
+        name: "probe".to_owned(),
+        root_id: String::new(),
+        vm_configuration: String::new(),
+        module: module("probe").unwrap(),
+        configuration,
+    }
 }
 
 fn started(setup: Setup) -> Box<Proxy> {

@@ -37,6 +37,7 @@ fn suite() -> Result<Box<Proxy>, Box<dyn Error>> {
     let plugin = Plugin {
         name: "suite".to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module("suite")?,
         configuration: configuration.to_string(),
     };

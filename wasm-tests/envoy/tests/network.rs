@@ -16,6 +16,7 @@ fn a_module_loaded_as_a_network_filter_closes_connections_and_says_so_once() {
         let plugin = Plugin {
             name: name.to_owned(),
             root_id: String::new(),
+            vm_configuration: String::new(),
             module: module(name).unwrap(),
             configuration: configuration.to_string(),
         };

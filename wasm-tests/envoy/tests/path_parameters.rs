@@ -40,6 +40,7 @@ fn answers(filter: Option<(&str, Value)>) -> Vec<(u16, String)> {
     let plugin = |(name, configuration): (&str, Value)| Plugin {
         name: name.to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module(name).unwrap(),
         configuration: configuration.to_string(),
     };

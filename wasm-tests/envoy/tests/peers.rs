@@ -79,6 +79,7 @@ fn labels(
     let plugin = Plugin {
         name: name.to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module(name).unwrap(),
         configuration: configuration.to_string(),
     };

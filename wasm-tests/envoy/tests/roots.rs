@@ -19,7 +19,13 @@ fn probe(configuration: &str) -> Vec<Plugin> {
     let word = if configuration == "refused" { "refuse=configure" } else { "" };
     let configuration = format!("part=none as={configuration} {word}");
     let module = module("probe").unwrap();
-    vec![Plugin { name: "probe".to_owned(), root_id: String::new(), module, configuration }]
+    vec![Plugin {
+        name: "probe".to_owned(),
+        root_id: String::new(),
+        vm_configuration: String::new(),
+        module,
+        configuration,
+    }]
 }
 
 /// How often the module has said so far that it began, got a root, was configured, and lost a context.

@@ -34,6 +34,7 @@ fn plugins(configuration: &Value) -> Result<Vec<Plugin>, Failure> {
     let plugin = Plugin {
         name: "policy".to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module("policy")?,
         configuration: configuration.to_string(),
     };

@@ -45,6 +45,7 @@ fn plugins(cardinality: &Value) -> Outcome<Vec<Plugin>> {
     Ok(vec![Plugin {
         name: "telemetry".to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module("telemetry")?,
         configuration: document.to_string(),
     }])

@@ -60,7 +60,7 @@ impl InProcess {
 
     fn plugins(&mut self, filters: &[FilterSpec]) -> Result<Vec<PluginSpec>, Failure> {
         let plugin = |(place, filter): (usize, &FilterSpec)| {
-            let FilterSpec { module, config, root_id } = filter;
+            let FilterSpec { module, config, root_id, vm_config } = filter;
             let configuration = match config {
                 Json::String(text) => text.clone().into_bytes(),
                 other => other.to_string().into_bytes(),
@@ -70,6 +70,7 @@ impl InProcess {
             Ok(PluginSpec {
                 root_id,
                 vm_id: name.clone(),
+                vm_config: vm_config.clone().into_bytes(),
                 ..PluginSpec::new(&name, self.module(*module)?, configuration)
             })
         };

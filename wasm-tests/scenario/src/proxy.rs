@@ -72,6 +72,9 @@ pub struct FilterSpec {
     /// Envoy's `root_id`; empty when absent.
     #[serde(default)]
     pub root_id: String,
+    /// The configuration of its VM, as text; none when absent.
+    #[serde(default)]
+    pub vm_config: String,
 }
 
 impl FilterSpec {

@@ -51,7 +51,12 @@ impl Run {
             name: self.name.to_owned(),
             description: "The probe tries what its configuration says.".to_owned(),
             worlds: WorldSkips::default(),
-            filters: vec![FilterSpec { module: Module::Probe, config, root_id: "probe".to_owned() }],
+            filters: vec![FilterSpec {
+                module: Module::Probe,
+                config,
+                root_id: "probe".to_owned(),
+                vm_config: String::new(),
+            }],
             proxy,
             world,
             start: Outcome::Accepted,

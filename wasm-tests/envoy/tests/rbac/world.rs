@@ -96,6 +96,7 @@ pub(crate) fn start(
     let plugin = Plugin {
         name: "policy".to_owned(),
         root_id: String::new(),
+        vm_configuration: String::new(),
         module: module("policy").unwrap(),
         configuration: configuration.to_string(),
     };

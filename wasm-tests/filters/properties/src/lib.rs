@@ -29,7 +29,9 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_vm_start(&mut self, size: usize) -> bool {
-        log::info!("sdk-properties VM configuration: {size} bytes, read {:?}", self.get_vm_configuration());
+        let read = self.get_vm_configuration();
+        let read = read.as_ref().map_or("none".into(), |bytes| String::from_utf8_lossy(bytes));
+        log::info!("sdk-properties VM configuration: {size} bytes, read {read}");
         true
     }
 
