@@ -24,8 +24,7 @@ impl<F: Filter> Life<F> {
         if self.filter.demand(Phase::Request).idle {
             return Verdict::Continue;
         }
-        let verdict =
-            self.filter.request(stream, facts, &mut self.edits, &mut Io::new(now, cells, &mut self.effects));
+        let verdict = self.filter.request(stream, facts, &mut self.edits, &mut Io::new(now, cells, &mut self.effects));
         if let Verdict::Reply(reply) = &verdict {
             assert!((200..600).contains(&reply.status), "status {}", reply.status);
             assert!(!reply.details.contains(char::is_whitespace), "white space in details: {:?}", reply.details);

@@ -100,6 +100,7 @@ fn plugin(case: &Case) -> Plugin {
         root_id: case.root_id.to_owned(),
         module: weir_test_envoy::module("shell-probe").unwrap(),
         configuration: format!("tcp {}", case.configuration),
+        vm_configuration: String::new(),
     }
 }
 
