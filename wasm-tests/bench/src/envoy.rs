@@ -63,9 +63,12 @@ impl Bench {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let ports = Ports { listener: free_port()?, admin: free_port()? };
         let config = folder.path().join("envoy.json");
-        let Variant { scene, filters, access_log, asks_services, .. } = variant;
+        let Variant { scene, filters, access_log, asks_services, outside_istio, .. } = variant;
         let services = asks_services.then(|| self.services.address().port());
-        let tree = bootstrap(*scene, ports, self.upstream, &self.server, filters, access_log, services);
+        let mut tree = bootstrap(*scene, ports, self.upstream, &self.server, filters, access_log, services);
+        if *outside_istio && let Some(fields) = tree.as_object_mut() {
+            fields.insert("node".to_owned(), Scene::Plain.node());
+        }
         fs::write(&config, tree.to_string()).map_err(|error| error.to_string())?;
         let log = fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
         // A child runs where its parent does, unless it is set otherwise.

@@ -4,7 +4,7 @@
 //! difference between a run of 2N and one of N requests, over N, after a warm-up), CPU time a request as ratios between
 //! variants of one interleaved run, what clients wait, resident memory, and the time to ready.
 //!
-//! `weir-bench [--write] [--only instructions|time|latency|memory] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its
+//! `weir-bench [--write] [--only instructions|sources|time|latency|memory] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its
 //! picture, or with `--only` that part of the page; names choose variants of the instructions by prefix.
 
 mod client;
@@ -60,6 +60,11 @@ fn run(arguments: &[String]) -> Result<(), String> {
             variant.name == BASE || names.is_empty() || names.iter().any(|name| variant.name.starts_with(name))
         });
         figures.instructions = measure::instructions(&bench, &counted)?;
+    }
+    if wanted("sources") {
+        let (variants, sources) = modules.priced();
+        figures.prices = measure::instructions(&bench, &variants)?;
+        figures.sources = sources;
     }
     if wanted("time") {
         let (compared, pairs) = modules.compared();

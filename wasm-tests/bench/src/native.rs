@@ -156,3 +156,19 @@ pub(crate) fn stats_logger(scene: Scene) -> Value {
         }),
     )
 }
+
+/// Filter state of a key from a format.
+pub(crate) fn set_filter_state(key: &str, format: &str) -> Value {
+    json!({
+        "name": "envoy.filters.http.set_filter_state",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+            "on_request_headers": [{
+                "object_key": key,
+                "factory_key": "envoy.string",
+                "format_string": {"text_format_source": {"inline_string": format}, "omit_empty_values": true},
+                "skip_if_empty": true,
+            }],
+        },
+    })
+}

@@ -6,7 +6,7 @@ mod picture;
 use crate::latency::Latency;
 use crate::measure::{Name, Rounds, Spread, Weight, added, ratio};
 use crate::scene::Scene;
-use crate::variants::{BASE, COMPARED_RULES, Pair};
+use crate::variants::{BASE, COMPARED_RULES, Pair, Source};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -15,6 +15,9 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) instructions: Vec<(Name, u64)>,
+    /// Instructions of the variants by which sources are priced.
+    pub(crate) prices: Vec<(Name, u64)>,
+    pub(crate) sources: Vec<Source>,
     pub(crate) rounds: Rounds,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) latencies: Vec<Latency>,
@@ -27,6 +30,27 @@ impl Figures {
         let of = || self.instructions.iter().filter(move |((found, _), _)| *found == scene);
         let base = of().find(|((_, name), _)| name == BASE).map_or(0, |(_, count)| *count);
         of().map(|((_, name), count)| (name.as_str(), *count, count.saturating_sub(base))).collect()
+    }
+
+    /// What each source adds to a request, by what is read and in which scene, in instructions.
+    fn price_of(&self, what: &str, scene: Scene) -> Option<i64> {
+        let source = self.sources.iter().find(|source| source.what == what && source.scene == scene)?;
+        let count = |name: &String| {
+            let (_, count) = self.prices.iter().find(|((found, named), _)| *found == scene && named == name)?;
+            i64::try_from(*count).ok()
+        };
+        Some(count(&source.with)? - count(&source.without)?)
+    }
+
+    /// What is priced, each once.
+    fn priced(&self) -> Vec<&'static str> {
+        let mut all: Vec<&str> = Vec::new();
+        for source in &self.sources {
+            if !all.contains(&source.what) {
+                all.push(source.what);
+            }
+        }
+        all
     }
 
     /// The comparisons of a scene.
@@ -96,6 +120,10 @@ pub(crate) fn text(figures: &Figures) -> String {
         for (name, all, added) in rows {
             let _ = writeln!(out, "{name:<52} {:>13} {:>11}", grouped(all), grouped(added));
         }
+    }
+    for what in figures.priced() {
+        let prices = Scene::ALL.map(|scene| page::price(figures.price_of(what, scene)));
+        let _ = writeln!(out, "{what:<76} {:>9} {:>9} {:>9}", prices[0], prices[1], prices[2]);
     }
     for scene in Scene::ALL {
         let of_scene: Vec<_> = figures.rounds.iter().filter(|((found, _), _)| *found == scene).collect();

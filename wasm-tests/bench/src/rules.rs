@@ -43,6 +43,18 @@ pub(crate) fn authorization_policy(count: usize) -> Value {
     })
 }
 
+/// One DENY policy with `count` rules, each for direct addresses that are not the client's.
+pub(crate) fn by_address(count: usize) -> Value {
+    let away = |index: usize| json!({"from": [{"source": {"ipBlocks": [format!("10.9.{index}.0/24")]}}]});
+    let rules: Vec<Value> = (0..count).map(away).collect();
+    json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "bench", "namespace": "shop"},
+        "spec": {"action": "DENY", "rules": rules},
+    })
+}
+
 /// One ALLOW policy with `count` rules, each for peers of a name. The last is for the client of the benchmark, which has a
 /// certificate where the listener asks for one.
 pub(crate) fn by_principal(count: usize) -> Value {

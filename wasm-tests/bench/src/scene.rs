@@ -48,7 +48,8 @@ impl Scene {
         self == Self::Inbound
     }
 
-    fn node(self) -> Value {
+    /// The node of its Envoy: outside of Istio in the plain scene.
+    pub(crate) fn node(self) -> Value {
         let mut metadata = json!({
             "NAMESPACE": "shop",
             "WORKLOAD_NAME": "cart",

@@ -21,6 +21,18 @@ pub(crate) struct Variant {
     pub(crate) access_log: Vec<Value>,
     /// Its filters ask services, which answer at once.
     pub(crate) asks_services: bool,
+    /// Its node is not Istio's, whatever the scene.
+    pub(crate) outside_istio: bool,
+}
+
+/// Two variants that differ in what one of them reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) scene: Scene,
+    /// What is read.
+    pub(crate) what: &'static str,
+    pub(crate) with: String,
+    pub(crate) without: String,
 }
 
 /// Ours and what does the same work otherwise.
@@ -44,6 +56,17 @@ fn standalone(scene: Scene, mut section: Value) -> Value {
         fields.insert("listener".to_owned(), json!(scene.listener()));
     }
     section
+}
+
+/// Sets fields of a document; those that are null go.
+fn overwrite(document: &mut Value, fields: Value) {
+    let (Some(document), Value::Object(fields)) = (document.as_object_mut(), fields) else { return };
+    for (name, value) in fields {
+        match value {
+            Value::Null => drop(document.remove(&name)),
+            value => drop(document.insert(name, value)),
+        }
+    }
 }
 
 fn policies(rules: usize) -> Value {
@@ -150,6 +173,86 @@ impl Modules {
         all
     }
 
+    /// The variants by which sources are priced, and which two show each.
+    pub(crate) fn priced(&self) -> (Vec<Variant>, Vec<Source>) {
+        let (mut all, mut sources) = (Vec::new(), Vec::new());
+        let policy = |scene: Scene, kind: Value, fields: Value| {
+            let mut document = standalone(scene, json!({"policies": [kind]}));
+            overwrite(&mut document, fields);
+            self.wasm("policy", "policy", &document)
+        };
+        let telemetry = |scene: Scene, fields: Value| {
+            let mut document = standalone(scene, json!({}));
+            overwrite(&mut document, fields);
+            self.wasm("telemetry", "telemetry", &document)
+        };
+        let state = |key: &str| json!({"workload": {key: {"filterState": format!("bench.{key}")}}});
+        let mut price = |scene: Scene, what: &'static str, with: Vec<Value>, without: Vec<Value>| {
+            let names = [format!("with: {what}"), format!("without: {what}")];
+            let [with, without] = [with, without].map(|filters| plain("", scene, filters));
+            let [named, bare] =
+                [Variant { name: names[0].clone(), ..with }, Variant { name: names[1].clone(), ..without }];
+            all.extend([named, bare]);
+            let [with, without] = names;
+            sources.push(Source { scene, what, with, without });
+        };
+        let rules = || rules::authorization_policy(10);
+        let unsaid = json!({"listener": null});
+        for scene in [Scene::Plain, Scene::Inbound] {
+            let own = policy(scene, rules(), json!({}));
+            let on_peers = policy(scene, rules::by_principal(10), json!({}));
+            price(
+                scene,
+                "policy: who the peer is, from filter state and certificate",
+                vec![on_peers.clone()],
+                vec![own.clone()],
+            );
+            let set = native::set_filter_state;
+            let sans = policy(scene, rules::by_principal(10), state("peerUriSans"));
+            let set_sans = || set("bench.peerUriSans", "%DOWNSTREAM_PEER_URI_SAN%");
+            price(scene, "policy: `workload.peerUriSans`", vec![set_sans(), sans], vec![set_sans(), on_peers]);
+            let addresses = policy(scene, rules::by_address(10), state("directAddress"));
+            let set_address = || set("bench.directAddress", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%");
+            let what = "policy: ten rules on `workload.directAddress` in place of paths";
+            price(scene, what, vec![set_address(), addresses], vec![set_address(), own.clone()]);
+            let parameters = policy(scene, rules(), json!({"workload": {"ignorePathParameters": true}}));
+            price(scene, "policy: `workload.ignorePathParameters`", vec![parameters], vec![own.clone()]);
+            price(
+                scene,
+                "policy: the listener's direction, where no `listener` is given",
+                vec![policy(scene, rules(), unsaid.clone())],
+                vec![own.clone()],
+            );
+            let logged = policy(scene, rules(), json!({"accessLogState": "always"}));
+            price(scene, "policy: `accessLogState: always`", vec![logged], vec![own]);
+            let peers = |trust: &str| telemetry(scene, json!({"peerMetadata": {"trust": trust}}));
+            price(
+                scene,
+                "telemetry: `peerMetadata.trust: always`, no header",
+                vec![peers("always")],
+                vec![peers("never")],
+            );
+            price(
+                scene,
+                "telemetry: the listener's direction, where no `listener` is given",
+                vec![telemetry(scene, unsaid.clone())],
+                vec![telemetry(scene, json!({}))],
+            );
+        }
+        for scene in [Scene::Inbound, Scene::Outbound] {
+            let what = "telemetry: the peer from Istio's filter state, absent";
+            let inside = vec![telemetry(scene, json!({}))];
+            price(scene, what, inside.clone(), inside);
+        }
+        for variant in all
+            .iter_mut()
+            .filter(|variant| variant.name == "without: telemetry: the peer from Istio's filter state, absent")
+        {
+            variant.outside_istio = true;
+        }
+        (all, sources)
+    }
+
     /// The variants whose CPU time is compared, and the comparisons.
     pub(crate) fn compared(&self) -> (Vec<Variant>, Vec<Pair>) {
         let (mut all, mut pairs) = (Vec::new(), Vec::new());
@@ -219,7 +322,14 @@ pub(crate) const COMPARED_RULES: [usize; 3] = [2, 10, 100];
 const LOGGER: &str = "Envoy stats access logger, 25 labels";
 
 fn plain(name: &str, scene: Scene, filters: Vec<Value>) -> Variant {
-    Variant { name: name.to_owned(), scene, filters, access_log: Vec::new(), asks_services: false }
+    Variant {
+        name: name.to_owned(),
+        scene,
+        filters,
+        access_log: Vec::new(),
+        asks_services: false,
+        outside_istio: false,
+    }
 }
 
 fn logger(scene: Scene) -> Variant {

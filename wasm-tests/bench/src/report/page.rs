@@ -41,6 +41,7 @@ pub(crate) fn page(version: &str, figures: &Figures) -> Result<String, String> {
             let _ = writeln!(page, "| {name} | {} | {} |", grouped(all), grouped(added));
         }
     }
+    sources(&mut page, figures);
     latency(&mut page, figures);
     memory(&mut page, figures);
     page.push_str(PLAINLY);
@@ -57,6 +58,11 @@ pub(crate) fn parts(figures: &Figures) -> Result<Vec<(&'static str, String)>, St
         let mut text = "## Time\n\n".to_owned();
         time(&mut text, figures)?;
         parts.push(("## Time\n", text));
+    }
+    if !figures.sources.is_empty() {
+        let mut text = String::new();
+        sources(&mut text, figures);
+        parts.push((SOURCES, text.trim_start().to_owned()));
     }
     if !figures.latencies.is_empty() {
         let mut text = String::new();
@@ -100,6 +106,31 @@ fn time(page: &mut String, figures: &Figures) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+const SOURCES: &str = "## What each source costs\n";
+
+fn sources(page: &mut String, figures: &Figures) {
+    let _ = write!(
+        page,
+        "\n{SOURCES}\n\
+         Instructions that a request of the whole process takes more with a source than without it, in\n\
+         otherwise equal configurations. Where it says `absent`, the source is asked for and not there.\n\n\
+         | read | plain Envoy | sidecar, inbound | sidecar, outbound |\n| --- | ---: | ---: | ---: |\n"
+    );
+    for what in figures.priced() {
+        let [plain, inbound, outbound] = Scene::ALL.map(|scene| price(figures.price_of(what, scene)));
+        let _ = writeln!(page, "| {what} | {plain} | {inbound} | {outbound} |");
+    }
+}
+
+/// Instructions with their sign, or a dash where nothing was measured.
+pub(super) fn price(instructions: Option<i64>) -> String {
+    match instructions {
+        None => "-".to_owned(),
+        Some(count) if count < 0 => format!("-{}", grouped(count.unsigned_abs())),
+        Some(count) => format!("+{}", grouped(count.unsigned_abs())),
+    }
 }
 
 fn latency(page: &mut String, figures: &Figures) {
