@@ -127,7 +127,7 @@ pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
 /// Lets the module know whether it sees responses: a function that says so takes the place of the import that asks.
 ///
 /// # Errors
-/// An import of that name that is no function.
+/// An import of that name that is not a function.
 pub(crate) fn answer_import(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     let Some(asks) = module.imports.get_func(ASKS.0, ASKS.1).ok() else { return Ok(()) };
     let answer = i32::from(keep.contains(&RESPONSE));

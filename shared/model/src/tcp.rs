@@ -154,7 +154,7 @@ pub trait TcpFilter: Sized + 'static {
     /// As [`crate::Filter::warnings`].
     fn warnings(&self) -> &[Warning];
 
-    /// What a phase reads. Header maps are no part of a connection: they read as empty.
+    /// What a phase reads. A connection has no header maps: they read as empty.
     fn demand(&self, phase: TcpPhase) -> &Demand;
 
     /// As [`crate::Filter::expressions`].

@@ -6,7 +6,7 @@
 //!
 //! The `proxy-wasm` SDK supplies the start of a module, its allocator, and the marker of the ABI's version. The callbacks
 //! are ours ([`Vm`]), and so is everything that takes or returns bytes ([`abi`]): the SDK's dispatcher panics on contexts and
-//! tokens that it does not know, its wrappers panic on bytes that are no UTF-8 and on statuses they do not expect, and a
+//! tokens that it does not know, its wrappers panic on bytes that are not UTF-8 and on statuses they do not expect, and a
 //! panic is an outage for every stream of the worker.
 
 mod abi;
@@ -27,6 +27,7 @@ mod metrics;
 mod network;
 mod protocol;
 mod remembered;
+mod reply;
 mod root;
 mod stream;
 mod tcp;
@@ -36,7 +37,7 @@ mod waiting;
 pub use tcp::{HttpAndTcp, Tcp};
 pub use vm::Vm;
 
-/// The SDK, for modules that are no filters of ours: nothing else in the workspace depends on it.
+/// The SDK, for modules that are not filters of ours: nothing else in the workspace depends on it.
 pub mod sdk {
     pub use proxy_wasm;
 }

@@ -266,7 +266,7 @@ impl Side {
         self.padding = (0..=4).find(|padding| !same(padding)).unwrap_or_default();
     }
 
-    /// Whether a list of this length is the one without TLS attributes; `None` if it is no list of this side.
+    /// Whether a list of this length is the one without TLS attributes; `None` if it is not a list of this side.
     fn without_tls(&self, length: usize) -> Option<bool> {
         let elements = length.checked_sub(self.padding)?;
         match self.tls {

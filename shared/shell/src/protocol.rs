@@ -1,6 +1,6 @@
 //! What the streams of a filter are to the host. Everything else about them is the same.
 
-use crate::{abi, stream};
+use crate::{abi, reply};
 use weir_model::Reply;
 
 /// Whether a VM's streams are HTTP streams or connections.
@@ -23,9 +23,9 @@ impl Protocol {
     }
 
     /// Answers the request whose context is in effect, or closes the connection.
-    pub(crate) fn refuse(self, reply: &Reply) {
+    pub(crate) fn refuse(self, answer: &Reply) {
         match self {
-            Self::Http => stream::send(reply),
+            Self::Http => reply::send(answer),
             Self::Tcp => close(),
         }
     }

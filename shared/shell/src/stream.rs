@@ -3,11 +3,11 @@
 //! A stream may be decided here, held for a callout, answered by another filter before it came here (then only its end
 //! is seen), reset at any moment, or outlived by its callout. Response callbacks also come for our own local reply.
 
-use crate::abi;
 use crate::core::{Core, Settled};
+use crate::reply::{internal_error, refuse_undecided, send};
 use std::cell::RefCell;
 use std::rc::Rc;
-use weir_model::{Filter, PairsBuilder, Phase, Reply, Verdict};
+use weir_model::{Filter, Phase, Verdict};
 
 /// What a stream remembers.
 pub(crate) struct Stream<F: Filter> {
@@ -18,7 +18,7 @@ pub(crate) struct Stream<F: Filter> {
     pub(crate) seen: bool,
     /// The request ended with its headers.
     bodyless: bool,
-    /// The context of a connection, which is no stream.
+    /// The context of a connection.
     connection: bool,
     /// The core keeps the state, because the stream waits or has waited.
     pub(crate) held: bool,
@@ -131,28 +131,5 @@ impl<F: Filter> Drop for Stream<F> {
         if Core::<F>::CALLS && self.held {
             self.with_core(|stream, core| stream.take_back(core));
         }
-    }
-}
-
-/// A refusal where no decision could be had: closed, because a policy that is not asked must not be an open door.
-fn internal_error(details: &str) -> Reply {
-    Reply { status: 500, details: details.to_owned(), ..Reply::default() }
-}
-
-/// Answers a request that found no configured core, which the host should have prevented.
-pub(crate) fn refuse_undecided() {
-    send(&internal_error("weir_not_configured"));
-}
-
-pub(crate) fn send(reply: &Reply) {
-    let Reply { status, details, body, headers, grpc_status } = reply;
-    let mut pairs = PairsBuilder::default();
-    for (name, value) in headers {
-        pairs.push(name, value);
-    }
-    let headers = if headers.is_empty() { Vec::new() } else { pairs.finish() };
-    let grpc_status = grpc_status.and_then(|status| i32::try_from(status).ok()).unwrap_or(-1);
-    if abi::local_reply(u32::from(*status), details, body, &headers, grpc_status).is_err() {
-        abi::log(4, "weir: the host would not send a local reply");
     }
 }

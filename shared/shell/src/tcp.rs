@@ -238,9 +238,13 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// As [`Vm::on_delete`].
     pub fn on_delete(&self, context: u32) {
-        match self.tcp.has(context) {
-            true => self.tcp.on_delete(context),
-            false => self.http.on_delete(context),
+        let root = match self.tcp.has(context) {
+            true => self.tcp.remove(context),
+            false => self.http.remove(context),
+        };
+        // Counters are those of the whole VM.
+        if root && !self.http.go_on() {
+            self.tcp.go_on();
         }
     }
 
@@ -288,7 +292,7 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
                  refused; use `envoy.filters.network.wasm`",
             );
         }
-        crate::stream::refuse_undecided();
+        crate::reply::refuse_undecided();
         STOP_ITERATION
     }
 

@@ -67,22 +67,35 @@ impl<F: Filter> Vm<F> {
 
     /// The context is gone.
     pub fn on_delete(&self, context: u32) {
+        if self.remove(context) {
+            self.go_on();
+        }
+    }
+
+    /// Drops a context. Returns whether it was a root.
+    pub(crate) fn remove(&self, context: u32) -> bool {
         let stream = self.streams.try_borrow_mut().ok().and_then(|mut streams| streams.remove(context));
         if stream.is_some() {
-            return;
+            return false;
         }
         let root = self.roots.try_borrow_mut().ok().and_then(|mut roots| {
             let at = roots.iter().position(|(known, _)| *known == context)?;
             Some(roots.swap_remove(at))
         });
-        drop(root);
+        root.is_some()
+    }
+
+    /// Has a root that is left go on with what one that is gone has left. Returns whether there is one.
+    pub(crate) fn go_on(&self) -> bool {
         if metrics::something_is_left()
             && let Ok(roots) = self.roots.try_borrow()
             && let Some((other, root)) = roots.last()
             && abi::set_effective_context(*other).is_ok()
         {
             root.go_on();
+            return true;
         }
+        false
     }
 
     /// The plugin configuration is there. Returns whether it is taken.
@@ -115,7 +128,7 @@ impl<F: Filter> Vm<F> {
             Some(true) => CONTINUE,
             Some(false) => STOP_ITERATION,
             None => {
-                crate::stream::refuse_undecided();
+                crate::reply::refuse_undecided();
                 STOP_ITERATION
             }
         }

@@ -1,6 +1,6 @@
 //! `expr_create`, `expr_evaluate` and `expr_delete` through the `cel` crate, with Envoy's encoding of results.
 //!
-//! CEL strings of that crate are Unicode and header values are not: bytes that are no UTF-8 travel through it as code
+//! CEL strings of that crate are Unicode and header values are not: bytes that are not UTF-8 travel through it as code
 //! points of a private plane and come back as they were. A message travels as the map of its fields, with its serialised
 //! form under a name that no field has.
 
@@ -34,7 +34,7 @@ pub(crate) fn create(state: &mut VmState, text: &[u8]) -> Result<Vec<u8>, Status
     Ok(root.last_expression.to_le_bytes().to_vec())
 }
 
-/// Whether Envoy has no such function: its extensions for strings are off. Operators are no names.
+/// Whether Envoy has no such function: its extensions for strings are off. Operators are not names.
 fn unknown(function: &str) -> bool {
     const KNOWN: &str = " size contains startsWith endsWith matches int uint double string bytes bool type dyn duration \
         timestamp getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds getMinutes \

@@ -1,4 +1,4 @@
-//! The target of a gRPC callout: a serialised `envoy.config.core.v3.GrpcService`, and only where it is no such message, the
+//! The target of a gRPC callout: a serialised `envoy.config.core.v3.GrpcService`, and only where it is not such a message, the
 //! name of a cluster. Many a short text reads as a message that says nothing.
 
 use crate::abi::proto::{Content, fields};
@@ -23,7 +23,7 @@ impl GrpcTarget {
     }
 }
 
-/// `None` where the bytes are no such message. Of the two kinds of target the last counts; one that is there twice is
+/// `None` where the bytes are not such a message. Of the two kinds of target the last counts; one that is there twice is
 /// merged, field by field.
 fn parse(bytes: &[u8]) -> Option<GrpcTarget> {
     let mut target = GrpcTarget::Nothing;

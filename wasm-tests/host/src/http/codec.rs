@@ -33,7 +33,7 @@ fn is_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
 
-/// Refuses names and values that a codec refuses: NUL, line ends, and names that are no tokens.
+/// Refuses names and values that a codec refuses: NUL, line ends, and names that are not tokens.
 pub(crate) fn check(incoming: &Incoming) -> Result<(), Refusal> {
     let good = |(name, value): (&[u8], &[u8])| {
         let name = name.strip_prefix(b":").unwrap_or(name);
@@ -86,7 +86,7 @@ pub(crate) fn parse(bytes: &[u8], connection: Connection) -> Result<Incoming, Re
     Ok(incoming)
 }
 
-/// The response to a request that is no stream: a bare 400, and the connection is closed.
+/// The response to a request that does not become a stream: a bare 400, and the connection is closed.
 pub(crate) fn response(refusal: &Refusal) -> Response {
     let headers = Fields(vec![
         (Bytes::from("content-length"), Bytes::from("11")),

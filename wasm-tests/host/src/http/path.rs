@@ -13,7 +13,7 @@ pub(crate) enum Outcome {
     Redirect(Vec<u8>),
 }
 
-/// Normalises a request target; one that is no path (`*`) is left alone.
+/// Normalises a request target; one that is not a path (`*`) is left alone.
 pub(crate) fn normalize(target: &[u8], options: PathNormalization) -> Outcome {
     let PathNormalization { normalize_path, merge_slashes, escaped_slashes } = options;
     let end = target.iter().position(|&b| b == b'?').unwrap_or(target.len());

@@ -198,7 +198,7 @@ fn served(answer: &Scripted, wall: u64) -> GrpcPlan {
     ended(answer.delay.0, Ends { status: status.unwrap_or(2), messages, message, initial, trailing })
 }
 
-/// The messages of a body: a flag, a length, the bytes; and whether it is no such thing.
+/// The messages of a body: a flag, a length, the bytes; and whether it is not that.
 fn messages(mut body: &[u8]) -> (Vec<Vec<u8>>, bool) {
     let mut out = Vec::new();
     while let Some((&flag, rest)) = body.split_first() {

@@ -22,7 +22,7 @@ fn parts(url: &[u8]) -> Option<(&str, &str, String)> {
     (!host.is_empty()).then_some((scheme, host, path))
 }
 
-/// The request's headers for the next pass; `None` where the location is no place to go.
+/// The request's headers for the next pass; `None` where the location cannot be followed.
 fn moved(headers: &HeaderMap, location: &[u8]) -> Option<HeaderMap> {
     let (scheme, host, path) = parts(location)?;
     if headers.get(b":scheme")? != scheme.as_bytes() {

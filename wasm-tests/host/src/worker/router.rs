@@ -318,7 +318,7 @@ impl Worker {
                 data.sent += bytes.len() as u64;
                 out.body.0.extend(bytes);
                 if !http2 {
-                    // What goes beyond the announced length is no part of the response to an HTTP/1 client.
+                    // What goes beyond the announced length does not belong to the response to an HTTP/1 client.
                     let length = data.response_headers.as_ref().and_then(|headers| length(headers.iter()));
                     out.body.0.truncate(length.unwrap_or(usize::MAX));
                     out.broken |= end && length.is_some_and(|length| out.body.0.len() < length);

@@ -81,7 +81,7 @@ fn cases() -> Vec<Case> {
         Case { refuses: true, ..case("the server refuses", "attributes", vec![End], &["downstream closed: Proxy"]) },
         case("waits and goes on", waits, vec![Send("hello"), End], &["called: http 200", "resume: true"]),
         Case { answers: 403, ..case("waits and is closed", waits, vec![Send("hello"), End], &["resume: false"]) },
-        case("waits for what is not sent", "opened=http:nobody", vec![Send("hello"), End], &["not sent"]),
+        case("waits for what is not sent", "opened=http:absent", vec![Send("hello"), End], &["not sent"]),
         case("data waits", "downstream=http:service", vec![Send("hello"), Send("again"), End], &["resume: true"]),
         case(
             "expressions",
