@@ -61,8 +61,8 @@ pub enum TcpVerdict {
     Hold,
     /// Both sides are closed. What was written to them and is not sent yet still goes out.
     Close,
-    /// The connection is held until this callout has ended; then [`TcpFilter::resume`] decides. Data that comes meanwhile
-    /// waits and is not shown to the core.
+    /// The connection is held until this callout has ended; then [`TcpFilter::resume`] decides. Data that the client sends
+    /// meanwhile waits; what comes from either side meanwhile is not shown to the core.
     Await(CallId),
 }
 

@@ -187,14 +187,15 @@ impl Modules {
             self.wasm("telemetry", "telemetry", &document)
         };
         let state = |key: &str| json!({"workload": {key: {"filterState": format!("bench.{key}")}}});
+        let mut priced = |what: &'static str, with: Variant, without: Variant| {
+            let scene = with.scene;
+            let (with_name, without_name) = (format!("with: {what}"), format!("without: {what}"));
+            all.push(Variant { name: with_name.clone(), ..with });
+            all.push(Variant { name: without_name.clone(), ..without });
+            sources.push(Source { scene, what, with: with_name, without: without_name });
+        };
         let mut price = |scene: Scene, what: &'static str, with: Vec<Value>, without: Vec<Value>| {
-            let names = [format!("with: {what}"), format!("without: {what}")];
-            let [with, without] = [with, without].map(|filters| plain("", scene, filters));
-            let [named, bare] =
-                [Variant { name: names[0].clone(), ..with }, Variant { name: names[1].clone(), ..without }];
-            all.extend([named, bare]);
-            let [with, without] = names;
-            sources.push(Source { scene, what, with, without });
+            priced(what, plain("", scene, with), plain("", scene, without));
         };
         let rules = || rules::authorization_policy(10);
         let unsaid = json!({"listener": null});
@@ -240,15 +241,9 @@ impl Modules {
             );
         }
         for scene in [Scene::Inbound, Scene::Outbound] {
-            let what = "telemetry: the peer from Istio's filter state, absent";
-            let inside = vec![telemetry(scene, json!({}))];
-            price(scene, what, inside.clone(), inside);
-        }
-        for variant in all
-            .iter_mut()
-            .filter(|variant| variant.name == "without: telemetry: the peer from Istio's filter state, absent")
-        {
-            variant.outside_istio = true;
+            let inside = plain("", scene, vec![telemetry(scene, json!({}))]);
+            let outside = Variant { outside_istio: true, ..inside.clone() };
+            priced("telemetry: the peer from Istio's filter state, absent", inside, outside);
         }
         (all, sources)
     }

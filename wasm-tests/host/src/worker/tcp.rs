@@ -2,7 +2,7 @@
 //!
 //! As in Envoy's filter manager, data waits in one buffer until every filter lets it pass, a filter that stops is asked
 //! again with all that waits, and a filter behind one that stops does not know of the connection yet. On the way back
-//! nothing waits. A connection that has ended is told to its filters in this order: close, done, log, delete.
+//! nothing waits. At the end of a connection its filters are called in this order: close, done, log, delete.
 
 use crate::http::stream_data::StreamData;
 use crate::process::settings::TcpServer;

@@ -34,18 +34,18 @@ fn another_response_is_told_in_headers() {
         ("200", "application/grpc", vec![data(true)], None),
         ("200", "application/grpc-web", vec![data(true)], None),
     ];
-    for (status, kind, frames, told) in table {
+    for (status, kind, frames, translated) in table {
         let headers = HeaderMap::new([(":status", status), ("content-type", kind), ("content-length", "7")]);
         let mut all = StreamData { response_headers: Some(headers), ..StreamData::default() };
         let mut web = Web::default();
         let mut out = web.response(&mut all, Frame::Headers { end: false });
-        assert_eq!(out.is_empty(), told.is_some(), "{status} {kind}");
+        assert_eq!(out.is_empty(), translated.is_some(), "{status} {kind}");
         out.extend(frames.into_iter().flat_map(|frame| web.response(&mut all, frame)));
         assert_eq!(out.first(), Some(&Frame::Headers { end: false }), "{status} {kind}");
         let headers = all.response_headers.unwrap();
         let got = headers.get(b"grpc-status").zip(headers.get(b"grpc-message"));
-        assert_eq!(got, told.map(|(code, text)| (code.as_bytes(), text.as_bytes())), "{status} {kind}");
+        assert_eq!(got, translated.map(|(code, text)| (code.as_bytes(), text.as_bytes())), "{status} {kind}");
         assert_eq!(headers.get(b"content-type"), Some(&b"application/grpc-web+proto"[..]), "{status} {kind}");
-        assert_eq!(out.contains(&data(true)), told.is_none(), "{status} {kind}");
+        assert_eq!(out.contains(&data(true)), translated.is_none(), "{status} {kind}");
     }
 }
