@@ -29,6 +29,7 @@ pub(crate) struct Document {
 }
 
 /// Reads a policy document of which the common fields are read already.
+#[inline(never)]
 pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
     let at = fields.cursor().clone();
     if common.mode == Mode::Observe {
@@ -69,6 +70,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> O
 }
 
 /// Whether a peer passes that a rule on a name behind its first one would refuse.
+#[inline(never)]
 fn escapes_by_second_name(object: &Object) -> bool {
     let escapes = match object.action {
         Action::Deny => false,

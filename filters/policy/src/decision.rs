@@ -92,6 +92,7 @@ impl<'p> Decision<'p> {
     }
 
     /// Envoy's response code details of a refusal; where something could not be read, details of our own.
+    #[inline(never)]
     pub fn details(&self) -> String {
         let Some(RuleName { namespace, policy, index }) = self.rule else {
             return "rbac_access_denied_matched_policy[none]".to_owned();

@@ -38,6 +38,7 @@ const INERT: &str = "policies are for inbound requests and do nothing on this ou
 impl Policy {
     /// Reads the policy document as a section of a larger one, `whole`. `None` if there was a problem; all problems go
     /// where `at` points.
+    #[inline(never)]
     pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let common = whole.of_section(&mut fields);
@@ -45,6 +46,7 @@ impl Policy {
     }
 
     /// Compiles a document.
+    #[inline(never)]
     fn new(document: Document) -> Self {
         let Document { common, workload, objects } = document;
         let Common { name, mode, access_log_state, listener } = common;
@@ -103,6 +105,7 @@ impl Policy {
 }
 
 /// Reads a document of which the common fields are read; `None` if it has a problem.
+#[inline(never)]
 fn read(fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
     let at = fields.cursor().clone();
     let before = at.problems();

@@ -39,6 +39,7 @@ pub(crate) struct DecisionMetrics {
 type Key = (DecisionMode, Option<u32>, bool, crate::Reason);
 
 impl DecisionMetrics {
+    #[inline(never)]
     pub(crate) fn new(plugin: &str) -> Self {
         let other = [
             ("weir_plugin", plugin),
@@ -79,6 +80,7 @@ fn name(plugin: &str, decision: &Decision<'_>, mode: DecisionMode) -> String {
 }
 
 /// The text for the access log, such as `deny ns/name[0]` or `deny ns/name[0] direct-address-unknown`; `None` if nothing was there to decide.
+#[inline(never)]
 pub(crate) fn access_log_text(decision: &Decision<'_>, mode: DecisionMode) -> Option<Vec<u8>> {
     let word = if decision.allow { "allow " } else { "deny " };
     if decision.rule.is_none() && decision.allow {

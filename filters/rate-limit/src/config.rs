@@ -50,6 +50,7 @@ pub(crate) struct Local {
 }
 
 /// Reads everything after the common fields.
+#[inline(never)]
 pub(crate) fn read(mut fields: Fields<'_>, common: Common, node: &Node) -> Option<Config> {
     let items = fields.take("rate_limits").map_or_else(Vec::new, |at| action::items(&at, node));
     let apply = fields.take("apply").map_or_else(Vec::new, |at| apply::read(&at, node));
@@ -76,6 +77,7 @@ pub(crate) fn read(mut fields: Fields<'_>, common: Common, node: &Node) -> Optio
     Some(Config { common, items, apply, local: local?, reply })
 }
 
+#[inline(never)]
 fn local(at: &Cursor<'_>) -> Option<Local> {
     let mut fields = at.object()?;
     let config = fields.require("config");
@@ -107,6 +109,7 @@ fn local(at: &Cursor<'_>) -> Option<Local> {
 }
 
 /// `fixed_window`, `{fixed_window: {}}` or `{gcra: {burst: N}}`.
+#[inline(never)]
 fn algorithm(at: &Cursor<'_>) -> Option<AlgorithmChoice> {
     if matches!(at.value(), Value::String(_)) {
         return at.word(&[("fixed_window", AlgorithmChoice::FixedWindow)]);

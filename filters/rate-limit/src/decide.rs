@@ -46,6 +46,7 @@ impl Limiter {
     }
 
     /// Charges the limits of all descriptors.
+    #[inline(never)]
     pub(crate) fn decide(
         &mut self,
         tree: &LimitTree,
@@ -146,6 +147,7 @@ impl Limiter {
 }
 
 /// The key of a descriptor's values; `None` if the seed of the hash cannot be reached.
+#[inline(never)]
 fn key<'v>(
     limit: &Limit,
     values: impl Iterator<Item = &'v [u8]>,

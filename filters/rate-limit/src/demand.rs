@@ -16,6 +16,7 @@ pub(crate) struct Demands {
 
 impl Demands {
     /// The demand of a configuration in the proxy `node`.
+    #[inline(never)]
     pub(crate) fn new(config: &Config, node: &Node) -> Self {
         let Config { common: Common { mode, listener, .. }, items, apply, local, reply } = config;
         let mut demands = Self { request: Demand::idle(), response: Demand::idle(), end: Demand::idle() };

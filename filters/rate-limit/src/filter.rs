@@ -140,12 +140,14 @@ pub struct Stream {
 impl RateLimit {
     /// Reads the limits as a section of a larger document, `whole`. Problems go where `at` sends them; the answer is `None`
     /// if there is one that leaves nothing to run.
+    #[inline(never)]
     pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let common = whole.of_section(&mut fields);
         config::read(fields, common, node).map(|config| Self::new(config, node))
     }
 
+    #[inline(never)]
     fn new(config: Config, node: &Node) -> Self {
         let demands = Demands::new(&config, node);
         let Config { common, items, apply, local: Local { tree, charging, on_full }, reply } = config;

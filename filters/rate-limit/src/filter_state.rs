@@ -7,6 +7,7 @@ use crate::quota_headers::seconds;
 use crate::reply::push_word;
 
 /// The record; `None` where no limit was asked.
+#[inline(never)]
 pub(crate) fn record(decision: &Decision, tree: &LimitTree) -> Option<Vec<u8>> {
     let mut line = String::with_capacity(96);
     let mut number = itoa::Buffer::new();

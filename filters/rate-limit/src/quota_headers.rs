@@ -26,6 +26,7 @@ pub(crate) struct QuotaHeaders {
 impl QuotaHeaders {
     /// The hits that the limit that decided lets through at once, those left of them and the seconds until they are all
     /// back; and the quota policies of all limits in order.
+    #[inline(never)]
     pub(crate) fn new<'a>(
         at_once: u64,
         remaining: u64,

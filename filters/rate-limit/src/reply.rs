@@ -40,6 +40,7 @@ impl ReplySettings {
     }
 
     /// The reply to a request that a limit refuses.
+    #[inline(never)]
     pub(crate) fn reply(
         &self,
         by: &LimitDecision,

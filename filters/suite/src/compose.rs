@@ -27,6 +27,7 @@ pub struct Composed<P, R, T> {
 
 impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
     /// Composes the parts that are there.
+    #[inline(never)]
     pub fn new(policy: Option<P>, rate_limit: Option<R>, telemetry: Option<T>) -> Self {
         let demands = demands(&policy, &rate_limit, &telemetry);
         Self { policy, rate_limit, telemetry, demands, warnings: Vec::new(), due: Due::default() }
@@ -81,6 +82,7 @@ impl<P: Filter, R: Filter, T: Filter> Composed<P, R, T> {
 }
 
 /// What all parts together read, by phase.
+#[inline(never)]
 fn demands<P: Filter, R: Filter, T: Filter>(
     policy: &Option<P>,
     rate_limit: &Option<R>,
@@ -109,6 +111,7 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
 
     type Stream = Stream<P, R, T>;
 
+    #[inline(never)]
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
         read_document(document, |at| {
             let mut fields = at.object()?;

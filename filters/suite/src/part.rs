@@ -45,6 +45,7 @@ pub(crate) struct Demands {
 
 impl Demands {
     /// One demand for each phase.
+    #[inline(never)]
     pub(crate) fn new(of: impl Fn(Phase) -> Demand) -> Self {
         Self {
             request: of(Phase::Request),

@@ -35,6 +35,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads the fields of a document or section that follow the common ones.
+    #[inline(never)]
     pub(crate) fn read(fields: &mut Fields<'_>, common: Common, node: &Node) -> Option<Self> {
         let before = fields.cursor().problems();
         let reporter = fields

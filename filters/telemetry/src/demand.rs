@@ -16,6 +16,7 @@ pub(crate) struct Demands {
 }
 
 impl Demands {
+    #[inline(never)]
     pub(crate) fn new(settings: &Settings) -> Self {
         if settings.mode == Mode::Off {
             let [request, response, end, end_unseen] = Phase::ALL.map(|_| Demand::idle());

@@ -27,6 +27,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Reads a `telemetry` section of a larger document, `whole`. Problems go where `at` points.
+    #[inline(never)]
     pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let common = whole.of_section(&mut fields);
@@ -35,6 +36,7 @@ impl Telemetry {
         Some(Self::new(settings?, node))
     }
 
+    #[inline(never)]
     fn new(settings: Settings, node: &Node) -> Self {
         Self {
             demands: Demands::new(&settings),

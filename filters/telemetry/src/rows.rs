@@ -86,6 +86,7 @@ impl Rows {
     /// The most values of a histogram that wait for the last row.
     const HELD: usize = 4096;
 
+    #[inline(never)]
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             ids: SeriesIds::default(),
@@ -168,9 +169,14 @@ impl Rows {
 
     /// The row that counts a stream with `key`.
     fn find(&mut self, key: &Key, names: Names<'_>) -> u32 {
-        if let Some(at) = self.by_key.get(key) {
-            return *at;
+        match self.by_key.get(key) {
+            Some(at) => *at,
+            None => self.find_or_add(key, names),
         }
+    }
+
+    #[inline(never)]
+    fn find_or_add(&mut self, key: &Key, names: Names<'_>) -> u32 {
         // A certificate vouches for who the peer is, not for the number of its rows: beyond a quarter of the budget its
         // description is `other`, beyond half of it its streams are counted in overflow rows.
         let rows = self.rows_of(key);

@@ -179,6 +179,7 @@ impl<'v> Cursor<'v> {
         self.diagnostics.warnings.take()
     }
 
+    #[inline(never)]
     fn child(&self, value: &'v Value, step: Step<'v>) -> Self {
         Self { value, trail: Some(Rc::new(Trail { parent: self.trail.clone(), step })), diagnostics: self.diagnostics }
     }
@@ -188,6 +189,7 @@ impl<'v> Cursor<'v> {
     }
 
     /// Reads an object. Repeated keys are problems; the first value counts.
+    #[inline(never)]
     pub fn object(&self) -> Option<Fields<'v>> {
         let Value::Object(entries) = self.value else { return self.expected("an object") };
         let mut taken = vec![false; entries.len()];
@@ -206,12 +208,14 @@ impl<'v> Cursor<'v> {
     }
 
     /// Reads an object whose keys are data, such as labels.
+    #[inline(never)]
     pub fn map(&self) -> Option<Vec<(&'v str, Cursor<'v>)>> {
         let fields = self.object()?;
         Some(fields.entries.iter().map(|(key, value)| (key.as_str(), self.child(value, Step::Key(key)))).collect())
     }
 
     /// Reads a list.
+    #[inline(never)]
     pub fn list(&self) -> Option<Vec<Cursor<'v>>> {
         let Value::Array(items) = self.value else { return self.expected("a list") };
         Some(items.iter().enumerate().map(|(index, item)| self.child(item, Step::Index(index))).collect())
@@ -235,6 +239,7 @@ impl<'v> Cursor<'v> {
     }
 
     /// Reads a string that is not empty.
+    #[inline(never)]
     pub fn text(&self) -> Option<&'v str> {
         match self.string()? {
             "" => self.problem("must not be empty"),
@@ -243,6 +248,7 @@ impl<'v> Cursor<'v> {
     }
 
     /// Reads a list of strings.
+    #[inline(never)]
     pub fn strings(&self) -> Vec<&'v str> {
         self.each(|item| item.string())
     }
@@ -256,6 +262,7 @@ impl<'v> Cursor<'v> {
     }
 
     /// Reads a whole number between `low` and `high`, both included.
+    #[inline(never)]
     pub fn integer(&self, low: u64, high: u64) -> Option<u64> {
         let found = match self.value {
             Value::Number(number) => number.as_u64(),
@@ -316,6 +323,7 @@ impl<'v> Fields<'v> {
     }
 
     /// Takes a field; `null` counts as absent.
+    #[inline(never)]
     pub fn take(&mut self, name: &'static str) -> Option<Cursor<'v>> {
         self.names.push(name);
         let place = self.entries.iter().position(|(key, _)| key == name)?;
@@ -345,6 +353,7 @@ impl<'v> Fields<'v> {
     }
 
     /// Ends the reading: every field not taken is a problem.
+    #[inline(never)]
     pub fn finish(self) {
         for ((key, value), taken) in self.entries.iter().zip(&self.taken) {
             if *taken {

@@ -74,6 +74,7 @@ impl Common {
     /// Reads `schema` (required), `name` (required; 1 to 63 of letters, digits, `-`, `_` and `.`), `listener` (`inbound` or
     /// `outbound`), `accessLogState` (default `refused`) and `mode` (default `enforce`). A field with a problem has its
     /// default, so that the rest of the document is read too.
+    #[inline(never)]
     pub fn read(fields: &mut Fields<'_>) -> Self {
         if let Some(at) = fields.require("schema") {
             at.integer(SCHEMA, SCHEMA);
@@ -86,6 +87,7 @@ impl Common {
 
     /// Reads `mode` and `accessLogState` of a section of a larger document; what is absent is as in the whole.
     #[must_use]
+    #[inline(never)]
     pub fn of_section(&self, fields: &mut Fields<'_>) -> Self {
         let modes = [Mode::Off, Mode::Observe, Mode::Shadow, Mode::Enforce].map(|mode| (mode.word(), mode));
         let states = [

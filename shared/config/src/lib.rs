@@ -20,6 +20,7 @@ use weir_model::Problems;
 ///
 /// # Errors
 /// All problems found; at least one.
+#[inline(never)]
 pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(Cursor<'_>) -> Option<T>) -> Result<T, Problems> {
     let value: Value = match serde_json::from_slice(bytes) {
         Ok(value) => value,

@@ -88,6 +88,7 @@ pub struct RuleIndex {
 
 impl RuleIndex {
     /// Builds the index.
+    #[inline(never)]
     pub fn new(keys: RuleKeys) -> Self {
         let RuleKeys { rules, keys, posted, excluded, always } = keys;
         let mut lists = Lists { words: rules.div_ceil(64), ..Lists::default() };

@@ -115,6 +115,7 @@ impl Table {
         self.walk(tag, side, lengths, value, |entry| found(entry.value, usize::try_from(entry.length).unwrap_or(0)));
     }
 
+    #[inline(never)]
     fn walk(&self, tag: u32, side: Side, lengths: &[u32], value: &[u8], mut found: impl FnMut(&Entry)) {
         let (mut hash, mut hashed, mut matched) = (Hash::EMPTY, 0usize, 0u32);
         for length in lengths {
@@ -140,6 +141,7 @@ impl Table {
 
     /// Notes for each key which shorter one of its tag it begins (or ends) with; [`Table::find_all`] relies on it.
     /// `lengths_of` says from which end the keys of a tag share bytes and which lengths they have, ascending.
+    #[inline(never)]
     pub(crate) fn link<'l>(&mut self, lengths_of: impl Fn(u32) -> Option<(Side, &'l [u32])>) {
         let mut order: Vec<(u32, u32)> = Vec::new();
         for (entry, number) in self.entries.iter().zip(0u32..) {

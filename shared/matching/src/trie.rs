@@ -41,6 +41,7 @@ impl Trie {
     }
 
     /// The number of a template: `next` if it is not there yet.
+    #[inline(never)]
     pub(crate) fn intern(&mut self, template: &Template, next: u32) -> u32 {
         let mut at = ROOT;
         for segment in template.head() {

@@ -98,12 +98,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         match place(&self.entries, &key) {
             Ok(at) => self.entries.get_mut(at).map(|(_, known)| std::mem::replace(known, value)),
             Err(at) => {
-                self.entries.push((key, value));
-                if let Some(moved) = self.entries.get_mut(at..)
-                    && !moved.is_empty()
-                {
-                    moved.rotate_right(1);
-                }
+                insert_at(&mut self.entries, at, (key, value));
                 None
             }
         }
@@ -116,13 +111,29 @@ impl<K: Ord, V> SortedMap<K, V> {
         Q: Ord + ?Sized,
     {
         let at = place(&self.entries, key).ok()?;
-        if let Some(moved) = self.entries.get_mut(at..)
-            && !moved.is_empty()
-        {
-            moved.rotate_left(1);
-        }
-        self.entries.pop().map(|(_, value)| value)
+        remove_at(&mut self.entries, at).map(|(_, value)| value)
     }
+}
+
+/// Puts an entry where it belongs. Alone, because a rotation is a kilobyte of code.
+#[inline(never)]
+fn insert_at<T>(entries: &mut Vec<T>, at: usize, entry: T) {
+    entries.push(entry);
+    if let Some(moved) = entries.get_mut(at..)
+        && !moved.is_empty()
+    {
+        moved.rotate_right(1);
+    }
+}
+
+#[inline(never)]
+fn remove_at<T>(entries: &mut Vec<T>, at: usize) -> Option<T> {
+    if let Some(moved) = entries.get_mut(at..)
+        && !moved.is_empty()
+    {
+        moved.rotate_left(1);
+    }
+    entries.pop()
 }
 
 /// Where a key is, or where it would be.

@@ -23,6 +23,7 @@ impl Metadata {
 }
 
 /// Reads a serialised `envoy.config.core.v3.Node`.
+#[inline(never)]
 pub fn decode_node(bytes: &[u8]) -> Option<Node> {
     let NodeMessage { id, cluster, metadata, build } = NodeMessage::decode(bytes).ok()?;
     Some(Node { id, cluster, envoy: build.and_then(version), metadata: metadata.map(plain_struct).unwrap_or_default() })

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use weir_model::{SortedMap, Struct, StructValue};
 
 /// `bytes` as JSON: themselves, or the JSON of the `Struct` that they are.
+#[inline(never)]
 pub(crate) fn json(bytes: Box<[u8]>) -> Box<[u8]> {
     if looks_like_json(&bytes) {
         return bytes;
@@ -29,6 +30,7 @@ fn looks_like_json(bytes: &[u8]) -> bool {
     rest.next() == Some(&b'{') && matches!(rest.next(), Some(b'"' | b'}'))
 }
 
+#[inline(never)]
 fn object(text: &mut String, fields: &Struct) {
     text.push('{');
     // The host's order is not the same each time.
@@ -92,6 +94,7 @@ fn number(text: &mut String, number: f64) {
     };
 }
 
+#[inline(never)]
 fn string(text: &mut String, value: &str) {
     text.push('"');
     for char in value.chars() {

@@ -13,6 +13,7 @@ pub(crate) fn refuse_undecided() {
     send(&internal_error("weir_not_configured"));
 }
 
+#[inline(never)]
 pub(crate) fn send(reply: &Reply) {
     let Reply { status, details, body, headers, grpc_status } = reply;
     let mut pairs = PairsBuilder::default();

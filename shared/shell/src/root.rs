@@ -41,6 +41,7 @@ impl<F: Filter> Root<F> {
         }
     }
 
+    #[inline(never)]
     fn compile(protocol: Protocol) -> Result<(F, Compiled), Problems> {
         let root_id = abi::property(b"plugin_root_id").unwrap_or_default();
         let known = match protocol {
@@ -95,6 +96,7 @@ impl<F: Filter> Root<F> {
     }
 
     /// Returns whether the configuration is taken; if it is not, the one before stays.
+    #[inline(never)]
     pub(crate) fn configure(&mut self) -> bool {
         match Self::compile(self.protocol) {
             Ok((filter, expressions)) => {

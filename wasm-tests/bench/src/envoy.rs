@@ -5,6 +5,7 @@
 use crate::client::{self, Connection, Identity};
 use crate::scene::{Ports, Scene, bootstrap};
 use crate::variants::Variant;
+use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -168,6 +169,17 @@ impl RunningEnvoy {
         Ok(nanos.filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok()).sum())
     }
 
+    /// What Envoy has allocated and not freed, in KiB: the rest of its heap is free memory that its allocator keeps.
+    pub(crate) fn allocated_kib(&self) -> Result<u64, String> {
+        let answer = admin(self.ports.admin, "/memory").unwrap_or_default();
+        // The body may come as a chunk.
+        let body = answer.find('{').zip(answer.rfind('}')).and_then(|(from, to)| answer.get(from..=to));
+        let memory: Value =
+            serde_json::from_str(body.unwrap_or_default()).map_err(|error| format!("/memory: {error}"))?;
+        let bytes = memory.get("allocated").and_then(Value::as_str).and_then(|bytes| bytes.parse::<u64>().ok());
+        bytes.map(|bytes| bytes / 1024).ok_or_else(|| format!("/memory has no `allocated`: {memory}"))
+    }
+
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64, String> {
         let path = format!("/proc/{}/status", self.child.id());
@@ -189,12 +201,16 @@ fn free_port() -> Result<u16, String> {
     weir_launch::free_port().map_err(|error| error.to_string())
 }
 
-fn ready(admin: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", admin)) else { return false };
+fn ready(port: u16) -> bool {
+    admin(port, "/ready").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// What the admin port answers, headers and all.
+fn admin(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-    if stream.write_all(b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").is_err() {
-        return false;
-    }
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
     let mut response = String::new();
-    stream.read_to_string(&mut response).is_ok() && response.starts_with("HTTP/1.1 200")
+    stream.read_to_string(&mut response).ok()?;
+    Some(response)
 }

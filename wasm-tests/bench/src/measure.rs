@@ -114,14 +114,20 @@ pub(crate) fn ratio(rounds: &Rounds, scene: Scene, ours: &str, theirs: &str) -> 
 #[derive(Clone, Debug)]
 pub(crate) struct Weight {
     pub(crate) name: String,
-    /// Resident KiB with two and with eight workers.
+    /// Resident KiB with few and with many workers ([`WORKERS`]).
     pub(crate) resident_kib: [u64; 2],
-    /// From start to ready with two workers, in milliseconds, and the CPU time of that.
+    /// KiB that are allocated and not free, with few workers.
+    pub(crate) allocated_kib: u64,
+    /// From start to ready with few workers, in milliseconds.
     pub(crate) ready_millis: f64,
-    pub(crate) ready_cpu_millis: f64,
+    /// The CPU time of that with few and with many workers, in milliseconds.
+    pub(crate) ready_cpu_millis: [f64; 2],
 }
 
-/// Measures resident memory with two and with eight workers after the warm-up, and the time to ready with two.
+/// The numbers of workers with which memory and start are measured.
+pub(crate) const WORKERS: [usize; 2] = [2, 8];
+
+/// Measures resident memory after the warm-up, and what it takes to start, with few and with many workers.
 ///
 /// # Errors
 /// As [`instructions`].
@@ -129,22 +135,32 @@ pub(crate) fn weights(bench: &Bench, variants: &[Variant]) -> Result<Vec<Weight>
     let mut weights = Vec::new();
     for variant in variants {
         eprintln!("memory        {}", variant.name);
-        let mut resident_kib = [0; 2];
-        for (size, workers) in resident_kib.iter_mut().zip([2, 8]) {
+        let (mut resident_kib, mut allocated_kib) = ([0; 2], [0; 2]);
+        for ((resident, allocated), workers) in resident_kib.iter_mut().zip(&mut allocated_kib).zip(WORKERS) {
             let running = bench.start(variant, workers, false)?;
             // One connection is served by one worker, so several are needed to reach them all.
             for _ in 0..4 * workers {
                 bench.connect(&running, variant.scene)?.send(20)?;
             }
-            *size = running.resident_kib()?;
+            *resident = running.resident_kib()?;
+            *allocated = running.allocated_kib()?;
         }
-        let (mut ready_millis, mut ready_cpu_millis) = (f64::INFINITY, f64::INFINITY);
-        for _ in 0..STARTS {
-            let running = bench.start(variant, 2, false)?;
-            ready_millis = ready_millis.min(running.ready_after.as_secs_f64() * 1_000.0);
-            ready_cpu_millis = ready_cpu_millis.min(running.cpu_nanos()? as f64 / 1e6);
+        let (mut ready_millis, mut ready_cpu_millis) = ([f64::INFINITY; 2], [f64::INFINITY; 2]);
+        for ((ready, cpu), workers) in ready_millis.iter_mut().zip(&mut ready_cpu_millis).zip(WORKERS) {
+            for _ in 0..STARTS {
+                let running = bench.start(variant, workers, false)?;
+                *ready = ready.min(running.ready_after.as_secs_f64() * 1_000.0);
+                *cpu = cpu.min(running.cpu_nanos()? as f64 / 1e6);
+            }
         }
-        weights.push(Weight { name: variant.name.clone(), resident_kib, ready_millis, ready_cpu_millis });
+        let ([ready_millis, _], [allocated_kib, _]) = (ready_millis, allocated_kib);
+        weights.push(Weight {
+            name: variant.name.clone(),
+            resident_kib,
+            allocated_kib,
+            ready_millis,
+            ready_cpu_millis,
+        });
     }
     Ok(weights)
 }

@@ -4,7 +4,7 @@ mod page;
 mod picture;
 
 use crate::latency::Latency;
-use crate::measure::{Name, Rounds, Spread, Weight, added, ratio};
+use crate::measure::{Name, Rounds, Spread, WORKERS, Weight, added, ratio};
 use crate::scene::Scene;
 use crate::variants::{BASE, COMPARED_RULES, Pair, Source};
 use std::fmt::Write as _;
@@ -85,14 +85,38 @@ impl Figures {
         }
     }
 
-    /// What a variant's memory is above the base's: MiB with two workers, MiB for each further worker.
-    fn memory_of(&self, weight: &Weight) -> (f64, f64) {
-        let mib = |kib: u64| kib as f64 / 1024.0;
-        let each = |weight: &Weight| (mib(weight.resident_kib[1]) - mib(weight.resident_kib[0])) / 6.0;
-        let base = self.weights.iter().find(|weight| weight.name == BASE);
-        base.map_or((0.0, 0.0), |base| {
-            (mib(weight.resident_kib[0]) - mib(base.resident_kib[0]), each(weight) - each(base))
-        })
+    /// What a variant weighs above the base.
+    fn above_base(&self, weight: &Weight) -> Above {
+        let Some(base) = self.weights.iter().find(|weight| weight.name == BASE) else { return Above::default() };
+        let mib = |weight: &Weight| weight.resident_kib.map(|kib| kib as f64 / 1024.0);
+        let [few, many] = WORKERS.map(|workers| workers as f64);
+        let [[two, eight], [base_two, base_eight]] = [weight, base].map(mib);
+        let each = |two: f64, eight: f64| (eight - two) / (many - few);
+        let [cpu, base_cpu] = [weight, base].map(|weight| each(weight.ready_cpu_millis[0], weight.ready_cpu_millis[1]));
+        Above {
+            mib: two - base_two,
+            allocated_mib: (weight.allocated_kib as f64 - base.allocated_kib as f64) / 1024.0,
+            worker_mib: each(two, eight) - each(base_two, base_eight),
+            worker_cpu_millis: cpu - base_cpu,
+        }
+    }
+}
+
+/// What a variant weighs above Envoy without a filter.
+#[derive(Clone, Copy, Debug, Default)]
+struct Above {
+    /// MiB with two workers, and how many of those are allocated and not free.
+    mib: f64,
+    allocated_mib: f64,
+    /// MiB for each further worker, and the milliseconds of CPU that starting it takes.
+    worker_mib: f64,
+    worker_cpu_millis: f64,
+}
+
+impl Above {
+    /// GiB in a thousand pods of two workers.
+    fn thousand_pods_gib(self) -> f64 {
+        self.mib * 1_000.0 / 1_024.0
     }
 }
 
@@ -156,13 +180,19 @@ pub(crate) fn text(figures: &Figures) -> String {
         let _ = writeln!(out, "{name:<52} {half:>10.0} {most:>10.0} {:>12}", grouped((*held).into()));
     }
     if !figures.weights.is_empty() {
-        let head = ("memory and start", "MiB, 2 workers", "MiB a worker", "ready ms", "CPU ms");
-        let _ = writeln!(out, "\n{:<52} {:>15} {:>13} {:>9} {:>7}", head.0, head.1, head.2, head.3, head.4);
+        let _ = writeln!(
+            out,
+            "\n{:<52} {:>9} {:>10} {:>13} {:>9} {:>7} {:>16}",
+            "memory and start, 2 workers", "MiB", "allocated", "MiB a worker", "ready ms", "CPU ms", "CPU ms a worker"
+        );
     }
     for weight in &figures.weights {
-        let (two, each) = figures.memory_of(weight);
-        let Weight { name, ready_millis, ready_cpu_millis, .. } = weight;
-        let _ = writeln!(out, "{name:<52} {two:>15.1} {each:>13.1} {ready_millis:>9.0} {ready_cpu_millis:>7.0}");
+        let Above { mib, allocated_mib, worker_mib, worker_cpu_millis } = figures.above_base(weight);
+        let Weight { name, ready_millis: ready, ready_cpu_millis: [cpu, _], .. } = weight;
+        let _ = writeln!(
+            out,
+            "{name:<52} {mib:>9.1} {allocated_mib:>10.1} {worker_mib:>13.1} {ready:>9.0} {cpu:>7.0} {worker_cpu_millis:>16.0}"
+        );
     }
     out
 }

@@ -20,6 +20,7 @@ pub(super) fn unknown_key(patterns: &Patterns, dimension: u16) -> u32 {
 pub(crate) type Needed = (u32, Condition);
 
 /// The index over all rules, and what many of them need.
+#[inline(never)]
 pub(super) fn index(rules: &Rules, patterns: &Patterns, dimensions: &Dimensions) -> (RuleIndex, Box<[Needed]>) {
     let costs = Costs::of(rules, patterns);
     let first_needed = patterns.len() + dimensions.named_by_field();
@@ -89,6 +90,7 @@ impl<'r> Costs<'r> {
     }
 
     /// The conditions that anchor a rule; none if no part can.
+    #[inline(never)]
     fn anchors(&self, rule: &CompiledRule) -> Vec<&'r Condition> {
         let parts = self.rules.parts(rule).filter_map(|part| {
             let cheapest: Option<Vec<(u32, &Condition)>> = part.map(|item| self.cheapest(item)).collect();
@@ -106,6 +108,7 @@ impl<'r> Costs<'r> {
         positive.map(|condition| (self.cost(condition), condition)).min_by_key(|(cost, _)| *cost)
     }
 
+    #[inline(never)]
     fn cost(&self, condition: &Condition) -> u32 {
         let (present, any) = (self.patterns.present(condition.dimension), self.patterns.any(condition.dimension));
         self.rules.values(condition).iter().fold(0u32, |sum, value| {

@@ -19,6 +19,7 @@ struct SectionRule {
 }
 
 /// Compiles the objects that apply to `workload`.
+#[inline(never)]
 pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled {
     objects.retain(|object| Section::of(object).is_some());
     let direct_address = workload.direct_address.clone().map(Attribute::FilterState);
@@ -87,6 +88,7 @@ struct Builder {
 }
 
 impl Builder {
+    #[inline(never)]
     fn push(&mut self, policy: u32, index: u32, rule: Rule) {
         let mut part = |part: &AnyOf| -> Vec<Vec<Condition>> {
             part.iter().map(|item| item.iter().filter_map(|clause| self.condition(clause)).collect()).collect()
@@ -95,6 +97,7 @@ impl Builder {
         self.rules.push(policy, index, &all_of);
     }
 
+    #[inline(never)]
     fn condition(&mut self, clause: &Clause) -> Option<Condition> {
         let dimension = match &clause.field {
             Field::Header(name) => self.dimensions.header(name.as_bytes())?,
@@ -108,6 +111,7 @@ impl Builder {
     }
 
     /// Gives equal lists one place.
+    #[inline(never)]
     fn values(&mut self, values: &[u32]) -> Values {
         if let [value] = values {
             return Values::One(*value);

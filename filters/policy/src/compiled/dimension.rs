@@ -84,6 +84,7 @@ pub(crate) struct Dimensions {
 
 impl Dimensions {
     /// The dimensions of all clauses of `objects`, and for each field that is not a header its number.
+    #[inline(never)]
     pub(super) fn new<'o>(
         objects: impl Iterator<Item = &'o Object>,
         direct_address: Option<&Attribute>,

@@ -114,6 +114,7 @@ impl Rules {
     }
 
     /// Adds a rule whose parts, items and conditions are given.
+    #[inline(never)]
     pub(super) fn push(&mut self, policy: u32, index: u32, all_of: &[Vec<Vec<Condition>>]) {
         let mut parts = Vec::with_capacity(all_of.len());
         for part in all_of {
@@ -128,6 +129,7 @@ impl Rules {
     }
 
     /// Adds a list of values that is not there yet.
+    #[inline(never)]
     pub(super) fn push_values(&mut self, values: &[u32]) -> Values {
         if let [value] = values {
             return Values::One(*value);
@@ -142,6 +144,7 @@ impl Rules {
     }
 
     /// Gives back the memory that only growing needed.
+    #[inline(never)]
     pub(super) fn finish(&mut self) {
         self.rules.shrink_to_fit();
         self.parts.shrink_to_fit();

@@ -26,6 +26,7 @@ const OPERATION: [(&str, &str, Field); 4] = [
 const NO_CLAIMS: &str = "JWT claims are not supported; a rule without them would match other requests";
 
 /// Reads a rule.
+#[inline(never)]
 pub(super) fn rule(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Rule> {
     let mut fields = at.object()?;
     let mut all_of = Vec::new();
@@ -93,6 +94,7 @@ fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Item {
     clauses
 }
 
+#[inline(never)]
 fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Item> {
     let mut fields = at.object()?;
     let field = fields.require("key").and_then(|at| key(&at));
@@ -119,6 +121,7 @@ fn is_empty(at: &Cursor<'_>) -> bool {
     at.value() == &Value::Array(Vec::new())
 }
 
+#[inline(never)]
 fn key(at: &Cursor<'_>) -> Option<Field> {
     let text = at.text()?;
     if let Some(name) = text.strip_prefix("request.headers[") {

@@ -27,6 +27,7 @@ pub(crate) enum Target {
 }
 
 /// Takes the scope out of a spec.
+#[inline(never)]
 pub(super) fn scope(fields: &mut Fields<'_>) -> Scope {
     let selector = fields.take("selector");
     let single = fields.take("targetRef");
@@ -47,6 +48,7 @@ pub(super) fn scope(fields: &mut Fields<'_>) -> Scope {
     Scope::Targets(targets.iter().filter_map(target).collect())
 }
 
+#[inline(never)]
 fn selector_labels(at: &Cursor<'_>) -> SortedMap<String, String> {
     let Some(mut fields) = at.object() else { return Default::default() };
     let labels = fields.take("matchLabels").map(|at| {
@@ -65,6 +67,7 @@ fn selector_labels(at: &Cursor<'_>) -> SortedMap<String, String> {
 }
 
 /// What a target is and its name.
+#[inline(never)]
 fn target(at: &Cursor<'_>) -> Option<(Target, String)> {
     let mut fields = at.object()?;
     let group = fields.take("group").and_then(|at| at.string()).unwrap_or_default();

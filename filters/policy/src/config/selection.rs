@@ -135,6 +135,7 @@ impl<'w> Selection<'w> {
     }
 
     /// Reads what is left of a spec after its scope.
+    #[inline(never)]
     fn spec(&self, mut fields: Fields<'_>, namespace: &str, name: &str, dry_run: bool) -> Option<(Action, Vec<Rule>)> {
         let words = [
             ("ALLOW", Some(Action::Allow)),
@@ -189,6 +190,7 @@ struct Metadata<'v> {
     dry_run: Option<Cursor<'v>>,
 }
 
+#[inline(never)]
 fn metadata<'v>(at: &Cursor<'v>) -> Option<Metadata<'v>> {
     let entries = at.map()?;
     let given = |value: &&Cursor<'_>| value.value() != &Value::Null;

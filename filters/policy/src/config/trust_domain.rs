@@ -23,6 +23,7 @@ impl TrustDomains {
 
     /// The principals that a policy's `principal` stands for. One that names a trust domain of these, or
     /// `cluster.local`, stands for the same account in each of them; any other for itself.
+    #[inline(never)]
     pub fn expand(&self, principal: &str) -> Vec<String> {
         let mut parts = principal.split('/');
         let domain = parts.next().unwrap_or_default();

@@ -45,6 +45,7 @@ pub(super) fn read(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Opt
 }
 
 /// The patterns of one value; a principal may be several.
+#[inline(never)]
 fn value(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Vec<Pattern>> {
     let text = at.text()?;
     let one = match field {
@@ -77,6 +78,7 @@ fn value(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Vec<Pa
     Some(vec![one])
 }
 
+#[inline(never)]
 fn path(at: &Cursor<'_>, text: &str) -> Option<Pattern> {
     if Template::is_meant(text) {
         return match Template::parse(text) {
@@ -90,6 +92,7 @@ fn path(at: &Cursor<'_>, text: &str) -> Option<Pattern> {
     Some(Pattern::parse(text))
 }
 
+#[inline(never)]
 fn service_account(at: &Cursor<'_>, text: &str, namespace: &str) -> Option<Pattern> {
     if text.len() > SERVICE_ACCOUNT_BYTES {
         return at.problem(format!("a service account has at most {SERVICE_ACCOUNT_BYTES} bytes"));

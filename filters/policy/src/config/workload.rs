@@ -54,6 +54,7 @@ impl Workload {
     }
 
     /// Reads the `workload` section over what the node says.
+    #[inline(never)]
     pub(crate) fn read(&mut self, at: &Cursor<'_>) {
         let Some(mut fields) = at.object() else { return };
         if let Some(text) = fields.take("namespace").and_then(|at| at.text()) {
@@ -144,6 +145,7 @@ impl Workload {
     }
 
     /// Whether this proxy is what a target names. `Err` says why that is not known.
+    #[inline(never)]
     fn is_target(&self, target: Target, name: &str, is_own: bool, is_root: bool) -> Result<bool, &'static str> {
         match (target, self.proxy) {
             (Target::Gateway, _) => Ok(is_own && self.gateway()? == Some(name)),

@@ -48,6 +48,7 @@ impl Request {
         }
     }
 
+    #[inline(never)]
     fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
         let Self { hits, text, unknown } = self;
         let Compiled { patterns, dimensions, .. } = compiled;
@@ -97,6 +98,7 @@ impl Request {
         }
     }
 
+    #[inline(never)]
     fn read_attribute(&mut self, compiled: &Compiled, facts: &Facts<'_>, dimension: u16, source: &Source) {
         let (attributes, patterns) = (facts.attributes, &compiled.patterns);
         let is_known = match source {
@@ -129,6 +131,7 @@ impl Request {
 
     /// Reads who the peer is: what Istio has put into filter state on HBONE listeners and waypoints, else what the
     /// certificate says.
+    #[inline(never)]
     fn read_peer(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
         let attributes = facts.attributes;
         if attributes.is_unreadable(&Attribute::PeerPrincipal) {
@@ -171,6 +174,7 @@ impl Request {
     /// Takes the peer's names, each a whole URI. A name is a guess if it holds what no URI does, such as a NUL byte, which
     /// some certificate authorities read as its end, or is longer than a SPIFFE ID may be. What would cost much to compare, as
     /// no identity of a mesh does, is not compared either.
+    #[inline(never)]
     fn name_peer<'n>(
         &mut self,
         compiled: &Compiled,

@@ -61,6 +61,7 @@ impl Apply {
 
 impl ApplyRules {
     /// The items in order; the first that matches a request counts.
+    #[inline(never)]
     pub(crate) fn new(list: Vec<Apply>, path_parameters: PathParameters) -> Self {
         let asks = |field: fn(&Operation) -> &Field| {
             list.iter().flat_map(|apply| &apply.to).any(|operation| !field(operation).is_absent())
@@ -71,6 +72,7 @@ impl ApplyRules {
 
     /// The first that matches the request. Where it is not known which of two paths Envoy compares, the first for each of
     /// them. `scratch` is overwritten.
+    #[inline(never)]
     pub(crate) fn first_match(&self, headers: &Headers<'_>, scratch: &mut Scratch) -> (Option<&Apply>, Option<&Apply>) {
         if self.list.iter().all(|apply| apply.to.is_empty()) {
             return (self.list.first(), None);

@@ -15,6 +15,7 @@ pub(crate) fn items(at: &Cursor<'_>, node: &Node) -> Vec<Item> {
     at.each(|at| item(&at, node))
 }
 
+#[inline(never)]
 fn item(at: &Cursor<'_>, node: &Node) -> Option<Item> {
     let mut fields = at.object()?;
     let actions = fields.require("actions").map(|at| {
@@ -54,6 +55,7 @@ fn hits(at: &Cursor<'_>) -> Option<u64> {
     number.unwrap_or(Some(1))
 }
 
+#[inline(never)]
 fn action(at: &Cursor<'_>, node: &Node) -> Option<Action> {
     let mut fields = at.object()?;
     let before = at.problems();
@@ -179,6 +181,7 @@ fn ranges(at: &Cursor<'_>) -> Option<(Vec<Cidr>, bool)> {
     Some((ranges?, invert))
 }
 
+#[inline(never)]
 fn range(at: &Cursor<'_>) -> Option<Cidr> {
     let mut fields = at.object()?;
     let prefix = required(&mut fields, "address_prefix", "addressPrefix").and_then(|at| at.text());

@@ -11,6 +11,7 @@ const CELLS: u32 = 1 << 20;
 /// Gives every limit its cells. A limit whose cells change starts from zero, and while two configurations are in force, as
 /// when a listener drains, two limits in one cell overwrite each other's counts. So cells depend on the set of limits only
 /// and hardly change when a limit is added.
+#[inline(never)]
 pub(super) fn allocate(at: &Cursor<'_>, limits: &mut [Limit], max_keys: u32) -> Option<()> {
     let mut single: Vec<&mut Limit> = Vec::new();
     let mut keyed: Vec<&mut Limit> = Vec::new();

@@ -7,6 +7,7 @@ use weir_matching::{Pattern, Template};
 use weir_model::Node;
 
 /// Reads `apply`.
+#[inline(never)]
 pub(crate) fn read(at: &Cursor<'_>, node: &Node) -> Vec<Apply> {
     at.each(|at| {
         let mut fields = at.object()?;
@@ -31,6 +32,7 @@ fn to(at: &Cursor<'_>) -> Option<Operation> {
     operation
 }
 
+#[inline(never)]
 fn operation(at: &Cursor<'_>) -> Option<Operation> {
     let mut fields = at.object()?;
     let before = at.problems();
@@ -53,6 +55,7 @@ fn operation(at: &Cursor<'_>) -> Option<Operation> {
     Some(operation)
 }
 
+#[inline(never)]
 fn path(at: &Cursor<'_>, text: &str) -> Option<Pattern> {
     if !Template::is_meant(text) {
         if text.contains(['{', '}']) {

@@ -36,6 +36,7 @@ struct Path<'p> {
 }
 
 /// Reads `config`. `max_keys` bounds the keys of limits with clients' values in them.
+#[inline(never)]
 pub(crate) fn read(at: &Cursor<'_>, algorithms: &mut [NamedAlgorithm<'_>], max_keys: u32) -> Option<LimitTree> {
     let mut fields = at.object()?;
     let domain = fields.require("domain").and_then(|at| at.text());
@@ -74,6 +75,7 @@ fn level(at: &Cursor<'_>, path: Path<'_>, algorithms: &mut [NamedAlgorithm<'_>])
     level
 }
 
+#[inline(never)]
 fn descriptor(
     at: &Cursor<'_>,
     level: &mut Level,
@@ -151,6 +153,7 @@ const UNITS: [(&str, u64); 7] = [
     ("year", 31_536_000),
 ];
 
+#[inline(never)]
 fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut [NamedAlgorithm<'_>]) -> Option<Limit> {
     let mut fields = at.object()?;
     let name = fields.take("name").and_then(|at| at.text());
@@ -214,6 +217,7 @@ fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut [
     Some(limit)
 }
 
+#[inline(never)]
 fn replaced(at: &Cursor<'_>, own: Option<&str>) -> Option<String> {
     let mut fields = at.object()?;
     let name = fields.require("name").and_then(|at| match at.text()? {

@@ -7,6 +7,7 @@ use weir_config::{Cursor, Value};
 const NO_REGEX: &str = "regular expressions are not supported here; use `exact`, `prefix`, `suffix` or `contains`";
 
 /// Reads an `envoy.type.matcher.v3.StringMatcher`.
+#[inline(never)]
 pub(crate) fn string_match(at: &Cursor<'_>) -> Option<StringMatch> {
     let mut fields = at.object()?;
     let mut found = Vec::new();
@@ -28,12 +29,14 @@ pub(crate) fn string_match(at: &Cursor<'_>) -> Option<StringMatch> {
 const KINDS: [(&str, Kind); 4] =
     [("exact", Kind::Exact), ("prefix", Kind::Prefix), ("suffix", Kind::Suffix), ("contains", Kind::Contains)];
 
+#[inline(never)]
 fn pattern(at: &Cursor<'_>, kind: Kind) -> Option<(Kind, Box<[u8]>)> {
     let text = if kind == Kind::Exact { at.string()? } else { at.text()? };
     Some((kind, text.as_bytes().into()))
 }
 
 /// Reads an `envoy.config.route.v3.HeaderMatcher`.
+#[inline(never)]
 pub(crate) fn header_match(at: &Cursor<'_>) -> Option<HeaderMatch> {
     let mut fields = at.object()?;
     let name = fields.require("name").and_then(|at| header_name(&at));
@@ -98,6 +101,7 @@ fn integer(at: &Cursor<'_>) -> Option<i64> {
 }
 
 /// Reads an `envoy.config.route.v3.QueryParameterMatcher`.
+#[inline(never)]
 pub(crate) fn query_match(at: &Cursor<'_>) -> Option<QueryMatch> {
     let mut fields = at.object()?;
     let name = fields.require("name").and_then(|at| bytes(&at));

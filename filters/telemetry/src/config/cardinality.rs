@@ -32,6 +32,7 @@ impl Default for Cardinality {
 
 impl Cardinality {
     /// Reads the field; what it leaves out has its default.
+    #[inline(never)]
     pub(crate) fn read(at: &Cursor<'_>) -> Option<Self> {
         let mut fields = at.object()?;
         let series = match fields.take("series") {
@@ -45,17 +46,15 @@ impl Cardinality {
         let keep = match fields.take("keep") {
             Some(at) => at.each(|item| {
                 let name = item.string()?;
-                match LABELS.iter().find(|label| **label == name) {
-                    Some(label) => Some(*label),
-                    None => item.problem(format!("`{name}` is not a label of these metrics")),
-                }
+                let label = among(&LABELS, name);
+                label.or_else(|| item.problem(format!("`{name}` is not a label of these metrics")))
             }),
             None => KEEP.to_vec(),
         };
         let mut fold = SortedMap::new();
+        let known: Vec<&str> = foldable().collect();
         for (name, at) in fields.take("fold").and_then(|at| at.map()).unwrap_or_default() {
-            let Some(label) = foldable().find(|label| *label == name) else {
-                let known: Vec<&str> = foldable().collect();
+            let Some(label) = among(&known, name) else {
                 at.problem::<()>(format!("`{name}` cannot be folded; labels that can: {}", known.join(", ")));
                 continue;
             };
@@ -66,4 +65,10 @@ impl Cardinality {
         fields.finish();
         Some(Self { series: series?, new_stats_per_tick: new_stats_per_tick?, keep, fold })
     }
+}
+
+/// The one of `names` that is `name`.
+#[inline(never)]
+fn among(names: &[&'static str], name: &str) -> Option<&'static str> {
+    names.iter().find(|known| **known == name).copied()
 }

@@ -19,6 +19,7 @@ pub(crate) struct Interner<T> {
 
 impl<T: Ord + Clone> Interner<T> {
     /// Room for `room` values besides the two given ones.
+    #[inline(never)]
     pub(crate) fn new(room: usize, unknown: T, other: T) -> Self {
         let mut ids = SortedMap::new();
         ids.extend([(unknown.clone(), UNKNOWN), (other.clone(), OTHER_ID)]);

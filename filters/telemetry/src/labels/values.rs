@@ -51,6 +51,7 @@ struct End<'a> {
 
 /// Every label with its value, in the order in which they are emitted. What the local workload lacks is empty; what the
 /// peer lacks is `unknown`, its revision `latest`.
+#[inline(never)]
 pub(crate) fn labels<'a>(key: &Key, names: Names<'a>, numbers: &'a Numbers) -> [Label<'a>; COUNT] {
     let Names { peers, local } = names;
     let peer = peers.peers.value(key.peer);

@@ -14,6 +14,7 @@ pub struct Stream {
 
 impl Stream {
     /// Takes what is wanted out of the request headers: the first value, as Envoy does; none if it is too long.
+    #[inline(never)]
     pub(crate) fn capture(&mut self, headers: &Headers<'_>) {
         if let Some(value) = headers.first(PEER_HEADER).filter(|value| value.len() <= PEER_HEADER_BYTES) {
             self.peer.extend_from_slice(value);

@@ -15,6 +15,7 @@ pub(crate) struct LocalWorkload {
 }
 
 impl LocalWorkload {
+    #[inline(never)]
     pub(crate) fn new(node: &Node) -> Self {
         let field = |key: &str| node.text(key).unwrap_or_default().as_bytes().to_vec();
         let label = |key: &str| node.label(key).unwrap_or_default().as_bytes().to_vec();

@@ -37,6 +37,7 @@ pub struct Peer {
 
 impl Peer {
     /// Reads the value of an `x-envoy-peer-metadata` header; `None` if it is longer than 8 KiB, not Base64 or not a Struct.
+    #[inline(never)]
     pub fn from_header(value: &[u8]) -> Option<Self> {
         if value.is_empty() || value.len() > PEER_HEADER_BYTES {
             return None;
@@ -45,6 +46,7 @@ impl Peer {
     }
 
     /// Reads the fields that peers exchange; unknown ones are ignored.
+    #[inline(never)]
     pub fn from_struct(fields: &Struct) -> Self {
         let labels = fields.get("LABELS").and_then(StructValue::as_map);
         let field = |key: &str| text(fields.get(key));
@@ -65,6 +67,7 @@ impl Peer {
     }
 
     /// Reads the string that Istio's control plane puts on endpoints; `None` unless it has exactly five parts.
+    #[inline(never)]
     pub fn from_endpoint(text: &str) -> Option<Self> {
         let mut parts = text.split(';').map(|part| part.as_bytes().to_vec());
         let peer = Self {
@@ -86,6 +89,7 @@ impl Peer {
     }
 
     /// Reads `xds.upstream_host_metadata`, a serialised `envoy.config.core.v3.Metadata`.
+    #[inline(never)]
     pub fn from_endpoint_metadata(bytes: &[u8]) -> Option<Self> {
         Self::from_endpoint(decode_metadata(bytes)?.get("istio")?.get("workload")?.as_text()?)
     }

@@ -17,6 +17,7 @@ pub struct Service {
 impl Service {
     /// Reads the first of `istio.services` in `xds.cluster_metadata`, a serialised `envoy.config.core.v3.Metadata`; `None`
     /// where there is none or it has no host. A service without `name` is named by the first label of its host.
+    #[inline(never)]
     pub fn from_cluster_metadata(bytes: &[u8]) -> Option<Self> {
         let metadata = decode_metadata(bytes)?;
         let StructValue::List(services) = metadata.get("istio")?.get("services")? else { return None };
@@ -34,6 +35,7 @@ impl Service {
     }
 
     /// A service known by its `Host` header only.
+    #[inline(never)]
     pub fn from_host(host: &[u8]) -> Self {
         Self { host: host.to_vec(), name: host.to_vec(), namespace: Vec::new() }
     }

@@ -40,6 +40,7 @@ impl<'a> PeerState<'a> {
     }
 
     /// The field of a key of the struct (Istio: `metadata_object.h`).
+    #[inline(never)]
     fn field(&mut self, key: &[u8]) -> Option<&mut &'a [u8]> {
         Some(match key {
             b"workload" => &mut self.workload,
@@ -69,6 +70,7 @@ impl<'a> PeerState<'a> {
     }
 
     /// The same, owned.
+    #[inline(never)]
     pub(crate) fn to_peer(self) -> Peer {
         let Self { workload, namespace, service, revision, app, version, cluster, identity } = self;
         Peer {

@@ -38,6 +38,7 @@ pub(crate) struct PeerTable {
 }
 
 impl PeerTable {
+    #[inline(never)]
     pub(crate) fn new(settings: &Settings) -> Self {
         let other = OTHER.as_bytes().to_vec();
         let peer = Peer {
@@ -70,6 +71,7 @@ impl PeerTable {
     }
 
     /// The key of a stream that has ended.
+    #[inline(never)]
     pub(crate) fn key(&mut self, settings: &Settings, stream: &Stream, facts: &Facts<'_>) -> Key {
         let attributes = facts.attributes;
         let side = settings.reporter.unwrap_or_else(|| Side::of(settings.direction(attributes)));
@@ -100,6 +102,7 @@ impl PeerTable {
 
     /// The peer's number, and whether it is what the peer says of itself: from Istio's filter state, else from a header,
     /// else from the control plane.
+    #[inline(never)]
     fn peer(
         &mut self,
         settings: &Settings,
@@ -164,6 +167,7 @@ impl PeerTable {
     }
 
     /// The service's number, and the number of what is left of it without a client's `Host`.
+    #[inline(never)]
     fn service(&mut self, settings: &Settings, side: Side, attributes: &Attributes) -> (u32, u32) {
         let Self { services, clusters, hosts, folds, .. } = self;
         let outbound = settings.direction(attributes) == Direction::Outbound;
@@ -232,12 +236,14 @@ fn is_grpc(content_type: &[u8]) -> bool {
 }
 
 /// Numbers a peer after folding its labels.
+#[inline(never)]
 fn peer_number(peers: &mut Interner<Peer>, folds: &mut Folds, side: Side, mut peer: Peer, client: bool) -> u32 {
     folds.peer(side, &mut peer);
     peers.id(&peer, client)
 }
 
 /// Numbers a service after folding its labels.
+#[inline(never)]
 fn service_number(services: &mut Interner<Service>, folds: &mut Folds, mut service: Service, client: bool) -> u32 {
     folds.service(&mut service);
     services.id(&service, client)

@@ -148,6 +148,7 @@ impl Queue {
 
     /// At most `room` waiting series, the next ones first: row and metric. `missing` says which metrics of a lane a row still
     /// lacks.
+    #[inline(never)]
     pub(crate) fn next(&self, room: usize, missing: impl Fn(u32, Lane) -> MetricSet) -> Vec<(u32, Metric)> {
         let of = |lanes: &Lanes, next: &mut Vec<(u32, Metric)>| {
             let series =

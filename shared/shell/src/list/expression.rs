@@ -3,6 +3,7 @@
 use weir_model::Attribute;
 
 /// Writes an attribute; unless `bare`, with a guard that makes it `false` where it is absent.
+#[inline(never)]
 pub(super) fn element(text: &mut String, attribute: &Attribute, bare: bool) {
     let [first, second] = attribute.path();
     let key = quoted(second);
@@ -28,6 +29,7 @@ pub(super) fn element(text: &mut String, attribute: &Attribute, bare: bool) {
 }
 
 /// A CEL string literal.
+#[inline(never)]
 fn quoted(text: &str) -> String {
     let mut out = String::from("'");
     for char in text.chars() {

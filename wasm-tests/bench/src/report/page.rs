@@ -158,16 +158,28 @@ fn latency(page: &mut String, figures: &Figures) {
 fn memory(page: &mut String, figures: &Figures) {
     page.push_str(
         "\n## Memory and start\n\n\
-         Resident MiB above Envoy without a filter, with two workers and for each further one; and the\n\
-         time from start to ready and its CPU time with two workers, the least of three starts.\n\n\
-         | variant | MiB, 2 workers | MiB a worker | ready ms | CPU ms |\n| --- | ---: | ---: | ---: | ---: |\n",
+         Resident MiB above Envoy without a filter: with two workers, how many of those are in use, what\n\
+         the resident ones come to in a thousand pods, and those of each further worker. The rest is free\n\
+         memory that Envoy's allocator keeps once V8 has compiled the module\n\
+         ([decision 0017](decisions/0017-memory-of-compilation.md)). Then what the start takes, the least\n\
+         of three: milliseconds to ready and CPU milliseconds with two workers, and the CPU milliseconds\n\
+         of each further worker.\n\n\
+         | variant | MiB, 2 workers | in use | GiB, 1,000 pods | MiB a worker | ready ms | CPU ms | CPU ms a worker |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for weight in &figures.weights {
-        let (two, each) = figures.memory_of(weight);
+        let above = figures.above_base(weight);
         let _ = writeln!(
             page,
-            "| {} | {two:.1} | {each:.1} | {:.0} | {:.0} |",
-            weight.name, weight.ready_millis, weight.ready_cpu_millis
+            "| {} | {:.1} | {:.1} | {:.0} | {:.1} | {:.0} | {:.0} | {:.0} |",
+            weight.name,
+            above.mib,
+            above.allocated_mib,
+            above.thousand_pods_gib(),
+            above.worker_mib,
+            weight.ready_millis,
+            weight.ready_cpu_millis[0],
+            above.worker_cpu_millis
         );
     }
 }
