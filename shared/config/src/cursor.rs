@@ -193,18 +193,15 @@ impl<'v> Cursor<'v> {
     pub fn object(&self) -> Option<Fields<'v>> {
         let Value::Object(entries) = self.value else { return self.expected("an object") };
         let mut taken = vec![false; entries.len()];
-        // The keys so far, in as many lists as there are keys: a map may have very many.
-        let mut earlier: Vec<Vec<&str>> = vec![Vec::new(); entries.len()];
-        for ((key, value), taken) in entries.iter().zip(&mut taken) {
-            let Some(list) = earlier.get_mut(hash_bucket(key, entries.len())) else { continue };
-            if list.contains(&key.as_str()) {
+        let mut earlier = Earlier::of(entries.len());
+        for (((key, value), taken), before) in entries.iter().zip(&mut taken).zip(0usize..) {
+            if earlier.repeats(key, entries.get(..before).unwrap_or_default()) {
                 self.child(value, Step::Key(key)).problem::<()>("key is given twice");
                 *taken = true;
-            } else {
-                list.push(key);
             }
         }
-        Some(Fields { cursor: self.clone(), entries, taken, names: Vec::new() })
+        // Most objects may have about that many.
+        Some(Fields { cursor: self.clone(), entries, taken, names: Vec::with_capacity(12) })
     }
 
     /// Reads an object whose keys are data, such as labels.
@@ -393,6 +390,35 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
         }
     }
     row.last().copied().unwrap_or(usize::MAX)
+}
+
+/// Finds keys that an object has twice. Most objects are small, and looking through those needs no memory; a map may have
+/// very many.
+enum Earlier<'v> {
+    Few,
+    /// The keys so far, in as many lists as there are keys.
+    Many(Vec<Vec<&'v str>>),
+}
+
+impl<'v> Earlier<'v> {
+    /// Objects of this many keys are looked through.
+    const FEW: usize = 16;
+
+    fn of(keys: usize) -> Self {
+        if keys <= Self::FEW { Self::Few } else { Self::Many(vec![Vec::new(); keys]) }
+    }
+
+    /// Whether `key` is among those before it. Asked for each key in turn.
+    fn repeats(&mut self, key: &'v str, before: &[(String, Value)]) -> bool {
+        let Self::Many(lists) = self else { return before.iter().any(|(known, _)| known == key) };
+        let bucket = hash_bucket(key, lists.len());
+        let Some(list) = lists.get_mut(bucket) else { return false };
+        let repeats = list.contains(&key);
+        if !repeats {
+            list.push(key);
+        }
+        repeats
+    }
 }
 
 /// One of `count` lists, by the bytes of `key` (FNV-1a).

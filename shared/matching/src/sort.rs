@@ -40,6 +40,10 @@ pub fn sort_by<T>(items: &mut [T], compare: impl FnMut(&T, &T) -> Ordering) {
 }
 
 fn heapsort(elements: &mut dyn Elements, length: usize) {
+    // Much comes in its order, and a heapsort gains nothing by that.
+    if (1..length).all(|next| !elements.less(next, next - 1)) {
+        return;
+    }
     for root in (0..length / 2).rev() {
         sift_down(elements, root, length);
     }

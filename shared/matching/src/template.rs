@@ -91,7 +91,7 @@ impl fmt::Display for TemplateError {
 impl Template {
     /// Whether a policy path is meant as a template rather than as text.
     pub fn is_meant(text: &str) -> bool {
-        text.contains("{*}") || text.contains("{**}")
+        text.contains('{') && (text.contains("{*}") || text.contains("{**}"))
     }
 
     /// Reads a template.

@@ -5,17 +5,62 @@ use super::rule::{Condition, Rules, Values};
 use super::{Compiled, Section, anchors};
 use crate::config::object::{AnyOf, Clause, Field, Object, Rule};
 use crate::config::workload::Workload;
+use std::cmp::Ordering;
 use weir_matching::{Names, Patterns};
 use weir_model::Attribute;
 
 /// A rule and the section that it belongs to.
 struct SectionRule {
     section: Section,
-    /// Envoy keeps rules in a map sorted by this name, as text, and reports the first that matches.
-    id: String,
     policy: u32,
     index: u32,
+    /// [`index_as_text`] of the index.
+    index_as_text: u64,
     rule: Rule,
+}
+
+impl SectionRule {
+    fn new(section: Section, policy: u32, index: u32, rule: Rule) -> Self {
+        Self { section, policy, index, index_as_text: index_as_text(index), rule }
+    }
+}
+
+/// Where rules stand among those of a section: Envoy keeps them in a map sorted by their names, as text, and reports the
+/// first that matches. A name is `ns[NAMESPACE]-policy[NAME]-rule[INDEX]`.
+struct Order {
+    /// The names up to the index, by policy.
+    names: Vec<String>,
+}
+
+impl Order {
+    fn compare(&self, a: &SectionRule, b: &SectionRule) -> Ordering {
+        let by_index = || a.index_as_text.cmp(&b.index_as_text);
+        let by_name = || match [a, b].map(|rule| self.name(rule)) {
+            _ if a.policy == b.policy => by_index(),
+            [one, other] if one == other => by_index(),
+            // Only in names that Kubernetes would refuse.
+            [one, other] if one.starts_with(other) || other.starts_with(one) => {
+                format!("{one}{}]", a.index).cmp(&format!("{other}{}]", b.index))
+            }
+            [one, other] => one.cmp(other),
+        };
+        a.section.cmp(&b.section).then_with(by_name)
+    }
+
+    fn name(&self, rule: &SectionRule) -> &str {
+        usize::try_from(rule.policy).ok().and_then(|policy| self.names.get(policy)).map_or("", String::as_str)
+    }
+}
+
+/// A number that is the greater the later an index and the bracket after it come as text: `10]` is before `1]`.
+fn index_as_text(index: u32) -> u64 {
+    const BASE: u64 = 11;
+    const BRACKET: u64 = 10;
+    let digits = index.checked_ilog10().unwrap_or(0) + 1;
+    let digit = |place: u32| u64::from(index / 10u32.pow(place) % 10);
+    let text = (0..digits).rev().fold(0, |text, place| text * BASE + digit(place));
+    // All are as long as the longest, with its bracket.
+    (text * BASE + BRACKET) * BASE.pow(u32::MAX.ilog10() + 1 - digits)
 }
 
 /// Compiles the objects that apply to `workload`.
@@ -28,17 +73,18 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
     weir_matching::sort(&mut sections);
     sections.dedup();
     let mut policies: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(objects.len());
+    let mut order = Order { names: Vec::with_capacity(objects.len()) };
     let mut ordered: Vec<SectionRule> = Vec::with_capacity(objects.iter().map(|object| object.rules.len()).sum());
     for (object, policy) in objects.into_iter().zip(0u32..) {
         let section = Section::of(&object);
         let Object { namespace, name, rules, .. } = object;
         for (rule, index) in rules.into_iter().zip(0u32..) {
-            let id = format!("ns[{namespace}]-policy[{name}]-rule[{index}]");
-            ordered.extend(section.map(|section| SectionRule { section, id, policy, index, rule }));
+            ordered.extend(section.map(|section| SectionRule::new(section, policy, index, rule)));
         }
+        order.names.push(format!("ns[{namespace}]-policy[{name}]-rule["));
         policies.push((namespace.into(), name.into()));
     }
-    weir_matching::sort_by(&mut ordered, |a, b| (a.section, &a.id).cmp(&(b.section, &b.id)));
+    weir_matching::sort_by(&mut ordered, |a, b| order.compare(a, b));
 
     let mut builder = Builder {
         patterns: Patterns::new(dimensions.len()),
@@ -49,8 +95,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
         list_values: Vec::new(),
         bytes: Vec::new(),
     };
-    for SectionRule { section, id, policy, index, rule } in ordered {
-        drop(id);
+    for SectionRule { section, policy, index, rule, .. } in ordered {
         builder.push(policy, index, rule);
         let count = u32::try_from(builder.rules.len()).unwrap_or(u32::MAX);
         let is_now_or_later =
@@ -127,3 +172,6 @@ impl Builder {
         fresh
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,12 @@ pub(super) fn read(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Opt
         );
         at.warning(id, message);
     }
-    Some(items.iter().filter_map(|item| value(item, field, context)).flatten().collect())
+    let values = match items.as_slice() {
+        // Most lists, and without another one around it.
+        [only] => value(only, field, context).unwrap_or_default(),
+        items => items.iter().filter_map(|item| value(item, field, context)).flatten().collect(),
+    };
+    Some(values.into())
 }
 
 /// The patterns of one value; a principal may be several.
