@@ -165,6 +165,10 @@ impl<T: TcpFilter> Stream<Tcp<T>> {
 
     fn closed(&mut self, side: Side, by: ClosedBy) {
         self.with_core(|stream, core| {
+            // A server that has said all it has to say does not end the wait of its client.
+            if side == Side::Upstream && core.waits(stream.context) {
+                return core.while_waiting(stream.context, |tcp, state, io| tcp.filter.closed(state, side, by, io));
+            }
             stream.take_back(core);
             let (tcp, mut io) = core.parts();
             tcp.filter.closed(&mut stream.state, side, by, &mut io);

@@ -47,6 +47,11 @@ impl<S> Waiting<S> {
         self.streams.iter().any(|held| held.context == context && held.call.is_some())
     }
 
+    /// The state of a stream that is kept here.
+    pub(crate) fn state(&mut self, context: u32) -> Option<&mut S> {
+        self.streams.iter_mut().find(|held| held.context == context).map(|held| &mut held.state)
+    }
+
     /// Takes out the streams that wait for `call`, in the order in which they came.
     pub(crate) fn take_all(&mut self, call: CallId) -> Vec<(u32, S)> {
         let mut taken = Vec::new();

@@ -316,6 +316,15 @@ impl Proxy {
         self.settle()
     }
 
+    /// The server of a connection closes its side and goes on reading.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn tcp_server_ends(&self, worker: usize, connection: u64) -> Result<(), Error> {
+        self.on(worker + 1, move |worker| worker.tcp_server_ends(connection))?;
+        self.settle()
+    }
+
     /// What the client of a connection has got so far.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::abi;
 use crate::callout::{self, Caller};
 use crate::drain::drain;
 use std::cell::RefCell;
-use weir_model::{Answer, CallFailure, CallId, Filter, Need, Reply, Resumption, Verdict};
+use weir_model::{Answer, CallFailure, CallId, Filter, Io, Need, Reply, Resumption, Verdict};
 
 /// How many callouts of one configuration may be in flight in one VM.
 const IN_FLIGHT: usize = 1024;
@@ -63,6 +63,15 @@ impl<F: Filter> Core<F> {
     /// Keeps the state of a stream that waits.
     pub(crate) fn hold(&mut self, context: u32, call: CallId, stream: F::Stream) {
         self.waiting.keep(context, Some(call), stream);
+    }
+
+    /// Shows the core something about a stream that waits and goes on waiting.
+    pub(crate) fn while_waiting(&mut self, context: u32, show: impl FnOnce(&mut F, &mut F::Stream, &mut Io<'_>)) {
+        let Self { filter, cells, effects, waiting, .. } = self;
+        if let Some(state) = waiting.state(context) {
+            show(filter, state, &mut Io::new(super::now(), cells, effects));
+        }
+        self.drain();
     }
 
     /// Takes back the state of a stream that was held. One that still waited has left.

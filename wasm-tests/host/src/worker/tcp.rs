@@ -28,6 +28,8 @@ enum By {
 pub struct TcpSeen {
     /// Everything that came back.
     pub received: Vec<u8>,
+    /// How many bytes the server got.
+    pub served: usize,
     /// The proxy has closed its side.
     pub closed: bool,
     /// Filter state.
@@ -116,6 +118,10 @@ impl Worker {
         connection.end |= end;
         connection.data.borrow_mut().received += bytes.len() as u64;
         self.tcp_read(id, 0);
+        // Once both sides have closed it is over, whatever a filter holds.
+        if self.connections.get(&id).is_some_and(|connection| connection.server_closed && connection.end) {
+            self.tcp_close(id, By::Peer);
+        }
         self.run_actions();
     }
 
@@ -127,6 +133,12 @@ impl Worker {
             .map(|connection| TcpSeen { filter_state: state, ..connection.seen.clone() })
             .or_else(|| self.ended_connections.get(&id).cloned())
             .unwrap_or_default()
+    }
+
+    /// The server closes its side, and goes on reading.
+    pub(crate) fn tcp_server_ends(&mut self, id: u64) {
+        self.tcp_from_server(id, Vec::new(), true);
+        self.run_actions();
     }
 
     /// The client is gone, whatever was under way.
@@ -243,6 +255,7 @@ impl Worker {
             return self.tcp_close(id, By::Proxy);
         }
         let bytes = std::mem::take(&mut connection.buffer);
+        connection.seen.served += bytes.len();
         let ends = std::mem::take(&mut connection.end);
         connection.client_closed |= ends;
         let says_bye = bytes.ends_with(b"bye");

@@ -2,7 +2,7 @@
 
 use crate::{Case, Outcome, Step, line, plugin};
 use std::time::Duration;
-use weir_scenario::{Answer, Behaviour, Cluster, Surroundings};
+use weir_scenario::{Behaviour, Cluster, Surroundings};
 use weir_test_host::{PluginSpec, Proxy, Settings, TcpServer};
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -11,10 +11,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
     let plugin = plugin(case);
     let mut spec = PluginSpec::new(&plugin.name, std::fs::read(&plugin.module).unwrap(), plugin.configuration);
     spec.root_id = plugin.root_id;
-    let service = Cluster {
-        behaviour: Behaviour::Answer(Answer { status: case.answers, ..Answer::default() }),
-        ..Cluster::default()
-    };
+    let service = Cluster { behaviour: Behaviour::Answer(case.answer()), ..Cluster::default() };
     let surroundings = Surroundings { clusters: [("service".to_owned(), service)].into(), ..Surroundings::default() };
     let tcp_server = if case.refuses { TcpServer::Refuses } else { TcpServer::Echo };
     let settings = Settings { surroundings, tcp_server, ..Settings::default() };
@@ -26,6 +23,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
             Step::Send(text) => proxy.tcp_send(0, connection, text.as_bytes(), false).unwrap(),
             Step::End => proxy.tcp_send(0, connection, b"", true).unwrap(),
             Step::Reset => proxy.tcp_abort(0, connection).unwrap(),
+            Step::ServerEnds => proxy.tcp_server_ends(0, connection).unwrap(),
         }
         proxy.advance(PAUSE).unwrap();
     }
@@ -37,6 +35,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
     Outcome {
         lines,
         received: String::from_utf8_lossy(&received).into_owned(),
+        served: seen.served,
         counted: proxy.stats().value("shell_connections"),
         vm_failures: proxy.vm_failures(),
     }

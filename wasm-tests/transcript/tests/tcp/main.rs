@@ -20,6 +20,8 @@ struct Case {
     refuses: bool,
     /// The status that the service of callouts answers.
     answers: u16,
+    /// After how many milliseconds.
+    after: u64,
     steps: Vec<Step>,
     /// A line that must be among what both say, so that they do not agree on nothing.
     says: &'static [&'static str],
@@ -33,6 +35,8 @@ enum Step {
     End,
     /// It resets the connection.
     Reset,
+    /// The server closes its side and goes on reading.
+    ServerEnds,
 }
 
 /// What came of it.
@@ -42,6 +46,8 @@ struct Outcome {
     lines: Vec<String>,
     /// What the client got; nothing where it reset the connection.
     received: String,
+    /// How many bytes the server got.
+    served: usize,
     /// Connections that the filter counted.
     counted: u64,
     vm_failures: u64,
@@ -54,10 +60,11 @@ fn cases() -> Vec<Case> {
         root_id: "weir.tcp",
         refuses: false,
         answers: 200,
+        after: 0,
         steps,
         says,
     };
-    use Step::{End, Reset, Send};
+    use Step::{End, Reset, Send, ServerEnds};
     let waits = "opened=http:service";
     vec![
         case(
@@ -83,6 +90,24 @@ fn cases() -> Vec<Case> {
         Case { answers: 403, ..case("waits and is closed", waits, vec![Send("hello"), End], &["resume: false"]) },
         case("waits for what is not sent", "opened=http:absent", vec![Send("hello"), End], &["not sent"]),
         case("data waits", "downstream=http:service", vec![Send("hello"), Send("again"), End], &["resume: true"]),
+        Case {
+            after: 250,
+            ..case(
+                "the server closes while data waits",
+                "downstream=http:service",
+                vec![Send("hello"), ServerEnds, Send("again"), End],
+                &["upstream closed: Unknown", "resume: true"],
+            )
+        },
+        Case {
+            after: 350,
+            ..case(
+                "both close while data waits",
+                "downstream=http:service",
+                vec![Send("hello"), ServerEnds, End],
+                &["upstream closed: Unknown", "gone"],
+            )
+        },
         case(
             "expressions",
             "cel=int:destination.port-destination.port+7 cel=string:request.path",
