@@ -6,7 +6,7 @@
 pub enum CelType {
     /// `bool`
     Bool,
-    /// `int`
+    /// `int`. Numbers such as `connection.id` are `uint`: write `int(connection.id)`.
     Int,
     /// `double`
     Double,

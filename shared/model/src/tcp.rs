@@ -56,7 +56,8 @@ impl ClosedBy {
 pub enum TcpVerdict {
     /// It goes on, with the data that is there.
     Continue,
-    /// What has come from the client waits until there is more of it; then all of it is shown. In [`TcpPhase::Opened`], the
+    /// What has come from the client waits until there is more of it; then all of it is shown. After the last data
+    /// ([`Data::end`]) no more comes, so that waits until the connection closes. In [`TcpPhase::Opened`], the
     /// filters behind this one do not know of the connection until then.
     Hold,
     /// Both sides are closed. What was written to them and is not sent yet still goes out.

@@ -5,6 +5,8 @@
 //! tick too, and not while a request waits; those that count refusals first. What a configuration that ends has still to
 //! create it leaves to the next one of its VM, which goes on at the same pace. Histograms and gauges take each value at once: Envoy has no call for several.
 
+mod ids;
+
 use crate::abi;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -204,7 +206,7 @@ fn create(kind: MetricKind, name: &str) -> Stat {
         MetricKind::Gauge => 1,
         MetricKind::Histogram => 2,
     };
-    abi::define_metric(kind, name).map_or(Stat::None, Stat::Created)
+    ids::id(kind, name, || abi::define_metric(kind, name).ok()).map_or(Stat::None, Stat::Created)
 }
 
 fn get(owners: &mut [Vec<Series>], owner: u8, series: SeriesId) -> Option<&mut Series> {

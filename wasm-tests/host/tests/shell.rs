@@ -132,3 +132,35 @@ fn an_expression_is_evaluated_only_where_the_core_asks() {
     }
     assert_eq!(none, 0);
 }
+
+#[test]
+fn configurations_that_come_and_go_define_a_stat_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let dist = std::env::var_os("WEIR_DIST").map_or_else(|| root.join("dist"), PathBuf::from);
+    let module = std::fs::read(dist.join("suite.wasm")).unwrap();
+    let configuration = |number: u32| {
+        let rule = format!(r#"{{"to": [{{"operation": {{"paths": ["/", "/{number}"]}}}}]}}"#);
+        let policy = format!(
+            r#"{{"kind": "AuthorizationPolicy", "metadata": {{"name": "p", "namespace": "shop"}}, "spec": {{"rules": [{rule}]}}}}"#
+        );
+        format!(
+            r#"{{"schema": 1, "name": "s", "policy": {{"workload": {{"namespace": "shop", "proxy": "gateway"}}, "policies": [{policy}]}}, "telemetry": {{}}}}"#
+        )
+    };
+    let plugin = |number: u32| PluginSpec::new("suite", module.clone(), configuration(number));
+    let proxy = Proxy::builder().plugin(plugin(0)).build().unwrap();
+    let mut defined = Vec::new();
+    for number in 1..=4 {
+        assert_eq!(proxy.http_stream(0, Incoming::get("/"), PATIENCE).unwrap().downstream.status, Some(200));
+        proxy.advance(PATIENCE).unwrap();
+        defined.push(proxy.costs().unwrap().hostcalls["proxy_define_metric"]);
+        proxy.reconfigure(vec![plugin(number)]).unwrap();
+    }
+    let first = defined[0];
+    assert!(first > 4, "{defined:?}");
+    assert_eq!(defined, [first; 4], "a reload defines nothing that the VM has");
+    let stats = proxy.stats();
+    let names = stats.iter().map(|(_, name, _)| String::from_utf8_lossy(name).into_owned());
+    let requests = names.filter(|name| name.contains("requests_total"));
+    assert_eq!(requests.map(|name| stats.value(&name)).sum::<u64>(), 4);
+}
