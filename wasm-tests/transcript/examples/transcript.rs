@@ -31,14 +31,14 @@ fn print(mode: &str, names: &[String]) -> Result<(), Failure> {
             for difference in comparison.differences {
                 println!(
                     "  {}: {} -> {:?} / {:?}",
-                    difference.place, difference.call, difference.envoy, difference.host
+                    difference.location, difference.call, difference.envoy, difference.host
                 );
             }
             continue;
         }
         println!("# {} | {} | {}", run.name, run.requests, run.plan);
         for line in if mode == "envoy" { envoy(&run)? } else { process(&run)? } {
-            println!("{} {} -> {}", line.place, line.call, line.outcome);
+            println!("{} {} -> {}", line.location, line.call, line.outcome);
         }
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! Puts two transcripts side by side.
 
-use crate::line::{Line, Place};
+use crate::line::{Line, Location};
 use std::collections::BTreeMap;
 
 /// A line that is not the same in both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Where.
-    pub place: Place,
-    /// The call with its arguments; `#2` and so on where a place has it more than once.
+    pub location: Location,
+    /// The call with its arguments; `#2` and so on where a location has it more than once.
     pub call: String,
     /// What came of it in real Envoy; `None` where the line is missing.
     pub envoy: Option<String>,
@@ -27,13 +27,13 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
 }
 
-/// Compares two transcripts. A call is matched with the same call of the same place, the second with the second. The
+/// Compares two transcripts. A call is matched with the same call of the same location, the second with the second. The
 /// order of the phases of each stream is compared as well.
 #[must_use]
 pub fn compare(envoy: &[Line], host: &[Line]) -> Comparison {
     let (envoy, host) = (index(envoy), index(host));
     let mut comparison = Comparison::default();
-    let mut keys: Vec<&(Place, String)> = envoy.keys().chain(host.keys()).collect();
+    let mut keys: Vec<&(Location, String)> = envoy.keys().chain(host.keys()).collect();
     keys.sort();
     keys.dedup();
     for key in keys {
@@ -43,32 +43,32 @@ pub fn compare(envoy: &[Line], host: &[Line]) -> Comparison {
             comparison.equal += 1;
             continue;
         }
-        let (place, call) = key.clone();
-        comparison.differences.push(Difference { place, call, envoy: left.cloned(), host: right.cloned() });
+        let (location, call) = key.clone();
+        comparison.differences.push(Difference { location, call, envoy: left.cloned(), host: right.cloned() });
     }
     comparison
 }
 
-fn index(lines: &[Line]) -> BTreeMap<(Place, String), String> {
-    let mut seen: BTreeMap<(Place, String), usize> = BTreeMap::new();
+fn index(lines: &[Line]) -> BTreeMap<(Location, String), String> {
+    let mut seen: BTreeMap<(Location, String), usize> = BTreeMap::new();
     let mut index = BTreeMap::new();
     let mut phases: BTreeMap<(u32, u32), Vec<&str>> = BTreeMap::new();
-    for Line { place, call, outcome } in lines {
-        let count = seen.entry((place.clone(), call.clone())).or_default();
+    for Line { location, call, outcome } in lines {
+        let count = seen.entry((location.clone(), call.clone())).or_default();
         *count += 1;
         let call = if *count == 1 { call.clone() } else { format!("{call}#{count}") };
-        index.insert((place.clone(), call), outcome.clone());
+        index.insert((location.clone(), call), outcome.clone());
         // A root's callbacks come from timers and threads, so only a stream's have one order.
-        if place.context > 1 {
-            let order = phases.entry((place.vm, place.context)).or_default();
-            if order.last() != Some(&place.phase.as_str()) {
-                order.push(&place.phase);
+        if location.context > 1 {
+            let order = phases.entry((location.vm, location.context)).or_default();
+            if order.last() != Some(&location.phase.as_str()) {
+                order.push(&location.phase);
             }
         }
     }
     for ((vm, context), order) in phases {
-        let place = Place { vm, context, phase: "order".to_owned() };
-        index.insert((place, "phases".to_owned()), order.join(" "));
+        let location = Location { vm, context, phase: "order".to_owned() };
+        index.insert((location, "phases".to_owned()), order.join(" "));
     }
     index
 }
@@ -78,8 +78,8 @@ mod tests {
     use super::*;
 
     fn line(context: u32, phase: &str, call: &str, outcome: &str) -> Line {
-        let place = Place { vm: 3, context, phase: phase.to_owned() };
-        Line { place, call: call.to_owned(), outcome: outcome.to_owned() }
+        let location = Location { vm: 3, context, phase: phase.to_owned() };
+        Line { location, call: call.to_owned(), outcome: outcome.to_owned() }
     }
 
     #[test]

@@ -26,9 +26,9 @@ pub fn drive(start: impl FnOnce(&Scenario) -> Result<Started, Failure>, run: &Ru
     };
     let mut said = vec![Line::driver("start".to_owned(), "ready".to_owned())];
     session.advance(PAUSE)?;
-    for (place, request) in run.requests().iter().enumerate() {
+    for (number, request) in run.requests().iter().enumerate() {
         let response = session.send(request)?;
-        said.push(Line::driver(format!("response {}", place + 1), show(&response)));
+        said.push(Line::driver(format!("response {}", number + 1), show(&response)));
         session.advance(PAUSE)?;
     }
     let log = settled(session.as_mut())?;

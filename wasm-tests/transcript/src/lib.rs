@@ -13,7 +13,7 @@ mod worlds;
 
 pub use difference::{Comparison, Difference, compare};
 pub use drive::{Transcript, drive};
-pub use line::{Line, Place};
-pub use listed::{Listed, Verdict, judge};
+pub use line::{Line, Location};
+pub use listed::{Listed, Verdict, compare_with_list};
 pub use runs::{Run, runs};
 pub use worlds::{envoy, process};

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// Where a line was said. Lines of one place are in order; lines of different places are not compared with each other.
+/// Where a line was said. Lines of one location are in order; lines of different locations are not compared with each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     /// Which VM, in the order of their starts; 0 before a VM has a number.
     pub vm: u32,
     /// Context id.
@@ -13,7 +13,7 @@ pub struct Place {
     pub phase: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "vm {} context {} {}", self.vm, self.context, self.phase)
     }
@@ -23,7 +23,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// The call with its arguments.
     pub call: String,
     /// Status and result.
@@ -41,14 +41,14 @@ impl Line {
         let (context, text) = text.split_once(' ')?;
         let (phase, text) = text.split_once(' ')?;
         let (call, outcome) = text.split_once(" ->")?;
-        let place = Place { vm: vm.parse().ok()?, context: context.parse().ok()?, phase: phase.to_owned() };
-        Some(Line { place, call: call.to_owned(), outcome: outcome.trim().to_owned() })
+        let location = Location { vm: vm.parse().ok()?, context: context.parse().ok()?, phase: phase.to_owned() };
+        Some(Line { location, call: call.to_owned(), outcome: outcome.trim().to_owned() })
     }
 
     /// A line that the driver says, not the module.
     #[must_use]
     pub fn driver(call: String, outcome: String) -> Line {
-        Line { place: Place { vm: 0, context: 0, phase: "driver".to_owned() }, call, outcome }
+        Line { location: Location { vm: 0, context: 0, phase: "driver".to_owned() }, call, outcome }
     }
 }
 
@@ -59,9 +59,9 @@ mod tests {
     #[test]
     fn a_line_is_found_behind_whatever_the_proxy_writes_first() {
         let log = "[wasm] wasm log probe-0: weir-probe vm=3 context=2 log get_property(a -> b) -> Ok `x -> y`";
-        let place = Place { vm: 3, context: 2, phase: "log".to_owned() };
+        let location = Location { vm: 3, context: 2, phase: "log".to_owned() };
         // The call ends at the first arrow: no call may have one.
-        let line = Line { place, call: "get_property(a".to_owned(), outcome: "b) -> Ok `x -> y`".to_owned() };
+        let line = Line { location, call: "get_property(a".to_owned(), outcome: "b) -> Ok `x -> y`".to_owned() };
         assert_eq!(Line::parse(log), Some(line));
     }
 

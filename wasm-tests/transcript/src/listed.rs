@@ -43,14 +43,14 @@ impl Listed {
     fn covers(&self, run: &str, difference: &Difference) -> bool {
         let outcome = |outcome: &Option<String>| outcome.clone().unwrap_or_else(|| "absent".to_owned());
         glob(&self.run, run)
-            && glob(&self.phase, &difference.place.phase)
+            && glob(&self.phase, &difference.location.phase)
             && glob(&self.call, once(&difference.call))
             && glob(&self.envoy, &outcome(&difference.envoy))
             && glob(&self.host, &outcome(&difference.host))
     }
 }
 
-/// A call without the number that tells it from the same call earlier in the same place.
+/// A call without the number that tells it from the same call earlier in the same location.
 fn once(call: &str) -> &str {
     let numbered = call.rsplit_once('#').filter(|(_, number)| number.parse::<u32>().is_ok());
     numbered.map_or(call, |(call, _)| call)
@@ -75,9 +75,9 @@ pub struct Verdict {
     pub stale: Vec<Listed>,
 }
 
-/// Judges differences by the list. Each difference counts for the first entry that covers it.
+/// Compares differences with the list. Each difference counts for the first entry that covers it.
 #[must_use]
-pub fn judge(differences: Vec<(String, Difference)>, list: &[Listed]) -> Verdict {
+pub fn compare_with_list(differences: Vec<(String, Difference)>, list: &[Listed]) -> Verdict {
     let mut used = vec![false; list.len()];
     let mut verdict = Verdict::default();
     for (run, difference) in differences {
@@ -97,7 +97,7 @@ pub fn judge(differences: Vec<(String, Difference)>, list: &[Listed]) -> Verdict
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::Place;
+    use crate::line::Location;
 
     #[test]
     fn globs() {
@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn an_entry_covers_a_call_however_often_it_was_made() {
         let entries = [listed("a", "absent")];
-        assert_eq!(judge(vec![difference("a"), difference("a#2")], &entries).allowed, 2);
-        assert_eq!(judge(vec![difference("a#b")], &entries).allowed, 0);
+        assert_eq!(compare_with_list(vec![difference("a"), difference("a#2")], &entries).allowed, 2);
+        assert_eq!(compare_with_list(vec![difference("a#b")], &entries).allowed, 0);
     }
 
     #[test]
@@ -133,9 +133,9 @@ mod tests {
     }
 
     fn difference(call: &str) -> (String, Difference) {
-        let place = Place { vm: 3, context: 2, phase: "log".to_owned() };
+        let location = Location { vm: 3, context: 2, phase: "log".to_owned() };
         let (envoy, host) = (Some("Ok".to_owned()), None);
-        ("run".to_owned(), Difference { place, call: call.to_owned(), envoy, host })
+        ("run".to_owned(), Difference { location, call: call.to_owned(), envoy, host })
     }
 
     fn listed(call: &str, host: &str) -> Listed {
@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn an_unlisted_difference_and_a_stale_entry_are_both_found() {
-        let verdict = judge(vec![difference("a"), difference("b")], &[listed("a", "absent"), listed("b", "Ok")]);
+        let verdict =
+            compare_with_list(vec![difference("a"), difference("b")], &[listed("a", "absent"), listed("b", "Ok")]);
         assert_eq!(verdict.allowed, 1);
         assert_eq!(verdict.unlisted, [difference("b")]);
         assert_eq!(verdict.stale, [listed("b", "Ok")]);

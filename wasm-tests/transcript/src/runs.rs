@@ -76,7 +76,7 @@ impl Run {
         let at = at.ok_or_else(|| Failure("the module is not the probe".to_owned()))?;
         let name = format!("weir-probe-start={case:<31}");
         let mut module = probe.to_vec();
-        module.iter_mut().skip(at).zip(name.bytes()).for_each(|(place, byte)| *place = byte);
+        module.iter_mut().skip(at).zip(name.bytes()).for_each(|(old, new)| *old = new);
         Ok(module)
     }
 

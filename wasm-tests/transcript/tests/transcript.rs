@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use weir_scenario::Failure;
-use weir_transcript::{Comparison, Difference, Listed, Run, Verdict, compare, envoy, judge, process, runs};
+use weir_transcript::{Comparison, Difference, Listed, Run, Verdict, compare, compare_with_list, envoy, process, runs};
 
 const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../probe/differences.yaml");
 /// How many runs go on at once.
@@ -37,7 +37,7 @@ fn the_hosts_give_the_same_transcript() {
         equal += comparison.equal;
         differences.extend(comparison.differences.into_iter().map(|difference| (run.name.to_owned(), difference)));
     }
-    let Verdict { allowed, unlisted, stale } = judge(differences, &list);
+    let Verdict { allowed, unlisted, stale } = compare_with_list(differences, &list);
     println!("Envoy {line}: {lines} lines compared, {equal} equal, {allowed} allowed by {} entries", list.len());
     assert!(lines > 0, "no run has that name");
     assert!(unlisted.is_empty(), "{} differences are not allowed:\n{}", unlisted.len(), report(&unlisted));
@@ -56,10 +56,10 @@ fn compared(runs: &[Run]) -> Vec<Result<Comparison, Failure>> {
     let all = Mutex::new(BTreeMap::new());
     let some = || {
         loop {
-            let place = next.fetch_add(1, Ordering::SeqCst);
-            let Some(run) = runs.get(place) else { break };
+            let position = next.fetch_add(1, Ordering::SeqCst);
+            let Some(run) = runs.get(position) else { break };
             let comparison = comparison(run);
-            all.lock().unwrap_or_else(PoisonError::into_inner).insert(place, comparison);
+            all.lock().unwrap_or_else(PoisonError::into_inner).insert(position, comparison);
         }
     };
     std::thread::scope(|scope| {
@@ -76,22 +76,22 @@ fn comparison(run: &Run) -> Result<Comparison, Failure> {
     if spoke { Ok(compare(&envoy, &host)) } else { Err(Failure("the probe is silent in Envoy".to_owned())) }
 }
 
-/// The differences, the same ones of several places together.
+/// The differences, the same ones of several locations together.
 fn report(differences: &[(String, Difference)]) -> String {
     let mut together: BTreeMap<(&str, String, String), Vec<String>> = BTreeMap::new();
     for (run, difference) in differences {
         let shown = |outcome: &Option<String>| outcome.clone().unwrap_or_else(|| "absent".to_owned());
         let call = difference.call.split('#').next().unwrap_or_default();
         let key = (call, shown(&difference.envoy), shown(&difference.host));
-        together.entry(key).or_default().push(format!("{run}/{}", difference.place));
+        together.entry(key).or_default().push(format!("{run}/{}", difference.location));
     }
     let mut text = String::new();
-    for ((call, envoy, host), places) in together {
-        let first: Vec<&str> = places.iter().take(4).map(String::as_str).collect();
-        let more = if places.len() > 4 { format!(" and {} more", places.len() - 4) } else { String::new() };
-        let place = first.join(", ");
+    for ((call, envoy, host), locations) in together {
+        let first: Vec<&str> = locations.iter().take(4).map(String::as_str).collect();
+        let more = if locations.len() > 4 { format!(" and {} more", locations.len() - 4) } else { String::new() };
+        let location = first.join(", ");
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{call}\n    in {place}{more}\n    - envoy   {envoy}\n    + process {host}");
+        let _ = writeln!(text, "{call}\n    in {location}{more}\n    - envoy   {envoy}\n    + process {host}");
     }
     text
 }
