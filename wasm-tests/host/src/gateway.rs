@@ -59,13 +59,13 @@ impl InProcess {
     }
 
     fn plugins(&mut self, filters: &[FilterSpec]) -> Result<Vec<PluginSpec>, Failure> {
-        let plugin = |(place, filter): (usize, &FilterSpec)| {
+        let plugin = |(position, filter): (usize, &FilterSpec)| {
             let FilterSpec { module, config, root_id, vm_config } = filter;
             let configuration = match config {
                 Json::String(text) => text.clone().into_bytes(),
                 other => other.to_string().into_bytes(),
             };
-            let name = format!("{}-{place}", module.stem());
+            let name = format!("{}-{position}", module.stem());
             let root_id = root_id.clone();
             Ok(PluginSpec {
                 root_id,
@@ -108,7 +108,7 @@ impl Gateway for InProcess {
         let name = scenario.name.clone();
         let workers = usize::try_from(scenario.proxy.workers).unwrap_or(1);
         let tls = scenario.proxy.tls.clone();
-        Ok(Started::Ready(Box::new(Running {
+        Ok(Started::Ready(Box::new(InProcessSession {
             name,
             proxy,
             gateway,
@@ -122,8 +122,8 @@ impl Gateway for InProcess {
     }
 }
 
-/// A proxy that runs.
-struct Running {
+/// A running proxy, driven by a scenario.
+struct InProcessSession {
     name: String,
     proxy: Proxy,
     gateway: InProcess,
@@ -140,7 +140,7 @@ fn machinery(error: crate::error::Error) -> Failure {
     Failure(error.to_string())
 }
 
-impl Running {
+impl InProcessSession {
     fn connection(&self, request: &Request) -> Option<Connection> {
         let plain = request.addresses.map_or_else(Connection::default, |both| Connection {
             source: both.source.to_string(),
@@ -228,7 +228,7 @@ fn incoming(request: &Request, connection: Connection) -> Result<Incoming, codec
     Ok(incoming)
 }
 
-impl Session for Running {
+impl Session for InProcessSession {
     fn send(&mut self, request: &Request) -> Result<Response, Failure> {
         self.record = None;
         if request.addresses.is_some() && !self.proxy_protocol {
@@ -354,7 +354,7 @@ impl Session for Running {
     }
 
     fn stop(self: Box<Self>) -> Result<(), Failure> {
-        let Running { name, proxy, gateway, bill, .. } = *self;
+        let InProcessSession { name, proxy, gateway, bill, .. } = *self;
         let bill = Bill { whole: proxy.costs().map_err(machinery)?, ..bill };
         lock(&gateway.bills).insert(name, bill);
         Ok(())

@@ -156,14 +156,14 @@ pub(crate) fn option(words: &[&str], name: &str) -> Option<String> {
 /// The expressions of a configuration.
 fn expressions(words: &[&str]) -> Vec<Expression> {
     let texts = words.iter().filter_map(|word| word.strip_prefix("cel=")?.split_once(':'));
-    let expression = |(place, (ty, text)): (usize, (&str, &str))| {
+    let expression = |(position, (ty, text)): (usize, (&str, &str))| {
         let ty = match ty {
             "bool" => CelType::Bool,
             "int" => CelType::Int,
             "double" => CelType::Double,
             _ => CelType::String,
         };
-        Expression { owner: 0, path: format!("$.cel[{place}]"), text: text.to_owned(), ty }
+        Expression { owner: 0, path: format!("$.cel[{position}]"), text: text.to_owned(), ty }
     };
     texts.enumerate().map(expression).collect()
 }

@@ -27,12 +27,12 @@ fn readable(state: &VmState, kind: u32) -> Option<Vec<u8>> {
         7 => plugin_configuration(state, acting),
         // "Call data" is whichever other buffer was there when it was asked for last.
         _ => {
-            let asked = match state.contexts.get(&acting) {
-                Some(Context::Root(root)) => root.asked,
-                Some(Context::Stream(stream)) => stream.asked,
+            let last_buffer = match state.contexts.get(&acting) {
+                Some(Context::Root(root)) => root.last_buffer,
+                Some(Context::Stream(stream)) => stream.last_buffer,
                 None => None,
             };
-            Some(asked.and_then(|kind| readable(state, kind)).unwrap_or_default())
+            Some(last_buffer.and_then(|kind| readable(state, kind)).unwrap_or_default())
         }
     }
 }
@@ -57,8 +57,8 @@ fn bytes(guest: Guest<'_, '_>, kind: u32) -> Result<Vec<u8>, Status> {
         let state = guest.data_mut();
         let acting = state.acting();
         match state.contexts.get_mut(&acting) {
-            Some(Context::Root(root)) => root.asked = Some(kind),
-            Some(Context::Stream(stream)) => stream.asked = Some(kind),
+            Some(Context::Root(root)) => root.last_buffer = Some(kind),
+            Some(Context::Stream(stream)) => stream.last_buffer = Some(kind),
             None => {}
         }
     }

@@ -54,7 +54,7 @@ pub(crate) fn continue_stream(guest: Guest<'_, '_>, kind: u32) -> Outcome {
         0 => continue_side(guest, false),
         1 => continue_side(guest, true),
         2 => {
-            on_connection(guest, |connection, place| Action::ContinueConnection { connection, place });
+            on_connection(guest, |connection, position| Action::ContinueConnection { connection, position });
             Ok(())
         }
         3 => Err(Status::Unimplemented.into()),
@@ -74,8 +74,8 @@ fn continue_side(guest: Guest<'_, '_>, response: bool) -> Outcome {
         if own {
             stream.sight.request_body = None;
         }
-        let (stream, place) = (stream.id, stream.place);
-        state.actions.push(Action::Continue { stream, place, response });
+        let (stream, position) = (stream.id, stream.position);
+        state.actions.push(Action::Continue { stream, position, response });
     }
     Ok(())
 }
@@ -115,7 +115,7 @@ fn on_connection(guest: Guest<'_, '_>, act: impl FnOnce(u64, usize) -> Action) {
     let state = guest.data_mut();
     let acting = state.acting();
     if let Some(stream) = state.stream(acting).filter(|stream| stream.sight.connection && !stream.ended) {
-        let action = act(stream.id, stream.place);
+        let action = act(stream.id, stream.position);
         state.actions.push(action);
     }
 }

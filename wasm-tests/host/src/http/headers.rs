@@ -56,8 +56,8 @@ impl HeaderMap {
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let field = (name.to_ascii_lowercase(), value.to_vec());
         if name.starts_with(b":") {
-            let place = self.0.iter().take_while(|(n, _)| n.starts_with(b":")).count();
-            self.0.insert(place, field);
+            let position = self.0.iter().take_while(|(n, _)| n.starts_with(b":")).count();
+            self.0.insert(position, field);
         } else {
             self.0.push(field);
         }
@@ -66,14 +66,14 @@ impl HeaderMap {
     /// Sets a name to one value where its first stood; adds it when missing.
     pub fn replace(&mut self, name: &[u8], value: &[u8]) {
         match self.0.iter().position(|(n, _)| n.eq_ignore_ascii_case(name)) {
-            Some(place) => {
+            Some(position) => {
                 let mut seen = 0;
                 self.0.retain(|(n, _)| {
                     let same = n.eq_ignore_ascii_case(name);
                     seen += usize::from(same);
                     !same || seen == 1
                 });
-                if let Some((_, old)) = self.0.get_mut(place) {
+                if let Some((_, old)) = self.0.get_mut(position) {
                     value.clone_into(old);
                 }
             }

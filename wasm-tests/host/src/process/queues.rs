@@ -58,8 +58,8 @@ impl Queues {
 
     /// The oldest arrival that a worker has not been notified of.
     pub(crate) fn arrival(&mut self, worker: usize) -> Option<(Listener, u32)> {
-        let place = self.arrivals.iter().position(|(listener, _)| listener.worker == worker)?;
-        self.arrivals.remove(place)
+        let position = self.arrivals.iter().position(|(listener, _)| listener.worker == worker)?;
+        self.arrivals.remove(position)
     }
 
     /// Some worker that has not been notified of an arrival.

@@ -29,14 +29,14 @@ impl SharedData {
     /// Sets a value. A CAS number of 0 sets it in any case; so does any number where the key is absent.
     pub(crate) fn set(&mut self, vm_id: &[u8], key: &[u8], value: Vec<u8>, cas: u32) -> Result<(), Status> {
         let next = self.next_cas;
-        let place = (vm_id.to_vec(), key.to_vec());
-        if let Some((_, current)) = self.values.get(&place)
+        let key = (vm_id.to_vec(), key.to_vec());
+        if let Some((_, current)) = self.values.get(&key)
             && cas != 0
             && cas != *current
         {
             return Err(Status::CasMismatch);
         }
-        self.values.insert(place, (value, next));
+        self.values.insert(key, (value, next));
         // The counter never hands out 0, which stands for "in any case".
         self.next_cas = next.checked_add(1).unwrap_or(1);
         Ok(())

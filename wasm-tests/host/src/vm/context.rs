@@ -41,7 +41,7 @@ pub(crate) struct Root {
     pub(crate) done_pending: bool,
     pub(crate) shown: Option<Shown>,
     /// The buffer that was read last.
-    pub(crate) asked: Option<u32>,
+    pub(crate) last_buffer: Option<u32>,
     pub(crate) expressions: BTreeMap<u32, Rc<cel::Program>>,
     pub(crate) last_expression: u32,
     pub(crate) declared: BTreeMap<Vec<u8>, Declared>,
@@ -56,7 +56,7 @@ impl Root {
             status: (0, Vec::new()),
             done_pending: false,
             shown: None,
-            asked: None,
+            last_buffer: None,
             expressions: BTreeMap::new(),
             last_expression: 0,
             declared: BTreeMap::new(),
@@ -86,8 +86,8 @@ pub(crate) struct Sight {
 pub(crate) struct Stream {
     pub(crate) root: u32,
     pub(crate) id: u64,
-    /// The place in the chain.
-    pub(crate) place: usize,
+    /// The position in the chain.
+    pub(crate) position: usize,
     pub(crate) data: Rc<RefCell<StreamData>>,
     pub(crate) sight: Sight,
     /// A local reply was asked for and the present callback must stop.
@@ -95,7 +95,7 @@ pub(crate) struct Stream {
     /// Only the callbacks about the stream's end are left.
     pub(crate) ended: bool,
     /// The buffer that was read last.
-    pub(crate) asked: Option<u32>,
+    pub(crate) last_buffer: Option<u32>,
 }
 
 /// A context.
@@ -107,9 +107,9 @@ pub(crate) enum Context {
 /// What runs after the outermost call of a VM returned.
 #[derive(Debug)]
 pub(crate) enum Action {
-    Continue { stream: u64, place: usize, response: bool },
+    Continue { stream: u64, position: usize, response: bool },
     Close { stream: u64 },
-    ContinueConnection { connection: u64, place: usize },
+    ContinueConnection { connection: u64, position: usize },
     CloseConnection { connection: u64 },
     Reply { stream: u64, reply: LocalReply },
     Done { root: u32 },

@@ -151,7 +151,7 @@ pub(crate) fn remote(proxy: &Proxy, incoming: &Incoming, admitted: &HeaderMap) -
     let Some(xff) = admitted.joined(b"x-forwarded-for") else { return direct };
     let text = String::from_utf8_lossy(&xff).into_owned();
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    let chosen = parts.len().checked_sub(skip + 1).and_then(|place| parts.get(place)).copied();
+    let chosen = parts.len().checked_sub(skip + 1).and_then(|position| parts.get(position)).copied();
     match chosen.map(str::parse::<IpAddr>) {
         Some(Ok(IpAddr::V4(ip))) => format!("{ip}:0"),
         Some(Ok(IpAddr::V6(ip))) => format!("[{ip}]:0"),

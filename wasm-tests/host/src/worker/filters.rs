@@ -20,8 +20,8 @@ enum Step {
 impl Worker {
     /// Moves a stream until no filter can take anything more.
     pub(crate) fn pump(&mut self, id: u64) {
-        while let Some((response, place, frame)) = self.streams.get_mut(&id).and_then(|stream| stream.next()) {
-            self.step(id, response, place, frame);
+        while let Some((response, position, frame)) = self.streams.get_mut(&id).and_then(|stream| stream.next()) {
+            self.step(id, response, position, frame);
             self.run_actions();
         }
         if self.streams.get(&id).is_some_and(|stream| stream.over) {
@@ -30,9 +30,9 @@ impl Worker {
     }
 
     /// Hands one frame to one filter.
-    fn step(&mut self, id: u64, response: bool, place: usize, frame: Frame) {
+    fn step(&mut self, id: u64, response: bool, position: usize, frame: Frame) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let Some(pipe) = stream.pipe(response, place) else { return };
+        let Some(pipe) = stream.pipe(response, position) else { return };
         // A held body is handed over again, with what is new behind it.
         let frame = match (std::mem::take(&mut pipe.hold), frame) {
             (Hold::Body { mut bytes, .. }, Frame::Data { bytes: new, end }) => {
@@ -45,15 +45,15 @@ impl Worker {
             }
         };
         let late = std::mem::take(&mut pipe.late) && matches!(frame, Frame::Data { .. });
-        let created = self.created(id, place, response, matches!(frame, Frame::Headers { .. }));
+        let created = self.created(id, position, response, matches!(frame, Frame::Headers { .. }));
         let (step, mut frame) = match created {
-            Some(context) => self.call_filter(id, place, context, response, frame),
+            Some(context) => self.call_filter(id, position, context, response, frame),
             None => (Step::Continue, vec![frame]),
         };
         // A filter is not called about trailers that it made itself, unless the body had waited for it.
         if late
             && frame.len() > 1
-            && let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place))
+            && let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, position))
         {
             pipe.inbox.extend(frame.pop());
         }
@@ -62,50 +62,58 @@ impl Worker {
             self.run_actions();
         }
         match step {
-            Step::Continue => self.forward(id, response, place, frame),
-            Step::Pause => self.hold(id, response, place, frame),
+            Step::Continue => self.forward(id, response, position, frame),
+            Step::Pause => self.hold(id, response, position, frame),
             Step::Stop => {}
         }
     }
 
     /// The filter's context for the stream; made with the request's headers. `None` where the filter is passed by.
-    fn created(&mut self, id: u64, place: usize, response: bool, headers: bool) -> Option<u32> {
-        let slot = self.streams.get(&id)?.slots.get(place)?;
+    fn created(&mut self, id: u64, position: usize, response: bool, headers: bool) -> Option<u32> {
+        let slot = self.streams.get(&id)?.slots.get(position)?;
         if slot.context.is_none() && !response && headers {
-            return self.create_context(id, place);
+            return self.create_context(id, position);
         }
         slot.context
     }
 
     /// Makes the stream's context in a filter's VM. In a dead VM there is none: the stream is failed, or passes with `fail_open`.
-    pub(crate) fn create_context(&mut self, id: u64, place: usize) -> Option<u32> {
+    pub(crate) fn create_context(&mut self, id: u64, position: usize) -> Option<u32> {
         let stream = self.streams.get(&id)?;
-        let slot = stream.slots.get(place)?;
+        let slot = stream.slots.get(position)?;
         let handle = Rc::clone(&slot.handle);
         let data = Rc::clone(&stream.data);
         if handle.is_dead() {
-            self.fail_stream(id, place);
+            self.fail_stream(id, position);
             return None;
         }
         let vm = handle.vm.as_ref()?;
         let sight = Sight::default();
-        let context = Stream { root: handle.root, id, place, data, sight, replied: false, ended: false, asked: None };
+        let context =
+            Stream { root: handle.root, id, position, data, sight, replied: false, ended: false, last_buffer: None };
         let context = vm.borrow_mut().create(Context::Stream(context));
         self.collect(vm);
-        if let Some(slot) = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(place)) {
+        if let Some(slot) = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(position)) {
             slot.context = Some(context);
         }
         if vm.borrow().dead {
-            self.fail_stream(id, place);
+            self.fail_stream(id, position);
             return None;
         }
         Some(context)
     }
 
     /// Calls the callback of a frame. Comes back with the frames that go on: the last of a body may bring trailers.
-    fn call_filter(&mut self, id: u64, place: usize, context: u32, response: bool, frame: Frame) -> (Step, Vec<Frame>) {
+    fn call_filter(
+        &mut self,
+        id: u64,
+        position: usize,
+        context: u32,
+        response: bool,
+        frame: Frame,
+    ) -> (Step, Vec<Frame>) {
         let Some(stream) = self.streams.get(&id) else { return (Step::Stop, Vec::new()) };
-        let Some(slot) = stream.slots.get(place) else { return (Step::Stop, Vec::new()) };
+        let Some(slot) = stream.slots.get(position) else { return (Step::Stop, Vec::new()) };
         let (handle, failed) = (Rc::clone(&slot.handle), slot.failed);
         let Some(cell) = handle.vm.clone() else { return (Step::Stop, Vec::new()) };
         let data = Rc::clone(&stream.data);
@@ -115,7 +123,7 @@ impl Worker {
             if handle.plugin.fail_open || failed && response {
                 return (Step::Continue, vec![frame]);
             }
-            self.fail_stream(id, place);
+            self.fail_stream(id, position);
             return (Step::Stop, Vec::new());
         }
         let kind = Kind::of(&frame);
@@ -179,32 +187,32 @@ impl Worker {
             }
         }
         drop(vm);
-        let pipe = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place));
+        let pipe = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, position));
         if let (Some(changed), Some(Hold::Body { bytes, .. })) = (held, pipe.map(|pipe| &mut pipe.hold)) {
             *bytes = changed;
         }
         self.collect(&cell);
         if called.died() {
-            self.fail_stream(id, place);
+            self.fail_stream(id, position);
         }
         (step, frames)
     }
 
     /// Sends frames on from a filter that let them pass, with what it held back first.
-    fn forward(&mut self, id: u64, response: bool, place: usize, frames: Vec<Frame>) {
+    fn forward(&mut self, id: u64, response: bool, position: usize, frames: Vec<Frame>) {
         let mut out = Vec::new();
-        if let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) {
+        if let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, position)) {
             out = released(pipe.release());
         }
         out.extend(frames);
         for frame in out {
-            self.deliver(id, response, place, frame);
+            self.deliver(id, response, position, frame);
         }
     }
 
     /// Keeps frames at a filter that paused.
-    fn hold(&mut self, id: u64, response: bool, place: usize, frames: Vec<Frame>) {
-        let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) else { return };
+    fn hold(&mut self, id: u64, response: bool, position: usize, frames: Vec<Frame>) {
+        let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, position)) else { return };
         for frame in frames {
             pipe.hold = match (std::mem::take(&mut pipe.hold), frame) {
                 (_, Frame::Headers { end }) => Hold::Headers { end },
@@ -216,24 +224,24 @@ impl Worker {
         let http2 = self.streams.get(&id).is_some_and(|stream| stream.data.borrow().http == Http::V2);
         let settings = &self.site.process.settings;
         let limit = if http2 { settings.http2_buffer_limit } else { settings.buffer_limit };
-        let held = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)).map(|pipe| &pipe.hold);
+        let held = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, position)).map(|pipe| &pipe.hold);
         if matches!(held, Some(Hold::Body { bytes, .. }) if bytes.len() > limit) {
             self.over_limit(id, response);
         }
     }
 
     /// Lets a paused filter's frames go on.
-    pub(crate) fn resume(&mut self, id: u64, place: usize, response: bool) {
-        self.let_go(id, place, response);
-        let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, place)) else { return };
+    pub(crate) fn resume(&mut self, id: u64, position: usize, response: bool) {
+        self.let_go(id, position, response);
+        let Some(pipe) = self.streams.get_mut(&id).and_then(|stream| stream.pipe(response, position)) else { return };
         for frame in released(pipe.release()) {
-            self.deliver(id, response, place, frame);
+            self.deliver(id, response, position, frame);
         }
     }
 
     /// A held body is out of sight once it goes on.
-    fn let_go(&self, id: u64, place: usize, response: bool) {
-        let Some(slot) = self.streams.get(&id).and_then(|stream| stream.slots.get(place)) else { return };
+    fn let_go(&self, id: u64, position: usize, response: bool) {
+        let Some(slot) = self.streams.get(&id).and_then(|stream| stream.slots.get(position)) else { return };
         let (Some(context), Some(cell)) = (slot.context, &slot.handle.vm) else { return };
         if let Some(stream) = cell.borrow_mut().store.data_mut().stream_mut(context) {
             let body = if response { &mut stream.sight.response_body } else { &mut stream.sight.request_body };
@@ -245,7 +253,7 @@ impl Worker {
     pub(crate) fn deliver(&mut self, id: u64, response: bool, from: usize, frame: Frame) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if response {
-            match from.checked_sub(1).and_then(|place| stream.pipe(true, place)) {
+            match from.checked_sub(1).and_then(|position| stream.pipe(true, position)) {
                 Some(pipe) => pipe.push(frame),
                 None => self.reach_client(id, frame),
             }
@@ -277,10 +285,10 @@ impl Worker {
     pub(crate) fn run_actions(&mut self) {
         while let Some(action) = self.actions.pop_front() {
             match action {
-                (_, Action::Continue { stream, place, response }) => self.resume(stream, place, response),
+                (_, Action::Continue { stream, position, response }) => self.resume(stream, position, response),
                 (_, Action::Close { stream }) => self.reset(stream, "wasm_close_stream", &[]),
                 (_, Action::Reply { stream, reply }) => self.local_reply(stream, &reply, &[]),
-                (_, Action::ContinueConnection { connection, place }) => self.tcp_continue(connection, place),
+                (_, Action::ContinueConnection { connection, position }) => self.tcp_continue(connection, position),
                 (_, Action::CloseConnection { connection }) => self.tcp_close_by_filter(connection),
                 (vm, Action::Done { root }) => self.delete_root(vm, root),
             }

@@ -138,14 +138,14 @@ impl Worker {
     /// `FAIL_OPEN` is left out.
     pub(crate) fn chain_for_stream(&mut self) -> Vec<Rc<Handle>> {
         let backoff = nanos(self.site.process.settings.reload_backoff);
-        for place in 0..self.chain.len() {
-            let Some(handle) = self.chain.get(place).cloned() else { continue };
+        for position in 0..self.chain.len() {
+            let Some(handle) = self.chain.get(position).cloned() else { continue };
             let due = self.now() >= handle.started.saturating_add(backoff);
             // A plugin that could not be started is not started again.
             let reloads = handle.plugin.failure_policy == FailurePolicy::FailReload && handle.vm.is_some();
             if handle.is_dead() && due && reloads {
                 let new = self.start_plugin(&handle.plugin);
-                if let (Ok(new), Some(slot)) = (new, self.chain.get_mut(place)) {
+                if let (Ok(new), Some(slot)) = (new, self.chain.get_mut(position)) {
                     *slot = new;
                 }
             }

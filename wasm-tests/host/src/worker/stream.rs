@@ -146,25 +146,25 @@ pub struct Ended {
 }
 
 impl HttpStream {
-    /// The next frame that some filter may take: its direction (`true` for the response), its place, the frame.
+    /// The next frame that some filter may take: its direction (`true` for the response), its position, the frame.
     pub(crate) fn next(&mut self) -> Option<(bool, usize, Frame)> {
         if self.over {
             return None;
         }
-        for (place, slot) in self.slots.iter_mut().enumerate().rev() {
+        for (position, slot) in self.slots.iter_mut().enumerate().rev() {
             if let Some(frame) = slot.encode.next() {
-                return Some((true, place, frame));
+                return Some((true, position, frame));
             }
         }
         if self.decode_over {
             return None;
         }
         let mut slots = self.slots.iter_mut().enumerate();
-        slots.find_map(|(place, slot)| Some((false, place, slot.decode.next()?)))
+        slots.find_map(|(position, slot)| Some((false, position, slot.decode.next()?)))
     }
 
-    pub(crate) fn pipe(&mut self, response: bool, place: usize) -> Option<&mut Pipe> {
-        let slot = self.slots.get_mut(place)?;
+    pub(crate) fn pipe(&mut self, response: bool, position: usize) -> Option<&mut Pipe> {
+        let slot = self.slots.get_mut(position)?;
         Some(if response { &mut slot.encode } else { &mut slot.decode })
     }
 

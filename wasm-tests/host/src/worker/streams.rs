@@ -31,10 +31,10 @@ impl Worker {
         self.site.spent.borrow_mut().add(&spent);
         self.site.transcript.borrow_mut().clear();
         let (mut headers, refusal) = connection_manager::admit(&process, incoming);
-        let asked = connection_manager::upgrade(&headers);
+        let requested = connection_manager::upgrade(&headers);
         let upgrades = &process.settings.proxy.upgrades;
         let let_through = |kind: &Vec<u8>| upgrades.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(kind));
-        let upgrade = asked.as_ref().is_some_and(let_through);
+        let upgrade = requested.as_ref().is_some_and(let_through);
         // What is gRPC only behind the filter for gRPC-Web gets local replies that are none of gRPC.
         let grpc = is_grpc(&headers);
         let grpc_web = if process.settings.proxy.grpc_web { Web::of(&mut headers) } else { None };
@@ -80,7 +80,7 @@ impl Worker {
         if let Some(Refusal { code, details, flags }) = refusal {
             let reply = LocalReply { code, details: details.as_bytes().to_vec(), ..LocalReply::default() };
             self.local_reply(id, &reply, flags);
-        } else if asked.is_some() && !upgrade {
+        } else if requested.is_some() && !upgrade {
             let details = b"upgrade_failed".to_vec();
             self.local_reply(id, &LocalReply { code: 403, details, ..LocalReply::default() }, &[]);
         } else {
@@ -162,8 +162,8 @@ impl Worker {
     }
 
     /// Fails a stream whose plugin's VM is dead, once; with `fail_open` it passes.
-    pub(crate) fn fail_stream(&mut self, id: u64, place: usize) {
-        let slot = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(place));
+    pub(crate) fn fail_stream(&mut self, id: u64, position: usize) {
+        let slot = self.streams.get_mut(&id).and_then(|stream| stream.slots.get_mut(position));
         let Some(slot) = slot.filter(|slot| !slot.handle.plugin.fail_open) else { return };
         if !std::mem::replace(&mut slot.failed, true) {
             let details = b"wasm_fail_stream".to_vec();
@@ -196,7 +196,7 @@ impl Worker {
         let interval = settings.access_log_flush_interval.map(|span| nanos(span.0));
         let stream = self.streams.get_mut(&id)?;
         stream.decode_over = true;
-        let places = stream.slots.len();
+        let count = stream.slots.len();
         let record = {
             let mut data = stream.data.borrow_mut();
             let now = self.site.process.clock.monotonic();
@@ -206,25 +206,25 @@ impl Worker {
             stream.lines += 1 + usize::try_from(meanwhile).unwrap_or(usize::MAX);
             Record { lines: stream.lines, ..record(&data) }
         };
-        for place in 0..places {
-            self.notify(id, place, &["proxy_on_log"]);
+        for position in 0..count {
+            self.notify(id, position, &["proxy_on_log"]);
         }
-        for place in 0..places {
-            self.notify(id, place, &["proxy_on_done", "proxy_on_delete"]);
+        for position in 0..count {
+            self.notify(id, position, &["proxy_on_done", "proxy_on_delete"]);
         }
         Some(record)
     }
 
     /// Calls the last callbacks of a stream's context in one filter.
-    fn notify(&mut self, id: u64, place: usize, callbacks: &[&'static str]) {
-        let Some(slot) = self.streams.get(&id).and_then(|stream| stream.slots.get(place)) else { return };
+    fn notify(&mut self, id: u64, position: usize, callbacks: &[&'static str]) {
+        let Some(slot) = self.streams.get(&id).and_then(|stream| stream.slots.get(position)) else { return };
         let Some(cell) = slot.handle.vm.clone() else { return };
         if cell.borrow().dead {
             return;
         }
         let context = match slot.context {
             Some(context) => Some(context),
-            None => self.create_context(id, place),
+            None => self.create_context(id, position),
         };
         let Some(context) = context else { return };
         for name in callbacks {

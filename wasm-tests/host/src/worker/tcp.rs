@@ -148,8 +148,8 @@ impl Worker {
     }
 
     /// A filter has let a held connection go on.
-    pub(crate) fn tcp_continue(&mut self, id: u64, place: usize) {
-        self.tcp_read(id, place + 1);
+    pub(crate) fn tcp_continue(&mut self, id: u64, position: usize) {
+        self.tcp_read(id, position + 1);
     }
 
     /// A filter closes.
@@ -157,18 +157,18 @@ impl Worker {
         self.tcp_close(id, By::Proxy);
     }
 
-    /// Takes what waits through the filters from one place on, and to the server.
+    /// Takes what waits through the filters from one position on, and to the server.
     fn tcp_read(&mut self, id: u64, from: usize) {
-        let places = self.connections.get(&id).map_or(0, |connection| connection.slots.len());
-        for place in from..places {
+        let count = self.connections.get(&id).map_or(0, |connection| connection.slots.len());
+        for position in from..count {
             let Some(connection) = self.connections.get(&id).filter(|connection| !connection.over) else { return };
-            let new = connection.slots.get(place).is_some_and(|slot| slot.context.is_none());
-            if new && self.tcp_new(id, place) == Passage::Stop {
+            let new = connection.slots.get(position).is_some_and(|slot| slot.context.is_none());
+            if new && self.tcp_new(id, position) == Passage::Stop {
                 return;
             }
             let Some(connection) = self.connections.get(&id) else { return };
             let waits = !connection.buffer.is_empty() || connection.end;
-            if waits && self.tcp_data(id, place, false) == Passage::Stop {
+            if waits && self.tcp_data(id, position, false) == Passage::Stop {
                 return;
             }
         }
@@ -176,15 +176,16 @@ impl Worker {
     }
 
     /// Makes a filter's context and tells it of the connection.
-    fn tcp_new(&mut self, id: u64, place: usize) -> Passage {
+    fn tcp_new(&mut self, id: u64, position: usize) -> Passage {
         let Some(connection) = self.connections.get(&id) else { return Passage::Stop };
-        let Some(slot) = connection.slots.get(place) else { return Passage::Stop };
+        let Some(slot) = connection.slots.get(position) else { return Passage::Stop };
         let (handle, data) = (Rc::clone(&slot.handle), Rc::clone(&connection.data));
         let Some(cell) = handle.vm.clone().filter(|_| !handle.is_dead()) else { return self.tcp_fail(id, &handle) };
         let sight = Sight { connection: true, ..Sight::default() };
-        let stream = Stream { root: handle.root, id, place, data, sight, replied: false, ended: false, asked: None };
+        let stream =
+            Stream { root: handle.root, id, position, data, sight, replied: false, ended: false, last_buffer: None };
         let context = cell.borrow_mut().create(Context::Stream(stream));
-        if let Some(slot) = self.connections.get_mut(&id).and_then(|connection| connection.slots.get_mut(place)) {
+        if let Some(slot) = self.connections.get_mut(&id).and_then(|connection| connection.slots.get_mut(position)) {
             slot.context = Some(context);
         }
         let called = cell.borrow_mut().call("proxy_on_new_connection", context, &[]);
@@ -193,13 +194,13 @@ impl Worker {
     }
 
     /// Shows a filter data: what waits from the client, or what the server has just sent.
-    fn tcp_data(&mut self, id: u64, place: usize, upstream: bool) -> Passage {
+    fn tcp_data(&mut self, id: u64, position: usize, upstream: bool) -> Passage {
         let Some(connection) = self.connections.get_mut(&id) else { return Passage::Stop };
         let (bytes, end) = match upstream {
             true => (connection.buffer_up.clone(), connection.end_up),
             false => (connection.buffer.clone(), connection.end),
         };
-        let Some(slot) = connection.slots.get(place) else { return Passage::Stop };
+        let Some(slot) = connection.slots.get(position) else { return Passage::Stop };
         let (handle, context) = (Rc::clone(&slot.handle), slot.context);
         let (Some(cell), Some(context)) = (handle.vm.clone(), context) else { return self.tcp_fail(id, &handle) };
         if handle.is_dead() {
@@ -275,11 +276,11 @@ impl Worker {
         }
         let already = end && std::mem::replace(&mut connection.server_closed, end);
         (connection.buffer_up, connection.end_up) = (bytes, end);
-        let places = connection.slots.len();
+        let count = connection.slots.len();
         if !already {
             // What is written passes the filters in the opposite order.
-            for place in (0..places).rev() {
-                if self.tcp_data(id, place, true) == Passage::Stop {
+            for position in (0..count).rev() {
+                if self.tcp_data(id, position, true) == Passage::Stop {
                     return;
                 }
             }

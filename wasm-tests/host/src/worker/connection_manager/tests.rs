@@ -25,7 +25,7 @@ fn a_connect_asks_for_an_upgrade_of_its_own() {
         (vec![(":method", "GET"), ("upgrade", "websocket")], Some("websocket")),
     ];
     for (fields, wanted) in table {
-        let asked = upgrade(&HeaderMap::new(fields.clone()));
-        assert_eq!(asked, wanted.map(|kind| kind.as_bytes().to_vec()), "{fields:?}");
+        let requested = upgrade(&HeaderMap::new(fields.clone()));
+        assert_eq!(requested, wanted.map(|kind| kind.as_bytes().to_vec()), "{fields:?}");
     }
 }
