@@ -33,12 +33,12 @@ pub fn load_text(text: &str) -> Result<Scenario, String> {
         Some(_) => return Err("`steps` is a list".to_owned()),
         None => Vec::new(),
     };
-    if let Some(place) = written.get_mut("steps") {
-        *place = serde_json::Value::Array(Vec::new());
+    if let Some(value) = written.get_mut("steps") {
+        *value = serde_json::Value::Array(Vec::new());
     }
     let mut scenario: Scenario = serde_json::from_value(written).map_err(|e| e.to_string())?;
-    for (place, step) in steps.into_iter().enumerate() {
-        let step = serde_json::from_value(step).map_err(|e| format!("step {}: {e}", place + 1))?;
+    for (number, step) in steps.into_iter().enumerate() {
+        let step = serde_json::from_value(step).map_err(|e| format!("step {}: {e}", number + 1))?;
         scenario.steps.push(step);
     }
     check(&scenario)?;

@@ -87,10 +87,10 @@ impl FilterSpec {
         }
     }
 
-    /// A name for the filter that is unique in its chain: the module and its place.
+    /// A name for the filter that is unique in its chain: the module and its position.
     #[must_use]
-    pub fn name(&self, place: usize) -> String {
-        format!("{}-{place}", self.module.stem())
+    pub fn name(&self, position: usize) -> String {
+        format!("{}-{position}", self.module.stem())
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// Where: the step's number and what it does.
-    pub place: String,
+    pub location: String,
     /// Which field.
     pub field: String,
     /// What was expected of it.
@@ -16,10 +16,10 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    /// A difference in one field; the runner fills in the place.
+    /// A difference in one field; the runner fills in the location.
     pub(crate) fn new(field: impl Into<String>, expected: impl fmt::Display, actual: impl fmt::Display) -> Self {
         Mismatch {
-            place: String::new(),
+            location: String::new(),
             field: field.into(),
             expected: expected.to_string(),
             actual: actual.to_string(),
@@ -38,13 +38,13 @@ pub enum Verdict {
     Skipped(String),
 }
 
-/// Mismatches as a diff: one heading per place, then expected and actual of each field.
+/// Mismatches as a diff: one heading per location, then expected and actual of each field.
 pub(crate) fn diff(f: &mut dyn fmt::Write, mismatches: &[Mismatch]) -> fmt::Result {
-    let mut place = "";
+    let mut location = "";
     for mismatch in mismatches {
-        if mismatch.place != place {
-            place = &mismatch.place;
-            writeln!(f, "  {place}")?;
+        if mismatch.location != location {
+            location = &mismatch.location;
+            writeln!(f, "  {location}")?;
         }
         writeln!(f, "    {}", mismatch.field)?;
         for (sign, text) in [("- expected", &mismatch.expected), ("+ actual  ", &mismatch.actual)] {

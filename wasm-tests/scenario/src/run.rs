@@ -70,10 +70,12 @@ pub fn run_one(gateway: &mut dyn Gateway, scenario: &Scenario) -> Verdict {
     }
     let mut found = Vec::new();
     match gateway.start(scenario) {
-        Err(failure) => at(&mut found, "start", vec![machinery(&failure)]),
-        Ok(Started::Refused(report)) => at(&mut found, "start", check::outcome(&scenario.start, Some(&report))),
+        Err(failure) => add_mismatches(&mut found, "start", vec![machinery(&failure)]),
+        Ok(Started::Refused(report)) => {
+            add_mismatches(&mut found, "start", check::outcome(&scenario.start, Some(&report)))
+        }
         Ok(Started::Ready(session)) => {
-            at(&mut found, "start", check::outcome(&scenario.start, None));
+            add_mismatches(&mut found, "start", check::outcome(&scenario.start, None));
             run_session(session, world, scenario, &mut found);
         }
     }
@@ -81,7 +83,7 @@ pub fn run_one(gateway: &mut dyn Gateway, scenario: &Scenario) -> Verdict {
 }
 
 fn run_session(mut session: Box<dyn Session>, world: World, scenario: &Scenario, found: &mut Vec<Mismatch>) {
-    let mut place = "start".to_owned();
+    let mut location = "start".to_owned();
     let mut ended = match scenario.window {
         Some(window) if scenario.start == Outcome::Accepted => make_room(&mut *session, window),
         _ => Ok(()),
@@ -91,21 +93,21 @@ fn run_session(mut session: Box<dyn Session>, world: World, scenario: &Scenario,
             if ended.is_err() {
                 break;
             }
-            place = format!("step {}: {}", number + 1, headline(step));
-            ended = run_step(&mut *session, world, step, &place, found);
+            location = format!("step {}: {}", number + 1, headline(step));
+            ended = run_step(&mut *session, world, step, &location, found);
         }
     }
     let restarts = ended.and_then(|()| {
-        place = "end".to_owned();
+        location = "end".to_owned();
         session.vm_failures()
     });
     match restarts {
         Ok(0) => {}
-        Ok(count) => at(found, &place, vec![Mismatch::new("VM failures", 0, count)]),
-        Err(failure) => at(found, &place, vec![machinery(&failure)]),
+        Ok(count) => add_mismatches(found, &location, vec![Mismatch::new("VM failures", 0, count)]),
+        Err(failure) => add_mismatches(found, &location, vec![machinery(&failure)]),
     }
     if let Err(failure) = session.stop() {
-        at(found, "stop", vec![machinery(&failure)]);
+        add_mismatches(found, "stop", vec![machinery(&failure)]);
     }
 }
 
@@ -124,11 +126,11 @@ fn run_step(
     session: &mut dyn Session,
     world: World,
     step: &Step,
-    place: &str,
+    location: &str,
     found: &mut Vec<Mismatch>,
 ) -> Result<(), Failure> {
     match step {
-        Step::Exchange(exchange) => run_exchange(session, world, exchange, place, found)?,
+        Step::Exchange(exchange) => run_exchange(session, world, exchange, location, found)?,
         Step::Advance(span) => {
             if world.lags() && span.0 > LONGEST_SLEEP {
                 return Err(Failure(format!("sleeping {:?} is too long; the scenario must skip this world", span.0)));
@@ -139,23 +141,29 @@ fn run_step(
         Step::Configure(configure) => {
             let Configure { filters, expect, during, expect_during } = configure;
             let Change { refused, during: responses } = session.configure(filters, during.as_ref())?;
-            at(found, place, check::outcome(expect, refused.as_deref()));
+            add_mismatches(found, location, check::outcome(expect, refused.as_deref()));
             if during.is_some() && responses.len() < FEWEST_DURING {
                 let field = "requests during the swap";
-                at(found, place, vec![Mismatch::new(field, format!("at least {FEWEST_DURING}"), responses.len())]);
+                add_mismatches(
+                    found,
+                    location,
+                    vec![Mismatch::new(field, format!("at least {FEWEST_DURING}"), responses.len())],
+                );
             }
             for (number, response) in responses.iter().enumerate() {
-                let place = format!("{place}, request {} during the swap", number + 1);
-                at(found, &place, check::response(expect_during, response));
+                let location = format!("{location}, request {} during the swap", number + 1);
+                add_mismatches(found, &location, check::response(expect_during, response));
             }
         }
         Step::Counters(checks) => {
-            at(found, place, until_good(world, || Ok(check::counters(checks, &session.metrics()?)))?);
+            add_mismatches(found, location, until_good(world, || Ok(check::counters(checks, &session.metrics()?)))?);
         }
         Step::Histograms(checks) => {
-            at(found, place, until_good(world, || Ok(check::histograms(checks, &session.metrics()?)))?);
+            add_mismatches(found, location, until_good(world, || Ok(check::histograms(checks, &session.metrics()?)))?);
         }
-        Step::Logs(checks) => at(found, place, until_good(world, || Ok(check::logs(checks, &session.logs()?)))?),
+        Step::Logs(checks) => {
+            add_mismatches(found, location, until_good(world, || Ok(check::logs(checks, &session.logs()?)))?)
+        }
     }
     Ok(())
 }
@@ -164,16 +172,16 @@ fn run_exchange(
     session: &mut dyn Session,
     world: World,
     exchange: &Exchange,
-    place: &str,
+    location: &str,
     found: &mut Vec<Mismatch>,
 ) -> Result<(), Failure> {
     let Exchange { request, repeat, expect } = exchange;
     for time in 1..=*repeat {
         // Of the lines that are counted the last may still be on its way.
         let world = if expect.records.is_some() { world } else { World::InProcess };
-        let mismatches = asked(session, world, &request.numbered(time), expect)?;
-        let place = if *repeat == 1 { place.to_owned() } else { format!("{place}, time {time} of {repeat}") };
-        at(found, &place, mismatches);
+        let mismatches = send_and_check(session, world, &request.numbered(time), expect)?;
+        let location = if *repeat == 1 { location.to_owned() } else { format!("{location}, time {time} of {repeat}") };
+        add_mismatches(found, &location, mismatches);
     }
     Ok(())
 }
@@ -183,10 +191,10 @@ fn run_exchange(
 /// # Errors
 /// When the machinery fails.
 pub fn ask(session: &mut dyn Session, request: &Request, expect: &Expect) -> Result<Vec<Mismatch>, Failure> {
-    asked(session, World::InProcess, request, expect)
+    send_and_check(session, World::InProcess, request, expect)
 }
 
-fn asked(
+fn send_and_check(
     session: &mut dyn Session,
     world: World,
     request: &Request,
@@ -212,8 +220,8 @@ fn until_good(world: World, mut ask: impl FnMut() -> Result<Vec<Mismatch>, Failu
     Ok(mismatches)
 }
 
-fn at(found: &mut Vec<Mismatch>, place: &str, mismatches: Vec<Mismatch>) {
-    found.extend(mismatches.into_iter().map(|mismatch| Mismatch { place: place.to_owned(), ..mismatch }));
+fn add_mismatches(found: &mut Vec<Mismatch>, location: &str, mismatches: Vec<Mismatch>) {
+    found.extend(mismatches.into_iter().map(|mismatch| Mismatch { location: location.to_owned(), ..mismatch }));
 }
 
 fn machinery(failure: &Failure) -> Mismatch {

@@ -31,7 +31,7 @@ struct State {
     last: Record,
 }
 
-struct Running {
+struct FakeSession {
     state: Rc<RefCell<State>>,
     lags: bool,
 }
@@ -52,12 +52,12 @@ impl Gateway for Fake {
         self.state.borrow_mut().now = Duration::from_secs(3_599);
         Ok(match refuses(&scenario.filters) {
             Some(report) => Started::Refused(report),
-            None => Started::Ready(Box::new(Running { state: Rc::clone(&self.state), lags: self.world_lags })),
+            None => Started::Ready(Box::new(FakeSession { state: Rc::clone(&self.state), lags: self.world_lags })),
         })
     }
 }
 
-impl Session for Running {
+impl Session for FakeSession {
     fn send(&mut self, request: &Request) -> Result<Response, Failure> {
         let mut state = self.state.borrow_mut();
         state.sent += 1;
