@@ -102,10 +102,10 @@ impl Waits {
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             clippy::cast_precision_loss,
-            reason = "a place in a list"
+            reason = "an index"
         )]
-        let place = (self.0.len() as f64 * share) as usize;
-        self.0.get(place.min(self.0.len().saturating_sub(1))).copied().unwrap_or(Duration::MAX)
+        let index = (self.0.len() as f64 * share) as usize;
+        self.0.get(index.min(self.0.len().saturating_sub(1))).copied().unwrap_or(Duration::MAX)
     }
 }
 

@@ -102,8 +102,8 @@ fn expected_below(entries: &[Value]) -> Value {
 
 /// Limits at all lists of these keys in this order, with any of them left out.
 fn any_below(keys: &[String]) -> Value {
-    let nodes = keys.iter().enumerate().map(|(place, key)| {
-        let rest = keys.get(place + 1..).unwrap_or_default();
+    let nodes = keys.iter().enumerate().map(|(index, key)| {
+        let rest = keys.get(index + 1..).unwrap_or_default();
         json!({"key": key, "rate_limit": limit(OTHER), "descriptors": any_below(rest)})
     });
     let mut nodes: Vec<Value> = nodes.collect();

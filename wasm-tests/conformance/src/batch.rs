@@ -78,16 +78,16 @@ pub(crate) fn run_all(gateway: &(dyn Fn() -> Box<dyn Gateway> + Sync), batches: 
     let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     found.sort_by_key(|(number, ..)| *number);
     let mut scores: Vec<Score> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut indexes: BTreeMap<&str, usize> = BTreeMap::new();
     for batch in batches {
-        places.entry(&batch.part).or_insert_with(|| {
+        indexes.entry(&batch.part).or_insert_with(|| {
             scores.push(Score::new(&batch.part));
             scores.len() - 1
         });
     }
     for (number, name, outcome) in found {
-        let place = batches.get(number).and_then(|batch| places.get(batch.part.as_str()));
-        if let Some(score) = place.and_then(|place| scores.get_mut(*place)) {
+        let index = batches.get(number).and_then(|batch| indexes.get(batch.part.as_str()));
+        if let Some(score) = index.and_then(|index| scores.get_mut(*index)) {
             score.add(name, outcome);
         }
     }

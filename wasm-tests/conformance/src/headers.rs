@@ -46,8 +46,8 @@ fn proxy(all: &[&Row]) -> weir_scenario::Scenario {
 fn row((number, row): (usize, &Value)) -> Row {
     let statuses = rows(row, "statuses").iter().enumerate();
     let (mut items, mut limits) = (Vec::new(), Vec::new());
-    for (place, status) in statuses.clone() {
-        let header = header(number, place);
+    for (index, status) in statuses.clone() {
+        let header = header(number, index);
         items.push(json!({"actions": [{"request_headers": {"header_name": header, "descriptor_key": header}}]}));
         if let Some((requests, unit)) = text(status, "limit").split_once('/') {
             let requests: u64 = requests.parse().unwrap_or_default();
@@ -61,7 +61,7 @@ fn row((number, row): (usize, &Value)) -> Row {
     // An item and a limit that no request meets: a document needs some.
     items.push(json!({"actions": [{"request_headers": {"header_name": "x-never", "descriptor_key": "never"}}]}));
     let states: Result<Vec<Option<LimitState>>, String> =
-        statuses.map(|(place, status)| limit_state(header(number, place), status)).collect();
+        statuses.map(|(index, status)| limit_state(header(number, index), status)).collect();
     Row {
         name: text(row, "name").to_owned(),
         config: json!({"items": items, "limits": limits}),
@@ -69,8 +69,8 @@ fn row((number, row): (usize, &Value)) -> Row {
     }
 }
 
-fn header(number: usize, place: usize) -> String {
-    format!("x-limit-{number}-{place}")
+fn header(number: usize, index: usize) -> String {
+    format!("x-limit-{number}-{index}")
 }
 
 /// What a status says; `None` where it has no limit. The error is why no local limit can be in that state.
@@ -118,7 +118,7 @@ fn exchanges(number: usize, row: &Value, states: &[Option<LimitState>]) -> Vec<E
             (Some(value), _) => drop(checks.values.insert(name.to_owned(), Text::Equal(value.into()))),
         }
     }
-    let all = (0..states.len()).map(|place| header(number, place)).collect();
+    let all = (0..states.len()).map(|index| header(number, index)).collect();
     let last = exchange(with(all), Expect { status: passed(), headers: checks, ..Expect::default() });
     before.into_iter().chain([last]).collect()
 }

@@ -63,7 +63,7 @@ fn lookups(file: &str, all: &[Value]) -> Batch {
 }
 
 fn lookup(number: usize, row: &Value, domain: &str) -> Row {
-    let named = rows(row, "entries").iter().enumerate().map(|(place, entry)| (format!("x-{number}-{place}"), entry));
+    let named = rows(row, "entries").iter().enumerate().map(|(index, entry)| (format!("x-{number}-{index}"), entry));
     let action = |(header, entry): (String, &Value)| json!({"request_headers": {"header_name": header, "descriptor_key": field(entry, "key")}});
     let actions: Vec<Value> = named.clone().map(action).collect();
     let sent = named.map(|(header, entry)| (header.as_str().into(), text(entry, "value").into())).collect();
@@ -109,8 +109,8 @@ fn overall((number, row): (usize, &Value)) -> Row {
     let descriptors = rows(row, "descriptors").iter().enumerate();
     let header = json!({"name": ROW, "string_match": {"exact": number.to_string()}});
     let (mut items, mut limits) = (Vec::new(), Vec::new());
-    for (place, descriptor) in descriptors {
-        let (key, value) = (format!("row-{number}"), place.to_string());
+    for (index, descriptor) in descriptors {
+        let (key, value) = (format!("row-{number}"), index.to_string());
         let matched = json!({"descriptor_key": key, "descriptor_value": value, "headers": [header]});
         items.push(json!({"actions": [{"header_value_match": matched}]}));
         let requests = if field(descriptor, "over") == true { 0 } else { 9 };

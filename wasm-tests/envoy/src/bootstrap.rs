@@ -12,7 +12,7 @@ use weir_scenario::{
 
 use crate::certificates::Identity;
 use crate::filters::{Discovery, OnFailure, Plugin, Setup};
-use crate::place::workspace;
+use crate::paths::workspace;
 
 /// What the proxy needs to speak TLS.
 #[derive(Clone, Debug)]
@@ -101,8 +101,9 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
             "allow_requests_without_proxy_protocol": true,
         },
     });
-    let asked = [(setup.proxy.proxy_protocol, proxied), (inspected, inspector)];
-    let before: Vec<Value> = asked.into_iter().filter_map(|(asked, filter)| asked.then_some(filter)).collect();
+    let all = [(setup.proxy.proxy_protocol, proxied), (inspected, inspector)];
+    let listener_filters: Vec<Value> =
+        all.into_iter().filter_map(|(enabled, filter)| enabled.then_some(filter)).collect();
     json!({
         "name": LISTENER,
         "traffic_direction": match setup.proxy.direction {
@@ -111,7 +112,7 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
             Direction::Outbound => "OUTBOUND",
         },
         "address": {"socket_address": {"address": setup.site.address, "port_value": setup.port}},
-        "listener_filters": before,
+        "listener_filters": listener_filters,
         "filter_chains": chains,
     })
 }

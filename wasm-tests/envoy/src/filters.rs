@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use weir_scenario::{Failure, FilterSpec, Scenario, Step, Surroundings};
 
-use crate::place;
+use crate::paths;
 
 /// One Wasm plugin in the filter chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,12 @@ impl Plugin {
     /// # Errors
     /// When a module has not been built.
     pub fn all(filters: &[FilterSpec]) -> Result<Vec<Self>, Failure> {
-        let plugin = |(place, filter): (usize, &FilterSpec)| {
+        let plugin = |(position, filter): (usize, &FilterSpec)| {
             Ok(Self {
-                name: filter.name(place),
+                name: filter.name(position),
                 root_id: filter.root_id.clone(),
                 vm_configuration: filter.vm_config.clone(),
-                module: place::module(filter.module.stem())?,
+                module: paths::module(filter.module.stem())?,
                 configuration: String::from_utf8_lossy(&filter.config_bytes()).into_owned(),
             })
         };

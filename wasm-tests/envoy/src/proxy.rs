@@ -16,7 +16,7 @@ use crate::slot::Slot;
 use crate::stats::{self, VmStats};
 use crate::wall_clock::WallClock;
 use crate::wire::{ClientTls, Dialer, Wire};
-use crate::{access, discovery, place};
+use crate::{access, discovery, paths};
 
 /// A running proxy. Dropping it ends everything that was started for it.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Proxy {
     /// When there is no Envoy, or this machine refuses something. That Envoy refuses the configuration is no error.
     pub fn start(setup: Setup) -> Result<Booted, Failure> {
         let slot = Slot::take();
-        let launch = Launch::new(&place::envoy_binary()?).map_err(|error| started(&error))?;
+        let launch = Launch::new(&paths::envoy_binary()?).map_err(|error| started(&error))?;
         let upstreams = match setup.site.upstreams {
             Some(control) => Upstreams::start_elsewhere(control, &setup.world),
             None => Upstreams::start(&setup.world),
@@ -144,8 +144,8 @@ impl Proxy {
     /// # Errors
     /// As [`dialer`](Self::dialer), and when an upstream does not tell what it saw.
     pub fn send(&mut self, request: &Request) -> Result<Response, Failure> {
-        let asked = |error| Failure(format!("{error}"));
-        self.upstreams.forget().map_err(asked)?;
+        let failure = |error| Failure(format!("{error}"));
+        self.upstreams.forget().map_err(failure)?;
         let mut wire = self.dialer(request)?.connect(request)?;
         self.port = wire.port();
         self.records.remove(&self.port);
@@ -153,7 +153,7 @@ impl Proxy {
         drop(wire);
         // A request that broke off may still be on its way.
         let within = if response.broken { Duration::from_millis(200) } else { Duration::ZERO };
-        let seen = wait_until(within, || self.upstreams.seen().transpose()).transpose().map_err(asked)?;
+        let seen = wait_until(within, || self.upstreams.seen().transpose()).transpose().map_err(failure)?;
         Ok(Response { seen, ..response })
     }
 
@@ -173,9 +173,9 @@ impl Proxy {
                 let own = request.addresses.is_some() || !request.sni.is_empty();
                 !own && *protocol == request.protocol && *client == request.client && wire.takes(&request)
             };
-            let place = wires.iter().position(fits);
-            let mut wire = match place {
-                Some(place) => wires.swap_remove(place).1,
+            let found = wires.iter().position(fits);
+            let mut wire = match found {
+                Some(position) => wires.swap_remove(position).1,
                 None => self.dialer(&request)?.connect(&request)?,
             };
             responses.push(wire.send(&request));
@@ -223,7 +223,7 @@ impl Proxy {
     /// # Errors
     /// When the admin interface does not answer.
     pub fn metrics(&self) -> Result<Metrics, Failure> {
-        Ok(Metrics::parse(&self.envoy.counted("/stats/prometheus").map_err(asked)?))
+        Ok(Metrics::parse(&self.envoy.counted("/stats/prometheus").map_err(admin_failure)?))
     }
 
     /// Counters and gauges by Envoy's own names.
@@ -231,7 +231,7 @@ impl Proxy {
     /// # Errors
     /// When the admin interface does not answer.
     pub fn stats(&self) -> Result<BTreeMap<String, u64>, Failure> {
-        stats::parse(&self.envoy.admin_get("/stats?format=json").map_err(asked)?)
+        stats::parse(&self.envoy.admin_get("/stats?format=json").map_err(admin_failure)?)
     }
 
     /// What Envoy counts of Wasm VMs.
@@ -247,7 +247,7 @@ impl Proxy {
     /// # Errors
     /// When the admin interface does not answer.
     pub fn config_dump(&self) -> Result<String, Failure> {
-        self.envoy.admin_get("/config_dump").map_err(asked)
+        self.envoy.admin_get("/config_dump").map_err(admin_failure)
     }
 
     /// How many VMs trapped or were replaced since the start.
@@ -368,6 +368,6 @@ fn started(error: &StartError) -> Failure {
     Failure(format!("{error}\n{}", stats::complaints(error.log().to_vec())))
 }
 
-pub(crate) fn asked(error: ClientError) -> Failure {
+pub(crate) fn admin_failure(error: ClientError) -> Failure {
     Failure(format!("envoy's admin interface: {error}"))
 }

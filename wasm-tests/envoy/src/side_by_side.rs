@@ -8,7 +8,7 @@ use std::thread;
 
 use weir_scenario::{Gateway, Scenario, Summary, load_dir, run_all};
 
-use crate::place::{module, workspace};
+use crate::paths::{module, workspace};
 
 /// Runs every scenario of the workspace, or those whose names contain one of the comma-separated texts in
 /// `WEIR_SCENARIOS`, and prints what comes of each and of all.

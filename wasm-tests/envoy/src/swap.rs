@@ -63,8 +63,8 @@ impl Proxy {
 
     fn swap_filters(&mut self, plugins: Vec<Plugin>) -> Result<bool, Failure> {
         let mut refused = false;
-        for (place, plugin) in plugins.into_iter().enumerate() {
-            if self.setup.plugins.get(place) == Some(&plugin) {
+        for (position, plugin) in plugins.into_iter().enumerate() {
+            if self.setup.plugins.get(position) == Some(&plugin) {
                 continue;
             }
             let before = Answered::filter(&self.stats()?, &plugin.name);
@@ -74,7 +74,7 @@ impl Proxy {
             let now = now.ok_or_else(|| Failure(format!("envoy did not read the new `{}`", plugin.name)))?;
             if now.refused > before.refused {
                 refused = true;
-            } else if let Some(running) = self.setup.plugins.get_mut(place) {
+            } else if let Some(running) = self.setup.plugins.get_mut(position) {
                 *running = plugin;
             }
         }

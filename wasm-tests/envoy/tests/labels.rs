@@ -172,7 +172,7 @@ fn phase(
     of: impl Fn(usize) -> (String, String) + Sync,
 ) -> Outcome<Seen> {
     let address =
-        |place: usize| LISTENERS.get(place % 3).and_then(|(name, _)| to.get(*name)).copied().ok_or("no listener");
+        |index: usize| LISTENERS.get(index % 3).and_then(|(name, _)| to.get(*name)).copied().ok_or("no listener");
     let (ended, victim, never) = (AtomicBool::new(false), address(0)?, AtomicBool::new(false));
     let mut latencies = thread::scope(|scope| -> Outcome<Vec<Duration>> {
         let text = |error: Box<dyn Error>| error.to_string();
@@ -182,10 +182,10 @@ fn phase(
             send(victim, VICTIM, usize::MAX, ended, |_| ("victim.example".to_owned(), String::new())).map_err(text)
         });
         let mut attackers = Vec::new();
-        for place in 0..4 {
-            let to = address(place)?;
+        for index in 0..4 {
+            let to = address(index)?;
             attackers.push(scope.spawn(move || {
-                send(to, ATTACK / 4, count / 4, never, |number| of(number * 4 + place)).map(|_| ()).map_err(text)
+                send(to, ATTACK / 4, count / 4, never, |number| of(number * 4 + index)).map(|_| ()).map_err(text)
             }));
         }
         let attacked: Vec<_> = attackers.into_iter().map(|attacker| attacker.join()).collect();

@@ -123,12 +123,12 @@ fn the_order_of_telemetry_and_metadata_exchange_does_not_matter() {
         [(Direction::Inbound, "source", "downstream_peer"), (Direction::Outbound, "destination", "upstream_peer")]
     {
         let exchange = || vec![strip("request_mutations"), strip("response_mutations"), keep(key)];
-        for (place, before, after) in [("ahead", exchange(), vec![]), ("behind", vec![], exchange())] {
+        for (position, before, after) in [("ahead", exchange(), vec![]), ("behind", vec![], exchange())] {
             let (labels, _) = labels(("telemetry", json!({"trust": "mtls"})), direction, true, before, after);
             let names = ["workload", "workload_namespace", "canonical_service", "app", "version", "cluster"];
             let found =
                 names.map(|label| labels.get(&format!("{end}_{label}")).map(String::as_str).unwrap_or_default());
-            assert_eq!(found, ["front-v2", "web", "front", "front", "v2", "c9"], "{direction:?}, exchange {place}");
+            assert_eq!(found, ["front-v2", "web", "front", "front", "v2", "c9"], "{direction:?}, exchange {position}");
         }
     }
 }

@@ -184,8 +184,8 @@ fn tamper(cells: &mut MemoryCells, name: &str, source: &mut Source<'_>) {
         _ => {
             for _ in 0..1 + source.below(8) {
                 let (at, patch) = (usize::from(source.byte()), source.bytes(8));
-                if let Some(place) = bytes.get_mut(at..at + patch.len()) {
-                    place.copy_from_slice(patch);
+                if let Some(bytes) = bytes.get_mut(at..at + patch.len()) {
+                    bytes.copy_from_slice(patch);
                 }
             }
         }

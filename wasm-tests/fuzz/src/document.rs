@@ -167,9 +167,9 @@ pub fn mutated(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
             items.extend(std::iter::repeat_n(copied, 1 + numbers.below(40)));
         }
         (5, Value::String(text)) => {
-            let (insert, place) = (PARTS[numbers.below(PARTS.len())], numbers.below(text.len() + 1));
-            let place = (0..=place).rev().find(|place| text.is_char_boundary(*place))?;
-            text.insert_str(place, insert);
+            let (insert, position) = (PARTS[numbers.below(PARTS.len())], numbers.below(text.len() + 1));
+            let position = (0..=position).rev().find(|position| text.is_char_boundary(*position))?;
+            text.insert_str(position, insert);
         }
         (5 | 6, Value::Number(number)) => *number = numbers.number(),
         (6, Value::Bool(bool)) => *bool = !*bool,
