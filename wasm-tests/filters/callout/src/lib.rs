@@ -127,7 +127,7 @@ impl Context for Asking {
     fn on_http_call_response(&mut self, _: u32, headers: usize, body: usize, trailers: usize) {
         let answer = answer(self, headers, body, trailers);
         match std::mem::take(&mut self.waiting) {
-            Waiting::Nothing => log::info!("sdk-callout answer that nobody waits for: {answer}"),
+            Waiting::Nothing => log::info!("sdk-callout unexpected answer: {answer}"),
             Waiting::Request => {
                 self.set_http_request_header("x-answer", Some(&answer));
                 self.resume_http_request();
