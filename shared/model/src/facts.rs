@@ -140,9 +140,9 @@ const _: () = assert!(BUILTIN_ATTRIBUTES <= 64);
 #[derive(Clone, Debug)]
 pub struct Attributes {
     buffer: Vec<u8>,
-    /// Offset and length of the value of each slot, if its bit in `known` is set.
+    /// Offset and length of the value of each slot, if its bit in `present` is set.
     builtin: [(u32, u32); BUILTIN_ATTRIBUTES],
-    known: u64,
+    present: u64,
     /// The bits of those that the host could not hand over.
     unreadable: u64,
     named: Vec<(Box<str>, u32, u32)>,
@@ -150,7 +150,7 @@ pub struct Attributes {
 
 impl Default for Attributes {
     fn default() -> Self {
-        Self { buffer: Vec::new(), builtin: [(0, 0); BUILTIN_ATTRIBUTES], known: 0, unreadable: 0, named: Vec::new() }
+        Self { buffer: Vec::new(), builtin: [(0, 0); BUILTIN_ATTRIBUTES], present: 0, unreadable: 0, named: Vec::new() }
     }
 }
 
@@ -158,7 +158,7 @@ impl Attributes {
     /// Forgets all values and keeps the memory.
     pub fn clear(&mut self) {
         self.buffer.clear();
-        self.known = 0;
+        self.present = 0;
         self.named.clear();
         self.unreadable = 0;
     }
@@ -177,7 +177,7 @@ impl Attributes {
         match (attribute.slot(), attribute) {
             (Some(slot), _) => self.unreadable & (1 << slot) != 0,
             (None, Attribute::FilterState(name)) => {
-                self.named.iter().any(|(known, start, _)| known == name && *start == UNREADABLE)
+                self.named.iter().any(|(key, start, _)| key == name && *start == UNREADABLE)
             }
             (None, _) => false,
         }
@@ -187,16 +187,16 @@ impl Attributes {
     pub fn set(&mut self, attribute: &Attribute, value: &[u8]) {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(value);
-        self.place(attribute, start, value.len());
+        self.set_range(attribute, start, value.len());
     }
 
     #[inline]
     fn put(&mut self, attribute: &Attribute, start: u32, len: u32) {
         match attribute.slot() {
             Some(slot) => {
-                if let Some(place) = self.builtin.get_mut(slot) {
-                    *place = (start, len);
-                    self.known |= 1 << slot;
+                if let Some(range) = self.builtin.get_mut(slot) {
+                    *range = (start, len);
+                    self.present |= 1 << slot;
                 }
             }
             None => self.put_named(attribute, start, len),
@@ -205,11 +205,11 @@ impl Attributes {
 
     fn put_named(&mut self, attribute: &Attribute, start: u32, len: u32) {
         let Attribute::FilterState(name) = attribute else { return };
-        self.named.retain(|(known, _, _)| known != name);
+        self.named.retain(|(key, _, _)| key != name);
         self.named.push((name.clone(), start, len));
     }
 
-    /// Takes over the block of bytes in which [`Attributes::place`] said that values lie. What was set before it with
+    /// Takes over the block of bytes in which [`Attributes::set_range`] said that values lie. What was set before it with
     /// [`Attributes::set`] is gone, but for booleans, zero and one.
     pub fn adopt(&mut self, block: Box<[u8]>) {
         self.buffer = block.into_vec();
@@ -217,7 +217,7 @@ impl Attributes {
 
     /// Says where in a block one value is. A range that leaves the block reads as absent.
     #[inline]
-    pub fn place(&mut self, attribute: &Attribute, start: usize, len: usize) {
+    pub fn set_range(&mut self, attribute: &Attribute, start: usize, len: usize) {
         if let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(len))
             && start < SMALL
         {
@@ -243,7 +243,7 @@ impl Attributes {
     #[inline]
     pub fn bytes(&self, attribute: &Attribute) -> Option<&[u8]> {
         match attribute.slot() {
-            Some(slot) if self.known & (1 << slot) != 0 => self.range(*self.builtin.get(slot)?),
+            Some(slot) if self.present & (1 << slot) != 0 => self.range(*self.builtin.get(slot)?),
             Some(_) => None,
             None => self.named(attribute),
         }
@@ -251,7 +251,7 @@ impl Attributes {
 
     fn named(&self, attribute: &Attribute) -> Option<&[u8]> {
         let Attribute::FilterState(name) = attribute else { return None };
-        let (_, start, len) = self.named.iter().find(|(known, _, _)| known == name)?;
+        let (_, start, len) = self.named.iter().find(|(key, _, _)| key == name)?;
         self.range((*start, *len))
     }
 

@@ -9,7 +9,7 @@ impl Struct {
     /// The field of that name; of several the last, as protobuf has it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&StructValue> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 }
 

@@ -71,7 +71,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        self.entries.get(place(&self.entries, key).ok()?).map(|(_, value)| value)
+        self.entries.get(search(&self.entries, key).ok()?).map(|(_, value)| value)
     }
 
     /// The value of a key, to be changed.
@@ -80,7 +80,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        let at = place(&self.entries, key).ok()?;
+        let at = search(&self.entries, key).ok()?;
         self.entries.get_mut(at).map(|(_, value)| value)
     }
 
@@ -90,13 +90,13 @@ impl<K: Ord, V> SortedMap<K, V> {
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        place(&self.entries, key).is_ok()
+        search(&self.entries, key).is_ok()
     }
 
     /// Gives a key a value. Returns the value that it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match place(&self.entries, &key) {
-            Ok(at) => self.entries.get_mut(at).map(|(_, known)| std::mem::replace(known, value)),
+        match search(&self.entries, &key) {
+            Ok(at) => self.entries.get_mut(at).map(|(_, old)| std::mem::replace(old, value)),
             Err(at) => {
                 insert_at(&mut self.entries, at, (key, value));
                 None
@@ -110,7 +110,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        let at = place(&self.entries, key).ok()?;
+        let at = search(&self.entries, key).ok()?;
         remove_at(&mut self.entries, at).map(|(_, value)| value)
     }
 }
@@ -137,14 +137,14 @@ fn remove_at<T>(entries: &mut Vec<T>, at: usize) -> Option<T> {
 }
 
 /// Where a key is, or where it would be.
-fn place<K: Borrow<Q>, V, Q: Ord + ?Sized>(entries: &[(K, V)], key: &Q) -> Result<usize, usize> {
+fn search<K: Borrow<Q>, V, Q: Ord + ?Sized>(entries: &[(K, V)], key: &Q) -> Result<usize, usize> {
     // Most keys come in their order.
     if let Some((last, _)) = entries.last()
         && last.borrow().cmp(key) == Ordering::Less
     {
         return Err(entries.len());
     }
-    entries.binary_search_by(|(known, _)| known.borrow().cmp(key))
+    entries.binary_search_by(|(entry, _)| entry.borrow().cmp(key))
 }
 
 impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {

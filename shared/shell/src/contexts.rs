@@ -27,12 +27,12 @@ impl<T> Contexts<T> {
     }
 
     pub(crate) fn get(&mut self, context: u32) -> Option<&mut T> {
-        self.list(context)?.iter_mut().find(|(known, _)| *known == context).map(|(_, value)| value)
+        self.list(context)?.iter_mut().find(|(id, _)| *id == context).map(|(_, value)| value)
     }
 
     pub(crate) fn remove(&mut self, context: u32) -> Option<T> {
         let list = self.list(context)?;
-        let at = list.iter().position(|(known, _)| *known == context)?;
+        let at = list.iter().position(|(id, _)| *id == context)?;
         Some(list.swap_remove(at).1)
     }
 }

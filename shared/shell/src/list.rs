@@ -181,8 +181,8 @@ impl List {
         for (Element { attribute, .. }, (value, _)) in elements.iter().zip(list.spans().skip(*padding)) {
             match value.len() {
                 1 if block.get(value.start) == Some(&0) => {}
-                _ if attribute.is_bool() => out.place(attribute, value.start, 1),
-                len => out.place(attribute, value.start, len),
+                _ if attribute.is_bool() => out.set_range(attribute, value.start, 1),
+                len => out.set_range(attribute, value.start, len),
             }
         }
         out.adopt(block);
@@ -203,7 +203,7 @@ impl List {
                     newly_absent |= seen;
                     Presence::Sometimes
                 }
-                (known, _) => known,
+                (unchanged, _) => unchanged,
             };
         }
         newly_absent

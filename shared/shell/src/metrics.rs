@@ -66,8 +66,8 @@ impl Metrics {
             MetricKind::Gauge | MetricKind::Histogram => create(kind, &name),
         };
         self.set(owner, series, stat);
-        if let Some(place) = get(&mut self.owners, owner, series) {
-            place.urgent = urgent;
+        if let Some(entry) = get(&mut self.owners, owner, series) {
+            entry.urgent = urgent;
         }
     }
 
@@ -85,22 +85,22 @@ impl Metrics {
             if all.len() <= series {
                 all.resize(series + 1, Series { stat: Stat::None, sum: 0, urgent: false });
             }
-            if let Some(place) = all.get_mut(series) {
-                place.stat = stat;
+            if let Some(entry) = all.get_mut(series) {
+                entry.stat = stat;
             }
         }
     }
 
     /// Adds to a counter with the next flush.
     pub(crate) fn add(&mut self, owner: u8, series: SeriesId, by: u64) {
-        let Some(place) = get(&mut self.owners, owner, series) else { return };
-        match place.stat {
+        let Some(entry) = get(&mut self.owners, owner, series) else { return };
+        match entry.stat {
             Stat::None => return,
             Stat::Named(_) => self.creating = true,
             Stat::Created(_) => {}
         }
-        let first = place.sum == 0;
-        place.sum = place.sum.saturating_add(by);
+        let first = entry.sum == 0;
+        entry.sum = entry.sum.saturating_add(by);
         if first && by > 0 {
             self.waiting.push((owner, series));
         }
@@ -134,15 +134,15 @@ impl Metrics {
         let Self { owners, waiting, .. } = self;
         for urgent in [true, false] {
             waiting.retain(|(owner, series)| {
-                let Some(place) = get(owners, *owner, *series) else { return false };
-                if let Stat::Named(name) = &place.stat {
-                    is_late |= place.urgent == urgent && !has_time();
-                    if is_late || place.urgent != urgent {
+                let Some(entry) = get(owners, *owner, *series) else { return false };
+                if let Stat::Named(name) = &entry.stat {
+                    is_late |= entry.urgent == urgent && !has_time();
+                    if is_late || entry.urgent != urgent {
                         return true;
                     }
-                    place.stat = create(MetricKind::Counter, name);
+                    entry.stat = create(MetricKind::Counter, name);
                 }
-                tell(place);
+                tell(entry);
                 false
             });
             if !creates {
@@ -161,15 +161,15 @@ impl Metrics {
     pub(crate) fn hand_over(&mut self) {
         let Self { owners, waiting, .. } = self;
         for (owner, series) in waiting.drain(..) {
-            let Some(place) = get(owners, owner, series) else { continue };
-            if let Stat::Named(name) = &place.stat {
-                if leave(name, place.sum) {
-                    place.sum = 0;
+            let Some(entry) = get(owners, owner, series) else { continue };
+            if let Stat::Named(name) = &entry.stat {
+                if leave(name, entry.sum) {
+                    entry.sum = 0;
                     continue;
                 }
-                place.stat = create(MetricKind::Counter, name);
+                entry.stat = create(MetricKind::Counter, name);
             }
-            tell(place);
+            tell(entry);
         }
         (self.counting, self.creating) = (false, false);
     }

@@ -8,8 +8,8 @@ use crate::fetch::Listed;
 use crate::list::read;
 use weir_model::{Attribute, Attributes, Demand, SortedMap, SortedSet};
 
-/// How many connections are remembered; of two in one place the later one is.
-const PLACES: i64 = 256;
+/// How many connections are remembered; of two in one slot the later one is.
+const SLOTS: i64 = 256;
 /// How long the metadata of clusters is remembered, in nanoseconds: ten seconds.
 const CLUSTERS: u64 = 10_000_000_000;
 /// Of so many clusters, and of so many bytes each.
@@ -21,23 +21,23 @@ const METADATA_BYTES: usize = 8192;
 pub(crate) struct Connections {
     wanted: SortedSet<Attribute>,
     list: Listed,
-    /// By the connection's number, modulo [`PLACES`].
-    known: Vec<Option<(i64, Attributes)>>,
+    /// By the connection's number, modulo [`SLOTS`].
+    slots: Vec<Option<(i64, Attributes)>>,
 }
 
 impl Connections {
     /// Has `wanted` read once a connection.
     pub(crate) fn new(wanted: &SortedSet<Attribute>) -> Self {
         let demand = Demand { attributes: wanted.clone(), ..Demand::default() };
-        Self { wanted: wanted.clone(), list: Listed::new(&demand, true), known: Vec::new() }
+        Self { wanted: wanted.clone(), list: Listed::new(&demand, true), slots: Vec::new() }
     }
 
     /// Adds what the stream's connection says to `out`, which says which connection that is.
     pub(crate) fn fetch(&mut self, out: &mut Attributes) {
         let id = out.int(&Attribute::ConnectionId);
-        let place = id.and_then(|id| usize::try_from(id.rem_euclid(PLACES)).ok());
-        if let Some(Some(Some((known, values)))) = place.map(|place| self.known.get(place))
-            && Some(*known) == id
+        let slot = id.and_then(|id| usize::try_from(id.rem_euclid(SLOTS)).ok());
+        if let Some(Some(Some((number, values)))) = slot.map(|slot| self.slots.get(slot))
+            && Some(*number) == id
         {
             return give(&self.wanted, values, out);
         }
@@ -45,12 +45,12 @@ impl Connections {
         self.list.fetch(&mut values);
         give(&self.wanted, &values, out);
         let is_whole = !self.wanted.iter().any(|attribute| values.is_unreadable(attribute));
-        if let (Some(id), Some(place), true) = (id, place, is_whole) {
-            if self.known.len() <= place {
-                self.known.resize(place + 1, None);
+        if let (Some(id), Some(slot), true) = (id, slot, is_whole) {
+            if self.slots.len() <= slot {
+                self.slots.resize(slot + 1, None);
             }
-            if let Some(known) = self.known.get_mut(place) {
-                *known = Some((id, values));
+            if let Some(entry) = self.slots.get_mut(slot) {
+                *entry = Some((id, values));
             }
         }
     }
@@ -69,7 +69,7 @@ fn give(wanted: &SortedSet<Attribute>, values: &Attributes, out: &mut Attributes
 /// The metadata of clusters by their names.
 #[derive(Debug, Default)]
 pub(crate) struct Clusters {
-    known: SortedMap<Box<[u8]>, Box<[u8]>>,
+    metadata: SortedMap<Box<[u8]>, Box<[u8]>>,
     /// When they were forgotten last, on the monotonic clock.
     since: u64,
 }
@@ -78,16 +78,16 @@ impl Clusters {
     /// Adds the metadata of the stream's cluster to `out`, which has its name.
     pub(crate) fn fetch(&mut self, out: &mut Attributes) {
         let Some(name) = out.bytes(&Attribute::ClusterName) else { return };
-        if let Some(metadata) = self.known.get(name) {
+        if let Some(metadata) = self.metadata.get(name) {
             return out.set(&Attribute::ClusterMetadata, metadata);
         }
         let name: Box<[u8]> = name.into();
         read(&Attribute::ClusterMetadata, out);
         if let Some(metadata) = out.bytes(&Attribute::ClusterMetadata).filter(|bytes| bytes.len() <= METADATA_BYTES) {
-            if self.known.len() >= MOST_CLUSTERS {
-                self.known.clear();
+            if self.metadata.len() >= MOST_CLUSTERS {
+                self.metadata.clear();
             }
-            self.known.insert(name, metadata.into());
+            self.metadata.insert(name, metadata.into());
         }
     }
 
@@ -100,7 +100,7 @@ impl Clusters {
 
     /// No ticks come from now on, or the time is up.
     pub(crate) fn forget(&mut self, now: u64) {
-        self.known.clear();
+        self.metadata.clear();
         self.since = now;
     }
 }
@@ -116,7 +116,7 @@ mod tests {
         let mut values = Attributes::default();
         values.set(&Attribute::PeerUriSan, b"spiffe://td/a");
         values.set_bool(&Attribute::ConnectionMtls, true);
-        connections.known = vec![None, Some((257, values))];
+        connections.slots = vec![None, Some((257, values))];
         let mut of = |id: Option<i64>| {
             let mut out = Attributes::default();
             if let Some(id) = id {
@@ -127,17 +127,17 @@ mod tests {
             (san, out.bool(&Attribute::ConnectionMtls), out.is_unreadable(&Attribute::PeerUriSan))
         };
         assert_eq!(of(Some(257)), (Some(b"spiffe://td/a".to_vec()), Some(true), false));
-        // Another in the same place, one in none, and one without a number.
+        // Another in the same slot, one in none, and one without a number.
         for id in [Some(1), Some(2), Some(-1), None] {
             assert_eq!(of(id), (None, None, true), "{id:?}");
         }
-        assert!(of(Some(257)).0.is_some(), "what could not be read takes no place");
+        assert!(of(Some(257)).0.is_some(), "what could not be read takes no slot");
     }
 
     #[test]
     fn clusters_are_known_for_a_time() {
         let mut clusters = Clusters::default();
-        clusters.known.insert(b"a".as_slice().into(), b"metadata".as_slice().into());
+        clusters.metadata.insert(b"a".as_slice().into(), b"metadata".as_slice().into());
         let of = |clusters: &mut Clusters, name: &[u8]| {
             let mut out = Attributes::default();
             out.set(&Attribute::ClusterName, name);

@@ -44,11 +44,11 @@ impl<F: Filter> Root<F> {
     #[inline(never)]
     fn compile(protocol: Protocol) -> Result<(F, Compiled), Problems> {
         let root_id = abi::property(b"plugin_root_id").unwrap_or_default();
-        let known = match protocol {
+        let is_ours = match protocol {
             Protocol::Http => matches!(&*root_id, b"" | b"weir"),
             Protocol::Tcp => *root_id == *TCP_ROOT_ID.as_bytes(),
         };
-        if !known {
+        if !is_ours {
             let found = String::from_utf8_lossy(&root_id).into_owned();
             let message = format!("root id `{found}` is unknown: use `weir`, or none, for the HTTP filter");
             return Err(Problems::one("root_id", message));

@@ -133,8 +133,8 @@ impl<T: TcpFilter> Stream<Tcp<T>> {
             let ask = |tcp: &mut Tcp<T>, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>| {
                 tcp.filter.opened(state, facts, edits, io)
             };
-            let asked = core.with_facts(Phase::Request, true, ask);
-            stream.pass(core, asked.unwrap_or(TcpVerdict::Close), Side::Downstream)
+            let verdict = core.with_facts(Phase::Request, true, ask);
+            stream.pass(core, verdict.unwrap_or(TcpVerdict::Close), Side::Downstream)
         });
         passage.unwrap_or(Passage::Close)
     }
@@ -157,8 +157,8 @@ impl<T: TcpFilter> Stream<Tcp<T>> {
             let ask = |tcp: &mut Tcp<T>, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>| {
                 tcp.filter.data(state, data, facts, edits, io)
             };
-            let asked = core.with_facts(Phase::Response, true, ask);
-            stream.pass(core, asked.unwrap_or(TcpVerdict::Close), side)
+            let verdict = core.with_facts(Phase::Response, true, ask);
+            stream.pass(core, verdict.unwrap_or(TcpVerdict::Close), side)
         });
         passage.unwrap_or(Passage::Close)
     }

@@ -44,7 +44,7 @@ impl<F: Filter> Vm<F> {
 
     /// Whether a root context or a stream is this VM's.
     pub(crate) fn has(&self, context: u32) -> bool {
-        let is_root = || self.roots.try_borrow().is_ok_and(|roots| roots.iter().any(|(known, _)| *known == context));
+        let is_root = || self.roots.try_borrow().is_ok_and(|roots| roots.iter().any(|(id, _)| *id == context));
         self.streams.try_borrow_mut().is_ok_and(|mut streams| streams.get(context).is_some()) || is_root()
     }
 
@@ -52,7 +52,7 @@ impl<F: Filter> Vm<F> {
     pub fn on_context_create(&self, context: u32, parent: u32) {
         if parent == 0 {
             let Ok(mut roots) = self.roots.try_borrow_mut() else { return };
-            if roots.iter().all(|(known, _)| *known != context) {
+            if roots.iter().all(|(id, _)| *id != context) {
                 roots.push((context, Root::new(self.protocol)));
             }
             return;
@@ -79,7 +79,7 @@ impl<F: Filter> Vm<F> {
             return false;
         }
         let root = self.roots.try_borrow_mut().ok().and_then(|mut roots| {
-            let at = roots.iter().position(|(known, _)| *known == context)?;
+            let at = roots.iter().position(|(id, _)| *id == context)?;
             Some(roots.swap_remove(at))
         });
         root.is_some()
@@ -147,7 +147,7 @@ impl<F: Filter> Vm<F> {
 
     fn with_root<T>(&self, context: u32, act: impl FnOnce(&mut Root<F>) -> T) -> Option<T> {
         let mut roots = self.roots.try_borrow_mut().ok()?;
-        let (_, root) = roots.iter_mut().find(|(known, _)| *known == context)?;
+        let (_, root) = roots.iter_mut().find(|(id, _)| *id == context)?;
         Some(act(root))
     }
 
