@@ -6,10 +6,10 @@ use crate::{Cursor, Fields};
 /// Takes a field that has two spellings. Given in both, it is a problem.
 ///
 /// ```
-/// use weir_config::{proto_json::either, read_document};
+/// use weir_config::{proto_json::snake_or_camel, read_document};
 ///
 /// let read = |json: &[u8]| {
-///     read_document(json, |at| either(&mut at.object()?, "expect_match", "expectMatch")?.bool())
+///     read_document(json, |at| snake_or_camel(&mut at.object()?, "expect_match", "expectMatch")?.bool())
 /// };
 /// assert_eq!(read(br#"{"expect_match": false}"#), Ok(false));
 /// assert_eq!(read(br#"{"expectMatch": true}"#), Ok(true));
@@ -17,7 +17,7 @@ use crate::{Cursor, Fields};
 /// assert_eq!(problems[0].path, "$.expectMatch");
 /// assert_eq!(problems[0].message, "`expect_match` is given already");
 /// ```
-pub fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<Cursor<'v>> {
+pub fn snake_or_camel<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<Cursor<'v>> {
     if snake == camel {
         return fields.take(snake);
     }
@@ -29,7 +29,7 @@ pub fn either<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static 
 
 /// Takes a field that has two spellings and must be there.
 pub fn required<'v>(fields: &mut Fields<'v>, snake: &'static str, camel: &'static str) -> Option<Cursor<'v>> {
-    let found = either(fields, snake, camel);
+    let found = snake_or_camel(fields, snake, camel);
     if found.is_none() {
         return fields.cursor().problem(format!("`{snake}` is missing"));
     }
@@ -48,7 +48,7 @@ pub fn bytes(at: &Cursor<'_>) -> Option<Box<[u8]>> {
 
 /// Makes a field that this version does not handle a problem.
 pub fn refuse(fields: &mut Fields<'_>, snake: &'static str, camel: &'static str, why: &str) {
-    if let Some(at) = either(fields, snake, camel) {
+    if let Some(at) = snake_or_camel(fields, snake, camel) {
         at.problem::<()>(why);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::matcher::{header_match, query_match};
 use crate::compiled::action::{Action, Item, Source};
-use weir_config::proto_json::{bytes, either, flag, header_name, refuse, required};
+use weir_config::proto_json::{bytes, flag, header_name, refuse, required, snake_or_camel};
 use weir_config::{Cursor, Fields};
 use weir_matching::Cidr;
 use weir_model::Node;
@@ -34,12 +34,12 @@ fn item(at: &Cursor<'_>, node: &Node) -> Option<Item> {
     refuse(&mut fields, "disable_key", "disableKey", "runtime keys cannot be read by a Wasm filter");
     refuse(&mut fields, "limit", "limit", "overriding a limit is not supported; configure it under `local`");
     refuse(&mut fields, "x_ratelimit_option", "xRatelimitOption", "not supported; headers are set for all limits");
-    if let Some(at) = either(&mut fields, "apply_on_stream_done", "applyOnStreamDone")
+    if let Some(at) = snake_or_camel(&mut fields, "apply_on_stream_done", "applyOnStreamDone")
         && at.bool() == Some(true)
     {
         at.problem::<()>("counting at the end of the stream is not supported");
     }
-    let hits = match either(&mut fields, "hits_addend", "hitsAddend") {
+    let hits = match snake_or_camel(&mut fields, "hits_addend", "hitsAddend") {
         Some(at) => hits(&at),
         None => Some(1),
     };
@@ -61,7 +61,7 @@ fn action(at: &Cursor<'_>, node: &Node) -> Option<Action> {
     let before = at.problems();
     let mut found = Vec::new();
     for (snake, camel, read) in READERS {
-        if let Some(at) = either(&mut fields, snake, camel) {
+        if let Some(at) = snake_or_camel(&mut fields, snake, camel) {
             found.push(at.object().and_then(|mut fields| {
                 let action = read(&mut fields, node);
                 fields.finish();
@@ -93,21 +93,21 @@ const READERS: [(&str, &str, Reader); 10] = [
     ("request_headers", "requestHeaders", |fields, _| {
         let name = required(fields, "header_name", "headerName").and_then(|at| header_name(&at));
         let key = required(fields, "descriptor_key", "descriptorKey").and_then(|at| bytes(&at));
-        let skip = flag(either(fields, "skip_if_absent", "skipIfAbsent"), false);
+        let skip = flag(snake_or_camel(fields, "skip_if_absent", "skipIfAbsent"), false);
         Some(Action { key: key?, source: Source::Header { name: name?.into_bytes().into(), skip } })
     }),
     ("query_parameters", "queryParameters", |fields, _| {
         let name = required(fields, "query_parameter_name", "queryParameterName").and_then(|at| bytes(&at));
         let key = required(fields, "descriptor_key", "descriptorKey").and_then(|at| bytes(&at));
-        let skip = flag(either(fields, "skip_if_absent", "skipIfAbsent"), false);
+        let skip = flag(snake_or_camel(fields, "skip_if_absent", "skipIfAbsent"), false);
         Some(Action { key: key?, source: Source::Query { name: name?, skip } })
     }),
     ("remote_address", "remoteAddress", |_, _| {
         Some(Action { key: key("remote_address"), source: Source::RemoteAddress })
     }),
     ("masked_remote_address", "maskedRemoteAddress", |fields, _| {
-        let v4 = bits(either(fields, "v4_prefix_mask_len", "v4PrefixMaskLen"), 32);
-        let v6 = bits(either(fields, "v6_prefix_mask_len", "v6PrefixMaskLen"), 128);
+        let v4 = bits(snake_or_camel(fields, "v4_prefix_mask_len", "v4PrefixMaskLen"), 32);
+        let v6 = bits(snake_or_camel(fields, "v6_prefix_mask_len", "v6PrefixMaskLen"), 128);
         Some(Action { key: key("masked_remote_address"), source: Source::MaskedRemoteAddress { v4: v4?, v6: v6? } })
     }),
     ("generic_key", "genericKey", |fields, _| {
@@ -119,14 +119,14 @@ const READERS: [(&str, &str, Reader); 10] = [
     ("header_value_match", "headerValueMatch", |fields, _| {
         let value = value(fields);
         let key = own_key(fields, "header_match");
-        let expect = flag(either(fields, "expect_match", "expectMatch"), true);
+        let expect = flag(snake_or_camel(fields, "expect_match", "expectMatch"), true);
         let matchers = fields.require("headers").map(|at| non_empty(&at, header_match));
         Some(Action { key: key?, source: Source::HeadersMatch { value: value?, expect, matchers: matchers? } })
     }),
     ("query_parameter_value_match", "queryParameterValueMatch", |fields, _| {
         let value = value(fields);
         let key = own_key(fields, "query_match");
-        let expect = flag(either(fields, "expect_match", "expectMatch"), true);
+        let expect = flag(snake_or_camel(fields, "expect_match", "expectMatch"), true);
         let matchers = required(fields, "query_parameters", "queryParameters").map(|at| non_empty(&at, query_match));
         Some(Action { key: key?, source: Source::QueryMatch { value: value?, expect, matchers: matchers? } })
     }),
@@ -149,7 +149,7 @@ fn value(fields: &mut Fields<'_>) -> Option<Box<[u8]>> {
 
 /// `descriptor_key`, which has a default and may be empty to mean it.
 fn own_key(fields: &mut Fields<'_>, default: &str) -> Option<Box<[u8]>> {
-    let text = match either(fields, "descriptor_key", "descriptorKey") {
+    let text = match snake_or_camel(fields, "descriptor_key", "descriptorKey") {
         Some(at) => at.string()?,
         None => "",
     };
@@ -176,7 +176,7 @@ fn bits(at: Option<Cursor<'_>>, most: u8) -> Option<u8> {
 fn ranges(at: &Cursor<'_>) -> Option<(Vec<Cidr>, bool)> {
     let mut fields = at.object()?;
     let ranges = required(&mut fields, "ranges", "ranges").map(|at| non_empty(&at, range));
-    let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
+    let invert = flag(snake_or_camel(&mut fields, "invert_match", "invertMatch"), false);
     fields.finish();
     Some((ranges?, invert))
 }
@@ -185,7 +185,7 @@ fn ranges(at: &Cursor<'_>) -> Option<(Vec<Cidr>, bool)> {
 fn range(at: &Cursor<'_>) -> Option<Cidr> {
     let mut fields = at.object()?;
     let prefix = required(&mut fields, "address_prefix", "addressPrefix").and_then(|at| at.text());
-    let bits = match either(&mut fields, "prefix_len", "prefixLen") {
+    let bits = match snake_or_camel(&mut fields, "prefix_len", "prefixLen") {
         Some(at) => at.integer(0, 128),
         None => Some(0),
     };

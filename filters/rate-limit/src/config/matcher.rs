@@ -1,7 +1,7 @@
 //! Envoy's matchers of strings, headers and query parameters, as written.
 
 use crate::compiled::matcher::{HeaderMatch, HeaderTest, Kind, QueryMatch, QueryTest, StringMatch};
-use weir_config::proto_json::{bytes, either, flag, header_name, refuse};
+use weir_config::proto_json::{bytes, flag, header_name, refuse, snake_or_camel};
 use weir_config::{Cursor, Value};
 
 const NO_REGEX: &str = "regular expressions are not supported here; use `exact`, `prefix`, `suffix` or `contains`";
@@ -18,7 +18,7 @@ pub(crate) fn string_match(at: &Cursor<'_>) -> Option<StringMatch> {
     }
     refuse(&mut fields, "safe_regex", "safeRegex", NO_REGEX);
     refuse(&mut fields, "custom", "custom", "custom matchers are not supported");
-    let ignore_case = flag(either(&mut fields, "ignore_case", "ignoreCase"), false);
+    let ignore_case = flag(snake_or_camel(&mut fields, "ignore_case", "ignoreCase"), false);
     fields.finish();
     let [Some((kind, text))] = found.as_slice() else {
         return at.problem("expected exactly one of `exact`, `prefix`, `suffix`, `contains`");
@@ -47,7 +47,7 @@ pub(crate) fn header_match(at: &Cursor<'_>) -> Option<HeaderMatch> {
         ("suffix_match", "suffixMatch", Kind::Suffix),
         ("contains_match", "containsMatch", Kind::Contains),
     ] {
-        if let Some(at) = either(&mut fields, snake, camel) {
+        if let Some(at) = snake_or_camel(&mut fields, snake, camel) {
             found.push(pattern(&at, kind).map(|(kind, text)| {
                 // Unlike in `string_match`, any value meets an empty `exact_match`.
                 let kind = if text.is_empty() { Kind::Prefix } else { kind };
@@ -55,18 +55,18 @@ pub(crate) fn header_match(at: &Cursor<'_>) -> Option<HeaderMatch> {
             }));
         }
     }
-    if let Some(at) = either(&mut fields, "string_match", "stringMatch") {
+    if let Some(at) = snake_or_camel(&mut fields, "string_match", "stringMatch") {
         found.push(string_match(&at).map(HeaderTest::Text));
     }
-    if let Some(at) = either(&mut fields, "present_match", "presentMatch") {
+    if let Some(at) = snake_or_camel(&mut fields, "present_match", "presentMatch") {
         found.push(at.bool().map(HeaderTest::Present));
     }
-    if let Some(at) = either(&mut fields, "range_match", "rangeMatch") {
+    if let Some(at) = snake_or_camel(&mut fields, "range_match", "rangeMatch") {
         found.push(range(&at));
     }
     refuse(&mut fields, "safe_regex_match", "safeRegexMatch", NO_REGEX);
-    let invert = flag(either(&mut fields, "invert_match", "invertMatch"), false);
-    let missing = either(&mut fields, "treat_missing_header_as_empty", "treatMissingHeaderAsEmpty");
+    let invert = flag(snake_or_camel(&mut fields, "invert_match", "invertMatch"), false);
+    let missing = snake_or_camel(&mut fields, "treat_missing_header_as_empty", "treatMissingHeaderAsEmpty");
     let missing_is_empty = flag(missing, false);
     fields.finish();
     if found.len() > 1 {
@@ -105,8 +105,8 @@ fn integer(at: &Cursor<'_>) -> Option<i64> {
 pub(crate) fn query_match(at: &Cursor<'_>) -> Option<QueryMatch> {
     let mut fields = at.object()?;
     let name = fields.require("name").and_then(|at| bytes(&at));
-    let text = either(&mut fields, "string_match", "stringMatch").map(|at| string_match(&at));
-    let present = either(&mut fields, "present_match", "presentMatch").map(|at| at.bool());
+    let text = snake_or_camel(&mut fields, "string_match", "stringMatch").map(|at| string_match(&at));
+    let present = snake_or_camel(&mut fields, "present_match", "presentMatch").map(|at| at.bool());
     fields.finish();
     let test = match (text, present) {
         (Some(_), Some(_)) => return at.problem("expected at most one of `string_match` and `present_match`"),
