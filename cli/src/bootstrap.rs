@@ -31,7 +31,7 @@ impl Bootstrap {
 
     /// The ports it names.
     pub(crate) fn ports(&self) -> Option<Ports> {
-        let port = |place: &str| self.0.pointer(place)?.as_u64().and_then(|port| u16::try_from(port).ok());
+        let port = |pointer: &str| self.0.pointer(pointer)?.as_u64().and_then(|port| u16::try_from(port).ok());
         Some(Ports { listener: port(LISTENER)?, admin: port(ADMIN)? })
     }
 
@@ -78,15 +78,18 @@ impl Bootstrap {
         replaced
     }
 
-    /// Replaces the file name of every module by what `place` gives for it.
+    /// Replaces the file name of every module by what `resolve` gives for it.
     ///
     /// # Errors
-    /// The first error of `place`.
-    pub(crate) fn set_modules(&mut self, mut place: impl FnMut(&str) -> Result<String, String>) -> Result<(), String> {
+    /// The first error of `resolve`.
+    pub(crate) fn set_modules(
+        &mut self,
+        mut resolve: impl FnMut(&str) -> Result<String, String>,
+    ) -> Result<(), String> {
         let mut failure = None;
         walk(&mut self.0, &mut |key, value| {
             let Some(file) = (key == "code").then(|| value.pointer_mut("/local/filename")).flatten() else { return };
-            match place(file.as_str().unwrap_or_default()) {
+            match resolve(file.as_str().unwrap_or_default()) {
                 Ok(path) => *file = json!(path),
                 Err(error) => failure = Some(error),
             }
@@ -131,8 +134,8 @@ impl Bootstrap {
         self.0.to_string()
     }
 
-    fn set(&mut self, place: &str, value: Value) {
-        if let Some(found) = self.0.pointer_mut(place) {
+    fn set(&mut self, pointer: &str, value: Value) {
+        if let Some(found) = self.0.pointer_mut(pointer) {
             *found = value;
         }
     }

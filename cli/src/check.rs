@@ -60,15 +60,15 @@ impl Diagnostics {
 /// All diagnostics of `found`, which is in `file`, read as a document of `module`.
 pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Diagnostic> {
     let mut diagnostics = Diagnostics(Vec::new());
-    let place = |path: &str| {
+    let location = |path: &str| {
         format!("{}{}", found.path, path.strip_prefix(found.part).or(path.strip_prefix('$')).unwrap_or(path))
     };
     let compiled = module.compile(&found.document, found.node.as_ref(), found.plugin.is_none() && found.is_whole());
     for problem in compiled.problems {
-        diagnostics.problem(place(&problem.path), problem.message);
+        diagnostics.problem(location(&problem.path), problem.message);
     }
     for warning in compiled.warnings {
-        let (path, message) = (place(&warning.path), format!("{} [{}]", warning.message, warning.id));
+        let (path, message) = (location(&warning.path), format!("{} [{}]", warning.message, warning.id));
         // What a policy of its own lacks may be in the document that it is going to stand in.
         match MISFIRES.contains(&warning.id) && found.is_whole() {
             true => diagnostics.problem(path, message),
@@ -156,11 +156,11 @@ fn listener(found: &Found, plugin: &Plugin, diagnostics: &mut Diagnostics) {
     let (Some(named), Some(listeners)) = (named, &plugin.listeners) else { return };
     let Listeners { path, shown, inbound, outbound } = listeners;
     let (own, other) = if named == "inbound" { (*inbound, *outbound) } else { (*outbound, *inbound) };
-    let place = format!("{}.listener", found.path);
+    let location = format!("{}.listener", found.path);
     match (own, other) {
-        (false, true) => diagnostics.problem(place, format!("`{named}`, but {shown} at {path} loads it for the other direction")),
+        (false, true) => diagnostics.problem(location, format!("`{named}`, but {shown} at {path} loads it for the other direction")),
         (true, true) => diagnostics.warning(
-            place,
+            location,
             format!("`{named}`, but {shown} at {path} loads it for sidecars' listeners of both directions: leave `listener` out"),
         ),
         _ => {}
@@ -205,7 +205,7 @@ fn filter_state(
             let key = part.value.pointer(&format!("/workload/{name}/filterState")).and_then(Value::as_str);
             let Some(key) = key else { continue };
             let within = part.path.strip_prefix('$').unwrap_or(part.path);
-            let place = format!("{}{within}.workload.{name}.filterState", found.path);
+            let location = format!("{}{within}.workload.{name}.filterState", found.path);
             let says = format!(
                 "until one does, its value is unknown, and policies that read it refuse requests: put \
                  `envoy.filters.http.set_filter_state` with `object_key: {key}` before this filter"
@@ -213,14 +213,15 @@ fn filter_state(
             match fate(key, plugin, here) {
                 Fate::Written => {}
                 Fate::Unwritten(None) => {
-                    diagnostics.problem(place, format!("no filter before this one writes `{key}`; {says}"))
+                    diagnostics.problem(location, format!("no filter before this one writes `{key}`; {says}"))
                 }
                 Fate::Unwritten(Some(late)) => {
-                    diagnostics.problem(place, format!("{late} writes `{key}` after this filter has read it; {says}"));
+                    diagnostics
+                        .problem(location, format!("{late} writes `{key}` after this filter has read it; {says}"));
                 }
                 Fate::Unseen if !plugin.has_whole_chain && elsewhere.iter().any(|writer| writer.writes(key)) => {}
                 Fate::Unseen => {
-                    diagnostics.warning(place, format!("no file shows a filter that writes `{key}`; {says}"))
+                    diagnostics.warning(location, format!("no file shows a filter that writes `{key}`; {says}"))
                 }
             }
         }
@@ -241,7 +242,7 @@ fn path_parameters(
     let other = elsewhere.iter().find(|one| one.option.concerns(None));
     for part in parts.iter().filter(|part| part.mode != "off") {
         let Some(field) = PathField::of(part) else { continue };
-        let place = if found.is_whole() {
+        let location = if found.is_whole() {
             format!("{}{}", found.path, field.path.strip_prefix('$').unwrap_or(&field.path))
         } else {
             found.path.clone()
@@ -250,17 +251,19 @@ fn path_parameters(
                     not match `/admin`: write `ignorePathParameters: true`";
         match (field.value, on, off, other) {
             (Some(true), None, Some(option), _) => diagnostics.warning(
-                place,
+                location,
                 format!(
                     "this document ignores path parameters (`;a=b`) that Envoy compares in the routes at {}",
                     option.path
                 ),
             ),
             (Some(true), ..) => {}
-            (_, Some(option), ..) if found.is_whole() => diagnostics.problem(place, format!("{} {says}", option.path)),
-            (_, Some(option), ..) => diagnostics.warning(place, format!("{} {says}", option.path)),
+            (_, Some(option), ..) if found.is_whole() => {
+                diagnostics.problem(location, format!("{} {says}", option.path))
+            }
+            (_, Some(option), ..) => diagnostics.warning(location, format!("{} {says}", option.path)),
             (_, None, _, Some(Elsewhere { file, option })) => {
-                diagnostics.warning(place, format!("{} of `{file}` {says}", option.path));
+                diagnostics.warning(location, format!("{} of `{file}` {says}", option.path));
             }
             (_, None, _, None) => {}
         }

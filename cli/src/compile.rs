@@ -57,8 +57,8 @@ impl Module {
     }
 
     /// The module of that file or image: `dist/suite.wasm`, `oci://registry.example.com/weir/suite:0.1.0`.
-    pub(crate) fn named(place: &str) -> Option<Self> {
-        match stem(place) {
+    pub(crate) fn named(source: &str) -> Option<Self> {
+        match stem(source) {
             "policy" => Some(Self::Policy),
             "rate-limit" | "rate-limit-lean" => Some(Self::RateLimit),
             "telemetry" | "telemetry-response" => Some(Self::Telemetry),
@@ -68,8 +68,8 @@ impl Module {
     }
 
     /// Whether the module of that file or image is known to have no callback for response headers.
-    pub(crate) fn misses_responses(place: &str) -> bool {
-        matches!(stem(place), "policy" | "telemetry" | "rate-limit-lean" | "suite-lean")
+    pub(crate) fn misses_responses(source: &str) -> bool {
+        matches!(stem(source), "policy" | "telemetry" | "rate-limit-lean" | "suite-lean")
     }
 
     /// The parts that `document` has, with the mode of each; one that is not a mode is kept as written.
@@ -134,8 +134,8 @@ impl fmt::Display for Module {
 }
 
 /// The name of a file or image without what is around it.
-fn stem(place: &str) -> &str {
-    let file = place.rsplit('/').next().unwrap_or(place);
+fn stem(source: &str) -> &str {
+    let file = source.rsplit('/').next().unwrap_or(source);
     let name = file.split(['@', ':']).next().unwrap_or(file);
     name.strip_suffix(".wasm").unwrap_or(name)
 }

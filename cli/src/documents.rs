@@ -128,12 +128,12 @@ impl Contents {
                 self.path_options.extend(PathOption::of(value, path, &around));
                 self.discoveries.extend(Discovery::of(value, path));
                 self.writers.extend(Writer::of(value, path));
-                if let Some((plugin, place)) = Plugin::of(value, path, &around) {
+                if let Some((plugin, suffix)) = Plugin::of(value, path, &around) {
                     if let Root::Foreign = plugin.root {
                         return Ok(());
                     }
-                    let path = format!("{path}.{place}");
-                    let configured = value.pointer(&format!("/{}", place.replace('.', "/")));
+                    let path = format!("{path}.{suffix}");
+                    let configured = value.pointer(&format!("/{}", suffix.replace('.', "/")));
                     let document = match configured {
                         Some(Value::String(text)) => yaml::json(text).map_err(|error| format!("{path}: {error}"))?,
                         Some(other) => other.clone(),

@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
         )));
     }
     let launch = Launch::new(&binary).map_err(needed)?;
-    bootstrap.set_modules(|file| place_module(launch.dir(), file)).map_err(Failure::Use)?;
+    bootstrap.set_modules(|file| module_path(launch.dir(), file)).map_err(Failure::Use)?;
     let envoy = launch.log_level("warning").start(&bootstrap.to_json()).map_err(|error| {
         let refused = "weir: configuration refused: ";
         let problems = error.log().iter().filter_map(|line| line.split_once(refused)).map(|(_, problem)| problem);
@@ -164,7 +164,7 @@ fn target(options: &Run, upstream: Option<&Upstream>) -> Result<(String, u16), F
 }
 
 /// The file of a module: the one named if it exists, else the one inside this binary.
-fn place_module(dir: &Path, file: &str) -> Result<String, String> {
+fn module_path(dir: &Path, file: &str) -> Result<String, String> {
     if Path::new(file).is_file() {
         return Ok(file.to_owned());
     }

@@ -47,8 +47,8 @@ pub(crate) fn validate(files: &[PathBuf], given: Option<Module>) -> Result<(), F
                     say!("{file}: read as a {module} document; use --module if it is another")?;
                 }
             } else {
-                let place = if found.path == "$" { String::new() } else { format!(" at {}", found.path) };
-                say!("{file}: a valid {module} document{place}")?;
+                let location = if found.path == "$" { String::new() } else { format!(" at {}", found.path) };
+                say!("{file}: a valid {module} document{location}")?;
             }
         }
     }

@@ -131,9 +131,9 @@ fn path_parameters_that_routes_leave_out_and_policies_keep_are_reported() {
     };
     let (code, output) = text(&["without.yaml", "routes.yaml"]);
     assert_eq!(code, Some(0), "{output}");
-    let place = "without.yaml: warning: $.policy.workload.ignorePathParameters: \
+    let location = "without.yaml: warning: $.policy.workload.ignorePathParameters: \
                  $.ignorePathParametersInPathMatching of `routes.yaml` makes Envoy ignore path parameters";
-    assert!(output.contains(place), "{output}");
+    assert!(output.contains(location), "{output}");
     assert!(!text(&["with.yaml", "routes.yaml"]).1.contains("warning"));
     assert!(!text(&["without.yaml"]).1.contains("warning"));
     let (code, output) = text(&["envoy.yaml"]);

@@ -375,9 +375,9 @@ fn a_bootstraps_own_node_is_one_of_the_workloads() {
     let bootstrap = |node: Value, workload: Value| json!({"node": node, "static_resources": plugin(workload)});
     let metadata = json!({"NAMESPACE": "shop", "LABELS": {"app": "cart"}});
     let node = |id: &str| json!({"id": id, "metadata": metadata});
-    let place = "$.static_resources.typed_config.config.configuration.value.policy";
-    let second = format!("warning: {place}: rules refuse peers by identity");
-    let namespace = format!("{place}.policies[0]: which policies apply is unknown");
+    let location = "$.static_resources.typed_config.config.configuration.value.policy";
+    let second = format!("warning: {location}: rules refuse peers by identity");
+    let namespace = format!("{location}.policies[0]: which policies apply is unknown");
     expect(&[
         ("plain", bootstrap(node("cart-1"), json!({})), &[&second]),
         ("plain, other namespace", bootstrap(json!({"metadata": {"NAMESPACE": "web"}}), json!({})), &[]),

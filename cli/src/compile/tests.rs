@@ -57,7 +57,7 @@ fn a_document_without_policies_is_read_once() {
 #[test]
 fn a_module_is_known_by_its_file_or_image() {
     let mut rows = Rows::default();
-    for (place, module) in [
+    for (source, module) in [
         ("dist/suite.wasm", Some(Module::Suite)),
         ("oci://registry.example.com:5000/weir/rate-limit:0.1.0", Some(Module::RateLimit)),
         ("registry.example.com/weir/policy@sha256:0f4c", Some(Module::Policy)),
@@ -68,7 +68,7 @@ fn a_module_is_known_by_its_file_or_image() {
         ("/var/lib/istio/data/3f79.wasm", None),
         ("", None),
     ] {
-        rows.check(place, Module::named(place), module);
+        rows.check(source, Module::named(source), module);
     }
 }
 

@@ -30,15 +30,15 @@ fn filter_state_that_is_read_has_a_writer() {
     shared["typed_config"]["on_new_connection"][0]["shared_with_upstream"] = json!("ONCE");
     let mut below = listener(json!([]), json!([reader()]));
     below["listener_filters"] = json!([network()]);
-    let place = |chain: &str, at: usize| {
+    let location = |chain: &str, at: usize| {
         format!("{chain}[{at}].typed_config.config.configuration.value.policy.workload.directAddress.filterState: ")
     };
     let chain = "$.listeners[0].filter_chains[0].filters[0].typed_config.http_filters";
-    let none = format!("{}no filter before this one writes `direct`; ", place(chain, 0));
-    let second = format!("{}no filter before this one writes `direct`; ", place(chain, 1));
-    let late = format!("{}{chain}[1].typed_config.on_request_headers[0] writes `direct` after", place(chain, 0));
-    let unseen = format!("warning: {}no file shows a filter", place(chain, 1));
-    let patch = format!("warning: {}no file shows a filter", place("$.spec.configPatches", 0));
+    let none = format!("{}no filter before this one writes `direct`; ", location(chain, 0));
+    let second = format!("{}no filter before this one writes `direct`; ", location(chain, 1));
+    let late = format!("{}{chain}[1].typed_config.on_request_headers[0] writes `direct` after", location(chain, 0));
+    let unseen = format!("warning: {}no file shows a filter", location(chain, 1));
+    let patch = format!("warning: {}no file shows a filter", location("$.spec.configPatches", 0));
     let spec = "warning: $.spec.pluginConfig.policy.workload.";
     let both = [format!("{spec}directAddress"), format!("{spec}peerUriSans")];
     let istio = |mode: &str| wasm_plugin(document(mode), json!({"failStrategy": "FAIL_RELOAD"}));
