@@ -1,0 +1,157 @@
+//! What the plugin around a document must say: the kind of filter, the root id, the callbacks and the listener.
+
+use super::*;
+use weir_testing::Rows;
+
+#[test]
+fn a_module_is_an_http_filter() {
+    let document = suite(json!({"telemetry": {}}));
+    let open = json!({"failure_policy": "FAIL_OPEN"});
+    let of =
+        |kind: &str| filter(&format!("type.googleapis.com/envoy.extensions.{kind}"), document.clone(), open.clone());
+    let mut structure = of("filters.network.wasm.v3.Wasm");
+    structure["typed_config"] = json!({
+        "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+        "type_url": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
+        "value": {"config": structure["typed_config"]["config"]},
+    });
+    let inner = "$.typed_config.config: `envoy.extensions";
+    let traffic = json!({"kind": "TrafficExtension", "spec": {"wasm": {
+        "type": "NETWORK", "failStrategy": "FAIL_OPEN", "pluginConfig": document,
+    }}});
+    expect(&[
+        ("http", of("filters.http.wasm.v3.Wasm"), &[]),
+        ("network", of("filters.network.wasm.v3.Wasm"), &[inner]),
+        ("network, TypedStruct", structure, &["$.typed_config.value.config: `envoy.extensions"]),
+        ("access log", of("access_loggers.wasm.v3.WasmAccessLog"), &[inner]),
+        ("service", of("wasm.v3.WasmService"), &[inner]),
+        (
+            "WasmPlugin",
+            wasm_plugin(document.clone(), json!({"type": "NETWORK", "failStrategy": "FAIL_OPEN"})),
+            &["$.spec.type: `type: NETWORK` cannot run the module, which is an HTTP filter"],
+        ),
+        ("TrafficExtension", traffic, &["$.spec.wasm.type: `type: NETWORK` cannot run the module"]),
+        ("HTTP", wasm_plugin(document.clone(), json!({"type": "HTTP", "failStrategy": "FAIL_OPEN"})), &[]),
+        (
+            "root id",
+            wasm_plugin(document, json!({"pluginName": "weir.tcp", "failStrategy": "FAIL_OPEN"})),
+            &["$.spec.pluginName: root id `weir.tcp` is unknown"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_root_id_that_a_module_of_weir_does_not_know_is_a_problem() {
+    let document = suite(json!({"telemetry": {}}));
+    let open = |root: &str, file: &str, document: Value| {
+        let code = json!({"code": {"local": {"filename": file}}});
+        filter(HTTP, document, json!({"root_id": root, "vm_config": code, "failure_policy": "FAIL_OPEN"}))
+    };
+    let image = |url: &str, document: Value| {
+        wasm_plugin(document, json!({"pluginName": "cart", "url": url, "failStrategy": "FAIL_OPEN"}))
+    };
+    let remote = json!({"code": {"remote": {"http_uri": {"uri": "oci://r.example/weir/suite:0.1.0"}}}});
+    let remote = json!({"rootId": "cart", "vm_config": remote, "failure_policy": "FAIL_OPEN"});
+    let message = "root id `cart` is unknown: remove it, or write `weir`";
+    let own = format!("$.typed_config.config.root_id: {message}");
+    let istio = format!("$.spec.pluginName: {message}");
+    let theirs = json!({"rules": []});
+    expect(&[
+        ("a file", open("cart", "dist/suite.wasm", document.clone()), &[&own]),
+        ("a file, JSON", open("cart", "dist/suite.wasm", json!(document.to_string())), &[&own]),
+        ("a file, known", open("weir", "dist/suite.wasm", document.clone()), &[]),
+        ("a file, none", open("", "dist/suite.wasm", document.clone()), &[]),
+        ("an image in an EnvoyFilter", filter(HTTP, document.clone(), remote), &[&own.replace("root_id", "rootId")]),
+        ("an image", image("oci://r.example/weir/suite:0.1.0", document.clone()), &[&istio]),
+    ]);
+    let mut rows = Rows::default();
+    for (name, tree) in [
+        ("a module of another name", open("cart", "waf.wasm", document.clone())),
+        ("another's policy.wasm", open("cart", "policy.wasm", theirs.clone())),
+        ("another's policy.wasm, no JSON", open("cart", "policy.wasm", json!("SecRuleEngine On"))),
+        ("another's image", image("oci://r.example/opa/policy:1", theirs)),
+    ] {
+        rows.check(name, Contents::of(&json!({"static_resources": tree})).unwrap().found.is_empty(), true);
+    }
+}
+
+#[test]
+fn a_document_that_reads_responses_needs_a_module_that_sees_them() {
+    let document = |at: &str, mode: &str| json!({"schema": 1, "name": "cart", "mode": mode, "metricPrefix": "x_", "peerMetadata": {"readAt": at}});
+    let istio = |url: &str, document: Value| wasm_plugin(document, json!({"url": url, "failStrategy": "FAIL_OPEN"}));
+    let envoy = |file: &str, document: Value| {
+        let more = json!({"vm_config": {"code": {"local": {"filename": file}}}, "failure_policy": "FAIL_OPEN"});
+        filter(HTTP, document, more)
+    };
+    let expected: &[&str] =
+        &["warning: $.spec.pluginConfig.peerMetadata.readAt: Envoy does not call this module for responses"];
+    let own: &[&str] =
+        &["warning: $.typed_config.config.configuration.value.peerMetadata.readAt: Envoy does not call this module"];
+    expect(&[
+        ("an image", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "enforce")), expected),
+        ("a file", envoy("dist/telemetry.wasm", document("response", "shadow")), own),
+        ("the variant", istio("oci://r.example/weir/telemetry-response:0.1.0", document("response", "enforce")), &[]),
+        ("a module of unknown name", istio("oci://r.example/own:1", document("response", "enforce")), &[]),
+        ("read at the end", istio("oci://r.example/weir/telemetry:0.1.0", document("end", "enforce")), &[]),
+        ("switched off", istio("oci://r.example/weir/telemetry:0.1.0", document("response", "off")), &[]),
+    ]);
+    let limits = |headers: &str| {
+        json!({
+            "schema": 1, "name": "t", "mode": "shadow", "enable_x_ratelimit_headers": headers,
+            "local": {"config": {"domain": "d"}},
+        })
+    };
+    let lean: &[&str] = &["warning: $.spec.pluginConfig.enable_x_ratelimit_headers: Envoy does not call this module"];
+    expect(&[
+        ("a lean image", istio("oci://r.example/weir/rate-limit-lean:0.1.0", limits("DRAFT_VERSION_03")), lean),
+        ("no headers", istio("oci://r.example/weir/rate-limit-lean:0.1.0", limits("OFF")), &[]),
+        ("the whole", istio("oci://r.example/weir/rate-limit:0.1.0", limits("DRAFT_VERSION_03")), &[]),
+    ]);
+}
+
+#[test]
+fn a_document_for_one_listener_is_not_loaded_for_another() {
+    let document =
+        |listener: &str| json!({"schema": 1, "name": "t", "mode": "shadow", "listener": listener, "telemetry": {}});
+    let plugin = |listener: &str, more: Value| {
+        let mut spec = json!({"url": "oci://r.example/weir/suite:0.1.0", "failStrategy": "FAIL_OPEN"});
+        if let (Some(fields), Some(more)) = (spec.as_object_mut(), more.as_object()) {
+            fields.extend(more.clone());
+        }
+        wasm_plugin(document(listener), spec)
+    };
+    let mode = |mode: &str| json!({"match": [{"mode": mode}]});
+    let other: &[&str] = &["$.spec.pluginConfig.listener: `inbound`, but `mode: CLIENT` at $.spec.match"];
+    let outbound: &[&str] = &["$.spec.pluginConfig.listener: `outbound`, but `mode: SERVER` at $.spec.match"];
+    let both: &[&str] =
+        &["warning: $.spec.pluginConfig.listener: `inbound`, but `mode: CLIENT_AND_SERVER` at $.spec.match"];
+    expect(&[
+        ("the same", plugin("inbound", mode("SERVER")), &[]),
+        ("the same, outbound", plugin("outbound", mode("CLIENT")), &[]),
+        ("the other", plugin("inbound", mode("CLIENT")), other),
+        ("the other, inbound", plugin("outbound", mode("SERVER")), outbound),
+        ("both", plugin("inbound", mode("CLIENT_AND_SERVER")), both),
+        ("no match", plugin("inbound", json!({})), both),
+    ]);
+}
+
+#[test]
+fn a_list_of_capabilities_has_all_that_a_module_needs() {
+    let document = json!({"schema": 1, "name": "t", "mode": "shadow", "telemetry": {}});
+    let with = |restriction: Value| {
+        let more = json!({"failure_policy": "FAIL_OPEN", "capability_restriction_config": restriction});
+        filter(HTTP, document.clone(), more)
+    };
+    let all = || crate::plugin::needed().map(|name| (name.to_owned(), json!({}))).collect::<serde_json::Map<_, _>>();
+    let mut without = all();
+    without.remove("proxy_on_request_headers");
+    let start: &[&str] =
+        &["$.typed_config.config.capability_restriction_config: requests would pass undecided: allow \
+                            `proxy_on_request_headers` too"];
+    expect(&[
+        ("none", with(json!({})), &[]),
+        ("an empty list", with(json!({"allowed_capabilities": {}})), &[]),
+        ("all", with(json!({"allowed_capabilities": all()})), &[]),
+        ("one is missing", with(json!({"allowedCapabilities": without})), start),
+    ]);
+}
