@@ -192,7 +192,7 @@ budget: test-modules ## compare the exact cost of every scenario with wasm-tests
 # ------------------------------------------------------------------------------------------------------- quality
 
 .PHONY: lint
-lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, licences, and the documents' links, paths and prose
+lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, licences, the documents' links and paths, and the prose of documents and comments
 	$(call step,formatting)
 	@cargo fmt --all --check
 	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml --check
@@ -200,7 +200,7 @@ lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, lic
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(call step,licences sources and bans)
 	@$(TOOLS)/bin/cargo-deny --log-level error check bans licenses sources
-	$(call step,documents)
+	$(call step,documents and comments)
 	@scripts/check-docs
 	@scripts/check-prose
 

@@ -57,7 +57,7 @@ const WHOLE: &str = "$";
 /// document itself.
 ///
 /// # Errors
-/// A file that cannot be read or is no YAML.
+/// If the file cannot be read or is not YAML.
 pub(crate) fn read_all(path: &Path) -> Result<Contents, Failure> {
     let text = read(path)?;
     find(&text).map_err(|error| Failure::No(format!("`{}`: {error}", path.display())))

@@ -48,7 +48,7 @@ impl Writer {
     }
 }
 
-/// What becomes of `key` before `plugin` reads it, by the writers in its file.
+/// What happens to `key` before `plugin` reads it, by the writers in its file.
 pub(crate) fn fate(key: &str, plugin: &Plugin, writers: &[Writer]) -> Fate {
     let Some(manager) = plugin.manager.as_deref().filter(|_| plugin.has_whole_chain) else {
         return if writers.iter().any(|writer| writer.writes(key)) { Fate::Written } else { Fate::Unseen };

@@ -1,5 +1,5 @@
-//! The Istio samples as they are written refuse nothing in a real Envoy, whatever goes wrong. Istio's part is done here: the
-//! agent puts a local file in the place of the image, and an RBAC filter in the place of the plugin if there is no image.
+//! The Istio samples as they are written refuse no request in a real Envoy, also when something fails. Istio's part is done
+//! here: the agent replaces the image by a local file, and the plugin by an RBAC filter if it has no image.
 //! Needs `make build`.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where it fails")]
 

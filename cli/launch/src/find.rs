@@ -81,7 +81,7 @@ pub fn find_wanted(progress: &mut dyn FnMut(&str)) -> Result<PathBuf, FindError>
     find(&wanted_version(), progress)
 }
 
-/// Path of an Envoy binary of `version`: the one `ENVOY` names (whatever its version), an `envoy` of that version on the
+/// Path of an Envoy binary of `version`: the one `ENVOY` names (of any version), an `envoy` of that version on the
 /// path, the cached one, or one fetched into the cache now. What comes out of the cache has the pinned hash.
 ///
 /// # Errors
@@ -114,7 +114,7 @@ fn from_cache(
     let lock = File::create(cache.join(format!("{name}.lock"))).map_err(failed)?;
     lock.lock().map_err(failed)?;
     if !path.exists() {
-        // Whoever holds the lock owns this directory; what is in it was left by a fetch that was interrupted.
+        // The process with the lock owns this directory. A fetch that was interrupted has left what is in it.
         let work = cache.join(format!("{name}.fetch"));
         if work.exists() {
             fs::remove_dir_all(&work).map_err(failed)?;

@@ -1,7 +1,7 @@
 //! What ends Envoy when this process cannot: a shell that waits on a pipe and kills Envoy once the pipe breaks.
 //!
 //! Dropping an `Envoy` kills it, but a process that dies of a signal drops nothing. The kernel closes its end of the pipe
-//! whatever it dies of, and the guardian, in a process group that ctrl-C does not reach, does the rest.
+//! in any case, and the guardian, in a process group that ctrl-C does not reach, does the rest.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;

@@ -111,7 +111,7 @@ impl Service {
         let upgrade = hyper::upgrade::on(&mut request);
         let (head, mut incoming) = request.into_parts();
         let (mut body, mut trailers) = (Vec::new(), Vec::new());
-        // A request whose body breaks off counts as received, with what came of it.
+        // A request whose body breaks off counts as received, with the part that came.
         while let Some(Ok(frame)) = incoming.frame().await {
             match frame.into_data() {
                 Ok(data) => body.extend_from_slice(&data),

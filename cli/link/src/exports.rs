@@ -9,7 +9,7 @@ use weir_model::{Callbacks, Need, TcpCallbacks};
 
 /// What every module needs: memory, the allocator, the ABI marker, start, configuration, the life of contexts, and time,
 /// since what is counted goes to Envoy as sums.
-/// `proxy_on_done` is not among them: Envoy takes its absence for yes.
+/// `proxy_on_done` is not among them: without it, Envoy takes the context as done.
 /// A new connection comes only where the module is loaded as a network filter by mistake; the shell closes it.
 const ALWAYS: [&str; 10] = [
     "memory",
@@ -59,7 +59,7 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
         "telemetry" | "suite-lean" => keep.extend([REQUEST, END]),
         // The same build, for configurations that read a response while it passes: the callback costs every stream.
         "telemetry-response" | "suite" => keep.extend([REQUEST, RESPONSE, END]),
-        // The yardstick of the benchmark: the SDK and nothing else.
+        // The baseline of the benchmark: the SDK and nothing else.
         "empty" => {
             keep.retain(|name| ![NEW_CONNECTION, TICK].contains(name));
             keep.push(REQUEST);
@@ -94,7 +94,7 @@ pub(crate) fn replace(module: &mut Module) {
 /// Refuses a module whose exports are not what its filters need. The sections go: Envoy has no use for them.
 ///
 /// # Errors
-/// A callback that is needed and not exported, or exported and not needed; a module of a filter that does not say.
+/// If a callback is needed and not exported, or exported and not needed, or if the module has no section of its filter.
 pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     let tcp = match module.customs.remove_raw(TcpCallbacks::SECTION) {
         None => TcpCallbacks::NONE,
@@ -124,10 +124,10 @@ pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Lets the module know whether it sees responses: a function that says so takes the place of the import that asks.
+/// Makes the module know whether it sees responses: a constant function replaces the import that asks.
 ///
 /// # Errors
-/// An import of that name that is not a function.
+/// If the import of that name is not a function.
 pub(crate) fn answer_import(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     let Some(asks) = module.imports.get_func(ASKS.0, ASKS.1).ok() else { return Ok(()) };
     let answer = i32::from(keep.contains(&RESPONSE));
@@ -140,7 +140,7 @@ pub(crate) fn answer_import(module: &mut Module, keep: &[&str]) -> Result<(), St
 /// Drops every export that is not kept.
 ///
 /// # Errors
-/// A kept export that the module does not have.
+/// If the module lacks an export to keep.
 pub(crate) fn strip(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     for name in keep {
         if !module.exports.iter().any(|export| export.name == *name) {

@@ -67,7 +67,7 @@ const HOSTCALLS: [&str; 39] = [
     "proxy_grpc_close",
 ];
 
-/// Refuses a module that some supported Envoy could not link.
+/// Refuses a module that a supported Envoy cannot link.
 pub(crate) fn check(module: &Module) -> Result<(), String> {
     for import in module.imports.iter() {
         let offered = match import.module.as_str() {

@@ -78,7 +78,7 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     let module =
         Module::from_buffer(&bytes).map_err(|error| format!("`{name}` would not be a valid module: {error}"))?;
     check_functions(&module).map_err(|error| format!("`{name}`: {error}"))?;
-    // A file that is rewritten as it was would make everything behind it be built again.
+    // Rewriting an unchanged file would cause everything that depends on it to be built again.
     if std::fs::read(to).is_ok_and(|old| old == bytes) {
         return Ok(summary(name, bytes.len(), keep.len()));
     }

@@ -13,14 +13,14 @@ const CODE: u8 = 10;
 /// callers alike. A backtrace then names the one that was kept.
 ///
 /// # Errors
-/// Code that cannot be read back.
+/// If the code cannot be read back.
 pub(crate) fn identical(mut module: Module) -> Result<Module, String> {
     let mut before = usize::MAX;
     loop {
         let bytes = module.emit_wasm();
         module = Module::from_buffer(&bytes).map_err(|error| format!("it cannot be read back: {error}"))?;
         let kept = kept(&module, &bytes).ok_or("its code section cannot be read")?;
-        // What is referred to in some other way stays, and would be found again for ever.
+        // A function with other references stays; without this check the loop would find it again for ever.
         if kept.is_empty() || module.funcs.iter().count() >= before {
             return Ok(module);
         }
@@ -30,7 +30,7 @@ pub(crate) fn identical(mut module: Module) -> Result<Module, String> {
     }
 }
 
-/// For every function to drop, the one that stands for it. `None` if `bytes` are not the code of `module`.
+/// For every function to drop, its replacement. `None` if `bytes` are not the code of `module`.
 fn kept(module: &Module, bytes: &[u8]) -> Option<BTreeMap<FunctionId, FunctionId>> {
     let mut bodies = bodies(bytes)?.into_iter();
     let mut first: HashMap<(TypeId, &[u8]), FunctionId> = HashMap::new();
@@ -69,13 +69,13 @@ fn bodies(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     Some(Vec::new())
 }
 
-/// A length and as many bytes; and what follows.
+/// A length with its bytes, and the rest.
 fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = number(bytes)?;
     rest.split_at_checked(length)
 }
 
-/// An unsigned LEB128 number; and what follows.
+/// An unsigned LEB128 number, and the rest.
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut value = 0;
     for (at, byte) in bytes.iter().enumerate().take(5) {
@@ -149,7 +149,8 @@ mod tests {
         function.finish(Vec::new(), &mut module.funcs)
     }
 
-    /// How many functions are left of callers of constants, each exported as well as in a table.
+    /// How many functions and exports remain of a module with a function for each constant, and a caller of each that is
+    /// exported and in a table.
     fn left(constants: [i32; 3]) -> (usize, usize) {
         let mut module = Module::default();
         let mut tabled = Vec::new();

@@ -2,8 +2,8 @@
 //! filter is an outage for every stream of its worker, so their number may only fall.
 //!
 //! What never returns is read from the code, not from names: `core::panicking`, the helpers that end in it (`unwrap_failed`,
-//! failures of slices and of `RefCell`s), and what ends in those. Failures of the allocator alone are named and left out: a
-//! VM without memory is lost whatever its code looks like, and every growth of a vector could meet one.
+//! failures of slices and of `RefCell`s), and what ends in those. Failures of the allocator alone are named and left out: no
+//! code survives a VM without memory, and every growth of a vector could meet one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use walrus::ir::{
@@ -95,7 +95,7 @@ pub(crate) fn callers(module: &Module) -> Vec<String> {
         ExportItem::Function(id) => Some(id),
         _ => None,
     });
-    // What a table holds may be called by whoever calls through it.
+    // Any indirect call may call a function in a table.
     let tabled = module.elements.iter().flat_map(|element| match &element.items {
         ElementItems::Functions(ids) => ids.clone(),
         ElementItems::Expressions(..) => Vec::new(),

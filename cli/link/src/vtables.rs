@@ -1,4 +1,4 @@
-//! The SDK's conveniences in its vtables.
+//! Drops the hostcall methods that the SDK's traits carry in their vtables.
 //!
 //! A context is called through a `dyn` trait of the SDK. Those traits also offer every hostcall as a method with a body,
 //! and each stands in the vtable of every context, so that neither the compiler nor the linker may drop it. But the
@@ -8,17 +8,16 @@ use walrus::{ElementItems, FunctionBuilder, FunctionId, Module};
 
 const TRAITS: &str = "proxy_wasm::traits::";
 
-/// The name of the function that stands in the place of the others.
+/// The name of the function that replaces the others.
 pub(crate) const NEVER_CALLED: &str = "weir_link::never_called";
 
 /// What the dispatcher (`dispatcher.rs` of proxy-wasm 0.2.5) calls besides the methods that begin with `on_`.
 const CALLED: [&str; 3] = ["create_http_context", "create_stream_context", "get_type"];
 
-/// Puts a function that traps in the place of every method of the SDK's traits that the dispatcher does not call.
+/// Replaces every method of the SDK's traits that the dispatcher does not call by a function that traps.
 ///
 /// # Errors
-/// A module with vtables of the SDK's traits and none of those methods: then their names are no longer what this file
-/// looks for.
+/// If the module has vtables of the SDK's traits and none of those methods: then this file looks for outdated names.
 pub(crate) fn prune(module: &mut Module) -> Result<(), String> {
     let named = |function: &walrus::Function, test: fn(&str) -> bool| {
         function.name.as_ref().is_some_and(|name| test(&super::names::readable(name)))

@@ -29,7 +29,7 @@ pub(crate) struct Undecided {
     pub(crate) unknown: &'static str,
 }
 
-/// What came of one section.
+/// The outcome of one section.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     /// The first rule that matches.

@@ -35,7 +35,7 @@ pub(crate) struct DecisionMetrics {
     series: Series<Key>,
 }
 
-/// A series: the rule, if there is one, and what came of it.
+/// A series: the rule, if there is one, and its outcome.
 type Key = (DecisionMode, Option<u32>, bool, crate::Reason);
 
 impl DecisionMetrics {

@@ -4,7 +4,7 @@
 //! exactly as Envoy's `rate_limits` do (`compiled/action`). The limit tree finds the limit of each descriptor exactly as
 //! envoyproxy/ratelimit does (`compiled/limits`). An algorithm, [`FixedWindow`] or [`Gcra`], says whether hits fit the
 //! usage of a key and what the usage is afterwards. The table keeps that usage in compare-and-swap cells that all workers
-//! share, and their number is bounded whatever clients send. [`RateLimit`] is the filter that connects them.
+//! share, and clients cannot raise their number. [`RateLimit`] is the filter that connects them.
 //!
 //! `config` reads the document, `compiled` is what requests are compared with, `demand` says what each phase fetches,
 //! `decide` charges the limits, and everything that metrics, clients and access logs get derives from a `decision`.

@@ -1,8 +1,8 @@
 //! The rows: one for each set of labels, within the budget; beyond it, rows that keep few labels.
 //!
-//! Admission has three steps. Below half of the budget every key gets its row. From there on, whatever a client can make
-//! up is folded to `other`. At the budget, a stream is counted in a row that keeps only the configured labels, a tenth of
-//! the budget more at most, and at last in one row per reporter.
+//! Admission has three steps. Below half of the budget every key gets its row. From there on, each value that a client can
+//! make up is folded to `other`. At the budget, a stream is counted in a row that keeps only the configured labels, a tenth
+//! of the budget more at most, and at last in one row per reporter.
 //!
 //! A row that is admitted has no series yet: Envoy needs time for each, so they are offered at a [`Pace`], in the order of
 //! the [`Queue`]. What a stream counts meanwhile waits in the VM for a moment and goes to an overflow row if that is too

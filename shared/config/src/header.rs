@@ -62,7 +62,7 @@ impl AccessLogState {
 pub struct Common {
     /// Labels metrics, and keeps the state of several plugins apart.
     pub name: String,
-    /// What becomes of decisions.
+    /// What happens to decisions.
     pub mode: Mode,
     /// Which decisions the access log gets.
     pub access_log_state: AccessLogState,

@@ -2,7 +2,7 @@
 //!
 //! Everything works on bytes: what a client sends need not be UTF-8. A [`Pattern`] answers one question about one value.
 //! [`Patterns`] holds those of thousands of rules and says which of them a value matches, and a [`RuleIndex`] names the
-//! few rules that can match at all. The index never decides: whoever asks verifies each candidate in full.
+//! few rules that can match at all. The index never decides: the caller verifies each candidate in full.
 
 mod bits;
 mod cidr;

@@ -58,7 +58,7 @@ impl Postings {
 pub struct RuleKeys {
     /// How many rules there are.
     pub rules: usize,
-    /// How many keys there are: pattern numbers, and whatever else the caller lets lead to rules.
+    /// How many keys there are: pattern numbers, and other numbers that the caller maps to rules.
     pub keys: usize,
     /// Which rules are candidates if a key is hit.
     pub posted: Postings,

@@ -27,7 +27,7 @@ struct Node {
     tails: Vec<u32>,
 }
 
-/// Templates by their segments. A walk visits each node of the trie at most once, whatever the path; its depth is the
+/// Templates by their segments. A walk visits each node of the trie at most once; its depth is the
 /// number of segments of the longest template.
 #[derive(Clone, Debug)]
 pub(crate) struct Trie {

@@ -1,4 +1,4 @@
-//! Metric series that stay bounded whatever clients send, and the stat names that carry their labels.
+//! Metric series whose number clients cannot raise without bound, and the stat names that carry their labels.
 //!
 //! Envoy's Wasm metrics have no labels and can never be deleted. Labels therefore go into the stat name, in the encoding
 //! that Istio's bootstrap takes apart again ([`stat_name`]); and the number of names one configuration can ever make is

@@ -110,6 +110,6 @@ pub enum CallFailure {
 pub enum Resumption {
     /// The callout is not in flight any more: [`crate::Filter::called`] has had its answer.
     Answered(CallId),
-    /// So many streams of this VM wait already that this one may not.
+    /// Too many streams of this VM wait already.
     TooManyWaiting(CallId),
 }

@@ -13,7 +13,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The direction of that number; any other than 1 and 2 is [`Direction::Unspecified`], and so is none.
+    /// The direction of that number; any number but 1 and 2, and `None`, is [`Direction::Unspecified`].
     #[must_use]
     pub fn of(number: Option<i64>) -> Self {
         match number {

@@ -78,7 +78,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// Adds one that took so many nanoseconds.
+    /// Adds a definition that took this many nanoseconds.
     pub fn add(&mut self, nanos: u64) {
         self.total = self.total.saturating_add(nanos);
         self.slowest = self.slowest.max(nanos);
@@ -120,7 +120,7 @@ pub struct Edits {
     pub response_headers: Vec<HeaderEdit>,
 }
 
-/// What a callback leaves to be done in its VM, whatever becomes of the stream; a buffer reused between callbacks.
+/// What the shell does after a callback, also if the stream has ended; a buffer reused between callbacks.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
     /// Who is writing; a composition sets it before it calls each of its parts.

@@ -41,7 +41,7 @@ pub enum CelError {
 /// An expression that a configuration holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
-    /// The part of a composition whose it is.
+    /// The part of a composition that owns it.
     pub owner: u8,
     /// Where in the document it stands, such as `$.labels[0].value`.
     pub path: String,

@@ -12,7 +12,7 @@ pub struct Io<'a> {
     pub now: Now,
     /// State shared with the other workers.
     pub cells: &'a mut dyn Cells,
-    /// What is to be done after the core returns, whatever becomes of the stream.
+    /// What the shell does after the core returns, also if the stream has ended.
     pub effects: &'a mut Effects,
     /// What evaluates expressions; `None` outside of a stream's own callbacks.
     pub expressions: Option<&'a dyn Expressions>,

@@ -120,7 +120,7 @@ macro_rules! fetch {
 
 /// Logs a line: 1 debug, 2 info, 3 warn, 4 error.
 pub(crate) fn log(level: u32, text: &str) {
-    // A line that cannot be logged cannot be complained about either.
+    // A failure to log cannot be logged.
     let _ = call!(proxy_log(level, text.as_ptr(), text.len()));
 }
 
@@ -278,7 +278,7 @@ pub(crate) fn foreign_function(name: &str, arguments: &[u8]) -> Result<Box<[u8]>
     fetch!(proxy_call_foreign_function(name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len()))
 }
 
-/// Answers the request here. `headers` are in the pairs encoding; a `grpc_status` of -1 is none.
+/// Answers the request here. `headers` are in the pairs encoding; a `grpc_status` of -1 means no status.
 pub(crate) fn local_reply(
     status: u32,
     details: &str,
@@ -299,7 +299,7 @@ pub(crate) fn local_reply(
 }
 
 /// Whether this module has a callback for response headers. One build is linked with it and without: the link step puts
-/// the answer in the place of this import.
+/// the answer in place of this import.
 pub(crate) fn module_sees_responses() -> bool {
     // SAFETY: it takes nothing and gives a number.
     unsafe { sees_responses() != 0 }

@@ -1,7 +1,7 @@
 //! Callouts: sending them, and finding who asked when the answer comes.
 //!
 //! Envoy runs every callout on the root context and names it by a token. This file keeps the tokens in flight, each with
-//! the core that asked, whatever becomes of the stream whose request caused it. The callbacks of answers are exported here
+//! the core that sent it, also after the stream that caused it has ended. The callbacks of answers are exported here
 //! in place of the SDK's, which panic on tokens they do not know and drop the answer of a stream that is gone. A token
 //! that is not in flight is left alone: Envoy closes a gRPC call that failed inside the hostcall with a token that the
 //! module never saw.
@@ -13,9 +13,9 @@ use weir_model::{
     ANSWER_LIMIT, Answer, CallFailure, CallId, Callout, GrpcCallout, GrpcTarget, Headers, HttpCallout, PairsBuilder,
 };
 
-/// The most pairs that Envoy reads from a module; it takes a longer header map for an empty one.
+/// The most pairs that Envoy reads from a module; it reads a longer header map as empty.
 const PAIRS: usize = 1024;
-/// The most bytes of them.
+/// The most bytes in these pairs.
 const PAIRS_BYTES: usize = 1 << 20;
 
 /// What takes the answers of callouts: a core.
@@ -24,7 +24,7 @@ pub(crate) trait Caller {
     fn answered(&self, root: u32, id: CallId, answer: Answer<'_>);
 }
 
-/// The host's name of a callout. HTTP and gRPC number together, but only Envoy promises so.
+/// The host's name of a callout. Only Envoy promises that HTTP and gRPC share their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Http(u32),
@@ -108,18 +108,18 @@ fn pairs(headers: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
     (pairs.len() <= PAIRS_BYTES).then_some(pairs)
 }
 
-/// A token of RFC 9110, section 5.6.2, or a pseudo-header.
+/// Whether the name is a token of RFC 9110, section 5.6.2, or a pseudo-header.
 fn is_name(name: &[u8]) -> bool {
     let token = name.strip_prefix(b":").unwrap_or(name);
     !token.is_empty() && token.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-/// Any bytes but those that would end the header.
+/// Whether no byte would end the header.
 fn is_value(value: &[u8]) -> bool {
     !value.iter().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }
 
-/// What may stand between the slashes of a gRPC path.
+/// Whether the text may stand between the slashes of a gRPC path.
 fn is_path_part(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
 }

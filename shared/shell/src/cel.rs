@@ -32,11 +32,11 @@ impl Compiled {
     /// Has the host make them.
     ///
     /// # Errors
-    /// Those that it refuses.
+    /// The problems of those that the host refuses.
     pub(crate) fn new(expressions: &[Expression]) -> Result<Self, Problems> {
         let (mut made, mut refused) = (Vec::new(), Vec::new());
         for Expression { owner, path, text, ty } in expressions {
-            // Alone first: a text could close the parenthesis that is put around it.
+            // The text is compiled alone first, because it could close the parenthesis that is put around it.
             let token = Token::new(text).and_then(|_| Token::new(&typed(text, *ty)));
             match token {
                 Some(token) => made.push((*owner, *ty, token)),
@@ -50,8 +50,8 @@ impl Compiled {
     }
 }
 
-/// An expression that fails unless its value has the type. The host hands a value over as bytes that do not tell it. The line
-/// break ends a comment.
+/// An expression that fails unless its value has the type. The host hands a value over as bytes without a type. The
+/// line break ends a comment.
 fn typed(text: &str, ty: CelType) -> String {
     match ty {
         CelType::Bool => format!("({text}\n)?true:false"),

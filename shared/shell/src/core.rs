@@ -43,7 +43,7 @@ pub(crate) struct Core<F: Filter> {
     due: u64,
     /// Its root context is gone, or has another core: the timer is not this core's any more.
     retired: bool,
-    /// The filter has let go of what it held back.
+    /// The filter has released what it held back.
     finished: bool,
     /// The host keeps the root context until the last answer.
     ending: bool,
@@ -168,7 +168,7 @@ impl<F: Filter> Core<F> {
 
     /// Shows the core the response headers.
     pub(crate) fn response(&mut self, stream: &mut F::Stream) {
-        // A map that is not there has nothing to show.
+        // There is nothing to show without a map.
         let _ = self
             .with_facts(Phase::Response, true, |filter, facts, edits, io| filter.response(stream, facts, edits, io));
     }
@@ -214,7 +214,7 @@ impl<F: Filter> Core<F> {
         self.arm();
     }
 
-    /// Has the filter let go of what it holds back. Returns whether that is done, or waits for answers.
+    /// Has the filter release what it holds back. Returns whether that is done, or waits for answers.
     pub(crate) fn finish(&mut self) -> bool {
         if self.started && !self.finished {
             self.finished = true;
@@ -234,7 +234,7 @@ impl<F: Filter> Core<F> {
     }
 }
 
-/// What a core still holds back, it lets go of when its last stream and its root context are gone.
+/// A core releases what it still holds back when its last stream and its root context are gone.
 impl<F: Filter> Drop for Core<F> {
     fn drop(&mut self) {
         if Self::CALLS {

@@ -170,7 +170,7 @@ impl Plan {
     fn fetch_first(&self, blocks: &mut Blocks) {
         let mut pairs: Option<PairsBuilder> = None;
         for name in &self.request_first {
-            // Whatever the host says other than a value means that there is none.
+            // Any status other than `Ok` means that there is no value.
             if let Ok(value) = abi::header(Map::RequestHeaders, name) {
                 pairs.get_or_insert_default().push(name, &value);
             }

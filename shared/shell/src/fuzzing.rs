@@ -3,8 +3,8 @@
 use crate::{document, list::List};
 use weir_model::{Attributes, Demand};
 
-/// What an evaluated attribute list is read as. Returns whether it is the list of inbound streams; `None` if it is none of
-/// the demand's lists.
+/// Reads an evaluated attribute list. Returns whether it is the list of inbound streams; `None` if the demand has no such
+/// list.
 #[must_use]
 pub fn attributes(demand: &Demand, with_body: bool, block: Box<[u8]>, out: &mut Attributes) -> Option<bool> {
     List::new(demand, with_body).take(block, out)

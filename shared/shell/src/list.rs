@@ -1,9 +1,10 @@
 //! Several attributes in one crossing: a CEL list that Envoy's own evaluator fills.
 //!
 //! A property read costs 7,000 to 10,000 instructions, most of them for the block that the host asks this module for. A
-//! list costs that once, and its evaluation about 15,000 more, whatever is in it. One absent attribute fails the whole
+//! list costs that once, and its evaluation about 15,000 more, for any attributes. One absent attribute fails the whole
 //! evaluation, so each that can be absent is guarded: it is then `false`, which arrives as one zero byte, and a boolean is
-//! a number of eight bytes so that it cannot be mistaken for that. A guard looks the attribute up once more, for about 2,500 instructions.
+//! a number of eight bytes so that it cannot be mistaken for that. A guard looks the attribute up once more, for about
+//! 2,500 instructions.
 //!
 //! Attributes that only TLS gives share one guard. The length of the answer says which list it is: an element of its own
 //! for that would cost about 1,300 instructions.
@@ -161,7 +162,7 @@ impl List {
 
     /// Takes an evaluated list over into `out`. Returns whether it was the inbound one; `None` if it was neither.
     pub(crate) fn take(&self, block: Box<[u8]>, out: &mut Attributes) -> Option<bool> {
-        // An empty list has four bytes; anything less is none.
+        // An empty list has four bytes; fewer are not a list.
         if block.len() < 4 {
             return None;
         }
@@ -324,7 +325,7 @@ impl Tls {
 }
 
 impl Presence {
-    /// What is known beforehand. The duration is read at the end only, when it is known.
+    /// Whether the attribute is always there. The duration is read at the end only, when it is known.
     fn of(attribute: &Attribute) -> Self {
         use Attribute::{ConnectionId, ConnectionMtls, DestinationAddress, ListenerDirection, RequestDuration};
         use Attribute::{RequestTotalSize, ResponseFlags, ResponseTotalSize, SourceAddress};
@@ -337,7 +338,7 @@ impl Presence {
     }
 }
 
-/// Reads one attribute. `NotFound` means absent; any other failure, that there is a value which cannot be had.
+/// Reads one attribute. `NotFound` means absent; any other failure means that there is a value and it cannot be read.
 pub(crate) fn read(attribute: &Attribute, out: &mut Attributes) {
     let [first, second] = attribute.path();
     let mut path = first.replace('.', "\0").into_bytes();

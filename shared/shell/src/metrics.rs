@@ -2,8 +2,9 @@
 //!
 //! An increment is a call of the host, so counters are summed here and each sum goes to Envoy with a tick: what is counted is
 //! in `/stats` at most [`FLUSH`] later. To create a stat can take Envoy half a millisecond, so a counter is created with a
-//! tick too, and not while a request waits; those that count refusals first. What a configuration that ends has still to
-//! create it leaves to the next one of its VM, which goes on at the same pace. Histograms and gauges take each value at once: Envoy has no call for several.
+//! tick too, and not while a request waits; those that count refusals first. A configuration that ends leaves the
+//! counters that it has not created to the next one of its VM, which goes on at the same pace. Histograms and gauges take
+//! each value at once: Envoy has no call for several.
 
 mod ids;
 
@@ -40,7 +41,7 @@ enum Stat {
 #[derive(Clone, Debug)]
 struct Series {
     stat: Stat,
-    /// What is to be added to it.
+    /// What the next flush adds to it.
     sum: u64,
     /// It is created ahead of others.
     urgent: bool,
@@ -175,7 +176,7 @@ impl Metrics {
     }
 }
 
-/// Adds what is to be added.
+/// Adds the sum to Envoy's counter.
 fn tell(series: &mut Series) {
     let sum = std::mem::take(&mut series.sum);
     if let Stat::Created(id) = series.stat {

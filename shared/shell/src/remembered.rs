@@ -8,11 +8,11 @@ use crate::fetch::Listed;
 use crate::list::read;
 use weir_model::{Attribute, Attributes, Demand, SortedMap, SortedSet};
 
-/// How many connections are remembered; of two in one slot the later one is.
+/// How many slots there are, as in a direct-mapped cache: of two connections in one slot the later one is remembered.
 const SLOTS: i64 = 256;
 /// How long the metadata of clusters is remembered, in nanoseconds: ten seconds.
 const CLUSTERS: u64 = 10_000_000_000;
-/// Of so many clusters, and of so many bytes each.
+/// The most clusters that are remembered, and the most bytes of each.
 const MOST_CLUSTERS: usize = 64;
 const METADATA_BYTES: usize = 8192;
 
@@ -26,7 +26,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Has `wanted` read once a connection.
+    /// Reads `wanted` once for each connection.
     pub(crate) fn new(wanted: &SortedSet<Attribute>) -> Self {
         let demand = Demand { attributes: wanted.clone(), ..Demand::default() };
         Self { wanted: wanted.clone(), list: Listed::new(&demand, true), slots: Vec::new() }
@@ -127,7 +127,7 @@ mod tests {
             (san, out.bool(&Attribute::ConnectionMtls), out.is_unreadable(&Attribute::PeerUriSan))
         };
         assert_eq!(of(Some(257)), (Some(b"spiffe://td/a".to_vec()), Some(true), false));
-        // Another in the same slot, one in none, and one without a number.
+        // Another connection in the same slot, one in an empty slot, and one without a number.
         for id in [Some(1), Some(2), Some(-1), None] {
             assert_eq!(of(id), (None, None, true), "{id:?}");
         }

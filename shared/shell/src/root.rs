@@ -70,7 +70,7 @@ impl<F: Filter> Root<F> {
     }
 }
 
-/// What a filter wants to be called for although it says that it needs no callback for that.
+/// The callback that a filter wants to be called for and that the module does not export.
 fn unserved<F: Filter>(filter: &F, protocol: Protocol) -> Option<&'static str> {
     let Callbacks { response, end, .. } = F::CALLBACKS;
     let wants = |phase| !filter.demand(phase).idle;
@@ -122,7 +122,7 @@ impl<F: Filter> Root<F> {
         }
     }
 
-    /// Has the core go on with what an earlier one has left.
+    /// Makes the core go on with the work that an earlier one has left.
     pub(crate) fn go_on(&self) {
         if let Some(Ok(mut core)) = self.core.as_ref().map(|core| core.try_borrow_mut()) {
             core.arm();

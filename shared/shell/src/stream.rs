@@ -1,4 +1,4 @@
-//! The life of one HTTP stream, in whatever order the host tells it.
+//! The life of one HTTP stream, with its callbacks in any order.
 //!
 //! A stream may be decided here, held for a callout, answered by another filter before it came here (then only its end
 //! is seen), reset at any moment, or outlived by its callout. Response callbacks also come for our own local reply.

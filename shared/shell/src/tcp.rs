@@ -21,7 +21,7 @@ pub struct Tcp<T> {
     idle: Demand,
 }
 
-/// What becomes of a connection after a callback.
+/// What happens to a connection after a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Passage {
     Continue,
@@ -177,7 +177,7 @@ impl<T: TcpFilter> Stream<Tcp<T>> {
     }
 }
 
-/// The first bytes of a side's data. What the host would not hand over is a decision that cannot be had.
+/// The first bytes of a side's data. If the host does not hand them over, there is no decision.
 fn read(side: Side, length: usize) -> Result<Box<[u8]>, ()> {
     if length == 0 {
         return Ok(Box::default());
@@ -190,7 +190,7 @@ fn read(side: Side, length: usize) -> Result<Box<[u8]>, ()> {
 }
 
 impl<T: TcpFilter> Vm<Tcp<T>> {
-    /// Does it outside of all borrows: a connection that is closed calls back at once.
+    /// Acts outside of all borrows: a connection that is closed calls back at once.
     fn act(&self, context: u32, act: impl FnOnce(&mut Stream<Tcp<T>>) -> Passage) -> u32 {
         // A connection whose context is not there is not decided: it must not go on.
         match self.with_stream(context, act).unwrap_or(Passage::Close) {

@@ -85,7 +85,7 @@ impl<F: Filter> Vm<F> {
         root.is_some()
     }
 
-    /// Has a root that is left go on with what one that is gone has left. Returns whether there is one.
+    /// Makes a remaining root go on with the work of one that is gone. Returns whether there is one.
     pub(crate) fn go_on(&self) -> bool {
         if metrics::something_is_left()
             && let Ok(roots) = self.roots.try_borrow()

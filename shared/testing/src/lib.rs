@@ -1,8 +1,8 @@
-//! For tests: tables that name every failing row, other projects' case files, and what came of their rows.
+//! For tests: tables that name every failing row, other projects' case files, and the outcome of their rows.
 //!
-//! [`Rows`] is for the tables of unit tests. The case files are not part of the project. They are read where they are: in the folder `WEIR_CASES`, or in `shared/cases`
-//! beside the workspace. A [`Score`] says of each row whether it passed, failed or was skipped and why, and never how many
-//! there must be: other rows of the same form run, too.
+//! [`Rows`] is for the tables of unit tests. The case files are not part of the project. They are read where they are: in
+//! the folder `WEIR_CASES`, or in `shared/cases` beside the workspace. A [`Score`] says of each row whether it passed,
+//! failed or was skipped and why, and never how many there must be: other rows of the same form run, too.
 
 mod folder;
 mod rows;

@@ -1,4 +1,4 @@
-//! What came of the rows of one case file, or of one section of it.
+//! The outcome of the rows of one case file, or of one section of it.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::fmt::{self, Debug, Display};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What came of one row.
+/// The outcome of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was as the row says.
@@ -39,14 +39,14 @@ impl Outcome {
         Self::Skipped(reason.into())
     }
 
-    /// What came of this check of a row and of the next; the first that did not pass counts.
+    /// The outcome of this check of a row and of the next; the first that did not pass counts.
     #[must_use]
     pub fn and(self, next: Self) -> Self {
         if self == Self::Passed { next } else { self }
     }
 }
 
-/// What came of all rows.
+/// The outcome of all rows.
 ///
 /// ```
 /// use weir_testing::{Outcome, Score};
@@ -81,7 +81,7 @@ impl Score {
         self.add(name, outcome);
     }
 
-    /// Adds what came of a row.
+    /// Adds the outcome of a row.
     pub fn add(&mut self, name: impl Display, outcome: Outcome) {
         match outcome {
             Outcome::Passed => self.passed += 1,
@@ -97,7 +97,7 @@ impl Score {
         }
     }
 
-    /// Adds what came of other rows of the same part.
+    /// Adds the outcome of other rows of the same part.
     pub fn merge(&mut self, other: Self) {
         let Self { part: _, passed, failed, skipped } = other;
         self.passed += passed;

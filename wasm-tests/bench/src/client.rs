@@ -1,5 +1,5 @@
-//! One keep-alive HTTP/1.1 connection that sends the same request again and again: the least load generator there is,
-//! so that what is measured is Envoy. And the upstream that answers behind it.
+//! One keep-alive HTTP/1.1 connection that sends the same request again and again, and the upstream that answers it.
+//! The load generator is as small as possible, so that what is measured is Envoy.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use rustls::client::WebPkiServerVerifier;

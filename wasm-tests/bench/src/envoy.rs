@@ -139,7 +139,7 @@ impl RunningEnvoy {
         }
     }
 
-    /// Tells callgrind something.
+    /// Sends a command to callgrind.
     pub(crate) fn callgrind(&self, arguments: &[&str]) -> Result<(), String> {
         let mut command = Command::new("callgrind_control");
         command.arg(vgdb_prefix(&self.folder)).args(arguments).arg(self.child.id().to_string());

@@ -1,6 +1,6 @@
 //! What a client waits at a steady rate, and the highest rate that is held.
 //!
-//! Requests are sent when they are due, whatever became of those before (open loop): a response that comes late makes the
+//! Requests are sent when they are due, also if earlier ones are late (open loop): a response that comes late makes the
 //! requests behind it late, and that counts. Envoy has a core of its own; the clients, and what stands for services, share
 //! the other.
 
@@ -129,7 +129,7 @@ fn waits(connections: Vec<Connection>, rate: u32) -> Result<Waits, String> {
                 connection.send(1)?;
                 found.push(since.elapsed());
                 due += between;
-                // What can never be caught up needs no more proof.
+                // What can never be caught up needs no further proof.
                 if since.elapsed() > SPAN {
                     break;
                 }

@@ -21,7 +21,7 @@ pub(crate) struct Variant {
     pub(crate) access_log: Vec<Value>,
     /// Its filters ask services, which answer at once.
     pub(crate) asks_services: bool,
-    /// Its node is not Istio's, whatever the scene.
+    /// Its node is not Istio's in any scene.
     pub(crate) outside_istio: bool,
 }
 

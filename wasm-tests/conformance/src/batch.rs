@@ -1,4 +1,4 @@
-//! Rows that share one proxy, and what comes of them.
+//! Rows that share one proxy, and their outcomes.
 //!
 //! A proxy takes longer to start than to answer hundreds of requests, so rows are put together where one configuration can
 //! hold them. If the proxy refuses it, each row is tried alone, so that the one which is at fault shows.
@@ -94,7 +94,7 @@ pub(crate) fn run_all(gateway: &(dyn Fn() -> Box<dyn Gateway> + Sync), batches: 
     scores
 }
 
-/// What came of each row of a batch.
+/// The outcome of each row of a batch.
 fn run(gateway: &mut dyn Gateway, batch: &Batch) -> Vec<(String, Outcome)> {
     let mut outcomes = Vec::new();
     let mut together = Vec::new();
@@ -111,7 +111,7 @@ fn run(gateway: &mut dyn Gateway, batch: &Batch) -> Vec<(String, Outcome)> {
     outcomes
 }
 
-/// What came of rows in a proxy of their own.
+/// The outcome of rows in a proxy of their own.
 fn run_rows(gateway: &mut dyn Gateway, batch: &Batch, rows: &[&Row]) -> Vec<(String, Outcome)> {
     let all = |outcome: Outcome| rows.iter().map(|row| (row.name.clone(), outcome.clone())).collect();
     let scenario = (batch.build)(rows);

@@ -1,4 +1,4 @@
-//! Rows as JSON, and what all kinds make of them.
+//! Rows as JSON, and what all kinds of case files need for them.
 
 use serde_json::{Map, Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

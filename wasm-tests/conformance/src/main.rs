@@ -1,5 +1,5 @@
-//! Runs the rows of other projects' case files through the modules, in the in-process host or in real Envoy, and says what
-//! came of the files in any world. `scripts/conformance` calls it.
+//! Runs the rows of other projects' case files through the modules, in the in-process host or in real Envoy, and reports
+//! the outcome of the files in any world. `scripts/conformance` calls it.
 //!
 //! ```text
 //! weir-conformance run host|envoy            runs the rows that have requests

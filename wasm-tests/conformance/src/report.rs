@@ -1,4 +1,4 @@
-//! What came of every file of the folder: the scores of what was run, and why the rest was not.
+//! The outcome of every file of the folder: the scores of what was run, and why the rest was not.
 
 use crate::json::field;
 use serde_json::Value;
@@ -172,7 +172,7 @@ fn sections(path: &Path) -> Result<Vec<(String, usize)>, String> {
     })
 }
 
-/// How many rows are in a group; a row that is none is one.
+/// How many rows are in a group; a row that is not a group counts as one.
 fn rows_of(group: &Value) -> usize {
     let inner = ["requests", "cases"].map(|name| field(group, name).as_array().map(Vec::len));
     inner.into_iter().flatten().next().unwrap_or(1)

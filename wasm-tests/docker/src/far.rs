@@ -1,8 +1,8 @@
 //! Running a program on another machine: one connection is one process.
 //!
 //! The side that asks sends the arguments as one line of JSON. What the process writes, to standard output as to standard
-//! error, comes back as it is; last come a zero byte and how it ended, in decimal digits. Either side ends it all by
-//! closing: who asks may be killed without a word, and the process must not outlive that.
+//! error, comes back as it is; last come a zero byte and how it ended, in decimal digits. Either side ends it by
+//! closing: the client may be killed at any moment, and the process must not outlive it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -38,7 +38,7 @@ fn serve_one(mut stream: &TcpStream, program: &Path) -> io::Result<()> {
     let mut asked = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     if asked.read_line(&mut line)? == 0 {
-        return Ok(()); // Somebody looked whether anybody is here.
+        return Ok(()); // The client only checked that this port answers.
     }
     let arguments: Vec<String> = serde_json::from_str(&line)?;
     let output = |stream: &TcpStream| stream.try_clone().map(|stream| Stdio::from(OwnedFd::from(stream)));
@@ -57,7 +57,7 @@ fn serve_one(mut stream: &TcpStream, program: &Path) -> io::Result<()> {
     };
     let closed = Arc::new(AtomicBool::new(false));
     let at_end = closed.clone();
-    // Nothing more comes from who asked; that the connection ends, well or badly, is all there is to learn.
+    // The client sends nothing more; only the end of the connection matters, with or without an error.
     thread::spawn(move || {
         let _ = io::copy(&mut asked, &mut io::sink());
         at_end.store(true, Ordering::Relaxed);
@@ -77,13 +77,13 @@ fn serve_one(mut stream: &TcpStream, program: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Both)
 }
 
-/// As a shell tells it.
+/// As a shell reports it.
 fn code(status: ExitStatus) -> u8 {
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 
-/// Runs the program that `machine` serves, copies what it writes to `out` as it comes, and tells how it ended.
+/// Runs the program that `machine` serves, copies what it writes to `out` as it comes, and returns its exit status.
 ///
 /// # Errors
 /// When the machine cannot be reached, or the connection ends before the program.

@@ -1,7 +1,7 @@
 //! Scenarios with Envoy, its upstream and the client in containers of their own, on a network of their own.
 //!
 //! The containers live as long as the run (`run` starts and removes them). In the one for Envoy, [`serve`] starts an Envoy
-//! for whoever asks; in the one for the tests, [`run_far`] stands where a test expects the Envoy binary, and asks for one.
+//! for each client; in the one for the tests, [`run_far`] stands where a test expects the Envoy binary, and asks for one.
 //! So the proxies are driven by the very code that drives them on one machine, and what differs is what should: every
 //! request and every answer crosses a network.
 

@@ -47,7 +47,7 @@ impl Logged {
     }
 }
 
-/// Adds a line to what its client has; one that is no such line is passed over.
+/// Adds a line to the records of its client. Other lines are skipped.
 pub(crate) fn add(all: &mut BTreeMap<u16, Logged>, line: &str) {
     let client = |tree: &Value| tree.get("client")?.as_str()?.rsplit_once(':')?.1.parse().ok();
     if let Ok(tree) = serde_json::from_str::<Value>(line)
@@ -61,7 +61,7 @@ pub(crate) fn add(all: &mut BTreeMap<u16, Logged>, line: &str) {
     }
 }
 
-/// Number of the request and record of a line; `None` if it is no such line.
+/// The number of the request and the record of a line; `None` for other lines.
 pub(crate) fn parse_numbered(line: &str) -> Option<(usize, Record)> {
     let tree: Value = serde_json::from_str(line).ok()?;
     Some((tree.get("number")?.as_str()?.parse().ok()?, record(&tree)))

@@ -229,7 +229,7 @@ fn connection_filter_state(state: &BTreeMap<String, String>) -> Value {
     })
 }
 
-/// One value of filter state, a string from a format; none where it is empty.
+/// One value of filter state, a string from a format; not set if the string is empty.
 fn state_value(key: &str, format: &Value) -> Value {
     json!({
         "object_key": key,

@@ -79,7 +79,7 @@ pub struct Setup {
     pub network: Vec<Plugin>,
     /// The listener has a TCP proxy to this server instead of the connection manager.
     pub tcp_to: Option<SocketAddr>,
-    /// What becomes of streams when a plugin's VM is dead.
+    /// What happens to streams when a plugin's VM is dead.
     pub on_failure: OnFailure,
     /// Filters of Envoy's own before the plugins, as its configuration has them.
     pub native_first: Vec<Value>,

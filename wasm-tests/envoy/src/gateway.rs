@@ -1,4 +1,4 @@
-//! Scenarios in real Envoy: one proxy per scenario. Its clock goes on by itself; the wall clock alone can be set off.
+//! Scenarios in real Envoy: one proxy per scenario. Its clock runs on; only the wall clock can be set off.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -36,7 +36,7 @@ pub struct Proxy {
     _slot: Slot,
 }
 
-/// What came of starting one.
+/// The outcome of a start.
 #[derive(Debug)]
 pub enum Booted {
     /// It serves.
@@ -60,7 +60,7 @@ impl Proxy {
     /// Starts a proxy and its upstreams, and waits until it serves or has refused its configuration.
     ///
     /// # Errors
-    /// When there is no Envoy, or this machine refuses something. That Envoy refuses the configuration is no error.
+    /// When there is no Envoy, or this machine refuses something. A configuration that Envoy refuses is not an error.
     pub fn start(setup: Setup) -> Result<Booted, Failure> {
         let slot = Slot::take();
         let launch = Launch::new(&paths::envoy_binary()?).map_err(|error| started(&error))?;
@@ -142,7 +142,7 @@ impl Proxy {
     /// Sends one request on a connection of its own; what an upstream saw of it is in the response.
     ///
     /// # Errors
-    /// As [`dialer`](Self::dialer), and when an upstream does not tell what it saw.
+    /// As [`dialer`](Self::dialer), and when an upstream does not report what it saw.
     pub fn send(&mut self, request: &Request) -> Result<Response, Failure> {
         let failure = |error| Failure(format!("{error}"));
         self.upstreams.forget().map_err(failure)?;
@@ -268,7 +268,7 @@ impl Proxy {
         Ok(stats::log_lines(self.lines.clone()))
     }
 
-    /// Ends it, and tells if Envoy had ended by itself.
+    /// Ends the proxy. Fails if Envoy had ended before.
     ///
     /// # Errors
     /// When Envoy was no longer running.

@@ -11,7 +11,7 @@ use weir_scenario::{Gateway, Scenario, Summary, load_dir, run_all};
 use crate::paths::{module, workspace};
 
 /// Runs every scenario of the workspace, or those whose names contain one of the comma-separated texts in
-/// `WEIR_SCENARIOS`, and prints what comes of each and of all.
+/// `WEIR_SCENARIOS`, and prints the outcome of each and a summary.
 ///
 /// # Errors
 /// When a scenario cannot be read or a module has not been built. That scenarios fail is in the summary.
@@ -45,7 +45,7 @@ pub fn run_side_by_side<G: Gateway + Clone + Sync>(gateway: &G) -> Result<Summar
     Ok(total)
 }
 
-/// What came of one scenario, and its text without the summary: there is one for all.
+/// The outcome of one scenario, and its text without the summary: there is one for all.
 fn run(gateway: &mut impl Gateway, scenario: &Scenario) -> io::Result<(Summary, String)> {
     let mut text = Vec::new();
     let summary = run_all(gateway, std::slice::from_ref(scenario), &mut text)?;

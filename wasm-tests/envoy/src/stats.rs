@@ -72,7 +72,7 @@ pub(crate) fn complaints(lines: Vec<String>) -> String {
     loud.map(|line| format!("[{}] {}\n", line.level, line.text)).collect()
 }
 
-/// How many VMs trapped, by the log: the host tells each once.
+/// How many VMs trapped, by the log: the host logs each once.
 pub(crate) fn traps(lines: &[LogLine]) -> u64 {
     let trap = |line: &&LogLine| line.text.starts_with("Function: ") && line.text.contains(" failed: ");
     lines.iter().filter(trap).count() as u64

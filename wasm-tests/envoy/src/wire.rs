@@ -1,7 +1,7 @@
-//! A client that says exactly what a test wants, and tells what came even where it broke off.
+//! A client that sends exactly what a test wants, and reports what it received, also if the response broke off.
 //!
 //! HTTP/1.1 is written by hand, HTTP/2 goes through the `h2` crate where that accepts the request and is written frame by
-//! frame where it does not: half of what is worth sending to a filter, no well-behaved client would send.
+//! frame where it does not: many requests that a filter must survive come from no well-behaved client.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ mod tls;
 pub use frames::raw_http2;
 pub(crate) use tls::ClientTls;
 
-/// Anything bytes go through.
+/// A byte stream in both directions.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// How long a client waits that does not say.
+/// How long a client waits if its request has no timeout.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a client that gives up leaves the proxy to see what it sent.
@@ -148,7 +148,7 @@ impl Wire {
     }
 }
 
-/// The error of a client that ended as it was asked to.
+/// The error that ends a client on request.
 pub(crate) fn ended_early() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "the client ended early")
 }

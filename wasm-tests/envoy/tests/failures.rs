@@ -1,4 +1,4 @@
-//! What becomes of streams when a VM dies, under each failure policy: the rows of `wasm-tests/probe/failures.txt`, which the
+//! What happens to streams when a VM dies, under each failure policy: the rows of `wasm-tests/probe/failures.txt`, which the
 //! in-process host is tested with as well.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -38,7 +38,7 @@ impl Flight {
         Self { tcp, port }
     }
 
-    /// What came of it.
+    /// The outcome.
     fn end(mut self, proxy: &mut Proxy) -> String {
         let mut first = [0; 12];
         let status = self.tcp.read_exact(&mut first).ok().map(|()| String::from_utf8_lossy(&first[9..]).into_owned());

@@ -1,4 +1,4 @@
-//! What no well-behaved client sends: after each of it the same VM still answers.
+//! Requests that no well-behaved client sends: the same VM still answers after each of them.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -144,12 +144,12 @@ fn send_raw(proxy: &Proxy, bytes: &[u8]) -> Outcome {
     stream.set_read_timeout(Some(Duration::from_millis(60)))?;
     stream.write_all(bytes)?;
     let mut block = [0; 4096];
-    // A reset and silence are answers, too.
+    // A reset counts as an answer, and so does silence.
     while stream.read(&mut block).is_ok_and(|read| read > 0) {}
     Ok(())
 }
 
-/// The proxy decides as ever.
+/// The proxy still decides.
 fn still_answers(proxy: &mut Proxy, after: &str) -> Outcome {
     for protocol in [Protocol::H1, Protocol::H2] {
         for (path, status) in [("/", 200), ("/admin", 403)] {
@@ -169,7 +169,7 @@ fn the_same_vm_answers_after_everything() -> Outcome {
     assert!(before.active > 0, "{before:?}");
     for (name, request) in requests() {
         for protocol in [Protocol::H1, Protocol::H2] {
-            // What comes of it is Envoy's to say; a crash or a trap is what must not.
+            // Envoy chooses the outcome, but it must not crash and the module must not trap.
             let response = proxy.send(&Request { protocol, ..request.clone() })?;
             assert_ne!(response.status, Some(503), "{name} over {protocol:?}: {response:?}");
             still_answers(&mut proxy, name)?;

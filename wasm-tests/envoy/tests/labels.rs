@@ -1,5 +1,5 @@
-//! Clients that make up labels cannot stall a worker, whatever `stats_tags` Envoy runs over the names that come of it;
-//! and the expressions that ship give the same labels as the plain form.
+//! Clients that make up labels cannot stall a worker with the `stats_tags` that Envoy runs over the names, and the
+//! expressions that ship give the same labels as the plain form.
 //!
 //! The long test prints its figures and holds them to the promise; it wants a quiet machine: `make soak`.
 #![expect(clippy::disallowed_methods, reason = "what is measured here is time")]
@@ -223,7 +223,7 @@ fn sum(metrics: &Metrics, name: &str) -> (u64, usize) {
 const METRICS: [&str; 4] =
     ["istio_requests_total", "istio_request_duration_milliseconds", "istio_request_bytes", "istio_response_bytes"];
 
-/// What came of an attack.
+/// The outcome of an attack.
 struct Attack {
     idle: Seen,
     attacked: Seen,
@@ -289,7 +289,7 @@ fn invented_labels_define_few_stats_and_totals_stay_exact() -> Outcome {
 fn under_attack_the_victim_waits_a_millisecond_longer_at_most() -> Outcome {
     for (form, tags) in [("shipped", shipped()?), ("istio", istio()?)] {
         let Attack { idle, attacked, .. } = attack(form, &tags, 20_000)?;
-        // Else this machine has too much else to do for the figures to mean something.
+        // Otherwise this machine is too busy, and the figures mean nothing.
         assert!(idle.p99 < Duration::from_millis(1), "{form}: {idle:?} before the attack: the machine is not quiet");
         assert!(attacked.p99 <= idle.p99 + Duration::from_millis(1), "{form}: {attacked:?} after {idle:?}");
         let longest = Duration::from_millis(5).max(idle.longest);

@@ -1,4 +1,4 @@
-//! A module loaded as a network filter decides nothing there, so it lets no connection pass and says why.
+//! A module that is loaded as a network filter cannot decide, so it closes every connection and logs why.
 
 use serde_json::json;
 use weir_scenario::{Proxy as Listener, Request, Session};

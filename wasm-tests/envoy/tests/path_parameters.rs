@@ -1,6 +1,6 @@
-//! Whatever this Envoy makes of path parameters when it chooses a route, policies and limits on a route's path hold for every
-//! request that reaches the route. Lines of Envoy differ (CVE-2026-73511), so the expectation comes from Envoy beside us:
-//! where a request goes without any filter.
+//! Policies and limits on a route's path hold for every request that reaches the route, also if its path has parameters.
+//! Lines of Envoy differ (CVE-2026-73511), so the expectation comes from Envoy beside us: where a request goes without any
+//! filter.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! The proxy without any module: what every other test here stands on.
+//! The proxy without any module, which all other tests here rely on.
 
 use std::error::Error;
 use std::path::Path;
@@ -127,7 +127,7 @@ fn nothing_stays_behind() -> Outcome {
 
 #[test]
 fn a_killed_process_leaves_no_envoy() -> Outcome {
-    // A test cannot kill itself, so it starts its like, which starts an Envoy and is killed.
+    // A test cannot kill itself, so it starts a copy of itself, which starts an Envoy and is killed.
     const CHILD: &str = "WEIR_TEST_CHILD_OF_A_KILL";
     if let Some(report) = std::env::var_os(CHILD) {
         let launch = Launch::new(&envoy_binary()?)?;

@@ -1,8 +1,8 @@
 //! Rate limits over cells that hold any bytes, with workers that get in each other's way.
 //!
-//! Checked, whatever a cell held at first: from then on no key gets more hits than its limit lets through, by the windows
-//! of the agreed clock or by the rate and burst of GCRA. A cell that is damaged while requests come may forget what was
-//! counted, so the count of this module begins again there. A change of the maximum forgets nothing.
+//! Checked, for any bytes that a cell held at first: from then on no key gets more hits than its limit lets through, by the
+//! windows of the agreed clock or by the rate and burst of GCRA. A cell that is damaged while requests come may forget what
+//! was counted, so the count of this module begins again there. A change of the maximum forgets nothing.
 
 use crate::life::Life;
 use crate::source::Source;

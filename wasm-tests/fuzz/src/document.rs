@@ -1,7 +1,7 @@
 //! The plugin configuration: any bytes, through every filter's `compile`.
 //!
 //! Checked: compiling the same twice gives the same; a refusal has problems, each with a place; what the suite takes as
-//! a section is what the filter takes as a document; whatever is accepted then serves a stream.
+//! a section is what the filter takes as a document; an accepted document then serves a stream.
 
 use crate::life::Life;
 use serde_json::{Map, Value, json};
@@ -65,7 +65,7 @@ fn node(number: usize) -> Node {
     }
 }
 
-/// Compiles twice, and lets what comes of it serve a stream. Returns whether the document was accepted.
+/// Compiles twice, and lets the compiled filter serve a stream. Returns whether the document was accepted.
 fn compile<F: Filter + Debug>(bytes: &[u8], node: &Node) -> bool {
     let again = F::compile(bytes, node);
     match F::compile(bytes, node) {

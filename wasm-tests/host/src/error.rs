@@ -1,5 +1,5 @@
-//! What can go wrong with the machinery itself, and what ends a whole Envoy. What else a module does wrong is not among it:
-//! a trap or a refused configuration is an outcome that callers ask about.
+//! Failures of the machinery itself, and what ends a whole Envoy. A module's own failures are not among them: a trap or a
+//! refused configuration is an outcome that callers ask for.
 
 use std::fmt;
 

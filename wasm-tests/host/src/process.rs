@@ -32,7 +32,7 @@ pub(crate) struct Process {
     pub(crate) stats: Mutex<Stats>,
     pub(crate) log: Mutex<Vec<LogLine>>,
     pub(crate) world: Mutex<Box<dyn World>>,
-    /// Why real Envoy would be gone by now.
+    /// Why real Envoy would have crashed by now.
     pub(crate) crash: Mutex<Option<&'static str>>,
     /// VMs that failed while they ran.
     pub(crate) vm_failures: AtomicU64,

@@ -64,7 +64,7 @@ impl Proxy {
         let target = self.threads.get(thread).ok_or_else(|| Error::Usage(format!("no worker {thread}")))?;
         let (answer, inbox) = channel();
         let job: Job = Box::new(move |worker| {
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = answer.send(job(worker));
         });
         let gone = || Error::Broken(format!("thread {thread} is gone"));

@@ -1,5 +1,5 @@
-//! Callouts of the shell that no single request can show: several streams that wait for one, streams and VMs that go
-//! while they wait, answers that come twice.
+//! Callouts of the shell that need more than one request: several streams that wait for one callout, streams and VMs that
+//! end while they wait, answers that come twice.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 

@@ -1,4 +1,4 @@
-//! What becomes of streams when a VM dies, under each failure policy: the rows of `wasm-tests/probe/failures.txt`, which
+//! What happens to streams when a VM dies, under each failure policy: the rows of `wasm-tests/probe/failures.txt`, which
 //! real Envoy is tested with as well.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

@@ -1,4 +1,4 @@
-//! What the shell does where no scenario leads: callouts that fail before the call returns, and plugins in the wrong place.
+//! What scenarios cannot show of the shell: callouts that fail before the call returns, and plugins in the wrong position.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
@@ -8,7 +8,7 @@ use weir_test_host::{GrpcCall, GrpcPlan, HttpCall, HttpPlan, Incoming, PluginSpe
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A world whose every callout ends inside the call; a gRPC call is closed all the same, with a token that was
+/// A world in which every callout ends inside the call; a gRPC call is closed all the same, with a token that was
 /// never handed out.
 struct Inline;
 
@@ -22,7 +22,7 @@ impl World for Inline {
     }
 }
 
-/// Sends a request with that plan, lets time pass, and gives the answers that the filter logged, and what came of it.
+/// Sends a request with that plan, lets time pass, and gives the answers that the filter logged, and the outcome.
 fn run(plan: &str) -> (Vec<String>, Option<u16>, u64) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let dist = std::env::var_os("WEIR_DIST").map_or_else(|| root.join("dist"), PathBuf::from);

@@ -2,7 +2,7 @@
 
 use crate::abi;
 
-/// A status and what the hostcall handed back; the value is what was written, whatever the status says.
+/// A status and the value that the hostcall wrote, also if the status is an error.
 pub(crate) type Answer<T> = (u32, T);
 
 /// Turns a block that the host asked [`crate::exports::proxy_on_memory_allocate`] for into a vector.

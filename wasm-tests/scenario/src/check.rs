@@ -242,7 +242,7 @@ fn selector(name: &str, labels: &BTreeMap<String, Text>) -> String {
     if labels.is_empty() { format!("`{name}`") } else { format!("`{name}` with {}", labels.join(", ")) }
 }
 
-/// The series that do bear the name, for whoever has to find out why a check failed.
+/// The series with that name, to show why a check failed.
 fn others(samples: &[Sample], name: &str) -> String {
     const SHOWN: usize = 8;
     let of_name: Vec<&Sample> = samples.iter().filter(|sample| sample.name == name).collect();

@@ -31,7 +31,7 @@ impl World {
         }
     }
 
-    /// Whether what a proxy tells of itself (statistics, logs) may arrive after the response that caused it.
+    /// Whether statistics and logs of a proxy may arrive after the response that caused them.
     #[must_use]
     pub fn lags(self) -> bool {
         self != World::InProcess
@@ -63,7 +63,7 @@ pub trait Gateway {
     fn start(&mut self, scenario: &Scenario) -> Result<Started, Failure>;
 }
 
-/// What came of starting.
+/// The outcome of a start.
 pub enum Started {
     /// The proxy serves.
     Ready(Box<dyn Session>),
@@ -71,11 +71,11 @@ pub enum Started {
     Refused(String),
 }
 
-/// A proxy that runs. Dropping it must stop whatever was started, too.
+/// A running proxy. Dropping it must stop everything that was started.
 pub trait Session {
     /// Sends one request and waits for the whole response, its reset, or the request's timeout.
-    /// A new connection per request unless the implementer knows better; connections with different clients are never
-    /// shared.
+    /// Each request has a new connection, unless the implementation can reuse one; connections of different clients are
+    /// never shared.
     ///
     /// # Errors
     /// When the machinery fails; a reset, a refused connection or no answer is a [`Response`] without status.
@@ -190,7 +190,7 @@ pub struct Record {
     pub lines: usize,
 }
 
-/// What came of a swap.
+/// The outcome of a swap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// `None` when the new configuration is in force; else what the proxy reported, log lines since the swap began

@@ -48,7 +48,7 @@ pub fn load_text(text: &str) -> Result<Scenario, String> {
 /// Reads one file.
 ///
 /// # Errors
-/// When it cannot be read, is not a scenario, or bears another name than it says.
+/// When it cannot be read, is not a scenario, or has another name than its file.
 pub fn load(file: &Path) -> Result<Scenario, LoadError> {
     let error = |message: String| LoadError { file: file.to_owned(), message };
     let text = std::fs::read_to_string(file).map_err(|e| error(e.to_string()))?;

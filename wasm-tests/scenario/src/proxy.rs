@@ -22,7 +22,7 @@ pub enum Module {
     Suite,
     /// `suite-lean.wasm`, which does not see responses pass
     SuiteLean,
-    /// `probe.wasm`, which does not ship: it tries every hostcall and logs what came of it.
+    /// `probe.wasm`, which does not ship: it tries every hostcall and logs the outcome.
     Probe,
     /// `shell-probe.wasm`, which does not ship: a filter that does what each request asks for and logs what it is shown.
     ShellProbe,
@@ -32,7 +32,7 @@ pub enum Module {
     SdkTrailers,
     /// `sdk-callout.wasm`: asks other services.
     SdkCallout,
-    /// `sdk-log.wasm`: tells how streams end.
+    /// `sdk-log.wasm`: logs how streams end.
     SdkLog,
     /// `sdk-properties.wasm`: properties, shared data and local replies.
     SdkProperties,

@@ -1,4 +1,4 @@
-//! What came of scenarios, and how it reads.
+//! The outcome of scenarios, and its report.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl Mismatch {
     }
 }
 
-/// What came of one scenario.
+/// The outcome of one scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Everything was as expected.
@@ -57,7 +57,7 @@ pub(crate) fn diff(f: &mut dyn fmt::Write, mismatches: &[Mismatch]) -> fmt::Resu
     Ok(())
 }
 
-/// What came of many.
+/// The outcome of many scenarios.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many passed.

@@ -1,6 +1,6 @@
 //! Runs scenarios through a gateway.
 //!
-//! A scenario is run to its end even after a difference, so that one run tells all of them; only a failure of the
+//! A scenario runs to its end even after a difference, so that one run reports all of them; only a failure of the
 //! machinery ends it. Where a world lags behind its responses, statistics and logs are asked for until they are as
 //! expected or the patience is at its end.
 

@@ -1,9 +1,9 @@
 //! What a request asks for: steps, separated by semicolons, of which each begins when the one before has its answer.
 //!
-//! `http CLUSTER MILLIS` and `grpc CLUSTER MILLIS` call out, with a header value that is no UTF-8; `split CLUSTER` is an
+//! `http CLUSTER MILLIS` and `grpc CLUSTER MILLIS` call out, with a header value that is not UTF-8; `split CLUSTER` is an
 //! HTTP callout whose path holds a line break, which the shell does not send; `shared CLUSTER MILLIS` is one HTTP callout
-//! that all such requests wait for; `cel N` logs the value of an expression; `ended` waits for a callout that is not in flight; `reply STATUS` answers; `trap` ends
-//! the VM. After the last step, or one that is none, the request goes on.
+//! that all such requests wait for; `cel N` logs the value of an expression; `ended` waits for a callout that is not in
+//! flight; `reply STATUS` answers; `trap` ends the VM. After the last step, or an unknown one, the request goes on.
 
 use std::collections::VecDeque;
 use weir_model::{Callout, GrpcCallout, GrpcTarget, HttpCallout, Reply};

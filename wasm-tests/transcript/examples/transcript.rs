@@ -1,5 +1,5 @@
 //! Prints transcripts: `transcript envoy RUN...`, `transcript process RUN...`; or how two transcripts of the same real
-//! Envoy differ: `transcript twice RUN...`. A run that differs from itself is no use for a comparison with anything else.
+//! Envoy differ: `transcript twice RUN...`. A run that differs from itself cannot be compared with another.
 
 use std::process::ExitCode;
 use weir_scenario::Failure;

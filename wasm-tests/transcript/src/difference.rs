@@ -10,7 +10,7 @@ pub struct Difference {
     pub location: Location,
     /// The call with its arguments; `#2` and so on where a location has it more than once.
     pub call: String,
-    /// What came of it in real Envoy; `None` where the line is missing.
+    /// The outcome in real Envoy; `None` where the line is missing.
     pub envoy: Option<String>,
     /// The same for the in-process host.
     pub host: Option<String>,

@@ -1,7 +1,7 @@
 //! Compares what the probe module sees in the in-process host and in real Envoy, line by line.
 //!
-//! The in-process host is only worth something if it tells the truth, and the truth is what Envoy does. So no transcript is
-//! kept: both are made each time and compared, and each difference must stand in `differences.yaml` with its reason. A listed
+//! The in-process host is useful only if it behaves as Envoy does. So no transcript is kept: both are made each time and
+//! compared, and each difference must stand in `differences.yaml` with its reason. A listed
 //! difference that no longer occurs is an error, too, so the list can only shrink or be argued for.
 
 mod difference;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Where a line was said. Lines of one location are in order; lines of different locations are not compared with each other.
+/// Where a line was logged. Lines of one location are in order; lines of different locations are not compared with each
+/// other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// Which VM, in the order of their starts; 0 before a VM has a number.
@@ -19,7 +20,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// A call and what came of it.
+/// A call and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Where.
@@ -35,7 +36,7 @@ impl Line {
     #[must_use]
     pub fn parse(log: &str) -> Option<Line> {
         let (_, text) = log.split_once("weir-probe vm=")?;
-        // Envoy's libraries write to the same file: what follows in lines of its own is theirs.
+        // Envoy's libraries write to the same file: the lines that follow are theirs.
         let text = text.lines().next()?;
         let (vm, text) = text.split_once(" context=")?;
         let (context, text) = text.split_once(' ')?;
@@ -45,7 +46,7 @@ impl Line {
         Some(Line { location, call: call.to_owned(), outcome: outcome.trim().to_owned() })
     }
 
-    /// A line that the driver says, not the module.
+    /// A line of the driver, not of the module.
     #[must_use]
     pub fn driver(call: String, outcome: String) -> Line {
         Line { location: Location { vm: 0, context: 0, phase: "driver".to_owned() }, call, outcome }

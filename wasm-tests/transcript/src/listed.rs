@@ -16,7 +16,7 @@ pub struct Listed {
     pub phase: String,
     /// Call with its arguments.
     pub call: String,
-    /// What comes of it in real Envoy; `absent` where the line is missing.
+    /// The outcome in real Envoy; `absent` where the line is missing.
     #[serde(default = "anything")]
     pub envoy: String,
     /// The same for the in-process host.
@@ -50,7 +50,7 @@ impl Listed {
     }
 }
 
-/// A call without the number that tells it from the same call earlier in the same location.
+/// A call without the number of its repetition in one location.
 fn once(call: &str) -> &str {
     let numbered = call.rsplit_once('#').filter(|(_, number)| number.parse::<u32>().is_ok());
     numbered.map_or(call, |(call, _)| call)

@@ -16,7 +16,7 @@ use weir_scenario::{Bytes, Fields, Seen};
 
 use crate::group::{Group, Replies};
 
-/// Serves the control of upstreams on this machine: whoever reaches that address may start some, and ask what they saw.
+/// Serves the control of upstreams on this machine: a client of that address can start some, and ask what they saw.
 ///
 /// # Errors
 /// When the address is in use or the system refuses threads.

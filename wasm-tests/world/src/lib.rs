@@ -1,7 +1,7 @@
 //! The real parts around a proxy: the upstreams a scenario describes, as servers on this machine.
 //!
-//! A world is started before its proxy, tells the proxy where its clusters are, and is asked afterwards what it saw. Its
-//! upstreams may be on another machine, where [`control`] is served and hears over HTTP what to start.
+//! A world is started before its proxy, gives the proxy the addresses of its clusters, and reports afterwards what it saw.
+//! Its upstreams may be on another machine: [`control`] is served there and takes over HTTP what to start.
 
 mod elsewhere;
 mod group;

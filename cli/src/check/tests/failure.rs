@@ -1,4 +1,5 @@
-//! What becomes of requests while a policy is not in force: the failure policy of a plugin, and a discovered filter's default.
+//! What happens to requests while a policy is not in force: the failure policy of a plugin, and a discovered filter's
+//! default.
 
 use super::*;
 

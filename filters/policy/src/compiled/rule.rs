@@ -50,7 +50,7 @@ pub(crate) struct Condition {
 pub(crate) enum Values {
     One(u32),
     Few(Span),
-    /// A long list, by its number: what came of it is remembered for the request.
+    /// A long list, by its number: its outcome is remembered for the request.
     Many(u32),
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Workload {
     pub(crate) direct_address: Option<Box<str>>,
     /// Filter state that holds all URI SANs of the peer, comma-separated.
     pub(crate) peer_uri_sans: Option<Box<str>>,
-    /// What becomes of path parameters: whether the route configuration has the option
+    /// What happens to path parameters: whether the route configuration has the option
     /// `ignore_path_parameters_in_path_matching`.
     pub(crate) path_parameters: PathParameters,
     envoy: Option<EnvoyVersion>,
@@ -98,7 +98,7 @@ impl Workload {
             Scope::Targets(targets) => {
                 let mut selected = Ok(false);
                 for (target, name) in targets {
-                    // One target that is this proxy is enough, whatever the others are.
+                    // If one target is this proxy, the others do not matter.
                     match self.is_target(*target, name, is_own, is_root) {
                         Ok(false) => {}
                         Ok(true) => return Some(true),

@@ -13,7 +13,7 @@ use weir_model::{Facts, Headers};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ApplyRules {
     pub(crate) list: Vec<Apply>,
-    /// What becomes of path parameters.
+    /// What happens to path parameters.
     path_parameters: PathParameters,
     /// Whether any operation asks for the host, and for the path.
     asks_host: bool,

@@ -77,7 +77,7 @@ impl Rows {
         }
     }
 
-    /// Defines a series that holds too many values to wait, whatever that costs.
+    /// Defines a series that holds too many values to wait, although the call is expensive.
     fn release(&mut self, effects: &mut Effects, at: u32, metric: Metric) {
         let values = self.held_mut(at).map(|held| std::mem::take(held.get_mut(metric))).unwrap_or_default();
         let Some(row) = self.row(at).filter(|_| !values.is_empty()) else { return };

@@ -13,7 +13,7 @@ fn a_target_is_there_whatever_its_name() {
         ("empty", "", b"\x0a\x07\x0a\x05empty"),
         // Not even an empty name leaves the target out.
         ("", "", b"\x0a\x00"),
-        // From 128 bytes on the length has a byte that is no UTF-8.
+        // From 128 bytes on the length has a byte that is not UTF-8.
         (&long, "", b"\x0a\xf3\x01\x0a\xf0\x01outbound"),
     ] {
         let bytes = encode_grpc_service(cluster, authority);

@@ -12,7 +12,7 @@ const IN_FLIGHT: usize = 1024;
 /// How often in one callback a core may ask again after callouts that could not be sent, and a stream be decided again.
 const ROUNDS: usize = 8;
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Debug)]
 pub(crate) enum Settled {
     /// It goes on.
@@ -27,7 +27,7 @@ impl<F: Filter> Core<F> {
     /// Whether the module has the callbacks of answers. All code for callouts depends on it, and the compiler drops it.
     pub(crate) const CALLS: bool = !matches!(F::CALLBACKS.calls, Need::Never);
 
-    /// Does what a verdict and the effects ask for, until it is clear what becomes of the request. The stream's context is
+    /// Does what a verdict and the effects ask for, until it is clear what happens to the request. The stream's context is
     /// in effect.
     pub(crate) fn settle(&mut self, stream: &mut F::Stream, mut verdict: Verdict) -> Settled {
         for _ in 0..=ROUNDS {
@@ -117,7 +117,7 @@ impl<F: Filter> Core<F> {
         filter.called(id, answer, &mut io);
     }
 
-    /// Takes an answer and decides about the streams that waited for it. Returns what becomes of them.
+    /// Takes an answer and decides about the streams that waited for it. Returns what happens to them.
     fn take_answer(&mut self, root: u32, id: CallId, answer: Answer<'_>) -> Vec<Decided> {
         let mut decided = Vec::new();
         self.in_flight.retain(|known| *known != id);
@@ -159,7 +159,7 @@ impl<F: Filter> Core<F> {
     }
 }
 
-/// A stream that waits no more: it goes on, or is refused.
+/// A stream that no longer waits: it goes on, or is refused.
 struct Decided {
     context: u32,
     reply: Option<Box<Reply>>,

@@ -1,4 +1,4 @@
-//! A filter on the proxy-wasm SDK that does nothing: the yardstick for what a filter costs.
+//! A filter on the proxy-wasm SDK that does nothing: the baseline for what a filter costs.
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
 use weir_shell::sdk::proxy_wasm;

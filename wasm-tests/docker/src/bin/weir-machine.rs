@@ -1,4 +1,4 @@
-//! The container for Envoy: `weir-machine 0.0.0.0:7000 /weir/bin/envoy` runs that program for whoever connects.
+//! The container for Envoy: `weir-machine 0.0.0.0:7000 /weir/bin/envoy` runs that program for each client that connects.
 //! `weir-machine --which` prints the path of the Envoy that tests on this machine use, for the image.
 
 use std::error::Error;

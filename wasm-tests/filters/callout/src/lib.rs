@@ -76,7 +76,7 @@ fn ask(context: &dyn Context, cluster: &str, path: &str, timeout: Duration) -> R
     context.dispatch_http_call(cluster, headers, Some(b"question"), vec![("x-end", "asked")], timeout)
 }
 
-/// What came of an HTTP callout, in one line.
+/// The outcome of an HTTP callout, in one line.
 fn answer(context: &dyn Context, headers: usize, body: usize, trailers: usize) -> String {
     if headers == 0 {
         return "nothing".to_owned();

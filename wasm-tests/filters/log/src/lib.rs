@@ -1,4 +1,4 @@
-//! Tells how streams and configurations end: a filter on the plain SDK with `on_log`, `on_done`, metrics and a shared queue.
+//! Logs how streams and configurations end: a filter on the plain SDK with `on_log`, `on_done`, metrics and a shared queue.
 //!
 //! Every stream ends with a line in the log, in metrics and in the queue, whose reader logs it again. A configuration that is
 //! replaced asks for time (`on_done` is false), and is done at its next tick.
@@ -91,7 +91,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        // A count that cannot be kept is no reason to refuse a stream.
+        // A stream is not refused because a count fails.
         let _ = hostcalls::increment_metric(self.metrics.open, 1);
         Some(Box::new(Ending { name: self.name.clone(), metrics: self.metrics, logged: false }))
     }

@@ -1,6 +1,6 @@
 //! The wire form of header pairs: count, sizes, then names and values each ended by a NUL, little endian.
 //!
-//! Reading is as forgiving of nothing and as silent about it as Envoy's `toPairs`: what is wrong reads as no pairs.
+//! Like Envoy's `toPairs`, reading forgives nothing and reports nothing: malformed bytes read as no pairs.
 
 /// The most that a module may hand over.
 const MOST_BYTES: usize = 1 << 20;

@@ -87,7 +87,7 @@ pub(crate) fn http(
     Ok(write_word(guest, token_at, token)?)
 }
 
-/// When something comes of a callout that went out, and what; a reset where it is nothing.
+/// When a callout that was sent ends, and with which event; a reset if there is no other.
 fn planned(plan: HttpPlan) -> (Option<Duration>, Option<Answer>) {
     match plan {
         HttpPlan::Answer { after, headers, body, trailers } => (Some(after), Some(Answer { headers, body, trailers })),
@@ -205,7 +205,7 @@ fn refusal(site: &Site, call: &GrpcCall, plan: &GrpcPlan) -> Option<Refused> {
     }
 }
 
-/// Plans what comes of a call that reaches its service.
+/// Plans the outcome of a call that reaches its service.
 fn schedule(plan: GrpcPlan, stream: bool, limit: Option<Duration>, step: impl Fn(Duration, GrpcStep)) {
     let late = |limit| step(limit, GrpcStep::Close(14, LATE.to_owned()));
     match (plan, limit) {
@@ -249,7 +249,7 @@ pub(crate) fn grpc_cancel(guest: Guest<'_, '_>, token: u32) -> Outcome {
     }
 }
 
-/// Ends a call, or this side of a stream: a stream still hears of its remote end.
+/// Ends a call, or this side of a stream: a stream is still notified of its remote end.
 pub(crate) fn grpc_close(guest: Guest<'_, '_>, token: u32) -> Outcome {
     match token & 3 {
         GRPC_CALL => grpc_cancel(guest, token),

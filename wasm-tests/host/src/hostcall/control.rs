@@ -6,8 +6,8 @@ use crate::hostcall::guest::{Guest, read};
 use crate::http::local_reply::LocalReply;
 use crate::vm::context::Action;
 
-/// Always `Ok`; nothing on a root context. Blanks in the details become underscores. The callback that is running must
-/// stop, whatever it returns.
+/// Always `Ok`; nothing on a root context. Blanks in the details become underscores. The callback that is running
+/// counts as stopped, for any value that it returns.
 #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
 pub(crate) fn reply(
     guest: Guest<'_, '_>,
@@ -43,7 +43,7 @@ pub(crate) fn reply(
     Ok(())
 }
 
-/// Real Envoy does not survive these.
+/// Real Envoy crashes on these.
 fn over() -> Fault {
     Fault::Crash("a module answers or closes a stream that is over")
 }

@@ -57,7 +57,7 @@ pub(crate) fn delete(state: &mut VmState, arguments: &[u8]) -> Result<Vec<u8>, S
     Ok(Vec::new())
 }
 
-/// Evaluates on the context in the callback, whatever the effective one is. Any error, an absent attribute among them, is
+/// Evaluates on the context in the callback, also if another one is effective. Any error, an absent attribute included, is
 /// `InternalFailure`.
 pub(crate) fn evaluate(state: &mut VmState, arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let number = number(arguments)?;

@@ -1,9 +1,9 @@
-//! The target of a gRPC callout: a serialised `envoy.config.core.v3.GrpcService`, and only where it is not such a message, the
-//! name of a cluster. Many a short text reads as a message that says nothing.
+//! The target of a gRPC callout: a serialised `envoy.config.core.v3.GrpcService`, or the name of a cluster if the bytes are
+//! not such a message. Many short texts read as a message without content.
 
 use crate::abi::proto::{Content, fields};
 
-/// What a target comes to.
+/// A target as Envoy reads it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum GrpcTarget {
     /// No message: a name.

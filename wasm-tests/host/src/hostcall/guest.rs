@@ -71,7 +71,7 @@ pub(crate) fn write_word(caller: Guest<'_, '_>, at: u32, word: u32) -> Result<()
 }
 
 /// Hands bytes over in a block of the guest's allocator, and writes where it is and how long. Nothing is allocated for
-/// nothing.
+/// zero bytes.
 pub(crate) fn give(caller: Guest<'_, '_>, bytes: &[u8], at: u32, size_at: u32) -> Outcome {
     let mut block = 0;
     if !bytes.is_empty() {

@@ -1,4 +1,4 @@
-//! Metrics. Every definition makes a new id, whatever its name; the low two bits of an id say its kind.
+//! Metrics. Every definition makes a new id, also for a name that exists; the low two bits of an id say its kind.
 
 use crate::abi::status::{Outcome, Status};
 use crate::hostcall::guest::{Guest, read, write, write_word};

@@ -58,7 +58,7 @@ pub(crate) fn link(linker: &mut Linker<VmState>, module: &str) -> wasmtime::Resu
         path_open(_fd: u32, _df: u32, _p: u32, _n: u32, _of: u32, _rb: i64, _ri: i64, _ff: u32, _to: u32)
             |_, _, _, _, _, _, _, _, _, _| NOENT;
     }
-    // Envoy logs an exit and returns from it.
+    // Envoy logs an exit, and the call returns.
     linker.func_wrap(module, "proc_exit", |caller: Caller<'_, VmState>, code: u32| {
         gate(&caller, "proc_exit")?;
         caller.data().site.process.log("error", format!("wasm exit with code {code}"));

@@ -16,7 +16,7 @@ fn refuse(details: &'static str) -> Refusal {
     Refusal { code: 400, details, flags: &["DPE"] }
 }
 
-/// What an upstream's codec says of the first header that it does not encode; `None` where it encodes them all.
+/// The error of an upstream's codec about the first header that it cannot encode; `None` if it encodes them all.
 pub(crate) fn unencodable(headers: &HeaderMap) -> Option<String> {
     let control = |b: &u8| *b == 0x7f || (*b < b' ' && *b != b'\t');
     headers.iter().find_map(|(name, value)| {
@@ -42,7 +42,7 @@ pub(crate) fn check(incoming: &Incoming) -> Result<(), Refusal> {
     let visible = |name: &[u8]| incoming.headers.get(name).unwrap_or_default().iter().all(u8::is_ascii_graphic);
     // A target and a host are visible ASCII in HTTP/1; HTTP/2 leaves the target to the connection manager.
     let target = incoming.http == Http::V2 || visible(b":path") && visible(b":authority");
-    // A length and chunks at once: which of them ends the request is a matter of opinion.
+    // With a length and chunks at once, it is ambiguous which of them ends the request.
     let both =
         incoming.headers.get(b"transfer-encoding").is_some() && incoming.headers.get(b"content-length").is_some();
     // The target of a CONNECT names a host and a port.

@@ -2,7 +2,7 @@
 
 use weir_scenario::{EscapedSlashes, PathNormalization};
 
-/// What comes of a path.
+/// The outcome of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The path to go on with.

@@ -20,7 +20,7 @@ pub struct HttpCall {
     pub trailers: HeaderMap,
 }
 
-/// What comes of an HTTP callout.
+/// The outcome of an HTTP callout.
 #[derive(Clone, Debug)]
 pub enum HttpPlan {
     /// There is no such cluster: `BadArgument`.
@@ -68,7 +68,7 @@ pub struct GrpcCall {
     pub stream: bool,
 }
 
-/// What comes of a gRPC callout.
+/// The outcome of a gRPC callout.
 #[derive(Clone, Debug)]
 pub enum GrpcPlan {
     /// There is no such cluster: `ParseFailure`.
@@ -99,9 +99,9 @@ pub enum GrpcPlan {
 
 /// Answers callouts.
 pub trait World: Send {
-    /// What comes of an HTTP callout.
+    /// The outcome of an HTTP callout.
     fn http(&mut self, call: &HttpCall) -> HttpPlan;
-    /// What comes of a gRPC callout.
+    /// The outcome of a gRPC callout.
     fn grpc(&mut self, call: &GrpcCall) -> GrpcPlan;
 }
 
@@ -198,7 +198,7 @@ fn served(answer: &Scripted, wall: u64) -> GrpcPlan {
     ended(answer.delay.0, Ends { status: status.unwrap_or(2), messages, message, initial, trailing })
 }
 
-/// The messages of a body: a flag, a length, the bytes; and whether it is not that.
+/// The messages of a body, each a flag, a length and the bytes; and whether the body is malformed.
 fn messages(mut body: &[u8]) -> (Vec<Vec<u8>>, bool) {
     let mut out = Vec::new();
     while let Some((&flag, rest)) = body.split_first() {

@@ -1,5 +1,5 @@
-//! One clock for a whole proxy, moved only by whoever runs it: wall time and monotonic time advance together, and wall time
-//! may be set off.
+//! One clock for a whole proxy. Only the test moves it: wall time and monotonic time advance together, and wall time may
+//! be set off.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

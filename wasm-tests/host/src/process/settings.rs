@@ -16,7 +16,7 @@ pub enum TcpServer {
 /// Listener, connection manager, routes and clusters, and what differs between Envoy lines.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Node, direction, path rules and the like, as scenarios give them; `workers` is the number of worker threads.
+    /// The `proxy` of a scenario: node, direction, path rules and more; `workers` is the number of worker threads.
     pub proxy: Proxy,
     /// Routes and clusters.
     pub surroundings: Surroundings,

@@ -92,7 +92,7 @@ fn version(module: &Module) -> Option<Abi> {
 
 /// An exported callback must have the type that the host calls it with.
 fn signatures(module: &Module, abi: Abi) -> Result<(), String> {
-    // Version 0.1.0 does not tell the headers callbacks of the stream's end.
+    // The headers callbacks of version 0.1.0 have no argument for the stream's end.
     let headers = if abi == Abi::V0_1_0 { 2 } else { 3 };
     let versioned = [("proxy_on_request_headers", headers, true), ("proxy_on_response_headers", headers, true)];
     for (name, parameters, returns) in CALLBACKS.into_iter().chain(versioned) {

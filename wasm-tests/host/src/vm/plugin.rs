@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 /// What happens to streams that begin when the plugin's VM is dead.
 ///
-/// Whatever the policy, the stream whose callback killed the VM is answered 503 with details `wasm_fail_stream`, and so is
+/// With every policy, the stream whose callback killed the VM is answered 503 with details `wasm_fail_stream`, and so is
 /// each stream in flight when its next frame comes to the plugin. Only [`PluginSpec::fail_open`] lets them pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {
-    /// They are answered likewise.
+    /// They are answered with the same 503.
     #[default]
     FailClosed,
     /// They pass as if the plugin were not there.

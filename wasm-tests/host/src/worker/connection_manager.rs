@@ -118,7 +118,7 @@ pub(crate) fn filter_state(proxy: &Proxy, incoming: &Incoming, admitted: &Header
     state.extend(of_connection.map(|(key, value)| (key.clone().into_bytes(), value.clone().into_bytes())));
     for (key, written) in &proxy.filter_state {
         let value = match written {
-            // The physical address, whatever a PROXY protocol header says.
+            // The physical address, not the one in a PROXY protocol header.
             FilterStateValue::DirectAddress if proxy.proxy_protocol => Connection::default().source.into_bytes(),
             FilterStateValue::DirectAddress => incoming.connection.source.clone().into_bytes(),
             FilterStateValue::PeerUriSans => {

@@ -69,7 +69,7 @@ impl Worker {
         }
     }
 
-    /// Tells listeners of queues what has arrived.
+    /// Notifies the listeners of queues of new items.
     fn run_arrivals(&mut self) {
         loop {
             let arrival = lock(&self.site.process.queues).arrival(self.site.worker);

@@ -249,7 +249,7 @@ impl Worker {
         }
     }
 
-    /// Hands a frame to whoever is next: a filter, the router, or the client.
+    /// Hands a frame to the next one: a filter, the router, or the client.
     pub(crate) fn deliver(&mut self, id: u64, response: bool, from: usize, frame: Frame) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if response {

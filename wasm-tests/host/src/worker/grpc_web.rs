@@ -8,18 +8,18 @@ use crate::worker::stream::Frame;
 
 const PLAIN: &[u8] = b"application/grpc";
 const KINDS: [&[u8]; 2] = [b"application/grpc-web", b"application/grpc-web+proto"];
-/// The most of another body than gRPC's that becomes the message.
+/// The most bytes of a body that is not gRPC which become the message.
 const LONGEST_MESSAGE: usize = 16_384;
 
 /// A stream of gRPC-Web.
 #[derive(Debug, Default)]
 pub(crate) struct Web {
-    /// The body so far of a response that is none of gRPC, whose headers wait for it.
+    /// The body so far of a response that is not gRPC, whose headers wait for it.
     held: Option<Vec<u8>>,
 }
 
 impl Web {
-    /// Makes a gRPC-Web request one of gRPC.
+    /// Turns a gRPC-Web request into a gRPC request.
     pub(crate) fn of(headers: &mut HeaderMap) -> Option<Self> {
         headers.get(b":path")?;
         headers.get(b"content-type").filter(|kind| KINDS.contains(kind))?;
@@ -74,7 +74,7 @@ impl Web {
     }
 }
 
-/// Says in gRPC's headers what another response says in its status and body.
+/// Translates the status and body of a response that is not gRPC into gRPC's headers.
 fn explain(data: &mut StreamData, body: &[u8]) {
     let Some(headers) = data.response_headers.as_mut() else { return };
     let status = headers.get(b":status").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
@@ -83,7 +83,7 @@ fn explain(data: &mut StreamData, body: &[u8]) {
     headers.replace(b"content-length", b"0");
 }
 
-/// Trailers as the last frame of the body. None are left.
+/// Moves the trailers into the last frame of the body.
 fn last_frame(trailers: &mut HeaderMap) -> Vec<u8> {
     let mut lines = Vec::new();
     for (name, value) in trailers.iter() {

@@ -20,7 +20,7 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Whether it has no VM that runs.
+    /// Whether it has no running VM.
     pub(crate) fn is_dead(&self) -> bool {
         self.vm.as_ref().is_none_or(|vm| vm.borrow().dead)
     }

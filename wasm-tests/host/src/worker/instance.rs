@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use wasmtime::{Extern, Instance, Linker, Store, Val};
 
-/// What came of a callback.
+/// The outcome of a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Called {
     /// The module does not export it, or the VM is dead: it was not entered.
@@ -27,7 +27,7 @@ pub(crate) enum Called {
 }
 
 impl Called {
-    /// Whether the VM died of it.
+    /// Whether the callback killed the VM.
     pub(crate) fn died(self) -> bool {
         matches!(self, Called::Trapped | Called::Failed)
     }
@@ -166,7 +166,7 @@ impl Vm {
         }
     }
 
-    /// Makes a context and tells the module of it.
+    /// Makes a context and announces it to the module.
     pub(crate) fn create(&mut self, context: Context) -> u32 {
         let state = self.store.data_mut();
         state.next_context += 1;

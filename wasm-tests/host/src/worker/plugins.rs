@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 impl Worker {
-    /// Tries a plugin on a VM that is thrown away. What it left in shared data, queues and stats stays. What came of the
+    /// Tries a plugin on a VM that is thrown away. What it left in shared data, queues and stats stays. The outcome of the
     /// configuration is kept as long as there is a plugin of that VM, and not tried again.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Worker {
         refused
     }
 
-    /// Keeps a handle, once, until it is used no more.
+    /// Keeps a handle, once, until it is no longer used.
     fn retire(&mut self, handle: Rc<Handle>) {
         if !self.retired.iter().any(|known| Rc::ptr_eq(known, &handle)) {
             self.retired.push(handle);
@@ -122,7 +122,7 @@ impl Worker {
         }
     }
 
-    /// Tells a root context that it is over, and drops the VM with its last context.
+    /// Ends a root context, and drops the VM with its last context.
     pub(crate) fn delete_root(&mut self, vm: u64, root: u32) {
         let Some(cell) = self.vms.iter().find(|cell| cell.borrow().id == vm).cloned() else { return };
         cell.borrow_mut().call("proxy_on_delete", root, &[]);

@@ -1,5 +1,5 @@
 //! Internal redirects: an upstream's 302 that the client never sees. The router sends the request through the filters once
-//! more, to the new place; each pass has contexts and a line of the access log of its own.
+//! more, to the new location; each pass has contexts and a line of the access log of its own.
 //! (Envoy: `Router::Filter::setupRedirect`, `ActiveStream::recreateStream`.)
 
 use crate::http::headers::HeaderMap;

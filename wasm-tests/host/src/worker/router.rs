@@ -176,7 +176,7 @@ impl Worker {
         }
     }
 
-    /// The whole request is at the upstream, which now does what it does.
+    /// The whole request is at the upstream, which now answers.
     fn request_complete(&mut self, id: u64) {
         let plan = self.streams.get_mut(&id).and_then(|stream| {
             let ToUpstream { seen, plan, .. } = &mut stream.upstream;
@@ -304,7 +304,7 @@ impl Worker {
                     }
                 }
                 data.code = status;
-                // No client can read any other status.
+                // Clients can read no other status.
                 stream.unreadable = !status.is_some_and(|status| (100..=999).contains(&status));
                 if stream.unreadable {
                     out.broken = true;

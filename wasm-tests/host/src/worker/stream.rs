@@ -1,7 +1,7 @@
 //! A stream's way through the filter chain, as a pair of pipes per filter.
 //!
 //! Frames wait in a filter's inbox until it may take them; a filter that paused holds back what it was given. Nothing here
-//! calls a VM: [`crate::worker::filters`] takes the next frame, calls the filter and tells this state what came of it.
+//! calls a VM: [`crate::worker::filters`] takes the next frame, calls the filter and passes the outcome to this state.
 
 use crate::http::message::Downstream;
 use crate::http::stream_data::StreamData;

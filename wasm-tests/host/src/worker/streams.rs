@@ -35,7 +35,7 @@ impl Worker {
         let upgrades = &process.settings.proxy.upgrades;
         let let_through = |kind: &Vec<u8>| upgrades.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(kind));
         let upgrade = requested.as_ref().is_some_and(let_through);
-        // What is gRPC only behind the filter for gRPC-Web gets local replies that are none of gRPC.
+        // A request that only the gRPC-Web filter turns into gRPC gets local replies without gRPC headers.
         let grpc = is_grpc(&headers);
         let grpc_web = if process.settings.proxy.grpc_web { Web::of(&mut headers) } else { None };
         let first_state = connection_manager::filter_state(&process.settings.proxy, incoming, &headers);
@@ -73,7 +73,7 @@ impl Worker {
         if let Some(limit) = process.settings.proxy.request_timeout {
             self.site.plan(limit.0, Event::Upstream { stream: id, step: UpstreamStep::SlowRequest });
         }
-        // What the connection manager refuses it has not looked up a route for.
+        // The connection manager looks up no route for a request that it refuses.
         if refusal.is_none() {
             self.look_up_route(id);
         }
@@ -189,8 +189,8 @@ impl Worker {
         self.drop_retired();
     }
 
-    /// Writes the access log and calls every filter for the last time. Of lines that are written while a stream lasts the
-    /// modules hear nothing.
+    /// Writes the access log and calls every filter for the last time. The
+    /// modules are not called for lines that are written while a stream lasts.
     pub(crate) fn log_stream(&mut self, id: u64) -> Option<Record> {
         let settings = &self.site.process.settings.proxy;
         let interval = settings.access_log_flush_interval.map(|span| nanos(span.0));

@@ -69,7 +69,7 @@ impl TcpConnection {
     }
 }
 
-/// What comes of one filter's callback.
+/// The outcome of one filter's callback.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Passage {
     Continue,
@@ -141,7 +141,7 @@ impl Worker {
         self.run_actions();
     }
 
-    /// The client is gone, whatever was under way.
+    /// The client is gone, perhaps with data under way.
     pub(crate) fn tcp_abort(&mut self, id: u64) {
         self.tcp_close(id, By::Peer);
         self.run_actions();
@@ -175,7 +175,7 @@ impl Worker {
         self.tcp_to_server(id);
     }
 
-    /// Makes a filter's context and tells it of the connection.
+    /// Makes a filter's context and announces the connection to it.
     fn tcp_new(&mut self, id: u64, position: usize) -> Passage {
         let Some(connection) = self.connections.get(&id) else { return Passage::Stop };
         let Some(slot) = connection.slots.get(position) else { return Passage::Stop };
@@ -291,7 +291,7 @@ impl Worker {
         connection.seen.received.extend(bytes);
         connection.seen.closed |= end;
         if connection.server_closed && connection.client_closed {
-            // Whoever closes last: the proxy does where the client was first.
+            // The second side to close ends it: the proxy does if the client was first.
             self.tcp_close(id, if already { By::Peer } else { By::Proxy });
         }
     }

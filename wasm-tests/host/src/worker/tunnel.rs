@@ -53,7 +53,7 @@ impl Worker {
         }
     }
 
-    /// The upstream sends a line back and closes. The client reads to the end of its connection and misses nothing.
+    /// The upstream sends a line back and closes. The client reads everything up to the end of its connection.
     pub(crate) fn tunnel_ends(&mut self, id: u64, line: Vec<u8>) {
         self.enter_response(id, Frame::Data { bytes: line, end: false });
         self.pump(id);

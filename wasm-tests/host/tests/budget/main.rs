@@ -1,6 +1,6 @@
 //! What every scenario costs in the in-process host, against `wasm-tests/budgets.toml`: exact counts, the same on every
-//! machine, because the host's clock, its random bytes and the order of its threads are. Whoever makes a filter dearer or
-//! cheaper changes the file in the same commit: `WEIR_BUDGET=write make budget` rewrites it.
+//! machine, because the host's clock, its random bytes and the order of its threads are. If your change alters a
+//! filter's cost, update the file in the same commit: `WEIR_BUDGET=write make budget` rewrites it.
 
 mod budgets;
 

@@ -1,4 +1,4 @@
-//! Where a naive host is more lenient than Envoy: small modules that would notice.
+//! Small modules that notice where a naive host is more lenient than Envoy.
 //!
 //! Each module is written in the text format. `$status` logs `WORD=STATUS` for a hostcall, so that a test reads statuses
 //! from the log.

@@ -51,7 +51,7 @@ pub(crate) fn run(phase: &str) {
     }
 }
 
-/// What an answer's maps and buffers hold, in whatever phase this is.
+/// What an answer's maps and buffers hold in the current phase.
 fn answer() {
     let all = u32::MAX as usize;
     for (map, name) in [(4, "grpc_initial"), (5, "grpc_trailing"), (6, "http_headers"), (7, "http_trailers")] {

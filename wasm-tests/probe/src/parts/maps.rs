@@ -71,7 +71,7 @@ pub(crate) fn write(phase: &str) {
     whole(phase);
 }
 
-/// Sets whole maps: a good list where nothing depends on the map, and lists that are none.
+/// Sets whole maps: a good list where nothing depends on the map, and malformed lists.
 fn whole(phase: &str) {
     let good = host::pairs(&[("x-set", "1"), ("X-Upper", "2"), ("x-set", "3")]);
     let trailers = match phase {

@@ -1,4 +1,4 @@
-//! Local replies: what is taken, what comes of it, and what can be done afterwards in the same callback.
+//! Local replies: what is accepted, the outcome, and what can be done afterwards in the same callback.
 
 use crate::report::{line, plain, show, with};
 use crate::{abi, host, plan};

@@ -58,8 +58,8 @@ pub(crate) fn queues(phase: &str) {
         with("dequeue_shared_queue(own)", status, &show(&value));
         return;
     }
-    // Two in, two out, and one more than there is. What is in the queue is never left to another phase, but for the
-    // first tick, which is what the host tells `proxy_on_queue_ready` of.
+    // Two in, two out, and one more than there is. No item is left to another phase, except in the first tick, which
+    // makes the host call `proxy_on_queue_ready`.
     for value in [&b"first"[..], b""] {
         plain(&format!("enqueue_shared_queue(own, {})", show(value)), host::enqueue(id, value));
     }

@@ -1,4 +1,4 @@
-//! Connections through the probe's TCP filter, in both hosts: what the filter is shown, what it decides, what comes of it.
+//! Connections through the probe's TCP filter, in both hosts: what the filter is shown, what it decides, and the outcome.
 //! Both say the same, line by line.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set itself up fails")]
@@ -39,7 +39,7 @@ enum Step {
     ServerEnds,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     /// The filter's lines.

@@ -33,7 +33,7 @@ fn identities() {
         ("trustDomains", "cluster.local", id, true),
         ("trustDomains", "*.local", id, true),
         ("trustDomains", "other", id, false),
-        // A namespace is looked for in the whole URI, whatever its scheme.
+        // A namespace is searched for in the whole URI, with any scheme.
         ("namespaces", "foo", "spiffe://ns/foo/sa/a", true),
         ("namespaces", "foo", "https://td/ns/foo/sa/a", true),
         ("namespaces", "foo", "SPIFFE://td/ns/foo/sa/a", true),

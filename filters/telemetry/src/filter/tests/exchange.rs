@@ -236,7 +236,7 @@ fn flood(state: bool, san: &str, namespace: &str, honest: usize) -> [usize; 2] {
 fn an_identity_vouches_for_its_own_namespace_within_bounds() {
     let mut rows = Rows::default();
     for state in [false, true] {
-        // One principal describes itself in a quarter of the rows, whatever it says.
+        // One principal describes itself in a quarter of the rows at most.
         for (name, san, namespace, invented) in [
             ("another namespace than the certificate's", FRONT, "bank", 100),
             ("a certificate without a namespace", "spiffe://td/front", "web", 100),
