@@ -164,9 +164,11 @@ mod tests {
     use super::{ASKS, CALLOUTS, DONE, END, RESPONSE, TCP, answer_import, check, of};
     use walrus::{FunctionKind, Module, RawCustomSection, ValType, ir::Instr, ir::Value};
     use weir_model::{Callbacks, TcpCallbacks};
+    use weir_testing::Rows;
 
     #[test]
     fn a_module_knows_whether_it_sees_responses() {
+        let mut rows = Rows::default();
         for (name, sees) in [
             ("policy", 0),
             ("rate-limit", 1),
@@ -178,16 +180,20 @@ mod tests {
             ("shell-probe", 1),
         ] {
             let keep = of(name).unwrap();
-            assert_eq!(keep.contains(&RESPONSE), sees == 1, "{name}");
+            rows.check(name, keep.contains(&RESPONSE), sees == 1);
             let mut module = Module::default();
             let number = module.types.add(&[], &[ValType::I32]);
             let (asks, _) = module.add_import_func(ASKS.0, ASKS.1, number);
             answer_import(&mut module, &keep).unwrap();
-            assert_eq!(module.imports.iter().count(), 0, "{name}");
-            let FunctionKind::Local(function) = &module.funcs.get(asks).kind else { panic!("{name}: still an import") };
-            let (said, _) = &function.block(function.entry_block()).instrs[0];
-            let Instr::Const(said) = said else { panic!("{name}: {said:?}") };
-            assert!(matches!(said.value, Value::I32(answer) if answer == sees), "{name}: {said:?}");
+            rows.check(name, module.imports.iter().count(), 0);
+            let constant = match &module.funcs.get(asks).kind {
+                FunctionKind::Local(function) => match &function.block(function.entry_block()).instrs[0].0 {
+                    Instr::Const(constant) => Some(constant.value),
+                    _ => None,
+                },
+                _ => None,
+            };
+            rows.check(name, matches!(constant, Some(Value::I32(answer)) if answer == sees), true);
         }
     }
 
@@ -196,6 +202,7 @@ mod tests {
         let base = of("policy").unwrap();
         let with = |exports: &[&'static str]| [base.as_slice(), exports].concat();
         let [http, grpc, close] = CALLOUTS;
+        let mut rows = Rows::default();
         for (section, exports, sound) in [
             (Some("----"), vec![], true),
             (Some("+---"), vec![], false),
@@ -218,8 +225,8 @@ mod tests {
                 module.customs.add(RawCustomSection { name, data: section.into() });
             }
             let checked = check(&mut module, &with(&exports));
-            assert_eq!(checked.is_ok(), sound, "{section:?} {exports:?}: {checked:?}");
-            assert!(module.customs.iter().next().is_none());
+            rows.check(format!("{section:?} {exports:?}: {checked:?}"), checked.is_ok(), sound);
+            rows.check(format!("sections of {section:?}, {exports:?}"), module.customs.iter().count(), 0);
         }
         assert!(check(&mut Module::default(), &of("empty").unwrap()).is_ok(), "no filter of ours");
     }
@@ -228,6 +235,7 @@ mod tests {
     fn exports_for_connections_are_those_that_the_tcp_filter_needs() {
         let base = of("policy").unwrap();
         let [down, up, closed, closes] = TCP;
+        let mut rows = Rows::default();
         for (section, exports, sound) in [
             (None, vec![], true),
             (None, vec![down], false),
@@ -248,8 +256,12 @@ mod tests {
                 add(TcpCallbacks::SECTION, section);
             }
             let checked = check(&mut module, &[base.as_slice(), &exports].concat());
-            assert_eq!(checked.is_ok(), sound, "{section:?} {exports:?}: {checked:?}");
-            assert!(module.customs.iter().all(|(_, section)| section.name() != TcpCallbacks::SECTION));
+            rows.check(format!("{section:?} {exports:?}: {checked:?}"), checked.is_ok(), sound);
+            rows.check(
+                format!("{section:?}, {exports:?}"),
+                module.customs.iter().all(|(_, section)| section.name() != TcpCallbacks::SECTION),
+                true,
+            );
         }
     }
 

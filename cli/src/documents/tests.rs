@@ -35,7 +35,7 @@ fn of_several_yaml_documents_each_is_looked_through() {
 }
 
 #[test]
-fn what_has_no_plugin_is_a_document_and_what_is_no_yaml_is_an_error() {
+fn what_has_no_plugin_is_a_document_and_what_is_not_yaml_is_an_error() {
     assert_eq!(paths("name: a"), ["$"]);
     assert!(paths("kind: Deployment").is_empty() && paths("").is_empty());
     let policy = &find("kind: AuthorizationPolicy").unwrap().found[0];

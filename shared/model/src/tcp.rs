@@ -219,16 +219,18 @@ mod tests {
     use super::*;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+    use weir_testing::Rows;
 
     #[test]
     fn what_is_written_is_read_back() {
         let some = TcpCallbacks { downstream_data: Need::Always, close: Need::Some, ..TcpCallbacks::NONE };
         assert_eq!(&some.encode(), b"+-?");
+        let mut rows = Rows::default();
         for callbacks in [TcpCallbacks::NONE, some] {
-            assert_eq!(TcpCallbacks::decode(&callbacks.encode()), Some(callbacks));
+            rows.check(format!("{callbacks:?}"), TcpCallbacks::decode(&callbacks.encode()), Some(callbacks));
         }
         for damaged in [b"".as_slice(), b"+-", b"+-?-", b"+-x"] {
-            assert_eq!(TcpCallbacks::decode(damaged), None, "{damaged:?}");
+            rows.check(format!("{damaged:?}"), TcpCallbacks::decode(damaged), None);
         }
     }
 

@@ -85,10 +85,12 @@ impl Expressions for Compiled {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_testing::Rows;
 
     #[test]
     fn values_are_read_by_their_types() {
         let int = |number: i64| number.to_le_bytes().to_vec();
+        let mut rows = Rows::default();
         for (ty, bytes, read) in [
             (CelType::Bool, vec![1], Some(CelValue::Bool(true))),
             (CelType::Bool, vec![0], Some(CelValue::Bool(false))),
@@ -101,7 +103,7 @@ mod tests {
             (CelType::String, b"\xff".to_vec(), Some(CelValue::String(b"\xff".as_slice().into()))),
             (CelType::String, vec![], Some(CelValue::String(Box::default()))),
         ] {
-            assert_eq!(value(ty, bytes.clone().into()), read, "{ty:?} {bytes:?}");
+            rows.check(format!("{ty:?} {bytes:?}"), value(ty, bytes.clone().into()), read);
         }
     }
 

@@ -40,13 +40,15 @@ impl<T> Contexts<T> {
 #[cfg(test)]
 mod tests {
     use super::Contexts;
+    use weir_testing::Rows;
 
     #[test]
     fn contexts_are_found_by_their_numbers() {
         let mut contexts = Contexts::new();
         // Numbers 1, 257 and 513 share a list.
+        let mut rows = Rows::default();
         for context in [1, 2, 257, 513, u32::MAX] {
-            assert_eq!(contexts.insert(context, context), None);
+            rows.check(format!("{context:?}"), contexts.insert(context, context), None);
         }
         assert_eq!(contexts.get(257).copied(), Some(257));
         assert_eq!(contexts.remove(1), Some(1));

@@ -3,9 +3,11 @@
 use serde_json::json;
 use weir_scenario::{Proxy as Listener, Request, Session};
 use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
+use weir_testing::Rows;
 
 #[test]
 fn a_module_loaded_as_a_network_filter_closes_connections_and_says_so_once() {
+    let mut rows = Rows::default();
     for name in ["policy", "rate-limit", "telemetry", "telemetry-response", "suite"] {
         let configuration = match name {
             "policy" => json!({"schema": 1, "name": "t", "workload": {"namespace": "a"}}),
@@ -27,16 +29,17 @@ fn a_module_loaded_as_a_network_filter_closes_connections_and_says_so_once() {
         };
         for _ in 0..3 {
             let response = proxy.send(&Request::default()).unwrap();
-            assert_eq!((response.status, response.seen), (None, None), "{name}");
+            rows.check(name, (response.status, response.seen), (None, None));
         }
         let logs = proxy.logs().unwrap();
         let said: Vec<&str> =
             logs.iter().map(|line| line.text.as_str()).filter(|text| text.contains("weir:")).collect();
-        assert_eq!(said.len(), 1, "{name}: {said:?}");
-        assert!(said.iter().all(|text| text.contains("loaded as a network filter")), "{name}: {said:?}");
+        rows.check(format!("{name}: {said:?}"), said.len(), 1);
+        rows.contains(name, &said.concat(), "loaded as a network filter");
         let counted = proxy.metrics().unwrap().0;
-        assert!(!counted.iter().any(|sample| sample.name == "istio_requests_total"), "{name}: {counted:?}");
-        assert_eq!(proxy.vm_failures().unwrap(), 0, "{name}");
+        let is_counted = counted.iter().any(|sample| sample.name == "istio_requests_total");
+        rows.check(format!("{name}: {counted:?}"), is_counted, false);
+        rows.check(name, proxy.vm_failures().unwrap(), 0);
         proxy.stop().unwrap();
     }
 }

@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 use weir_scenario::{Node, Proxy as Listener, Request, Route, Surroundings, Target};
 use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
+use weir_testing::Rows;
 
 const PATHS: [&str; 15] = [
     "/login",
@@ -84,6 +85,7 @@ fn what_is_said_of_a_routes_path_holds_for_all_that_reach_the_route() {
     for route in ["login", "action"] {
         assert!(free.iter().filter(|(_, name)| name == route).count() > 1, "{route}: {free:?}");
     }
+    let mut rows = Rows::default();
     for (route, paths) in [("login", ["/login"].as_slice()), ("action", &["/admin/action*"])] {
         let (deny, allow) = (answers(Some(policy("DENY", paths))), answers(Some(policy("ALLOW", paths))));
         let limited = answers(Some(limit(paths)));
@@ -94,16 +96,13 @@ fn what_is_said_of_a_routes_path_holds_for_all_that_reach_the_route() {
             // Where lines of Envoy differ, and older ones compare otherwise for policies than for routes, rules may refuse
             // more than they would have to.
             let holds = (found.0 || !is_there, !found.1 || is_there, found.2 || !is_there);
-            assert_eq!(holds, (true, true, true), "{path} reaches `{reached}`; policies are on `{route}`: {found:?}");
+            let name = format!("{path} reaches `{reached}`; policies are on `{route}`: {found:?}");
+            rows.check(&name, holds, (true, true, true));
             if !path
                 .split_once(';')
                 .is_some_and(|(_, rest)| rest.split('?').next().is_some_and(|rest| rest.contains('/')))
             {
-                assert_eq!(
-                    found,
-                    (is_there, is_there, is_there),
-                    "{path} reaches `{reached}`; policies are on `{route}`"
-                );
+                rows.check(name, found, (is_there, is_there, is_there));
             }
         }
     }

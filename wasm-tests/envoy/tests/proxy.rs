@@ -7,6 +7,7 @@ use std::time::Duration;
 use weir_launch::{Launch, wait_until};
 use weir_scenario::{Abort, Bytes, Client, Fields, Payload, Protocol, Request, Tls};
 use weir_test_envoy::{Booted, Proxy, Setup, envoy_binary};
+use weir_testing::Rows;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -26,7 +27,9 @@ fn identity(uri: &str) -> Client {
 #[test]
 fn requests_go_through_in_every_protocol() -> Outcome {
     let mut proxy = proxy(Tls::None)?;
+    let mut rows = Rows::default();
     for protocol in [Protocol::H1, Protocol::H2] {
+        let name = format!("{protocol:?}");
         let request = Request {
             protocol,
             method: "POST".to_owned(),
@@ -36,14 +39,14 @@ fn requests_go_through_in_every_protocol() -> Outcome {
             ..Request::default()
         };
         let response = proxy.send(&request)?;
-        assert_eq!((response.status, response.broken), (Some(200), false), "{protocol:?}");
-        assert_eq!(response.body, Bytes::from("ok"));
+        rows.check(&name, (response.status, response.broken), (Some(200), false));
+        rows.check(&name, response.body, Bytes::from("ok"));
         let seen = response.seen.ok_or("the upstream saw nothing")?;
-        assert_eq!((seen.method.as_str(), &seen.path, seen.body_size), ("POST", &"/a?b=c".into(), 100_000));
-        assert_eq!(seen.headers.values("x-bytes").next(), Some(&Bytes(vec![b'a', 0xff, b'b'])));
+        rows.check(&name, (seen.method.as_str(), &seen.path, seen.body_size), ("POST", &"/a?b=c".into(), 100_000));
+        rows.check(&name, seen.headers.values("x-bytes").next(), Some(&Bytes(vec![b'a', 0xff, b'b'])));
         let record = proxy.record()?;
-        assert_eq!((record.status, record.details.to_string().as_str()), (200, "via_upstream"));
-        assert_eq!((record.flags, record.policy), ("-".into(), "-".into()));
+        rows.check(&name, (record.status, record.details.to_string().as_str()), (200, "via_upstream"));
+        rows.check(&name, (record.flags, record.policy), (Bytes::from("-"), Bytes::from("-")));
     }
     let raw =
         Request { protocol: Protocol::Raw, raw: "GET /raw HTTP/1.1\r\nhost: a\r\n\r\n".into(), ..Request::default() };
@@ -67,11 +70,12 @@ fn requests_go_through_in_every_protocol() -> Outcome {
 fn mutual_tls_needs_a_certificate_of_the_authority() -> Outcome {
     let mut proxy = proxy(Tls::Mtls("spiffe://cluster.local/ns/shop/sa/cart".to_owned()))?;
     let client = identity("spiffe://cluster.local/ns/shop/sa/web");
+    let mut rows = Rows::default();
     for protocol in [Protocol::H1, Protocol::H2] {
         let request = Request { protocol, client: client.clone(), ..Request::default() };
-        assert_eq!(proxy.send(&request)?.status, Some(200), "{protocol:?}");
+        rows.check(format!("{protocol:?}"), proxy.send(&request)?.status, Some(200));
         let plain = Request { protocol, ..Request::default() };
-        assert_eq!(proxy.send(&plain)?.status, None, "{protocol:?}");
+        rows.check(format!("plain {protocol:?}"), proxy.send(&plain)?.status, None);
     }
     proxy.stop()?;
     Ok(())
@@ -80,10 +84,11 @@ fn mutual_tls_needs_a_certificate_of_the_authority() -> Outcome {
 #[test]
 fn a_permissive_listener_takes_both() -> Outcome {
     let mut proxy = proxy(Tls::Permissive("spiffe://cluster.local/ns/shop/sa/cart".to_owned()))?;
+    let mut rows = Rows::default();
     for client in [Client::Plain, identity("spiffe://cluster.local/ns/shop/sa/web")] {
         for protocol in [Protocol::H1, Protocol::H2] {
             let request = Request { protocol, client: client.clone(), ..Request::default() };
-            assert_eq!(proxy.send(&request)?.status, Some(200), "{client:?} {protocol:?}");
+            rows.check(format!("{client:?} {protocol:?}"), proxy.send(&request)?.status, Some(200));
         }
     }
     proxy.stop()?;
@@ -93,6 +98,7 @@ fn a_permissive_listener_takes_both() -> Outcome {
 #[test]
 fn a_client_may_give_up_anywhere() -> Outcome {
     let mut proxy = proxy(Tls::None)?;
+    let mut rows = Rows::default();
     for protocol in [Protocol::H1, Protocol::H2] {
         for abort in [Abort::AfterHeaders, Abort::MidBody, Abort::BeforeResponse] {
             let request = Request {
@@ -103,7 +109,7 @@ fn a_client_may_give_up_anywhere() -> Outcome {
                 ..Request::default()
             };
             let response = proxy.send(&request)?;
-            assert!(response.broken && response.status.is_none(), "{protocol:?} {abort:?}");
+            rows.check(format!("{protocol:?} {abort:?}"), (response.broken, response.status), (true, None));
             proxy.record()?;
         }
     }
@@ -169,9 +175,11 @@ fn why_envoy_does_not_start_is_one_line() -> Outcome {
         (format!(r#"{{"static_resources": {{"listeners": [{listener}]}}}}"#), "Address already in use"),
         (r#"{"no_such_field": 1}"#.to_owned(), "no_such_field"),
     ];
+    let mut rows = Rows::default();
     for (bootstrap, expected) in table {
         let error = Launch::new(&envoy_binary()?)?.start(&bootstrap).expect_err("it must not start").to_string();
-        assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        rows.contains(expected, &error, expected);
+        rows.check(expected, error.lines().count(), 1);
     }
     let error = Launch::new(Path::new("/no/such/envoy"))?.start("{}").expect_err("it must not start").to_string();
     assert!(error.starts_with("cannot start envoy:"), "{error}");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use weir_scenario::{Answer, Behaviour, Cluster, Route, Span, Surroundings, Target};
 use weir_test_host::{Ended, FailurePolicy, Incoming, PluginSpec, Proxy, Settings};
+use weir_testing::Rows;
 
 const TABLE: &str = include_str!("../../probe/failures.txt");
 
@@ -57,13 +58,9 @@ fn run(policy: &str, at: &str) -> Vec<String> {
 
 #[test]
 fn the_failure_policy_decides_over_the_streams_of_a_dead_vm() {
-    let mut wrong = Vec::new();
-    let rows = TABLE.lines().filter(|line| !line.starts_with('#'));
-    for row in rows.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>()) {
-        let actual = run(row[0], row[1]);
-        if actual != row[2..] {
-            wrong.push(format!("{} | {} | {}", row[0], row[1], actual.join(" | ")));
-        }
+    let mut rows = Rows::default();
+    let table = TABLE.lines().filter(|line| !line.starts_with('#'));
+    for row in table.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>()) {
+        rows.check(format!("{} | {}", row[0], row[1]), run(row[0], row[1]).join(" | "), row[2..].join(" | "));
     }
-    assert!(wrong.is_empty(), "the host does:\n{}", wrong.join("\n"));
 }

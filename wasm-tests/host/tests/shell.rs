@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use weir_test_host::{GrpcCall, GrpcPlan, HttpCall, HttpPlan, Incoming, PluginSpec, Proxy, World};
+use weir_testing::Rows;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -37,6 +38,7 @@ fn run(plan: &str) -> (Vec<String>, Option<u16>, u64) {
 #[test]
 fn a_callout_that_fails_inside_the_call_has_one_answer() {
     let failed = |times: usize| vec!["failed with 0".to_owned(); times];
+    let mut rows = Rows::default();
     for (plan, answers, status) in [
         ("http a", 1, 200),
         ("grpc a", 1, 200),
@@ -44,7 +46,7 @@ fn a_callout_that_fails_inside_the_call_has_one_answer() {
         ("grpc a; grpc a; reply 403", 2, 403),
         ("http a; reply 429", 1, 429),
     ] {
-        assert_eq!(run(plan), (failed(answers), Some(status), 0), "{plan}");
+        rows.check(plan, run(plan), (failed(answers), Some(status), 0));
     }
 }
 

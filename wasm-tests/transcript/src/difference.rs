@@ -76,6 +76,7 @@ fn index(lines: &[Line]) -> BTreeMap<(Location, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_testing::Rows;
 
     fn line(context: u32, phase: &str, call: &str, outcome: &str) -> Line {
         let location = Location { vm: 3, context, phase: phase.to_owned() };
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_lines_are_equal_whatever_the_order_of_the_roots_phases() {
+    fn the_same_lines_are_equal_in_any_order_of_the_roots_phases() {
         let one = [line(1, "tick", "a", "1"), line(1, "configure", "a", "2")];
         let other = [line(1, "configure", "a", "2"), line(1, "tick", "a", "1")];
         assert_eq!(compare(&one, &other), Comparison { lines: 2, equal: 2, differences: Vec::new() });
@@ -103,8 +104,9 @@ mod tests {
                 1,
             ),
         ];
+        let mut rows = Rows::default();
         for (name, envoy, host, differences) in table {
-            assert_eq!(compare(&envoy, &host).differences.len(), differences, "{name}");
+            rows.check(name, compare(&envoy, &host).differences.len(), differences);
         }
     }
 }

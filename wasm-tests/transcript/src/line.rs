@@ -56,9 +56,10 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_testing::Rows;
 
     #[test]
-    fn a_line_is_found_behind_whatever_the_proxy_writes_first() {
+    fn a_line_is_found_behind_what_the_proxy_writes_first() {
         let log = "[wasm] wasm log probe-0: weir-probe vm=3 context=2 log get_property(a -> b) -> Ok `x -> y`";
         let location = Location { vm: 3, context: 2, phase: "log".to_owned() };
         // The call ends at the first arrow: no call may have one.
@@ -67,15 +68,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_library_writes_behind_a_line_is_no_part_of_it() {
+    fn what_a_library_writes_behind_a_line_is_not_part_of_it() {
         let log = "weir-probe vm=3 context=2 log a -> Ok\nexternal/re2.cc:233: Error parsing";
         assert_eq!(Line::parse(log).map(|line| line.outcome), Some("Ok".to_owned()));
     }
 
     #[test]
     fn other_lines_are_passed_over() {
+        let mut rows = Rows::default();
         for log in ["", "weir-probe", "weir-probe vm=x context=1 log a -> b", "wasm log probe-0: hello"] {
-            assert_eq!(Line::parse(log), None, "{log}");
+            rows.check(log, Line::parse(log), None);
         }
     }
 }

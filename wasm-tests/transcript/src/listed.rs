@@ -98,9 +98,11 @@ pub fn compare_with_list(differences: Vec<(String, Difference)>, list: &[Listed]
 mod tests {
     use super::*;
     use crate::line::Location;
+    use weir_testing::Rows;
 
     #[test]
     fn globs() {
+        let mut rows = Rows::default();
         for (pattern, text, matches) in [
             ("*", "", true),
             ("*", "anything", true),
@@ -112,7 +114,7 @@ mod tests {
             ("é*", "tété", false),
             ("*é", "été", true),
         ] {
-            assert_eq!(glob(pattern, text), matches, "{pattern} {text}");
+            rows.check(format!("{pattern} {text}"), glob(pattern, text), matches);
         }
     }
 
@@ -127,8 +129,9 @@ mod tests {
     fn an_entry_is_for_every_line_unless_it_names_some() {
         let all = listed("a", "absent");
         let some = Listed { lines: Some(vec!["1.36".to_owned(), "1.37".to_owned()]), ..all.clone() };
+        let mut rows = Rows::default();
         for (line, is_for) in [("1.36", true), ("1.37", true), ("1.3", false), ("1.40", false)] {
-            assert_eq!((all.is_for(line), some.is_for(line)), (true, is_for), "{line}");
+            rows.check(line, (all.is_for(line), some.is_for(line)), (true, is_for));
         }
     }
 

@@ -118,6 +118,7 @@ fn request(name: &str) -> Option<Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_testing::Rows;
 
     #[test]
     fn the_case_of_the_start_replaces_the_one_in_the_data() {
@@ -135,15 +136,12 @@ mod tests {
     fn every_run_can_be_made() {
         let all = runs();
         assert!(all.len() > 40, "only {} runs", all.len());
+        let mut rows = Rows::default();
         for run in &all {
-            run.scenario().expect(run.name);
-            assert_eq!(
-                run.requests().len(),
-                run.requests.split_whitespace().filter(|name| *name != "-").count(),
-                "{}",
-                run.name
-            );
-            assert!(run.plan.starts_with("part="), "{}", run.name);
+            rows.check(run.name, run.scenario().err().map(|error| error.to_string()), None::<String>);
+            let named = run.requests.split_whitespace().filter(|name| *name != "-").count();
+            rows.check(run.name, run.requests().len(), named);
+            rows.check(run.plan, run.plan.starts_with("part="), true);
         }
     }
 }

@@ -1,16 +1,18 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 #[test]
 fn what_is_written_is_read_back() {
     let some = Callbacks { response: Need::Some, end: Need::Always, ..Callbacks::NONE };
     assert_eq!(&some.encode(), b"?+--");
+    let mut rows = Rows::default();
     for callbacks in [Callbacks::NONE, some] {
-        assert_eq!(Callbacks::decode(&callbacks.encode()), Some(callbacks));
+        rows.check(format!("{callbacks:?}"), Callbacks::decode(&callbacks.encode()), Some(callbacks));
     }
     for damaged in [b"".as_slice(), b"?+-", b"?+---", b"?+-x"] {
-        assert_eq!(Callbacks::decode(damaged), None);
+        rows.check(format!("{damaged:?}"), Callbacks::decode(damaged), None);
     }
 }
 

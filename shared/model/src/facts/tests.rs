@@ -1,6 +1,7 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testing::Rows;
 
 fn encoded(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut builder = PairsBuilder::default();
@@ -23,9 +24,10 @@ fn every_value_of_a_repeated_header_is_seen_alone() {
 #[test]
 fn damaged_bytes_never_read_outside_and_never_panic() {
     let whole = encoded(&[(b"host", b"x"), (b"k", b"v")]);
+    let mut rows = Rows::default();
     for cut in 0..whole.len() {
         let headers = Headers::new(&whole[..cut]);
-        assert!(headers.iter().count() <= 2);
+        rows.check(format!("{cut:?}"), headers.iter().count() <= 2, true);
     }
     assert!(Headers::new(&u32::MAX.to_le_bytes()).is_empty());
     let mut long = whole.clone();
@@ -35,8 +37,9 @@ fn damaged_bytes_never_read_outside_and_never_panic() {
 
 #[test]
 fn slots_agree_with_the_table_and_a_value_replaces_the_earlier_one() {
+    let mut rows = Rows::default();
     for (slot, attribute) in Attribute::BUILTIN.iter().enumerate() {
-        assert_eq!(attribute.slot(), Some(slot), "{attribute:?}");
+        rows.check(format!("{attribute:?}"), attribute.slot(), Some(slot));
     }
     let mut attributes = Attributes::default();
     let state = Attribute::FilterState("k".into());
@@ -57,11 +60,12 @@ fn slots_agree_with_the_table_and_a_value_replaces_the_earlier_one() {
 fn what_cannot_be_read_is_neither_absent_nor_a_value() {
     let named = Attribute::FilterState("a".into());
     let mut attributes = Attributes::default();
+    let mut rows = Rows::default();
     for attribute in [&Attribute::UpstreamPeer, &named] {
-        assert!(!attributes.is_unreadable(attribute), "{attribute:?}");
+        rows.check(format!("{attribute:?}"), attributes.is_unreadable(attribute), false);
         attributes.set_unreadable(attribute);
-        assert!(attributes.is_unreadable(attribute), "{attribute:?}");
-        assert_eq!(attributes.bytes(attribute), None, "{attribute:?}");
+        rows.check(format!("{attribute:?}"), attributes.is_unreadable(attribute), true);
+        rows.check(format!("{attribute:?}"), attributes.bytes(attribute), None);
     }
     assert!(!attributes.is_unreadable(&Attribute::FilterState("b".into())));
     attributes.clear();

@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 /// Remembers what it was called with.
 #[derive(Default)]
@@ -42,12 +43,13 @@ fn what_is_too_large_is_not_read_and_what_cannot_be_read_has_no_answer() {
         (&|token| weir_on_http_call_response(1, token, 1, ANSWER_LIMIT, 0), "Failed(Unreadable)"),
         (&|token| weir_on_grpc_receive(1, token, ANSWER_LIMIT), "Failed(Unreadable)"),
     ];
+    let mut rows = Rows::default();
     for (at, (answer, expected)) in answers.into_iter().enumerate() {
         let number = u32::try_from(at).unwrap() + 100;
         register_as(Token::Http(number), u64::from(number), &seen);
         register_as(Token::Grpc(number), u64::from(number), &seen);
         answer(number);
-        assert_eq!(seen.0.borrow_mut().pop(), Some((u64::from(number), expected.to_owned())));
+        rows.check(format!("{at:?}"), seen.0.borrow_mut().pop(), Some((u64::from(number), expected.to_owned())));
     }
 }
 
@@ -66,6 +68,7 @@ fn tokens_end_with_their_caller() {
 #[test]
 fn only_what_envoy_reads_as_it_is_meant_may_be_sent() {
     let pair = |name: &[u8], value: &[u8]| vec![(name.to_vec(), value.to_vec())];
+    let mut rows = Rows::default();
     for (name, value, sent) in [
         (b":path".as_slice(), b"/\xff\x80%41".as_slice(), true),
         (b"x-a_b", b"", true),
@@ -76,7 +79,7 @@ fn only_what_envoy_reads_as_it_is_meant_may_be_sent() {
         (b"a", b"a\r\nb: c", false),
         (b"a", b"a\0", false),
     ] {
-        assert_eq!(pairs(&pair(name, value)).is_some(), sent, "{name:?}: {value:?}");
+        rows.check(format!("{name:?}: {value:?}"), pairs(&pair(name, value)).is_some(), sent);
     }
     assert_eq!(pairs(&[]), Some(Vec::new()));
     let many = |count| vec![(b"n".to_vec(), b"v".to_vec()); count];
@@ -88,7 +91,8 @@ fn only_what_envoy_reads_as_it_is_meant_may_be_sent() {
 fn timeouts_are_positive_and_parts_of_a_path_hold_no_slash() {
     assert_eq!([0, 1, 5, u32::MAX].map(timeout), [1, 1, 5, 0x7fff_ffff]);
     let parts = [("a.B", true), ("", false), ("a/b", false), ("a b", false), ("a\r", false), ("é", false)];
+    let mut rows = Rows::default();
     for (part, fits) in parts {
-        assert_eq!(is_path_part(part), fits, "{part:?}");
+        rows.check(format!("{part:?}"), is_path_part(part), fits);
     }
 }

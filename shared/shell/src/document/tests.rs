@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&json(bytes.into())).into_owned()
@@ -17,13 +18,15 @@ fn entry(key: &str, value: &[u8]) -> Vec<u8> {
 
 #[test]
 fn text_is_left_as_it_is() {
+    let mut rows = Rows::default();
     for document in [r#"{"schema":1}"#, "\n {\n \"a\": 1}", "{}", " { } ", "", "nonsense", "[1]"] {
-        assert_eq!(text(document.as_bytes()), document);
+        rows.check(document, text(document.as_bytes()), document);
     }
 }
 
 #[test]
 fn numbers_are_written_as_far_as_they_matter() {
+    let mut rows = Rows::default();
     for (number, expected) in [
         (0.0, "0"),
         (-3.0, "-3"),
@@ -42,10 +45,10 @@ fn numbers_are_written_as_far_as_they_matter() {
         if number.is_finite() {
             let read = read.unwrap();
             let number = number.min(1e300);
-            assert!((read - number).abs() <= number.abs() * 1e-14 + 1e-9, "{number}: {text}");
+            rows.check(format!("{number}: {text}"), (read - number).abs() <= number.abs() * 1e-14 + 1e-9, true);
         }
         if number.abs() <= 9_007_199_254_740_992.0 || !number.is_finite() {
-            assert_eq!(text, expected);
+            rows.check(format!("{number:?}"), text, expected);
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use weir_model::PairsBuilder;
+use weir_testing::Rows;
 
 fn list(attributes: &[Attribute], inbound: &[Attribute], outbound: &[Attribute]) -> List {
     let set = |attributes: &[Attribute]| attributes.iter().cloned().collect();
@@ -58,8 +59,9 @@ fn a_list_is_read_back_and_a_zero_byte_is_absent() {
     assert_eq!(out.bytes(&Attribute::PeerUriSan), None);
     assert_eq!(out.bool(&Attribute::ConnectionMtls), Some(true));
     assert_eq!(out.int(&Attribute::ResponseCode), Some(404));
+    let mut rows = Rows::default();
     for wrong in [values(&[&code, b"2"]), values(&[]), Box::default()] {
-        assert_eq!(list.take(wrong, &mut out), None);
+        rows.check(format!("{wrong:?}"), list.take(wrong, &mut out), None);
     }
     let mut out = Attributes::default();
     assert_eq!(list.take(values(&[&code]), &mut out), Some(true), "without TLS");
@@ -92,8 +94,13 @@ fn the_direction_chooses_between_two_lists() {
     assert_eq!(out.bytes(&Attribute::UpstreamAddress), Some(b"1.2.3.4:5".as_slice()));
     assert_eq!(out.bytes(&Attribute::PeerUriSan), None);
     assert_eq!(out.int(&Attribute::ListenerDirection), Some(0));
+    let mut rows = Rows::default();
     for wrong in [&[&flags[..]][..], &[&flags, b"", b"", b""]] {
-        assert_eq!(list.take(values(wrong), &mut out), None, "one list has two elements, the other three");
+        rows.check(
+            format!("{wrong:?}, where one list has two elements, the other three"),
+            list.take(values(wrong), &mut out),
+            None,
+        );
     }
 }
 
@@ -103,6 +110,7 @@ fn lists_of_one_length_are_made_to_differ() {
     let upstream = [Attribute::UpstreamPeerUriSan, Attribute::UpstreamLocalUriSan];
     let [flags, own, other] = [7i64.to_le_bytes().as_slice(), b"spiffe://a", b"spiffe://b"].map(<[u8]>::to_vec);
     let zero = 0i64.to_le_bytes();
+    let mut rows = Rows::default();
     for (attributes, inbound, outbound, padding) in [
         (&[Attribute::ResponseFlags][..], &sans[..1], &upstream[..1], 1),
         (&[Attribute::ResponseFlags], &sans[..], &upstream[..], 1),
@@ -116,8 +124,9 @@ fn lists_of_one_length_are_made_to_differ() {
     ] {
         let list = list(attributes, inbound, outbound);
         let side = list.outbound.as_ref().expect("two sides");
-        assert_eq!(side.padding, padding, "{}", list.expression(false));
-        assert!(!list.expression(false).contains(",]"), "{}", list.expression(false));
+        let expression = list.expression(false);
+        rows.check(&expression, side.padding, padding);
+        rows.check(&expression, expression.contains(",]"), false);
         for (side, is_inbound) in [(&list.inbound, true), (side, false)] {
             for plain in [false, true] {
                 let Some(count) = (if plain { side.tls.map(|(from, _)| from) } else { Some(side.elements.len()) })
@@ -132,17 +141,18 @@ fn lists_of_one_length_are_made_to_differ() {
                     _ => flags.as_slice(),
                 }));
                 let mut out = Attributes::default();
-                assert_eq!(list.take(values(&given), &mut out), Some(is_inbound));
+                let name = format!("{expression}, inbound: {is_inbound}, plain: {plain}");
+                rows.check(&name, list.take(values(&given), &mut out), Some(is_inbound));
                 for (index, element) in side.elements.iter().enumerate() {
                     let expected = (index < count).then(|| given[side.padding + index]);
-                    assert_eq!(out.bytes(&element.attribute), expected, "{element:?}");
+                    rows.check(format!("{name}: {element:?}"), out.bytes(&element.attribute), expected);
                 }
                 let direction = match (is_inbound, attributes.contains(&Attribute::ListenerDirection)) {
                     (true, _) => 1,
                     (false, true) => 2,
                     (false, false) => 0,
                 };
-                assert_eq!(out.int(&Attribute::ListenerDirection), Some(direction));
+                rows.check(name, out.int(&Attribute::ListenerDirection), Some(direction));
             }
         }
     }
@@ -211,11 +221,12 @@ fn what_needs_tls_is_asked_under_one_guard_until_all_streams_have_it() {
 }
 
 #[test]
-fn what_is_no_list_is_not_taken_for_an_empty_one() {
+fn short_bytes_are_not_taken_for_an_empty_list() {
     let list = list(&[Attribute::ConnectionMtls, Attribute::PeerUriSan], &[], &[]);
     let mut out = Attributes::default();
+    let mut rows = Rows::default();
     for short in [&b""[..], b"\0", b"\0\0\0"] {
-        assert_eq!(list.take(short.into(), &mut out), None);
+        rows.check(format!("{short:?}"), list.take(short.into(), &mut out), None);
     }
     assert_eq!(list.take(values(&[]), &mut out), Some(true), "without TLS");
 }

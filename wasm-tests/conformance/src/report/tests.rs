@@ -1,9 +1,10 @@
 use super::{SECTIONS, World, add_section, sections};
+use weir_testing::Rows;
 use weir_testing::Score;
 
 #[test]
 fn rows_that_are_not_run_are_counted_with_a_reason() {
-    let rows = [
+    let table = [
         ("istio-path-normalization.yaml", "istio", World::Core, true, (7, 0)),
         ("istio-path-normalization.yaml", "istio", World::Host, true, (0, 0)),
         ("istio-path-normalization.yaml", "istio", World::Envoy, false, (0, 1)),
@@ -11,17 +12,19 @@ fn rows_that_are_not_run_are_counted_with_a_reason() {
         ("new.yaml", "rows", World::Core, false, (7, 0)),
         ("real-policies.yaml", "", World::Host, false, (7, 0)),
     ];
-    for (file, section, world, ran, expected) in rows {
+    let mut rows = Rows::default();
+    for (file, section, world, ran, expected) in table {
         let mut score = Score::new(file);
         add_section(&mut score, world, ran, section, 7);
-        assert_eq!((score.skipped(), score.failed().len()), expected, "{file} {section} {world:?}");
+        rows.check(format!("{file} {section} {world:?}"), (score.skipped(), score.failed().len()), expected);
     }
 }
 
 #[test]
 fn sections_that_are_not_run_everywhere_have_a_reason() {
+    let mut rows = Rows::default();
     for section in &SECTIONS {
-        assert_eq!(section.runs.len() < 3, !section.otherwise.is_empty(), "{} {}", section.file, section.name);
+        rows.check(format!("{} {}", section.file, section.name), section.runs.len() < 3, !section.otherwise.is_empty());
     }
 }
 

@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use weir_launch::wait_until;
 
 use super::*;
+use weir_testing::Rows;
 
 fn machine(program: &str) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -28,8 +29,9 @@ fn output_and_end_come_back() {
         ("kill -9 $$", (137, String::new())),
         ("head -c 300000 /dev/zero | tr '\\0' x", (0, "x".repeat(300_000))),
     ];
+    let mut rows = Rows::default();
     for (script, expected) in table {
-        assert_eq!(run(shell, &["-c", script]), expected, "{script}");
+        rows.check(script, run(shell, &["-c", script]), expected);
     }
     let (code, text) = run(machine("/no/such/program"), &[]);
     assert!(code == 127 && text.contains("No such file"), "{code} {text}");

@@ -2,11 +2,12 @@
 
 use crate::*;
 use weir_test_host::{Error, HeaderMap, Kind, Settings, Stat};
+use weir_testing::Rows;
 
 #[test]
 fn point_6_http_callouts() {
     let never = || GrpcPlan::Never;
-    let rows = [
+    let table = [
         ("inline failure", HttpPlan::Inline, 1_000, vec!["a=10", "t=00"]),
         ("unknown cluster", HttpPlan::UnknownCluster, 1_000, vec!["a=02", "t=00"]),
         ("negative timeout", HttpPlan::Never, -1, vec!["a=02", "t=00"]),
@@ -18,11 +19,12 @@ fn point_6_http_callouts() {
             vec!["a=00", "t=04", "h=00", "p=02"],
         ),
     ];
-    for (rule, plan, timeout, expected) in rows {
+    let mut rows = Rows::default();
+    for (rule, plan, timeout, expected) in table {
         let plugin = with_imports(&http_caller(timeout));
         let proxy = Proxy::builder().world(Always(plan, never())).plugin(plugin).build().unwrap();
-        assert_eq!(send(&proxy, Incoming::get("/")).downstream.status, Some(200), "{rule}");
-        assert_eq!(lines(&proxy), expected, "{rule}");
+        rows.check(rule, send(&proxy, Incoming::get("/")).downstream.status, Some(200));
+        rows.check(rule, lines(&proxy), expected);
     }
 }
 
@@ -43,23 +45,26 @@ fn point_7_unary_grpc_is_received_or_closed() {
         status,
         message: String::new(),
     };
-    let rows = [
+    let table = [
         (answer(0, vec![b"abc".to_vec()]), vec!["a=00", "r=03"]),
         (answer(14, Vec::new()), vec!["a=00", "c=14"]),
         (GrpcPlan::UnknownCluster, vec!["a=04"]),
         (GrpcPlan::Inline { status: 14 }, vec!["a=10", "c=14"]),
     ];
-    for (plan, expected) in rows {
+    let mut rows = Rows::default();
+    for (plan, expected) in table {
+        let name = format!("{plan:?}");
         let world = Always(HttpPlan::Never, plan);
         let proxy = Proxy::builder().world(world).plugin(plugin(body)).build().unwrap();
         send(&proxy, Incoming::get("/"));
-        assert_eq!(lines(&proxy), expected);
+        rows.check(name, lines(&proxy), expected);
     }
 }
 
 #[test]
 fn point_9_too_many_pairs_are_none() {
     let many: Vec<(&str, &str)> = vec![("n", "v"); 1025];
+    let mut rows = Rows::default();
     for (count, expected) in [(1024, 1024), (1025, 0)] {
         let (data, size) = pairs_data(20_000, &many[..count]);
         let body = format!(
@@ -68,7 +73,7 @@ fn point_9_too_many_pairs_are_none() {
                 (i32.const 20000) (i32.const {size}) (i32.const -1))) (i32.const 1))"#
         );
         let (_, ended) = run(&body, Incoming::get("/"));
-        assert_eq!(ended.downstream.headers.values("n").count(), expected);
+        rows.check(format!("{count:?}"), ended.downstream.headers.values("n").count(), expected);
     }
 }
 
@@ -147,13 +152,18 @@ fn point_15_foreign_functions_and_the_effective_context() {
         on_root = status('d', &evaluate),
     );
     // One pair with the value `GET` as its key: 4 + 8 + 4 + 1 bytes.
+    let mut rows = Rows::default();
     for (foreign_effective, set, state) in [(true, "c=00", Some(b"v".to_vec())), (false, "c=01", None)] {
         let settings = Settings { foreign_effective, ..Settings::default() };
         let world = Always(HttpPlan::Reset { after: Duration::ZERO }, GrpcPlan::Never);
         let proxy = Proxy::builder().settings(settings).world(world).plugin(with_imports(&body)).build().unwrap();
         let ended = send(&proxy, Incoming::get("/"));
-        assert_eq!(lines(&proxy), ["a=00", "b=00", "l=17", set, "d=10"]);
-        assert_eq!(ended.filter_state.get(b"envoy.string".as_slice()).cloned(), state);
+        rows.check(format!("{foreign_effective:?}, {set:?}"), lines(&proxy), ["a=00", "b=00", "l=17", set, "d=10"]);
+        rows.check(
+            format!("{foreign_effective:?}, {set:?}"),
+            ended.filter_state.get(b"envoy.string".as_slice()).cloned(),
+            state,
+        );
     }
 }
 
@@ -173,10 +183,11 @@ fn grpc_to(target: &str, size: usize) -> Result<(), Error> {
 #[test]
 fn what_envoy_does_not_survive_ends_the_proxy() {
     let crashed = Err(Error::Crashed("a module calls a GrpcService without a target".to_owned()));
+    let mut rows = Rows::default();
     for (rule, target, size) in [("nothing", "", 0), ("a word that reads as a message", "empty", 5)] {
-        assert_eq!(grpc_to(target, size), crashed, "{rule}");
+        rows.check(rule, grpc_to(target, size), crashed.clone());
     }
     for (rule, target, size) in [("a name", "nowhere", 7), ("a message", "\\0a\\03\\0a\\01a", 5)] {
-        assert_eq!(grpc_to(target, size), Ok(()), "{rule}");
+        rows.check(rule, grpc_to(target, size), Ok(()));
     }
 }

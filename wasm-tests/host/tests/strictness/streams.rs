@@ -2,6 +2,7 @@
 
 use crate::*;
 use weir_test_host::{Downstream, FailurePolicy, HeaderMap, Settings};
+use weir_testing::Rows;
 
 #[test]
 fn point_1_request_headers_live_as_long_as_their_phase() {
@@ -67,24 +68,25 @@ fn point_8_first_value_and_joined_values() {
 
 #[test]
 fn point_12_a_trap_is_the_end_of_the_vm() {
-    let rows = [
+    let table = [
         (FailurePolicy::FailClosed, false, [Some(503), Some(503), Some(503)]),
         (FailurePolicy::FailOpen, false, [Some(503), Some(200), Some(200)]),
         (FailurePolicy::FailReload, false, [Some(503), Some(503), Some(200)]),
         (FailurePolicy::default(), true, [Some(200), Some(200), Some(200)]),
     ];
-    for (failure_policy, fail_open, expected) in rows {
+    let mut rows = Rows::default();
+    for (failure_policy, fail_open, expected) in table {
         let plugin = PluginSpec { failure_policy, fail_open, ..plugin(TRAPS_ON_DEMAND) };
         let proxy = Proxy::builder().plugin(plugin).build().unwrap();
         let hit = send(&proxy, Incoming::get("/").with("x-a", "1"));
-        assert_eq!(lines(&proxy).len(), 0, "no on_log of a dead VM");
+        rows.check(format!("{failure_policy:?}: no on_log of a dead VM"), lines(&proxy).len(), 0);
         // A new VM comes with a stream after the back-off of a second since the start.
         let soon = send(&proxy, Incoming::get("/"));
         proxy.advance(Duration::from_secs(2)).unwrap();
         let later = send(&proxy, Incoming::get("/"));
         let statuses = [hit, soon, later].map(|ended| ended.downstream.status);
         // Within the first second a FAIL_RELOAD plugin behaves as closed.
-        assert_eq!(statuses, expected, "{failure_policy:?}, fail_open: {fail_open}");
+        rows.check(format!("{failure_policy:?}, fail_open: {fail_open}"), statuses, expected);
     }
 }
 

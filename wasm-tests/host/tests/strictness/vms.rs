@@ -2,6 +2,7 @@
 
 use crate::*;
 use weir_test_host::{Clock, Clusters, Settings};
+use weir_testing::Rows;
 
 #[test]
 fn point_3_configured_workers_and_two_times() {
@@ -66,14 +67,15 @@ fn a_refused_configuration_keeps_the_old_one() {
 
 #[test]
 fn what_does_not_link_does_not_load() {
-    let rows = [
+    let table = [
         ("no ABI version", r#"(module (memory (export "memory") 1))"#.to_owned()),
         ("unknown import", format!(r#"(module (import "env" "proxy_nothing" (func)) {PRELUDE} {ALLOCATOR})"#)),
         ("wrong type", format!(r#"(module {PRELUDE} {ALLOCATOR} (func (export "proxy_on_log")))"#)),
         ("no allocator", format!("(module {PRELUDE})")),
     ];
-    for (rule, module) in rows {
+    let mut rows = Rows::default();
+    for (rule, module) in table {
         let plugin = PluginSpec::new("test", module.into_bytes(), "");
-        assert!(Proxy::builder().plugin(plugin).build().is_err(), "{rule}");
+        rows.check(rule, Proxy::builder().plugin(plugin).build().is_err(), true);
     }
 }

@@ -10,6 +10,7 @@ use crate::{
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
+use weir_testing::Rows;
 
 /// Answers 200; 403 for `/admin`; nothing for `/trap`, which costs a VM. Configuration `bad` is refused.
 #[derive(Default)]
@@ -152,10 +153,11 @@ fn what_is_as_expected_passes() {
         "- {advance: 1s}\n- logs: {contain: [$.name], lack: [panic]}",
         "- configure: {filters: [{module: policy, config: bad}], expect: {refused: ['$.name', a text]}, during: {}, expectDuring: {status: 200}}",
     ];
+    let mut rows = Rows::default();
     for case in cases {
         let mut fake = Fake::default();
-        assert_eq!(run_one(&mut fake, &steps(case)), Verdict::Passed, "{case}");
-        assert!(fake.state.borrow().stopped, "{case}");
+        rows.check(case, run_one(&mut fake, &steps(case)), Verdict::Passed);
+        rows.check(format!("{case}: stopped"), fake.state.borrow().stopped, true);
     }
 }
 
@@ -220,10 +222,13 @@ fn what_differs_fails() {
             "200",
         ),
     ];
+    let mut rows = Rows::default();
     for (case, field, expected) in cases {
-        let Verdict::Failed(mismatches) = run_one(&mut Fake::default(), &steps(case)) else { panic!("{case}") };
-        let first = &mismatches[0];
-        assert_eq!((first.field.as_str(), first.expected.as_str()), (field, expected), "{case}");
+        let first = match run_one(&mut Fake::default(), &steps(case)) {
+            Verdict::Failed(mismatches) => mismatches.into_iter().next().map(|first| (first.field, first.expected)),
+            Verdict::Passed | Verdict::Skipped(_) => None,
+        };
+        rows.check(case, first, Some((field.to_owned(), expected.to_owned())));
     }
 }
 
@@ -247,10 +252,11 @@ fn a_window_gets_its_room() {
             "window: {{length: 1h, room: {room}}}\nfilters: [{{module: policy, config: good}}]\nsteps: [{{request: {{}}, expect: {{status: 200}}}}]"
         )
     };
+    let mut rows = Rows::default();
     for (room, now) in [("500ms", 3_599_000), ("2s", 3_600_001)] {
         let mut fake = Fake::default();
-        assert_eq!(run_one(&mut fake, &scenario(&text(room))), Verdict::Passed);
-        assert_eq!(fake.state.borrow().now, Duration::from_millis(now), "{room}");
+        rows.check(room, run_one(&mut fake, &scenario(&text(room))), Verdict::Passed);
+        rows.check(room, fake.state.borrow().now, Duration::from_millis(now));
     }
 }
 

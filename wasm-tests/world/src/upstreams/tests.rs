@@ -6,6 +6,7 @@ use weir_launch::{Client, Protocol, Request};
 use weir_scenario::Cluster;
 
 use super::*;
+use weir_testing::Rows;
 
 fn surroundings(behaviour: Behaviour) -> Surroundings {
     let cluster = Cluster { behaviour, ..Cluster::default() };
@@ -33,20 +34,24 @@ fn an_upstream_does_as_it_is_asked_over_both_protocols() {
         (Behaviour::ResetBeforeHeaders, None),
         (Behaviour::Unreachable, None),
     ];
+    let mut rows = Rows::default();
     for (behaviour, status) in table {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let far = Upstreams::start_elsewhere(control.address(), &surroundings(behaviour.clone())).unwrap();
-            for upstreams in [world(behaviour.clone()), far] {
+            for (machine, upstreams) in [("here", world(behaviour.clone())), ("elsewhere", far)] {
+                let name = format!("{behaviour:?} {protocol:?}, {machine}");
                 let response = ask(&upstreams, protocol);
-                assert_eq!(response.map(|response| response.status), status, "{behaviour:?} {protocol:?}");
+                rows.check(&name, response.map(|response| response.status), status);
                 let seen = upstreams.seen().unwrap();
-                assert_eq!(seen.is_some(), behaviour != Behaviour::Unreachable);
+                rows.check(&name, seen.is_some(), behaviour != Behaviour::Unreachable);
                 if let Some(seen) = seen {
-                    assert_eq!((seen.method.as_str(), &seen.path, seen.body_size), ("POST", &Bytes::from("/a?b=1"), 4));
-                    assert_eq!(seen.headers.values("x-raw").next(), Some(&Bytes(vec![0xff, b'a'])));
+                    let request = (seen.method.as_str(), &seen.path, seen.body_size);
+                    rows.check(&name, request, ("POST", &Bytes::from("/a?b=1"), 4));
+                    let raw = seen.headers.values("x-raw").next();
+                    rows.check(&name, raw, Some(&Bytes(vec![0xff, b'a'])));
                 }
                 upstreams.forget().unwrap();
-                assert_eq!(upstreams.seen().unwrap(), None);
+                rows.check(format!("{name}, forgotten"), upstreams.seen().unwrap(), None);
             }
         }
     }
@@ -58,9 +63,10 @@ fn trailers_come_over_http2() {
     let behaviour = Behaviour::Answer(Answer { trailers, ..Answer::default() });
     let control = crate::control((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let far = Upstreams::start_elsewhere(control.address(), &surroundings(behaviour.clone())).unwrap();
-    for upstreams in [world(behaviour), far] {
+    let mut rows = Rows::default();
+    for (machine, upstreams) in [("here", world(behaviour)), ("elsewhere", far)] {
         let response = ask(&upstreams, Protocol::Http2).unwrap();
-        assert_eq!(response.trailers, [("grpc-status".to_owned(), b"7".to_vec())]);
+        rows.check(machine, response.trailers, [("grpc-status".to_owned(), b"7".to_vec())]);
     }
 }
 
@@ -73,10 +79,11 @@ fn a_tunnel_greets_sends_a_line_back_and_ends() {
         ("GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: upgrade\r\n\r\n", answer(101, upgrade)),
         ("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n", answer(200, Fields::default())),
     ];
+    let mut rows = Rows::default();
     for (request, answer) in table {
         let behaviour = Behaviour::Tunnel(answer);
         let far = Upstreams::start_elsewhere(control.address(), &surroundings(behaviour.clone())).unwrap();
-        for upstreams in [world(behaviour), far] {
+        for (machine, upstreams) in [("here", world(behaviour)), ("elsewhere", far)] {
             let mut tcp = TcpStream::connect(upstreams.address("upstream")).unwrap();
             tcp.write_all(request.as_bytes()).unwrap();
             let mut got = String::new();
@@ -88,8 +95,9 @@ fn a_tunnel_greets_sends_a_line_back_and_ends() {
             tcp.write_all(b"two ").unwrap();
             tcp.write_all(b"parts\n").unwrap();
             tcp.read_to_string(&mut got).unwrap();
-            assert!(got.ends_with("\r\n\r\nhello two parts\n"), "{got:?}");
-            assert_eq!(upstreams.seen().unwrap().map(|seen| seen.body_size), Some(0), "{request:?}");
+            let name = format!("{request:?}, {machine}");
+            rows.check(format!("{name}: {got:?}"), got.ends_with("\r\n\r\nhello two parts\n"), true);
+            rows.check(name, upstreams.seen().unwrap().map(|seen| seen.body_size), Some(0));
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 #[test]
 fn the_status_is_read_in_every_form_it_comes_in() {
@@ -12,8 +13,9 @@ fn the_status_is_read_in_every_form_it_comes_in() {
         (&[0x40], None),
         (&[], None),
     ];
+    let mut rows = Rows::default();
     for (block, expected) in table {
-        assert_eq!(status(block), expected, "{block:x?}");
+        rows.check(format!("{block:x?}"), status(block), expected);
     }
 }
 
@@ -21,10 +23,11 @@ fn the_status_is_read_in_every_form_it_comes_in() {
 fn lengths_have_as_many_bytes_as_they_need() {
     let table: [(usize, &[u8]); 5] =
         [(0, &[0]), (126, &[126]), (127, &[127, 0]), (1337 + 127 - 31, &[127, 154, 10]), (255, &[127, 128, 1])];
+    let mut rows = Rows::default();
     for (length, expected) in table {
         let mut out = Vec::new();
         string(&mut out, &vec![b'x'; length]);
-        assert_eq!(out.split_at(expected.len()).0, expected, "{length}");
-        assert_eq!(out.len(), expected.len() + length);
+        rows.check(length, out.split_at(expected.len()).0, expected);
+        rows.check(format!("{length:?}"), out.len(), expected.len() + length);
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 /// What a client makes of a response that comes in two pieces and then ends.
 fn read(response: &str, cut: usize) -> (Response, bool) {
@@ -29,11 +30,12 @@ fn every_framing_is_read_and_a_short_one_is_reported() {
         ("HTTP/1.1 200 OK\r\n\r\nok", "ok", true),
         ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "", true),
     ];
+    let mut rows = Rows::default();
     for (text, body, whole) in table {
         for cut in 0..text.len() {
             let (response, read_whole) = read(text, cut);
-            assert_eq!((response.status, read_whole), (Some(200), whole), "{text:?} cut at {cut}");
-            assert_eq!(response.body, Bytes::from(body));
+            rows.check(format!("{text:?} cut at {cut}"), (response.status, read_whole), (Some(200), whole));
+            rows.check(format!("body of {text:?} cut at {cut}"), response.body, Bytes::from(body));
         }
     }
 }
@@ -54,6 +56,7 @@ fn bytes_for_a_tunnel_go_out_once_it_is_there() {
         ("CONNECT", "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nhi", false),
     ];
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut rows = Rows::default();
     for (method, answer, sent) in table {
         let request = Request { method: method.to_owned(), tunnel: "line".into(), ..Request::default() };
         runtime.block_on(async {
@@ -73,8 +76,8 @@ fn bytes_for_a_tunnel_go_out_once_it_is_there() {
                 whole
             };
             let (whole, got) = tokio::join!(exchange, proxy);
-            assert_eq!((whole.is_ok(), got.ends_with(b"\r\n\r\nline")), (true, sent), "{method} {answer}");
-            assert_eq!(response.body, Bytes::from("hi"), "{method} {answer}");
+            rows.check(format!("{method} {answer}"), (whole.is_ok(), got.ends_with(b"\r\n\r\nline")), (true, sent));
+            rows.check(format!("{method} {answer}"), response.body, Bytes::from("hi"));
         });
     }
 }

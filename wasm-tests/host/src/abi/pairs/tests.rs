@@ -1,4 +1,5 @@
 use super::{Pairs, read, write};
+use weir_testing::Rows;
 
 #[test]
 fn what_is_written_is_read() {
@@ -15,7 +16,7 @@ fn what_is_wrong_reads_as_nothing() {
         bytes
     };
     let many: Vec<(&str, &str)> = vec![("a", "b"); 1025];
-    let rows = [
+    let table = [
         ("trailing byte", with(&|b| b.push(0))),
         ("cut short", with(&|b| b.truncate(b.len() - 1))),
         ("no NUL after the name", with(&|b| b[16] = b'x')),
@@ -25,8 +26,9 @@ fn what_is_wrong_reads_as_nothing() {
         ("more than 1 MiB", write(&[("a", vec![b'x'; 1 << 20])])),
         ("nothing", Vec::new()),
     ];
-    for (rule, bytes) in rows {
-        assert!(read(&bytes).is_empty(), "{rule}");
+    let mut rows = Rows::default();
+    for (rule, bytes) in table {
+        rows.check(rule, read(&bytes).is_empty(), true);
     }
     assert_eq!(read(&write(&many[..1024])).len(), 1024);
 }

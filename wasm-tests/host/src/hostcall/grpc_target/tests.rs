@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 fn envoy_grpc(cluster: &str, authority: Option<&str>) -> GrpcTarget {
     let bytes = |text: &str| text.as_bytes().to_vec();
@@ -8,7 +9,7 @@ fn envoy_grpc(cluster: &str, authority: Option<&str>) -> GrpcTarget {
 #[test]
 fn a_target_is_a_message_first() {
     let long = [b"\x0a\x85\x01\x0a\x82\x01".as_slice(), &[b'a'; 130]].concat();
-    let rows: [(&str, &[u8], GrpcTarget); 14] = [
+    let table: [(&str, &[u8], GrpcTarget); 14] = [
         ("a name", b"upstream", GrpcTarget::Name),
         ("a name with bars", b"outbound|8081||ratelimit", GrpcTarget::Name),
         ("nothing", b"", GrpcTarget::Nothing),
@@ -24,7 +25,8 @@ fn a_target_is_a_message_first() {
         ("google", b"\x12\x03\x0a\x01a", GrpcTarget::Google),
         ("a broken header", b"\x0a\x03\x0a\x01a\x2a\x01x", GrpcTarget::Name),
     ];
-    for (rule, bytes, expected) in rows {
-        assert_eq!(GrpcTarget::read(bytes), expected, "{rule}");
+    let mut rows = Rows::default();
+    for (rule, bytes, expected) in table {
+        rows.check(rule, GrpcTarget::read(bytes), expected);
     }
 }

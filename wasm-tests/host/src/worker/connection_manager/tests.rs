@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 #[test]
 fn an_upgrade_is_one_that_connection_speaks_of() {
@@ -9,11 +10,12 @@ fn an_upgrade_is_one_that_connection_speaks_of() {
         (None, Some("websocket"), false),
         (Some("upgrade"), None, false),
     ];
+    let mut rows = Rows::default();
     for (connection, kind, wanted) in table {
         let mut headers = HeaderMap::new([(":method", "GET")]);
         connection.into_iter().for_each(|value| headers.add(b"connection", value.as_bytes()));
         kind.into_iter().for_each(|value| headers.add(b"upgrade", value.as_bytes()));
-        assert_eq!(is_upgrade(&headers), wanted, "{connection:?} {kind:?}");
+        rows.check(format!("{connection:?} {kind:?}"), is_upgrade(&headers), wanted);
     }
 }
 
@@ -24,8 +26,9 @@ fn a_connect_asks_for_an_upgrade_of_its_own() {
         (vec![(":method", "CONNECT")], Some("CONNECT")),
         (vec![(":method", "GET"), ("upgrade", "websocket")], Some("websocket")),
     ];
+    let mut rows = Rows::default();
     for (fields, wanted) in table {
         let requested = upgrade(&HeaderMap::new(fields.clone()));
-        assert_eq!(requested, wanted.map(|kind| kind.as_bytes().to_vec()), "{fields:?}");
+        rows.check(format!("{fields:?}"), requested, wanted.map(|kind| kind.as_bytes().to_vec()));
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use weir_testing::Rows;
 
 #[test]
 fn only_the_kinds_without_text_are_taken() {
@@ -8,11 +9,12 @@ fn only_the_kinds_without_text_are_taken() {
         ("application/grpc-web-text", false),
         ("application/grpc", false),
     ];
+    let mut rows = Rows::default();
     for (kind, web) in table {
         let mut headers = HeaderMap::new([(":path", "/a/b"), ("content-type", kind), ("content-length", "7")]);
-        assert_eq!(Web::of(&mut headers).is_some(), web, "{kind}");
-        assert_eq!(headers.get(b"content-length").is_none(), web, "{kind}");
-        assert_eq!(headers.get(b"content-type") == Some(PLAIN), web || kind == "application/grpc", "{kind}");
+        rows.check(kind, Web::of(&mut headers).is_some(), web);
+        rows.check(kind, headers.get(b"content-length").is_none(), web);
+        rows.check(kind, headers.get(b"content-type") == Some(PLAIN), web || kind == "application/grpc");
     }
 }
 
@@ -24,7 +26,7 @@ fn trailers_become_a_frame() {
 }
 
 #[test]
-fn another_response_is_told_in_headers() {
+fn a_response_that_is_not_grpc_becomes_headers() {
     let data = |end| Frame::Data { bytes: b"100% no".to_vec(), end };
     let table = [
         ("403", "text/plain", vec![data(true)], Some(("7", "100%25 no"))),
@@ -34,18 +36,19 @@ fn another_response_is_told_in_headers() {
         ("200", "application/grpc", vec![data(true)], None),
         ("200", "application/grpc-web", vec![data(true)], None),
     ];
+    let mut rows = Rows::default();
     for (status, kind, frames, translated) in table {
         let headers = HeaderMap::new([(":status", status), ("content-type", kind), ("content-length", "7")]);
         let mut all = StreamData { response_headers: Some(headers), ..StreamData::default() };
         let mut web = Web::default();
         let mut out = web.response(&mut all, Frame::Headers { end: false });
-        assert_eq!(out.is_empty(), translated.is_some(), "{status} {kind}");
+        rows.check(format!("{status} {kind}"), out.is_empty(), translated.is_some());
         out.extend(frames.into_iter().flat_map(|frame| web.response(&mut all, frame)));
-        assert_eq!(out.first(), Some(&Frame::Headers { end: false }), "{status} {kind}");
+        rows.check(format!("{status} {kind}"), out.first(), Some(&Frame::Headers { end: false }));
         let headers = all.response_headers.unwrap();
         let got = headers.get(b"grpc-status").zip(headers.get(b"grpc-message"));
-        assert_eq!(got, translated.map(|(code, text)| (code.as_bytes(), text.as_bytes())), "{status} {kind}");
-        assert_eq!(headers.get(b"content-type"), Some(&b"application/grpc-web+proto"[..]), "{status} {kind}");
-        assert_eq!(out.contains(&data(true)), translated.is_none(), "{status} {kind}");
+        rows.check(format!("{status} {kind}"), got, translated.map(|(code, text)| (code.as_bytes(), text.as_bytes())));
+        rows.check(format!("{status} {kind}"), headers.get(b"content-type"), Some(&b"application/grpc-web+proto"[..]));
+        rows.check(format!("{status} {kind}"), out.contains(&data(true)), translated.is_none());
     }
 }
