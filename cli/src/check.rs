@@ -188,8 +188,8 @@ fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], diagnostics: &m
 }
 
 fn quota_headers(document: &Value) -> bool {
-    let asked = field(document, "enable_x_ratelimit_headers").and_then(Value::as_str);
-    asked.is_some_and(|asked| asked != "OFF")
+    let option = field(document, "enable_x_ratelimit_headers").and_then(Value::as_str);
+    option.is_some_and(|option| option != "OFF")
 }
 
 /// Whether somebody writes the filter state that the document reads.

@@ -11,14 +11,14 @@ fn only_what_is_asked_for_changes() {
     let mut after = before.clone();
     after.set_ports(Ports { listener: 1, admin: 2 });
     assert_eq!(after.set_upstream("127.0.0.9", 3), ["app"]);
-    let mut asked = Vec::new();
+    let mut replaced = Vec::new();
     after
         .set_modules(|file| {
-            asked.push(file.to_owned());
+            replaced.push(file.to_owned());
             Ok("/x/suite.wasm".to_owned())
         })
         .unwrap();
-    assert_eq!(asked, ["dist/suite.wasm"]);
+    assert_eq!(replaced, ["dist/suite.wasm"]);
     assert_eq!(after.set_configuration(&json!({"schema": 1})), 1);
     let text = after.to_json();
     let mut rows = Rows::default();

@@ -35,9 +35,9 @@ pub fn serve(listener: &TcpListener, program: &Path) -> io::Result<()> {
 }
 
 fn serve_one(mut stream: &TcpStream, program: &Path) -> io::Result<()> {
-    let mut asked = BufReader::new(stream.try_clone()?);
+    let mut requests = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
-    if asked.read_line(&mut line)? == 0 {
+    if requests.read_line(&mut line)? == 0 {
         return Ok(()); // The client only checked that this port answers.
     }
     let arguments: Vec<String> = serde_json::from_str(&line)?;
@@ -59,7 +59,7 @@ fn serve_one(mut stream: &TcpStream, program: &Path) -> io::Result<()> {
     let at_end = closed.clone();
     // The client sends nothing more; only the end of the connection matters, with or without an error.
     thread::spawn(move || {
-        let _ = io::copy(&mut asked, &mut io::sink());
+        let _ = io::copy(&mut requests, &mut io::sink());
         at_end.store(true, Ordering::Relaxed);
     });
     let status = loop {
