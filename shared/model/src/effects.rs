@@ -173,7 +173,7 @@ impl Effects {
         self.metrics.push(MetricOp::Define { owner: self.owner, series, kind, name, urgent: self.urgent });
     }
 
-    /// Offers a series of the current owner to be defined if that is quick enough, with what it is to count then. Ask
+    /// Offers a series of the current owner to be defined if that is quick enough, with what it counts then. Ask
     /// [`Effects::take_defined`] in the next callback.
     pub fn offer(&mut self, series: SeriesId, kind: MetricKind, name: String, values: Vec<u64>) {
         self.offers.push(Offer { owner: self.owner, series, kind, name, values });

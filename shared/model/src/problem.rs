@@ -15,7 +15,7 @@ pub struct Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
-/// What a configuration asks for and a proxy cannot do as its author means. It is accepted all the same.
+/// What a configuration asks for and a proxy cannot do as its author means. The configuration is accepted anyway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// Which kind of warning this is: lower case words joined by `-`.

@@ -132,7 +132,7 @@ impl Plan {
     /// Fetches everything.
     ///
     /// # Errors
-    /// When a demanded header map cannot be had: a decision without it would be a guess.
+    /// When the host does not hand over a demanded header map: a decision without it would be a guess.
     pub(crate) fn fetch(
         &mut self,
         with_body: bool,

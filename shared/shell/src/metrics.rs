@@ -24,7 +24,7 @@ const PATIENCE: u64 = 1_000_000;
 const MOST_LEFT: usize = 16_384;
 
 thread_local! {
-    /// Counters of configurations that have ended, with what is to be added to them.
+    /// Counters of configurations that have ended, with the sum to add to each.
     static LEFT: RefCell<Vec<(Box<str>, u64)>> = const { RefCell::new(Vec::new()) };
 }
 

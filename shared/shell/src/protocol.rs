@@ -1,4 +1,4 @@
-//! What the streams of a filter are to the host. Everything else about them is the same.
+//! Whether the host sees the streams of a filter as HTTP streams or connections. Everything else is the same for both.
 
 use crate::{abi, reply};
 use weir_model::Reply;

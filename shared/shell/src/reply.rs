@@ -3,7 +3,7 @@
 use crate::abi;
 use weir_model::{PairsBuilder, Reply};
 
-/// A refusal where no decision could be had: closed, because a policy that is not asked must not be an open door.
+/// The reply to a request that could not be decided. It refuses: without a decision no request may pass.
 pub(crate) fn internal_error(details: &str) -> Reply {
     Reply { status: 500, details: details.to_owned(), ..Reply::default() }
 }

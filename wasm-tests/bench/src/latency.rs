@@ -129,7 +129,7 @@ fn waits(connections: Vec<Connection>, rate: u32) -> Result<Waits, String> {
                 connection.send(1)?;
                 found.push(since.elapsed());
                 due += between;
-                // What can never be caught up needs no further proof.
+                // The rate is too high once the delay cannot be made up.
                 if since.elapsed() > SPAN {
                     break;
                 }

@@ -2,8 +2,8 @@
 //!
 //! The containers live as long as the run (`run` starts and removes them). In the one for Envoy, [`serve`] starts an Envoy
 //! for each client; in the one for the tests, [`run_far`] stands where a test expects the Envoy binary, and asks for one.
-//! So the proxies are driven by the very code that drives them on one machine, and what differs is what should: every
-//! request and every answer crosses a network.
+//! So the same code drives the proxies as on one machine. The only difference is that every request and every answer
+//! crosses a network.
 
 mod far;
 mod gateway;

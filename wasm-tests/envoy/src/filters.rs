@@ -1,4 +1,4 @@
-//! What a proxy is to run, apart from any scenario: plugins by file, and what is around them.
+//! The setup of a proxy, apart from any scenario: plugins by file, and what is around them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::paths;
 /// One Wasm plugin in the filter chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
-    /// Name of the filter and the plugin, unique in its chain. The VM bears it, too, so no two plugins share one.
+    /// Name of the filter and the plugin, unique in its chain. The VM has the same name, so no two plugins share a VM.
     pub name: String,
     /// Envoy's `root_id`.
     pub root_id: String,
@@ -70,7 +70,7 @@ pub enum OnFailure {
     FailOpen,
 }
 
-/// What a proxy is to run.
+/// The setup of a proxy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Setup {
     /// The filter chain before the router.

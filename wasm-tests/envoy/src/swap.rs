@@ -112,7 +112,7 @@ impl Proxy {
     }
 }
 
-/// Sends the request until it is to stop, on one connection unless that breaks or is closed.
+/// Sends the request until the swap is over, on one connection unless that breaks or is closed.
 fn load(dialer: &Dialer, request: &Request, ended: &AtomicBool) -> Result<Vec<Response>, Failure> {
     let mut wire = dialer.connect(request)?;
     let mut responses = Vec::new();

@@ -42,7 +42,7 @@ impl WallClock {
         Ok(Self { library, offset, file, millis: 0 })
     }
 
-    /// Gives this clock to the Envoy that is to be started.
+    /// Gives this clock to the next Envoy that starts.
     pub(crate) fn own(&self, launch: Launch) -> Launch {
         let launch = launch.environment("LD_PRELOAD", self.library.as_os_str());
         launch.environment("WEIR_WALL_CLOCK", self.offset.as_os_str())

@@ -112,7 +112,7 @@ fn swaps(discovery: Discovery) -> Outcome {
 fn all_swaps(proxy: &mut Proxy) -> Outcome {
     let request = get("/elsewhere");
     for round in 0..2 {
-        // Envoy remembers that a configuration failed and refuses the very same one unread, so each has its own name.
+        // Envoy remembers that a configuration failed and refuses the same one without reading it, so each has its own name.
         let mut faulty = document(&format!("faulty-{round}"), "DENIED", "/open");
         if let Some(fields) = faulty.as_object_mut() {
             fields.insert("polices".to_owned(), json!([]));

@@ -9,8 +9,8 @@ use weir_testing::Rows;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A world in which every callout ends inside the call; a gRPC call is closed all the same, with a token that was
-/// never handed out.
+/// A world in which every callout ends inside the call; a gRPC call is also closed, with a token that was never
+/// handed out.
 struct Inline;
 
 impl World for Inline {

@@ -16,7 +16,7 @@ pub(crate) fn arm_allocation() {
     IN_ALLOCATION.set(true);
 }
 
-/// Whether this allocation is to run the plan's case; the next is not.
+/// Whether this allocation runs the plan's case; the next does not.
 pub(crate) fn take_allocation() -> bool {
     IN_ALLOCATION.replace(false)
 }

@@ -1,7 +1,7 @@
 //! The TCP filter of the probe: it does what its configuration says and logs what it is shown of every connection.
 //!
 //! The plugin configuration is a text: the first word names the configuration; `opened=VERDICT`, `downstream=VERDICT` and
-//! `upstream=VERDICT` say what it decides, which is to continue otherwise; `until=N` holds the client's data back until
+//! `upstream=VERDICT` say what it decides (`continue` by default); `until=N` holds the client's data back until
 //! there are N bytes; `shown=N` is how many bytes it is shown (8 otherwise); `attributes` has what a connection has logged;
 //! `refuse` is refused with a problem. A verdict is `close`, `http:CLUSTER` (wait for an HTTP callout and go on if it is
 //! answered with 200, else close), or `trap`.

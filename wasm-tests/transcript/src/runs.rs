@@ -1,4 +1,4 @@
-//! The runs: what the probe is to try, and the requests that are sent meanwhile.
+//! The runs: what the probe tries, and the requests that are sent meanwhile.
 
 use weir_scenario::{
     Abort, Bytes, Failure, Fields, FilterSpec, Module, Outcome, Payload, Protocol, Proxy, Request, Scenario,

@@ -1,4 +1,4 @@
-//! The in-process host and real Envoy see the same, but for what `differences.yaml` allows.
+//! The in-process host and real Envoy see the same, except for the differences that `differences.yaml` allows.
 //!
 //! `WEIR_RUN=NAME[,NAME]` restricts the test to some runs; stale entries are then not looked for.
 

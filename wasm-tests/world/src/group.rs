@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use weir_launch::{Received, Reply, Upstream};
 use weir_scenario::{Bytes, Fields, Seen};
 
-/// What each cluster's upstream answers; `None` where nothing is to listen.
+/// What each cluster's upstream answers; `None` if it does not listen.
 pub(crate) type Replies = BTreeMap<String, Option<Reply>>;
 
 /// The upstreams of one world on this machine.

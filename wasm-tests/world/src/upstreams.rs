@@ -83,7 +83,7 @@ fn replies(world: &Surroundings) -> Replies {
     world.clusters.iter().map(|(name, cluster)| (name.clone(), reply(&cluster.behaviour))).collect()
 }
 
-/// What an upstream with that behaviour answers; `None` if nothing is to listen.
+/// What an upstream with that behaviour answers; `None` if it does not listen.
 #[must_use]
 pub fn reply(behaviour: &Behaviour) -> Option<Reply> {
     match behaviour {

@@ -93,7 +93,7 @@ async fn read(answer: ResponseFuture, response: &mut Response) -> io::Result<()>
 fn message(request: &Request) -> Option<http::Request<()>> {
     let mut message = http::Request::builder().method(request.method.as_bytes());
     if request.omit_authority {
-        // Only a request of the older version may lack an authority; on the wire it is HTTP/2 all the same.
+        // Only a request of the older version may lack an authority; on the wire it is still HTTP/2.
         message = message.version(Version::HTTP_11).uri(request.path.0.as_slice());
     } else {
         let uri = http::Uri::builder().scheme("http").authority(request.authority.0.as_slice());

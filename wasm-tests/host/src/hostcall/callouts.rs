@@ -144,7 +144,7 @@ pub(crate) fn grpc_stream(
 
 /// How a gRPC callout ends before it reaches a service.
 struct Refused {
-    /// Inside the hostcall, which is `InternalFailure` then; the module's callback comes all the same.
+    /// Inside the hostcall, which is then `InternalFailure`; the module still gets its callback.
     inline: bool,
     status: u32,
     message: String,

@@ -73,7 +73,7 @@ pub struct GrpcCall {
 pub enum GrpcPlan {
     /// There is no such cluster: `ParseFailure`.
     UnknownCluster,
-    /// The client ends before the call returns: `InternalFailure`, and a close all the same.
+    /// The client ends before the call returns: `InternalFailure`, and a close.
     Inline {
         /// gRPC status of the close.
         status: u32,

@@ -86,7 +86,7 @@ pub(crate) struct Sight {
 pub(crate) struct Stream {
     pub(crate) root: u32,
     pub(crate) id: u64,
-    /// The position in the chain.
+    /// The filter's position in the chain.
     pub(crate) position: usize,
     pub(crate) data: Rc<RefCell<StreamData>>,
     pub(crate) sight: Sight,

@@ -32,7 +32,7 @@ impl Web {
         Some(Self::default())
     }
 
-    /// What a frame of the response is to the client.
+    /// The frames that a frame of the response becomes for the client.
     pub(crate) fn response(&mut self, data: &mut StreamData, frame: Frame) -> Vec<Frame> {
         match (frame, self.held.take()) {
             (Frame::Headers { end }, _) => {

@@ -211,7 +211,7 @@ impl Vm {
         Ok(id)
     }
 
-    /// Takes what is to be done after the call.
+    /// Takes the actions that run after the call.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.store.data_mut().actions)
     }

@@ -45,7 +45,7 @@ impl Worker {
     /// not configured again.
     ///
     /// # Errors
-    /// Why a plugin was refused; the chain is in force all the same, with that plugin failing its streams.
+    /// Why a plugin was refused; the chain is in force anyway, and that plugin fails its streams.
     pub(crate) fn install(&mut self, plugins: &[Arc<PluginSpec>]) -> Result<(), String> {
         let mut refused = Ok(());
         let mut chain: Vec<Rc<Handle>> = Vec::new();

@@ -64,7 +64,7 @@ fn answer() {
     }
 }
 
-/// Makes the plan's callout; whether an answer is to be waited for.
+/// Makes the plan's callout. Returns whether an answer will come.
 pub(crate) fn call_out() -> bool {
     let cluster = plan::word("to");
     let cluster = if cluster.is_empty() { "upstream".to_owned() } else { cluster };
