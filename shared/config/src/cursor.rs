@@ -1,6 +1,9 @@
 //! A place in a document: the value, its path, and where problems go.
 
+mod keys;
+
 use crate::Value;
+use keys::{SeenKeys, nearest};
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -193,9 +196,9 @@ impl<'v> Cursor<'v> {
     pub fn object(&self) -> Option<Fields<'v>> {
         let Value::Object(entries) = self.value else { return self.expected("an object") };
         let mut taken = vec![false; entries.len()];
-        let mut earlier = Earlier::of(entries.len());
+        let mut seen = SeenKeys::of(entries.len());
         for (((key, value), taken), before) in entries.iter().zip(&mut taken).zip(0usize..) {
-            if earlier.repeats(key, entries.get(..before).unwrap_or_default()) {
+            if seen.repeats(key, entries.get(..before).unwrap_or_default()) {
                 self.child(value, Step::Key(key)).problem::<()>("key is given twice");
                 *taken = true;
             }
@@ -363,68 +366,6 @@ impl<'v> Fields<'v> {
             };
         }
     }
-}
-
-/// The known name at an edit distance of at most two, if there is one.
-fn nearest<'n>(key: &str, names: &[&'n str]) -> Option<&'n str> {
-    if key.len() > 64 {
-        return None;
-    }
-    let ranked = names.iter().map(|name| (distance(key.as_bytes(), name.as_bytes()), *name));
-    ranked.filter(|(far, name)| *far <= 2 && *far < name.len()).min().map(|(_, name)| name)
-}
-
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, y) in row.iter_mut().skip(1).zip(b) {
-            let cost = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
-            diagonal = *cell;
-            left = cost.min(left + 1).min(diagonal + 1);
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
-/// Finds keys that an object has twice. Most objects are small, and looking through those needs no memory; a map may have
-/// very many.
-enum Earlier<'v> {
-    Few,
-    /// The keys so far, in as many lists as there are keys.
-    Many(Vec<Vec<&'v str>>),
-}
-
-impl<'v> Earlier<'v> {
-    /// Objects of this many keys are looked through.
-    const FEW: usize = 16;
-
-    fn of(keys: usize) -> Self {
-        if keys <= Self::FEW { Self::Few } else { Self::Many(vec![Vec::new(); keys]) }
-    }
-
-    /// Whether `key` is among those before it. Asked for each key in turn.
-    fn repeats(&mut self, key: &'v str, before: &[(String, Value)]) -> bool {
-        let Self::Many(lists) = self else { return before.iter().any(|(known, _)| known == key) };
-        let bucket = hash_bucket(key, lists.len());
-        let Some(list) = lists.get_mut(bucket) else { return false };
-        let repeats = list.contains(&key);
-        if !repeats {
-            list.push(key);
-        }
-        repeats
-    }
-}
-
-/// One of `count` lists, by the bytes of `key` (FNV-1a).
-fn hash_bucket(key: &str, count: usize) -> usize {
-    let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    usize::try_from(hash).unwrap_or(0).checked_rem(count).unwrap_or(0)
 }
 
 #[cfg(test)]

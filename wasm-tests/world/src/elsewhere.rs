@@ -3,7 +3,7 @@
 //! The control is an upstream itself, which answers `POST /start` with a number and the ports, and to that number
 //! `/forget/N`, `/seen/N` and `/stop/N`. What each side says is JSON; header values and bodies are lists of bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -56,7 +56,10 @@ impl Worlds {
         let group = self.running.get(&number).ok_or_else(unknown)?;
         match what {
             "/forget" => group.forget(),
-            "/seen" => return Ok(serde_json::to_vec(&group.seen().map(SeenAsSent::from))?),
+            "/seen" => {
+                let routed = serde_json::from_slice(&request.body)?;
+                return Ok(serde_json::to_vec(&group.seen(&routed).map(SeenAsSent::from))?);
+            }
             "/stop" => {
                 self.running.remove(&number);
             }
@@ -88,21 +91,22 @@ impl Elsewhere {
     }
 
     pub(crate) fn forget(&self) -> io::Result<()> {
-        self.ask("forget")
+        self.ask("forget", Vec::new())
     }
 
-    pub(crate) fn seen(&self) -> io::Result<Option<Seen>> {
-        self.ask::<Option<SeenAsSent>>("seen").map(|seen| seen.map(Seen::from))
+    pub(crate) fn seen(&self, routed: &BTreeSet<String>) -> io::Result<Option<Seen>> {
+        let seen: Option<SeenAsSent> = self.ask("seen", serde_json::to_vec(routed)?)?;
+        Ok(seen.map(Seen::from))
     }
 
-    fn ask<T: DeserializeOwned>(&self, what: &str) -> io::Result<T> {
-        ask(&self.client, self.control, &format!("/{what}/{}", self.started.number), Vec::new())
+    fn ask<T: DeserializeOwned>(&self, what: &str, body: Vec<u8>) -> io::Result<T> {
+        ask(&self.client, self.control, &format!("/{what}/{}", self.started.number), body)
     }
 }
 
 impl Drop for Elsewhere {
     fn drop(&mut self) {
-        if let Err(error) = self.ask::<()>("stop") {
+        if let Err(error) = self.ask::<()>("stop", Vec::new()) {
             eprintln!("weir: {error}");
         }
     }

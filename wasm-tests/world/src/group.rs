@@ -1,6 +1,6 @@
 //! The upstreams of one world on this machine, and what they saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -36,8 +36,10 @@ impl Group {
         self.0.values().for_each(Upstream::forget);
     }
 
-    pub(crate) fn seen(&self) -> Option<Seen> {
-        self.0.values().filter_map(|upstream| upstream.received().pop()).next_back().map(seen)
+    /// What the last of these clusters saw last. Others answer callouts.
+    pub(crate) fn seen(&self, routed: &BTreeSet<String>) -> Option<Seen> {
+        let routed = self.0.iter().filter(|(name, _)| routed.contains(*name));
+        routed.filter_map(|(_, upstream)| upstream.received().pop()).next_back().map(seen)
     }
 }
 

@@ -1,11 +1,12 @@
 //! One upstream per cluster of a scenario's world.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use weir_launch::{Broken, Reply};
-use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Surroundings};
+use weir_scenario::{Answer, Behaviour, Bytes, Fields, Seen, Surroundings, Target};
 
 use crate::elsewhere::Elsewhere;
 use crate::group::{Group, Replies};
@@ -18,7 +19,11 @@ const FOREVER: Duration = Duration::from_secs(3600);
 
 /// The running upstreams of a world. They end when dropped.
 #[derive(Debug)]
-pub struct Upstreams(Kind);
+pub struct Upstreams {
+    kind: Kind,
+    /// The clusters that a route leads to.
+    routed: BTreeSet<String>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -32,7 +37,8 @@ impl Upstreams {
     /// # Errors
     /// When the system refuses a port or a thread.
     pub fn start(world: &Surroundings) -> io::Result<Self> {
-        Group::start(Ipv4Addr::LOCALHOST, replies(world)).map(|group| Self(Kind::Here(group)))
+        let group = Group::start(Ipv4Addr::LOCALHOST, replies(world))?;
+        Ok(Self { kind: Kind::Here(group), routed: routed(world) })
     }
 
     /// The same on the machine that serves [`control`](crate::control) at that address.
@@ -40,13 +46,14 @@ impl Upstreams {
     /// # Errors
     /// When it does not answer, or its system refuses something.
     pub fn start_elsewhere(control: SocketAddr, world: &Surroundings) -> io::Result<Self> {
-        Elsewhere::start(control, replies(world)).map(|elsewhere| Self(Kind::There(elsewhere)))
+        let elsewhere = Elsewhere::start(control, replies(world))?;
+        Ok(Self { kind: Kind::There(elsewhere), routed: routed(world) })
     }
 
     /// Where the cluster of that name is; somewhere nothing listens if it is unreachable or unknown.
     #[must_use]
     pub fn address(&self, cluster: &str) -> SocketAddr {
-        let found = match &self.0 {
+        let found = match &self.kind {
             Kind::Here(group) => group.address(cluster),
             Kind::There(elsewhere) => elsewhere.address(cluster),
         };
@@ -58,7 +65,7 @@ impl Upstreams {
     /// # Errors
     /// When another machine was asked and did not answer.
     pub fn forget(&self) -> io::Result<()> {
-        match &self.0 {
+        match &self.kind {
             Kind::Here(group) => {
                 group.forget();
                 Ok(())
@@ -72,11 +79,19 @@ impl Upstreams {
     /// # Errors
     /// When another machine was asked and did not answer.
     pub fn seen(&self) -> io::Result<Option<Seen>> {
-        match &self.0 {
-            Kind::Here(group) => Ok(group.seen()),
-            Kind::There(elsewhere) => elsewhere.seen(),
+        match &self.kind {
+            Kind::Here(group) => Ok(group.seen(&self.routed)),
+            Kind::There(elsewhere) => elsewhere.seen(&self.routed),
         }
     }
+}
+
+fn routed(world: &Surroundings) -> BTreeSet<String> {
+    let clusters = world.routes.iter().filter_map(|route| match &route.to {
+        Target::Cluster(name) => Some(name.clone()),
+        Target::DirectResponse { .. } => None,
+    });
+    clusters.collect()
 }
 
 fn replies(world: &Surroundings) -> Replies {

@@ -96,6 +96,8 @@ pub(crate) struct ToUpstream {
     pub(crate) body: Vec<u8>,
     /// What came through the tunnel so far, where there is one.
     pub(crate) tunnel: Option<Vec<u8>>,
+    /// What the client sent into it before it was open.
+    pub(crate) early: Vec<u8>,
 }
 
 /// A stream.

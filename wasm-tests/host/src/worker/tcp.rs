@@ -118,7 +118,7 @@ impl Worker {
         connection.end |= end;
         connection.data.borrow_mut().received += bytes.len() as u64;
         self.tcp_read(id, 0);
-        // Once both sides have closed it is over, whatever a filter holds.
+        // Once both sides have closed, the connection ends, also if a filter holds data.
         if self.connections.get(&id).is_some_and(|connection| connection.server_closed && connection.end) {
             self.tcp_close(id, By::Peer);
         }

@@ -31,15 +31,21 @@ impl Worker {
             self.enter_response(id, Frame::Data { bytes: answer.body.0.clone(), end: false });
             self.pump(id);
         }
+        let early = self.streams.get_mut(&id).map(|stream| std::mem::take(&mut stream.upstream.early));
+        if let Some(early) = early.filter(|early| !early.is_empty()) {
+            self.client_tunnels(id, &early);
+        }
     }
 
-    /// Sends bytes into a tunnel whose client has the upstream's headers.
+    /// Sends bytes into a tunnel, once its client has the upstream's headers.
     pub(crate) fn client_tunnels(&mut self, id: u64, bytes: &[u8]) {
         let open = |worker: &Worker| {
             worker.streams.get(&id).is_some_and(|s| s.upstream.tunnel.is_some() && s.downstream.status.is_some())
         };
         if open(self) {
             self.send_body(id, bytes, false);
+        } else if let Some(stream) = self.streams.get_mut(&id) {
+            stream.upstream.early.extend(bytes);
         }
     }
 
