@@ -45,10 +45,8 @@ fn run(arguments: &[String]) -> Result<(), String> {
             other => return Err(format!("unknown option `{other}`")),
         }
     }
-    if write && (only.as_deref() == Some("instructions") || !names.is_empty()) {
-        return Err(
-            "`--write` needs all instructions and their picture: leave out names and `--only instructions`".to_owned()
-        );
+    if write && !names.is_empty() {
+        return Err("`--write` needs all instructions: leave out the names".to_owned());
     }
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let bench = Bench::new()?;

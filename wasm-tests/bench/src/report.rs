@@ -204,17 +204,21 @@ pub(crate) fn text(figures: &Figures) -> String {
 pub(crate) fn write(version: &str, figures: &Figures, is_whole: bool) -> Result<(), String> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let file = docs.join("benchmarks.md");
-    if !is_whole {
+    let page = if is_whole {
+        page::page(version, figures)?
+    } else {
         let mut page = fs::read_to_string(&file).map_err(|error| error.to_string())?;
         for (heading, text) in page::parts(figures)? {
             page =
                 replaced(&page, heading, &text).ok_or_else(|| format!("the page has no `{}`", heading.trim_end()))?;
         }
-        return fs::write(file, page).map_err(|error| error.to_string());
-    }
-    let page = page::page(version, figures)?;
+        page
+    };
     fs::write(file, page).map_err(|error| error.to_string())?;
     let bars = figures.instructions_of(Scene::Plain);
+    if bars.is_empty() {
+        return Ok(());
+    }
     fs::write(docs.join("benchmarks.svg"), picture::picture(&bars)).map_err(|error| error.to_string())
 }
 

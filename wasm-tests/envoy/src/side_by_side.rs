@@ -1,4 +1,4 @@
-//! Every scenario through one kind of gateway, two at a time: most of a scenario is waiting.
+//! Every scenario through one kind of gateway, several at a time: most of a scenario is waiting.
 
 use std::error::Error;
 use std::io;
@@ -9,6 +9,9 @@ use std::thread;
 use weir_scenario::{Gateway, Scenario, Summary, load_dir, run_all};
 
 use crate::paths::{module, workspace};
+
+/// How many scenarios run at a time.
+const SIDE_BY_SIDE: usize = 4;
 
 /// Runs every scenario of the workspace, or those whose names contain one of the comma-separated texts in
 /// `WEIR_SCENARIOS`, and prints the outcome of each and a summary.
@@ -37,8 +40,8 @@ pub fn run_side_by_side<G: Gateway + Clone + Sync>(gateway: &G) -> Result<Summar
         Ok::<_, io::Error>(())
     };
     thread::scope(|scope| {
-        let both = [0, 1].map(|_| scope.spawn(take_turns));
-        both.into_iter().try_for_each(|turns| turns.join().unwrap_or_else(|_| Err(io::Error::other("a run panicked"))))
+        let all = [(); SIDE_BY_SIDE].map(|()| scope.spawn(take_turns));
+        all.into_iter().try_for_each(|turns| turns.join().unwrap_or_else(|_| Err(io::Error::other("a run panicked"))))
     })?;
     let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
     eprintln!("{total}");

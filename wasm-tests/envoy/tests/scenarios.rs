@@ -1,4 +1,4 @@
-//! Every scenario in real Envoy, two at a time.
+//! Every scenario in real Envoy, several at a time.
 //!
 //! `WEIR_SCENARIOS=a,b` runs those whose names contain one of the texts.
 

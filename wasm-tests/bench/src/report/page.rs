@@ -26,6 +26,15 @@ pub(crate) fn page(version: &str, figures: &Figures) -> Result<String, String> {
          ## Time\n\n"
     );
     time(&mut page, figures)?;
+    instructions(&mut page, figures);
+    sources(&mut page, figures);
+    latency(&mut page, figures);
+    memory(&mut page, figures);
+    page.push_str(PLAINLY);
+    Ok(page)
+}
+
+fn instructions(page: &mut String, figures: &Figures) {
     page.push_str(
         "\n## Instructions\n\n\
          Instructions of the whole Envoy process, counted by callgrind: the difference between a run\n\
@@ -41,11 +50,6 @@ pub(crate) fn page(version: &str, figures: &Figures) -> Result<String, String> {
             let _ = writeln!(page, "| {name} | {} | {} |", grouped(all), grouped(added));
         }
     }
-    sources(&mut page, figures);
-    latency(&mut page, figures);
-    memory(&mut page, figures);
-    page.push_str(PLAINLY);
-    Ok(page)
 }
 
 /// The parts of the page that can be written alone: heading and text. Those without figures are left out.
@@ -58,6 +62,11 @@ pub(crate) fn parts(figures: &Figures) -> Result<Vec<(&'static str, String)>, St
         let mut text = "## Time\n\n".to_owned();
         time(&mut text, figures)?;
         parts.push(("## Time\n", text));
+    }
+    if !figures.instructions.is_empty() {
+        let mut text = String::new();
+        instructions(&mut text, figures);
+        parts.push(("## Instructions\n", text.trim_start().to_owned()));
     }
     if !figures.sources.is_empty() {
         let mut text = String::new();
