@@ -157,7 +157,7 @@ soak: test-modules ## compare 50,000 decisions with RBAC's, and measure a client
 
 .PHONY: fuzz
 TIME ?= 60
-fuzz: modules $(TOOLS)/bin/cargo-fuzz ## hostile bytes for the readers, the cells and the modules, seconds each: make fuzz TIME=60
+fuzz: test-modules $(TOOLS)/bin/cargo-fuzz ## hostile bytes for the readers, the cells and the modules, seconds each: make fuzz TIME=60
 	@wasm-tests/fuzz/run $(TIME)
 	$(call step,random streams and configurations through the modules for $(TIME) seconds)
 	@WEIR_FUZZ_SECONDS=$(TIME) cargo test --locked $(TESTED) --test fuzz -- --ignored --nocapture

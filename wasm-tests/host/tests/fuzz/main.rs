@@ -1,4 +1,5 @@
-//! The shipped modules over random streams and configurations: none may trap. `make fuzz` runs it.
+//! The shipped modules and the probe of the shell over random streams, connections, answers and configurations: none may
+//! trap. `make fuzz` runs it.
 //!
 //! `WEIR_FUZZ_SECONDS` says for how long. Each round has a seed of its own, which a failure names: `WEIR_FUZZ_SEED` begins
 //! with that round. A coverage-guided fuzzer would see the host and not the module in it, so the choices are made here.
@@ -6,8 +7,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "it runs until its time is over")]
 
-#[path = "../../../filters/policy/tests/generator/random.rs"]
+#[path = "../../../../filters/policy/tests/generator/random.rs"]
 mod random;
+mod shell;
 
 use random::Random;
 use std::path::{Path, PathBuf};
@@ -88,10 +90,14 @@ fn no_stream_and_no_configuration_traps() {
     let mut streams = 0;
     let mut seed = first;
     while seed == first || began.elapsed() < Duration::from_secs(seconds) {
-        streams += round(seed);
+        streams += match seed % 4 {
+            0 => shell::streams(seed),
+            1 => shell::connections(seed),
+            _ => round(seed),
+        };
         seed += 1;
     }
-    println!("{} rounds from WEIR_FUZZ_SEED={first}, {streams} streams, no trap", seed - first);
+    println!("{} rounds from WEIR_FUZZ_SEED={first}, {streams} streams and connections, no trap", seed - first);
 }
 
 /// One proxy and its streams.
@@ -107,7 +113,7 @@ fn round(seed: u64) -> u64 {
     let settings = Settings { proxy: listener, ..Settings::default() };
     let plugin = plugin(module, document(module));
     let (proxy, applied) = Proxy::builder().settings(settings).plugin(plugin).try_build().unwrap();
-    let log = || proxy.log().into_iter().map(|line| format!("[{}] {}\n", line.level, line.text)).collect::<String>();
+    let log = || log(&proxy);
     applied.unwrap_or_else(|e| panic!("WEIR_FUZZ_SEED={seed} {module}: {e}\n{}", log()));
     let mut streams = 0;
     for step in 1..2 + random.below(60) {
@@ -137,6 +143,11 @@ fn round(seed: u64) -> u64 {
         assert_eq!(proxy.vm_failures(), 0, "WEIR_FUZZ_SEED={seed} {module} after {what}\n{}", log());
     }
     streams
+}
+
+/// What was logged.
+fn log(proxy: &Proxy) -> String {
+    proxy.log().into_iter().map(|line| format!("[{}] {}\n", line.level, line.text)).collect()
 }
 
 fn send(proxy: &Proxy, incoming: Incoming, random: &mut Random) {
@@ -174,7 +185,7 @@ fn document(module: &str) -> String {
         let path = root().join("wasm-tests/fuzz/documents").join(format!("{name}.json"));
         std::fs::read_to_string(path).unwrap()
     };
-    match module {
+    match module.trim_end_matches("-lean").trim_end_matches("-response") {
         "suite" => {
             let section = |name: &str| {
                 let mut document: serde_json::Value = serde_json::from_str(&read(name)).unwrap();
@@ -185,7 +196,7 @@ fn document(module: &str) -> String {
             serde_json::json!({"schema": 1, "name": "cart", "policy": policy, "rateLimit": rate_limit, "telemetry": telemetry})
                 .to_string()
         }
-        module => read(module.strip_suffix("-response").unwrap_or(module)),
+        module => read(module),
     }
 }
 
