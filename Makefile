@@ -84,7 +84,7 @@ build: modules ## build the modules and the command line: dist/*.wasm and dist/w
 RUN = --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml $(PORT:%=--port %) $(ADMIN_PORT:%=--admin-port %)
 
 .PHONY: run
-run: build ## start a real Envoy with the suite and a built-in upstream, send requests, and stay up
+run: build ## start a real Envoy with the suite and a built-in upstream, send requests, and stay up; PORT=N ADMIN_PORT=N
 	@dist/weir run $(RUN)
 
 .PHONY: demo
@@ -94,7 +94,7 @@ demo: build ## do the same and exit
 # -------------------------------------------------------------------------------------------------------- tests
 
 .PHONY: test
-test: prepare test-unit test-wasm32 test-modules test-worlds budget ## run every test that needs no Docker
+test: prepare test-unit test-wasm32 test-modules test-worlds budget ## run every test that needs no Docker; ENVOY_VERSION=1.37.0 for another line
 	$(call step,all tests passed)
 
 .PHONY: test-unit
@@ -116,7 +116,7 @@ test-wasm32: prepare toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 	  cargo test --locked --target wasm32-unknown-unknown --lib $(addprefix -p weir-,$(notdir $(PURE)))
 
 .PHONY: test-modules
-test-modules: build
+test-modules: build ## build the modules and those that only tests load
 	$(call step,test modules)
 	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty -p weir-shell-probe \
   $(SDK_FILTERS:%=-p weir-sdk-%)

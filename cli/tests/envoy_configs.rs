@@ -113,6 +113,8 @@ fn the_annotation_lists_exactly_the_labels_of_the_bootstrap() {
     let annotation = &deployment["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/extraStatTags"];
     let listed: BTreeSet<&str> = annotation.as_str().unwrap().split(',').collect();
     assert_eq!(tags, listed);
+    let unlisted: Vec<&str> = weir_telemetry::LABELS.into_iter().filter(|label| !tags.contains(label)).collect();
+    assert!(unlisted.is_empty(), "labels of the telemetry filter without a tag: {unlisted:?}");
     // An expression that spells out what comes before its label is tried at one place of a name, not at all of them.
     let mut before = String::new();
     let mut rows = Rows::default();

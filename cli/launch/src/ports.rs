@@ -23,7 +23,7 @@ pub enum PortError {
 impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InUse(address) => write!(f, "port {} is in use on {}: choose another", address.port(), address.ip()),
+            Self::InUse(address) => write!(f, "port {} is in use on {}", address.port(), address.ip()),
             Self::Refused(address, error) => write!(f, "cannot listen on {address}: {error}"),
         }
     }
