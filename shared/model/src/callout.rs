@@ -110,6 +110,6 @@ pub enum CallFailure {
 pub enum Resumption {
     /// The callout is not in flight any more: [`crate::Filter::called`] has had its answer.
     Answered(CallId),
-    /// Too many streams of this VM wait already.
+    /// Too many streams wait already: 64 for this callout, which another one may serve, or 1,024 in this VM.
     TooManyWaiting(CallId),
 }

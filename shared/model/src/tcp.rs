@@ -57,8 +57,9 @@ pub enum TcpVerdict {
     /// It goes on, with the data that is there.
     Continue,
     /// What has come from the client waits until there is more of it; then all of it is shown. After the last data
-    /// ([`Data::end`]) no more comes, so that waits until the connection closes. In [`TcpPhase::Opened`], the
-    /// filters behind this one do not know of the connection until then.
+    /// ([`Data::end`]) no more comes, so that waits until the connection closes. Nor does more come once the
+    /// `per_connection_buffer_limit_bytes` of the listener are full, and then not even a close is seen: hold back less. In
+    /// [`TcpPhase::Opened`] there is nothing to hold, and this is [`TcpVerdict::Continue`].
     Hold,
     /// Both sides are closed. What was written to them and is not sent yet still goes out.
     Close,
@@ -138,7 +139,8 @@ impl TcpCallbacks {
 /// A TCP filter's core. What [`crate::Filter`] says of costs, panics and borrowed facts holds here too.
 ///
 /// Order in a connection's life: `opened`, then `data` and one `resume` per [`TcpVerdict::Await`], `closed` for each side
-/// that the host tells of, `end`. A connection that leaves while it waits has `gone` in place of its `resume`.
+/// that the host tells of, `end`. A connection that leaves while it waits has `gone` in place of its `resume`. While it waits
+/// in `opened` the host reads nothing from it, so that a client which leaves then is noticed after the `resume` only.
 pub trait TcpFilter: Sized + 'static {
     /// The callbacks that the filter needs. What is not among them never happens.
     const CALLBACKS: TcpCallbacks;

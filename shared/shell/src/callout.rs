@@ -7,16 +7,12 @@
 //! module never saw.
 
 use crate::abi::{self, Buffer, Map};
+use crate::header::{PAIRS, PAIRS_BYTES, is_name, is_value};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use weir_model::{
     ANSWER_LIMIT, Answer, CallFailure, CallId, Callout, GrpcCallout, GrpcTarget, Headers, HttpCallout, PairsBuilder,
 };
-
-/// The most pairs that Envoy reads from a module; it reads a longer header map as empty.
-const PAIRS: usize = 1024;
-/// The most bytes in these pairs.
-const PAIRS_BYTES: usize = 1 << 20;
 
 /// What takes the answers of callouts: a core.
 pub(crate) trait Caller {
@@ -106,17 +102,6 @@ fn pairs(headers: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
     }
     let pairs = if headers.is_empty() { Vec::new() } else { pairs.finish() };
     (pairs.len() <= PAIRS_BYTES).then_some(pairs)
-}
-
-/// Whether the name is a token of RFC 9110, section 5.6.2, or a pseudo-header.
-fn is_name(name: &[u8]) -> bool {
-    let token = name.strip_prefix(b":").unwrap_or(name);
-    !token.is_empty() && token.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
-}
-
-/// Whether no byte would end the header.
-fn is_value(value: &[u8]) -> bool {
-    !value.iter().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }
 
 /// Whether the text may stand between the slashes of a gRPC path.

@@ -40,14 +40,20 @@ impl Compiled {
             let token = Token::new(text).and_then(|_| Token::new(&typed(text, *ty)));
             match token {
                 Some(token) => made.push((*owner, *ty, token)),
-                None => refused.push(Problem {
-                    path: path.clone(),
-                    message: format!("Envoy cannot make an expression of `{text}`: it is not CEL, or calls a function that Envoy does not have"),
-                }),
+                None => refused.push(Problem { path: path.clone(), message: refusal(text) }),
             }
         }
         if refused.is_empty() { Ok(Self(made)) } else { Err(Problems(refused)) }
     }
+}
+
+fn refusal(text: &str) -> String {
+    const SHOWN: usize = 200;
+    let shown: String = text.chars().take(SHOWN).collect();
+    let rest = if shown.len() < text.len() { "..." } else { "" };
+    format!(
+        "Envoy cannot make an expression of `{shown}{rest}`: it is not CEL, is nested too deeply, or calls a function that Envoy does not have"
+    )
 }
 
 /// An expression that fails unless its value has the type. The host hands a value over as bytes without a type. The

@@ -39,7 +39,8 @@ pub(crate) struct Core<F: Filter> {
     started: bool,
     /// How often the timer fires.
     period: Option<Duration>,
-    /// When the filter's next tick is due, on the monotonic clock.
+    /// How often the filter wants to be called, and when the next time is due, on the monotonic clock.
+    filter_period: Option<Duration>,
     due: u64,
     /// Its root context is gone, or has another core: the timer is not this core's any more.
     retired: bool,
@@ -72,6 +73,7 @@ impl<F: Filter> Core<F> {
             waiting: Waiting::default(),
             started: false,
             period: None,
+            filter_period: None,
             due: 0,
             retired: false,
             finished: false,
@@ -111,7 +113,12 @@ impl<F: Filter> Core<F> {
     /// Sets the timer as the core and its counters want it now.
     pub(crate) fn arm(&mut self) {
         let flush = self.metrics.period();
-        let period = match self.filter.tick_period() {
+        let of_filter = self.filter.tick_period();
+        if of_filter != self.filter_period {
+            self.filter_period = of_filter;
+            self.due = of_filter.map_or(0, |period| abi::mono_nanos().saturating_add(nanos(period)));
+        }
+        let period = match of_filter {
             _ if self.retired => None,
             Some(period) => Some(flush.map_or(period, |flush| flush.min(period))),
             None => flush,
@@ -185,8 +192,7 @@ impl<F: Filter> Core<F> {
         {
             let Self { filter, cells, effects, due, .. } = self;
             let mut io = Io::new(now(), cells, effects);
-            let (now, nanos) =
-                (io.now.mono_nanos, |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+            let now = io.now.mono_nanos;
             // A timer may fire a little early.
             let slack = nanos(period.min(FLUSH)) / 2;
             if now.saturating_add(slack) >= *due {
@@ -257,6 +263,10 @@ fn of_phase(plans: &mut [Plan; 4], phase: Phase) -> &mut Plan {
         Phase::End => end,
         Phase::EndUnseen => unseen,
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn now() -> Now {

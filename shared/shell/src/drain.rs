@@ -1,6 +1,7 @@
 //! Effects become hostcalls: the last act of every callback.
 
 use crate::abi::{self, Map};
+use crate::header::{is_name, is_value};
 use crate::metrics::Metrics;
 use weir_model::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer};
 
@@ -56,6 +57,13 @@ pub(crate) fn drain(effects: &mut Effects, metrics: &mut Metrics) {
 
 fn edit(map: Map, edits: &mut Vec<HeaderEdit>) {
     for change in edits.drain(..) {
+        let can_go_out = match &change {
+            HeaderEdit::Add(name, value) | HeaderEdit::Replace(name, value) => is_name(name) && is_value(value),
+            HeaderEdit::Remove(_) => true,
+        };
+        if !can_go_out {
+            continue;
+        }
         let _ = match change {
             HeaderEdit::Add(name, value) => abi::add_header(map, &name, &value),
             HeaderEdit::Replace(name, value) => abi::replace_header(map, &name, &value),
@@ -85,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_defined_when_the_time_is_used_up() {
+    fn what_was_spent_before_is_not_charged_to_this_callback() {
         let mut effects = Effects::default();
         effects.offer(0, MetricKind::Counter, String::new(), Vec::new());
         let mut metrics = Metrics::default();

@@ -21,6 +21,7 @@ mod fetch;
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod header;
 mod list;
 mod logger;
 mod metrics;
@@ -58,7 +59,7 @@ macro_rules! module {
         $crate::module!(@vm $crate::Vm<$filter>, $crate::callbacks::<$filter>());
     };
     ($http:ty, tcp: $tcp:ty) => {
-        $crate::module!(@vm $crate::HttpAndTcp<$http, $tcp>, $crate::callbacks::<$http>(), $crate::callbacks::<$crate::Tcp<$tcp>>());
+        $crate::module!(@vm $crate::HttpAndTcp<$http, $tcp>, $crate::callbacks::<$http>(), $crate::common_callbacks::<$tcp>());
 
         /// Which of the callbacks that only TCP filters have the module needs.
         #[cfg_attr(target_arch = "wasm32", unsafe(link_section = "weir.tcp"))]
@@ -129,6 +130,12 @@ macro_rules! export {
 #[must_use]
 pub const fn callbacks<F: Filter>() -> Callbacks {
     F::CALLBACKS
+}
+
+/// Those of a TCP filter that are the same for HTTP filters: no data is response headers.
+#[must_use]
+pub const fn common_callbacks<T: TcpFilter>() -> Callbacks {
+    T::CALLBACKS.common()
 }
 
 /// What the custom section [`weir_model::TcpCallbacks::SECTION`] of a module with a TCP filter holds.

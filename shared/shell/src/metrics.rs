@@ -21,11 +21,18 @@ const CREATION: Duration = Duration::from_millis(50);
 /// finished.
 const PATIENCE: u64 = 1_000_000;
 /// How many counters that configurations have left behind may wait; more are created at once.
-const MOST_LEFT: usize = 16_384;
+const MOST_LEFT: usize = 65_536;
 
 thread_local! {
     /// Counters of configurations that have ended, with the sum to add to each.
-    static LEFT: RefCell<Vec<(Box<str>, u64)>> = const { RefCell::new(Vec::new()) };
+    static LEFT: RefCell<Left> = const { RefCell::new(Left { urgent: Vec::new(), others: Vec::new() }) };
+}
+
+/// Names and sums.
+struct Left {
+    /// These are created first.
+    urgent: Vec<(Box<str>, u64)>,
+    others: Vec<(Box<str>, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,7 +159,10 @@ impl Metrics {
         }
         self.creating = is_late;
         while !is_late && has_time() {
-            let left = LEFT.with(|left| left.try_borrow_mut().ok()?.pop());
+            let left = LEFT.with(|left| {
+                let mut left = left.try_borrow_mut().ok()?;
+                left.urgent.pop().or_else(|| left.others.pop())
+            });
             let Some((name, sum)) = left else { break };
             tell(&mut Series { stat: create(MetricKind::Counter, &name), sum, urgent: false });
         }
@@ -164,7 +174,7 @@ impl Metrics {
         for (owner, series) in waiting.drain(..) {
             let Some(entry) = get(owners, owner, series) else { continue };
             if let Stat::Named(name) = &entry.stat {
-                if leave(name, entry.sum) {
+                if leave(name, entry.sum, entry.urgent) {
                     entry.sum = 0;
                     continue;
                 }
@@ -186,10 +196,11 @@ fn tell(series: &mut Series) {
 }
 
 /// Leaves a counter to the next configuration, if there is room.
-fn leave(name: &str, sum: u64) -> bool {
+fn leave(name: &str, sum: u64, is_urgent: bool) -> bool {
     LEFT.with(|left| match left.try_borrow_mut() {
-        Ok(mut left) if left.len() < MOST_LEFT => {
-            left.push((name.into(), sum));
+        Ok(mut left) if left.urgent.len() + left.others.len() < MOST_LEFT => {
+            let Left { urgent, others } = &mut *left;
+            (if is_urgent { urgent } else { others }).push((name.into(), sum));
             true
         }
         _ => false,
@@ -198,7 +209,7 @@ fn leave(name: &str, sum: u64) -> bool {
 
 /// Whether configurations have left counters behind.
 pub(crate) fn something_is_left() -> bool {
-    LEFT.with(|left| left.try_borrow().is_ok_and(|left| !left.is_empty()))
+    LEFT.with(|left| left.try_borrow().is_ok_and(|left| !left.urgent.is_empty() || !left.others.is_empty()))
 }
 
 fn create(kind: MetricKind, name: &str) -> Stat {
@@ -276,8 +287,11 @@ mod tests {
         ending.set(0, 1, Stat::Created(7));
         ending.hand_over();
         assert_eq!((ending.waiting.len(), ending.period()), (0, Some(CREATION)), "any configuration may go on");
-        let left =
-            || LEFT.with(|left| left.borrow().iter().map(|(name, sum)| (name.to_string(), *sum)).collect::<Vec<_>>());
+        let left = || {
+            LEFT.with(|left| {
+                left.borrow().others.iter().map(|(name, sum)| (name.to_string(), *sum)).collect::<Vec<_>>()
+            })
+        };
         assert_eq!(left(), [("left0".to_owned(), 1), ("left2".to_owned(), 1)]);
         // A stream that still runs counts on.
         ending.add(0, 2, 4);

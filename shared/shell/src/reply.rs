@@ -1,6 +1,7 @@
 //! Local replies.
 
 use crate::abi;
+use crate::header::sendable;
 use weir_model::{PairsBuilder, Reply};
 
 /// The reply to a request that could not be decided. It refuses: without a decision no request may pass.
@@ -17,7 +18,7 @@ pub(crate) fn refuse_undecided() {
 pub(crate) fn send(reply: &Reply) {
     let Reply { status, details, body, headers, grpc_status } = reply;
     let mut pairs = PairsBuilder::default();
-    for (name, value) in headers {
+    for (name, value) in sendable(headers) {
         pairs.push(name, value);
     }
     let headers = if headers.is_empty() { Vec::new() } else { pairs.finish() };

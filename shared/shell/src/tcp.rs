@@ -133,15 +133,19 @@ impl<T: TcpFilter> Stream<Tcp<T>> {
             let ask = |tcp: &mut Tcp<T>, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>| {
                 tcp.filter.opened(state, facts, edits, io)
             };
-            let verdict = core.with_facts(Phase::Request, true, ask);
-            stream.pass(core, verdict.unwrap_or(TcpVerdict::Close), Side::Downstream)
+            let verdict = match core.with_facts(Phase::Request, true, ask) {
+                // A TCP proxy reads only once it knows of the connection: held here, it would wait forever.
+                Ok(TcpVerdict::Hold) => TcpVerdict::Continue,
+                verdict => verdict.unwrap_or(TcpVerdict::Close),
+            };
+            stream.pass(core, verdict, Side::Downstream)
         });
         passage.unwrap_or(Passage::Close)
     }
 
     fn data(&mut self, side: Side, length: usize, end: bool) -> Passage {
         let passage = self.with_core(|stream, core| {
-            if core.waits(stream.context) {
+            if stream.held && core.waits(stream.context) {
                 return if side == Side::Upstream { Passage::Continue } else { Passage::Stop };
             }
             stream.take_back(core);
@@ -166,7 +170,7 @@ impl<T: TcpFilter> Stream<Tcp<T>> {
     fn closed(&mut self, side: Side, by: ClosedBy) {
         self.with_core(|stream, core| {
             // A server that has said all it has to say does not end the wait of its client.
-            if side == Side::Upstream && core.waits(stream.context) {
+            if side == Side::Upstream && stream.held && core.waits(stream.context) {
                 return core.while_waiting(stream.context, |tcp, state, io| tcp.filter.closed(state, side, by, io));
             }
             stream.take_back(core);

@@ -16,6 +16,9 @@ use weir_model::Filter;
 /// What a callback for headers returns.
 pub(crate) const CONTINUE: u32 = 0;
 pub(crate) const STOP_ITERATION: u32 = 1;
+/// Holds a request with all that follows its headers. Envoy takes [`STOP_ITERATION`] for this, unless the plugin has
+/// `allow_on_headers_stop_iteration`: then the body would take the headers with it.
+const STOP_ALL_ITERATION: u32 = 4;
 
 /// The contexts of a VM that runs the filter `F`. [`crate::module!`] makes one and exports its callbacks.
 pub struct Vm<F: Filter> {
@@ -126,10 +129,10 @@ impl<F: Filter> Vm<F> {
         let goes_on = self.with_stream(context, |stream| stream.request_headers(end_of_stream));
         match goes_on {
             Some(true) => CONTINUE,
-            Some(false) => STOP_ITERATION,
+            Some(false) => STOP_ALL_ITERATION,
             None => {
                 crate::reply::refuse_undecided();
-                STOP_ITERATION
+                STOP_ALL_ITERATION
             }
         }
     }

@@ -6,7 +6,10 @@
 use weir_model::CallId;
 
 /// How many streams of one configuration may wait in one VM.
-pub(crate) const LIMIT: usize = 1024;
+const LIMIT: usize = 1024;
+/// How many may wait for one callout. Its answer decides about all of them, and Envoy acts on each decision inside the one
+/// before: some three hundred are more than the stack of V8 holds.
+const LIMIT_OF_CALL: usize = 64;
 
 /// The states of streams that wait, or that have been decided since.
 #[derive(Debug)]
@@ -31,9 +34,9 @@ impl<S> Default for Waiting<S> {
 }
 
 impl<S> Waiting<S> {
-    /// Whether no further stream may wait.
-    pub(crate) fn is_full(&self) -> bool {
-        self.waiting >= LIMIT
+    /// Whether no further stream may wait for `call`.
+    pub(crate) fn is_full(&self, call: CallId) -> bool {
+        self.waiting >= LIMIT || self.streams.iter().filter(|held| held.call == Some(call)).count() >= LIMIT_OF_CALL
     }
 
     /// Keeps the state of a stream that waits for `call`, or of one that is decided.

@@ -93,7 +93,7 @@ fn a_root_id_that_is_neither_is_refused() {
 #[test]
 fn a_connection_that_waits_leaves_with_its_client() {
     let mut spec = plugin("weir.tcp");
-    spec.configuration = b"tcp opened=http:upstream".to_vec();
+    spec.configuration = b"tcp downstream=http:upstream".to_vec();
     /// A service that does not answer.
     struct Silent;
     impl World for Silent {
@@ -110,7 +110,7 @@ fn a_connection_that_waits_leaves_with_its_client() {
     proxy.tcp_send(0, connection, b"waits", false).unwrap();
     assert_eq!(proxy.tcp_seen(0, connection).unwrap().received, b"");
     proxy.tcp_abort(0, connection).unwrap();
-    assert_eq!((said(&proxy, "tcp gone"), said(&proxy, "end: 0 down, 0 up")), (1, 1));
+    assert_eq!((said(&proxy, "tcp gone"), said(&proxy, "end: 5 down, 0 up")), (1, 1));
     proxy.advance(Duration::from_secs(7200)).unwrap();
     assert_eq!((said(&proxy, "resume"), proxy.vm_failures()), (0, 0));
 }

@@ -3,7 +3,7 @@
 //! The plugin configuration is a text: the first word names the configuration; `opened=VERDICT`, `downstream=VERDICT` and
 //! `upstream=VERDICT` say what it decides (`continue` by default); `until=N` holds the client's data back until
 //! there are N bytes; `shown=N` is how many bytes it is shown (8 otherwise); `attributes` has what a connection has logged;
-//! `refuse` is refused with a problem. A verdict is `close`, `http:CLUSTER` (wait for an HTTP callout and go on if it is
+//! `refuse` is refused with a problem. A verdict is `close`, `hold`, `http:CLUSTER` (wait for an HTTP callout and go on if it is
 //! answered with 200, else close), or `trap`.
 
 use crate::{option, plan, show, trap};
@@ -54,6 +54,7 @@ impl TcpProbe {
     fn decide(verdict: Option<&str>, io: &mut Io<'_>) -> TcpVerdict {
         match verdict {
             Some("close") => TcpVerdict::Close,
+            Some("hold") => TcpVerdict::Hold,
             Some("trap") => trap(),
             Some(verdict) => match verdict.strip_prefix("http:") {
                 Some(cluster) => TcpVerdict::Await(io.effects.call(plan::http(cluster, b"/connection", 1_000))),

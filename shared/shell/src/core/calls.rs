@@ -42,7 +42,7 @@ impl<F: Filter> Core<F> {
             }
             let why = match self.in_flight.contains(&id) {
                 false => Resumption::Answered(id),
-                true if self.waiting.is_full() => Resumption::TooManyWaiting(id),
+                true if self.waiting.is_full(id) => Resumption::TooManyWaiting(id),
                 true => return Settled::Waits(id),
             };
             verdict = self.resume(stream, why);

@@ -21,15 +21,20 @@ fn streams_leave_in_the_order_in_which_they_came() {
 #[test]
 fn only_streams_that_wait_count() {
     let mut waiting = Waiting::default();
-    for context in 0..u32::try_from(LIMIT).unwrap() {
+    let contexts = |of: u64| (0..64u32).map(move |place| u32::try_from(of).unwrap() * 64 + place);
+    for context in contexts(0) {
         waiting.keep(context, None, ());
     }
-    assert!(!waiting.is_full());
-    for context in 0..u32::try_from(LIMIT).unwrap() {
-        waiting.take(context);
-        waiting.keep(context, Some(call(1)), ());
+    assert!(!waiting.is_full(call(0)));
+    for of in 0..16 {
+        assert!(!waiting.is_full(call(of)), "no stream waits for callout {of}");
+        for context in contexts(of) {
+            waiting.take(context);
+            waiting.keep(context, Some(call(of)), ());
+        }
+        assert!(waiting.is_full(call(of)));
     }
-    assert!(waiting.is_full());
-    assert_eq!(waiting.take_all(call(1)).len(), LIMIT);
-    assert!(!waiting.is_full());
+    assert!(waiting.is_full(call(16)), "1,024 wait");
+    assert_eq!(waiting.take_all(call(1)).len(), LIMIT_OF_CALL);
+    assert_eq!([1, 2, 16].map(|number| waiting.is_full(call(number))), [false, true, false]);
 }

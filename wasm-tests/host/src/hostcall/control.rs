@@ -24,7 +24,8 @@ pub(crate) fn reply(
     let details = details.into_iter().map(|b| if b.is_ascii_whitespace() { b'_' } else { b }).collect();
     let body = read(guest, body, body_n)?;
     let headers = pairs::read(&read(guest, headers, headers_n)?);
-    let grpc_status = (grpc != u32::MAX).then_some(grpc);
+    // Envoy takes the numbers that gRPC has, and any other as none.
+    let grpc_status = (grpc <= 16).then_some(grpc);
     let code = u16::try_from(code).unwrap_or(u16::MAX);
     let reply = LocalReply { code, details, body, headers, grpc_status };
     let state = guest.data_mut();

@@ -1,7 +1,7 @@
 //! Properties and foreign functions.
 
 use crate::abi::proto::{Content, fields};
-use crate::abi::status::{Outcome, Status};
+use crate::abi::status::{Fault, Outcome, Status};
 use crate::abi::value::Value;
 use crate::hostcall::attributes::{OWN, find};
 use crate::hostcall::expressions;
@@ -70,7 +70,13 @@ pub(crate) fn foreign(
         b"expr_delete" => expressions::delete(guest.data_mut(), &arguments)?,
         _ => return Err(Status::NotFound.into()),
     };
-    give(guest, &result, to, to_size)
+    // Envoy writes the token or the value without a look at what the allocator gave it.
+    give(guest, &result, to, to_size).map_err(|fault| match fault {
+        Fault::Status(_) if name.starts_with(b"expr_") => {
+            Fault::Crash("a module has no memory for an expression's result")
+        }
+        fault => fault,
+    })
 }
 
 /// `DeclarePropertyArguments`: name 1, read-only 4. A second declaration of a name is `BadArgument`.

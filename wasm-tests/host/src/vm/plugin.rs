@@ -64,9 +64,12 @@ impl PluginSpec {
         (self.vm_id.clone(), self.vm_config.clone(), self.environment.clone(), Arc::clone(&self.module))
     }
 
-    /// What decides whether two plugins share a root context: not the name.
+    /// What decides whether two plugins share a root context.
     pub(crate) fn same_plugin(&self, other: &PluginSpec) -> bool {
-        self.root_id == other.root_id && self.configuration == other.configuration && self.vm_key() == other.vm_key()
+        self.name == other.name
+            && self.root_id == other.root_id
+            && self.configuration == other.configuration
+            && self.vm_key() == other.vm_key()
     }
 
     /// `wasm log NAME ROOT_ID VM_ID`, without what is empty.

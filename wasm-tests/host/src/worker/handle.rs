@@ -2,7 +2,7 @@
 
 use crate::vm::plugin::PluginSpec;
 use crate::worker::instance::Vm;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ pub(crate) struct Handle {
     /// `None` where the plugin could not be started.
     pub(crate) vm: Option<SharedVm>,
     pub(crate) root: u32,
-    /// When it was started, for the back-off of `FAIL_RELOAD`.
-    pub(crate) started: u64,
+    /// When it was last started, or was to be, for the back-off of `FAIL_RELOAD`.
+    pub(crate) tried: Cell<u64>,
 }
 
 impl Handle {

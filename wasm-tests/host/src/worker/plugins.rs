@@ -7,6 +7,7 @@ use crate::worker::Worker;
 use crate::worker::handle::Handle;
 use crate::worker::instance::{Called, Vm};
 use crate::worker::tcp::TcpConnection;
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl Worker {
                 Some(handle) => Rc::clone(handle),
                 None => self.start_plugin(plugin).unwrap_or_else(|message| {
                     refused = Err(message);
-                    Rc::new(Handle { plugin: Arc::clone(plugin), vm: None, root: 0, started: self.now() })
+                    Rc::new(Handle { plugin: Arc::clone(plugin), vm: None, root: 0, tried: Cell::new(self.now()) })
                 }),
             };
             chain.push(handle);
@@ -90,9 +91,9 @@ impl Worker {
         let root = vm.borrow_mut().configure(plugin);
         self.collect(&vm);
         self.run_actions();
-        let (plugin, started) = (Arc::clone(plugin), self.now());
+        let (plugin, tried) = (Arc::clone(plugin), Cell::new(self.now()));
         let root = root.map_err(|refused| refused.to_string())?;
-        Ok(Rc::new(Handle { plugin, vm: Some(vm), root, started }))
+        Ok(Rc::new(Handle { plugin, vm: Some(vm), root, tried }))
     }
 
     /// Shuts down the roots that are not used any more, then the VMs.
@@ -140,11 +141,13 @@ impl Worker {
         let backoff = nanos(self.site.process.settings.reload_backoff);
         for position in 0..self.chain.len() {
             let Some(handle) = self.chain.get(position).cloned() else { continue };
-            let due = self.now() >= handle.started.saturating_add(backoff);
+            let due = self.now() >= handle.tried.get().saturating_add(backoff);
             // A plugin that could not be started is not started again.
             let reloads = handle.plugin.failure_policy == FailurePolicy::FailReload && handle.vm.is_some();
             if handle.is_dead() && due && reloads {
                 let new = self.start_plugin(&handle.plugin);
+                // The next back-off begins with the attempt, also if it fails.
+                handle.tried.set(self.now());
                 if let (Ok(new), Some(slot)) = (new, self.chain.get_mut(position)) {
                     *slot = new;
                 }

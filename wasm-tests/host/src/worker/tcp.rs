@@ -2,7 +2,8 @@
 //!
 //! As in Envoy's filter manager, data waits in one buffer until every filter lets it pass, a filter that stops is asked
 //! again with all that waits, and a filter behind one that stops does not know of the connection yet. On the way back
-//! nothing waits. At the end of a connection its filters are called in this order: close, done, log, delete.
+//! nothing waits. At the end of a connection each filter is called in this order, one after the other: close, done, log,
+//! delete.
 
 use crate::http::stream_data::StreamData;
 use crate::process::settings::TcpServer;
@@ -39,12 +40,16 @@ pub struct TcpSeen {
 struct Slot {
     handle: Rc<Handle>,
     context: Option<u32>,
+    /// The plugin was dead when the connection came, and its failure policy is to pass.
+    absent: bool,
 }
 
 /// A connection.
 pub(crate) struct TcpConnection {
     data: Rc<RefCell<StreamData>>,
     slots: Vec<Slot>,
+    /// What the client does before the TCP proxy knows of the connection: until then nothing is read.
+    unread: Unread,
     /// What waits for a filter, from the client.
     buffer: Vec<u8>,
     /// The client has closed its side, and the server does not know.
@@ -69,6 +74,14 @@ impl TcpConnection {
     }
 }
 
+/// What a client has done and nothing has read.
+#[derive(Default)]
+struct Unread {
+    bytes: Vec<u8>,
+    end: bool,
+    reset: bool,
+}
+
 /// The outcome of one filter's callback.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Passage {
@@ -91,10 +104,12 @@ impl Worker {
             filter_state: state.map(|(key, value)| (key.clone().into(), value.clone().into())).collect(),
             ..StreamData::default()
         };
-        let slots = self.chain_for_stream().into_iter().map(|handle| Slot { handle, context: None }).collect();
+        let slots =
+            self.chain_for_stream().into_iter().map(|handle| Slot { handle, context: None, absent: false }).collect();
         let connection = TcpConnection {
             data: Rc::new(RefCell::new(data)),
             slots,
+            unread: Unread::default(),
             buffer: Vec::new(),
             end: false,
             buffer_up: Vec::new(),
@@ -114,6 +129,11 @@ impl Worker {
     /// The client sends, and closes its side with `end`.
     pub(crate) fn tcp_send(&mut self, id: u64, bytes: &[u8], end: bool) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        if !connection.connected {
+            connection.unread.bytes.extend(bytes);
+            connection.unread.end |= end;
+            return;
+        }
         connection.buffer.extend(bytes);
         connection.end |= end;
         connection.data.borrow_mut().received += bytes.len() as u64;
@@ -143,6 +163,10 @@ impl Worker {
 
     /// The client is gone, perhaps with data under way.
     pub(crate) fn tcp_abort(&mut self, id: u64) {
+        if let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.connected) {
+            connection.unread.reset = true;
+            return;
+        }
         self.tcp_close(id, By::Peer);
         self.run_actions();
     }
@@ -162,7 +186,7 @@ impl Worker {
         let count = self.connections.get(&id).map_or(0, |connection| connection.slots.len());
         for position in from..count {
             let Some(connection) = self.connections.get(&id).filter(|connection| !connection.over) else { return };
-            let new = connection.slots.get(position).is_some_and(|slot| slot.context.is_none());
+            let new = connection.slots.get(position).is_some_and(|slot| slot.context.is_none() && !slot.absent);
             if new && self.tcp_new(id, position) == Passage::Stop {
                 return;
             }
@@ -180,7 +204,14 @@ impl Worker {
         let Some(connection) = self.connections.get(&id) else { return Passage::Stop };
         let Some(slot) = connection.slots.get(position) else { return Passage::Stop };
         let (handle, data) = (Rc::clone(&slot.handle), Rc::clone(&connection.data));
-        let Some(cell) = handle.vm.clone().filter(|_| !handle.is_dead()) else { return self.tcp_fail(id, &handle) };
+        let Some(cell) = handle.vm.clone().filter(|_| !handle.is_dead()) else {
+            if handle.plugin.failure_policy != FailurePolicy::FailOpen {
+                return self.tcp_fail(id, &handle);
+            }
+            let slot = self.connections.get_mut(&id).and_then(|connection| connection.slots.get_mut(position));
+            slot.into_iter().for_each(|slot| slot.absent = true);
+            return Passage::Continue;
+        };
         let sight = Sight { connection: true, ..Sight::default() };
         let stream =
             Stream { root: handle.root, id, position, data, sight, replied: false, ended: false, last_buffer: None };
@@ -201,6 +232,9 @@ impl Worker {
             false => (connection.buffer.clone(), connection.end),
         };
         let Some(slot) = connection.slots.get(position) else { return Passage::Stop };
+        if slot.absent {
+            return Passage::Continue;
+        }
         let (handle, context) = (Rc::clone(&slot.handle), slot.context);
         let (Some(cell), Some(context)) = (handle.vm.clone(), context) else { return self.tcp_fail(id, &handle) };
         if handle.is_dead() {
@@ -222,7 +256,7 @@ impl Worker {
             *(if upstream { &mut connection.buffer_up } else { &mut connection.buffer }) = changed;
         }
         let passage = self.tcp_passage(id, &handle, called);
-        if upstream && end && passage == Passage::Continue {
+        if upstream && end {
             cell.borrow_mut().call("proxy_on_upstream_connection_close", context, &[By::Unknown as u32]);
         }
         self.collect(&cell);
@@ -237,9 +271,10 @@ impl Worker {
         }
     }
 
-    /// A filter whose VM is dead: the connection is closed, or passes.
+    /// A filter whose VM has died: the connection is closed, or passes with the older `fail_open`. `FAIL_OPEN` is for new
+    /// connections only.
     fn tcp_fail(&mut self, id: u64, handle: &Rc<Handle>) -> Passage {
-        if handle.plugin.fail_open || handle.plugin.failure_policy == FailurePolicy::FailOpen {
+        if handle.plugin.fail_open {
             return Passage::Continue;
         }
         self.tcp_close(id, By::Proxy);
@@ -250,10 +285,20 @@ impl Worker {
     fn tcp_to_server(&mut self, id: u64) {
         let server = self.site.process.settings.tcp_server;
         let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.over) else { return };
-        if !std::mem::replace(&mut connection.connected, true) && server == TcpServer::Refuses {
-            // The TCP proxy tries once.
-            connection.data.borrow_mut().flags.extend(["UF", "URX"]);
-            return self.tcp_close(id, By::Proxy);
+        if !std::mem::replace(&mut connection.connected, true) {
+            if server == TcpServer::Refuses {
+                // The TCP proxy tries once.
+                connection.data.borrow_mut().flags.extend(["UF", "URX"]);
+                return self.tcp_close(id, By::Proxy);
+            }
+            let Unread { bytes, end, reset } = std::mem::take(&mut connection.unread);
+            if !bytes.is_empty() || end {
+                self.tcp_send(id, &bytes, end);
+            }
+            if reset {
+                self.tcp_close(id, By::Peer);
+            }
+            return;
         }
         let bytes = std::mem::take(&mut connection.buffer);
         connection.seen.served += bytes.len();
@@ -306,11 +351,9 @@ impl Worker {
         connection.data.borrow_mut().completed = Some(self.site.process.clock.monotonic());
         let slots: Vec<_> =
             connection.slots.iter().filter_map(|slot| Some((slot.handle.vm.clone()?, slot.context?))).collect();
-        for (cell, context) in &slots {
-            cell.borrow_mut().call("proxy_on_downstream_connection_close", *context, &[by as u32]);
-            self.collect(cell);
-        }
         for (cell, context) in slots {
+            cell.borrow_mut().call("proxy_on_downstream_connection_close", context, &[by as u32]);
+            self.collect(&cell);
             for callback in ["proxy_on_done", "proxy_on_log", "proxy_on_delete"] {
                 if let Some(stream) = cell.borrow_mut().store.data_mut().stream_mut(context) {
                     (stream.sight.log, stream.ended) = (callback == "proxy_on_log", true);

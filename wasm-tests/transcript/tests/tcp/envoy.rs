@@ -75,7 +75,8 @@ pub(crate) fn run(case: &Case) -> Outcome {
     let world = Surroundings { routes: Vec::new(), ..world };
     let server = Server::default();
     let to = if case.refuses { closed() } else { server.start() };
-    let setup = Setup { network: vec![plugin(case)], tcp_to: Some(to), world, ..Setup::default() };
+    let setup =
+        Setup { network: vec![plugin(case)], on_failure: case.on_failure, tcp_to: Some(to), world, ..Setup::default() };
     let mut proxy = match Proxy::start(setup).unwrap() {
         Booted::Ready(proxy) => proxy,
         Booted::Refused(log) => panic!("{}: {log}", case.name),

@@ -3,7 +3,8 @@
 use crate::{Case, Outcome, Step, line, plugin};
 use std::time::Duration;
 use weir_scenario::{Behaviour, Cluster, Surroundings};
-use weir_test_host::{PluginSpec, Proxy, Settings, TcpServer};
+use weir_test_envoy::OnFailure;
+use weir_test_host::{FailurePolicy, PluginSpec, Proxy, Settings, TcpServer};
 
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -11,6 +12,11 @@ pub(crate) fn run(case: &Case) -> Outcome {
     let plugin = plugin(case);
     let mut spec = PluginSpec::new(&plugin.name, std::fs::read(&plugin.module).unwrap(), plugin.configuration);
     spec.root_id = plugin.root_id;
+    match case.on_failure {
+        OnFailure::Open => spec.failure_policy = FailurePolicy::FailOpen,
+        OnFailure::FailOpen => spec.fail_open = true,
+        OnFailure::Unsaid | OnFailure::Closed | OnFailure::Reload => {}
+    }
     let service = Cluster { behaviour: Behaviour::Answer(case.answer()), ..Cluster::default() };
     let surroundings = Surroundings { clusters: [("service".to_owned(), service)].into(), ..Surroundings::default() };
     let tcp_server = if case.refuses { TcpServer::Refuses } else { TcpServer::Echo };

@@ -7,7 +7,7 @@ mod envoy;
 mod host;
 
 use std::collections::BTreeSet;
-use weir_test_envoy::Plugin;
+use weir_test_envoy::{OnFailure, Plugin};
 
 /// A connection's life.
 struct Case {
@@ -16,6 +16,7 @@ struct Case {
     configuration: &'static str,
     /// The root id of the plugin.
     root_id: &'static str,
+    on_failure: OnFailure,
     /// The server refuses connections.
     refuses: bool,
     /// The status that the service of callouts answers.
@@ -58,6 +59,7 @@ fn cases() -> Vec<Case> {
         name,
         configuration,
         root_id: "weir.tcp",
+        on_failure: OnFailure::Unsaid,
         refuses: false,
         answers: 200,
         after: 0,
@@ -76,6 +78,7 @@ fn cases() -> Vec<Case> {
         case("nothing is sent", "", vec![End], &["downstream data: 0 bytes, ``, end true"]),
         case("the server closes first", "", vec![Send("bye"), End], &["upstream closed: Unknown"]),
         case("the client resets", "", vec![Send("hello"), Reset], &["downstream closed: Peer"]),
+        case("not held when it is opened", "opened=hold", vec![Send("hello"), End], &["end: 5 down, 5 up"]),
         case("closed when it is opened", "opened=close", vec![Send("hello"), End], &["end: 0 down, 0 up"]),
         case("closed at data", "downstream=close", vec![Send("hello"), End], &["downstream closed: Proxy"]),
         case("closed at an answer", "upstream=close", vec![Send("hello"), End], &["end: 5 down, 5 up"]),
@@ -100,6 +103,15 @@ fn cases() -> Vec<Case> {
             )
         },
         Case {
+            after: 250,
+            ..case(
+                "the client leaves while it waits to be opened",
+                waits,
+                vec![Send("hello"), End],
+                &["resume: true", "end: 5 down, 5 up"],
+            )
+        },
+        Case {
             after: 350,
             ..case(
                 "both close while data waits",
@@ -115,6 +127,14 @@ fn cases() -> Vec<Case> {
             &["cel 0: Ok(Int(7))", "cel 1: Err(Failed)"],
         ),
         case("a trap", "downstream=trap", vec![Send("hello"), End], &["opened"]),
+        Case {
+            on_failure: OnFailure::Open,
+            ..case("a trap under FAIL_OPEN", "downstream=trap", vec![Send("hello"), End], &["opened"])
+        },
+        Case {
+            on_failure: OnFailure::FailOpen,
+            ..case("a trap with fail_open", "downstream=trap", vec![Send("hello"), End], &["opened"])
+        },
         Case { root_id: "", ..case("the HTTP filter", "", vec![Send("hello"), End], &[]) },
     ]
 }
