@@ -65,7 +65,6 @@ impl Scratch {
 }
 
 /// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at.
-#[inline(never)]
 pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> &'s [Found] {
     scratch.start(compiled);
     let Scratch { request, candidates, lists, found } = scratch;

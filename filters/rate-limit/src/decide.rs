@@ -147,7 +147,6 @@ impl Limiter {
 }
 
 /// The key of a descriptor's values; `None` if the seed of the hash cannot be reached.
-#[inline(never)]
 fn key<'v>(
     limit: &Limit,
     values: impl Iterator<Item = &'v [u8]>,

@@ -188,7 +188,6 @@ impl Table {
     }
 
     /// Charges `hits` to a key. Zero hits change nothing and give the quota.
-    #[inline(never)]
     pub(crate) fn charge(
         &mut self,
         cells: &mut dyn Cells,

@@ -115,7 +115,6 @@ impl Table {
         self.walk(tag, side, lengths, value, |entry| found(entry.value, usize::try_from(entry.length).unwrap_or(0)));
     }
 
-    #[inline(never)]
     fn walk(&self, tag: u32, side: Side, lengths: &[u32], value: &[u8], mut found: impl FnMut(&Entry)) {
         let (mut hash, mut hashed, mut matched) = (Hash::EMPTY, 0usize, 0u32);
         for length in lengths {

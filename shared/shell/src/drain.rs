@@ -1,7 +1,7 @@
 //! Effects become hostcalls: the last act of every callback.
 
 use crate::abi::{self, Map};
-use crate::header::{is_name, is_value};
+use crate::header::is_one;
 use crate::metrics::Metrics;
 use weir_model::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer};
 
@@ -58,7 +58,7 @@ pub(crate) fn drain(effects: &mut Effects, metrics: &mut Metrics) {
 fn edit(map: Map, edits: &mut Vec<HeaderEdit>) {
     for change in edits.drain(..) {
         let can_go_out = match &change {
-            HeaderEdit::Add(name, value) | HeaderEdit::Replace(name, value) => is_name(name) && is_value(value),
+            HeaderEdit::Add(name, value) | HeaderEdit::Replace(name, value) => is_one(name, value),
             HeaderEdit::Remove(_) => true,
         };
         if !can_go_out {

@@ -18,13 +18,29 @@ pub(crate) fn is_name(name: &[u8]) -> bool {
 
 /// Whether no byte would end the header.
 pub(crate) fn is_value(value: &[u8]) -> bool {
-    value.iter().all(|byte| *byte > b'\r' || !matches!(byte, b'\0' | b'\r' | b'\n'))
+    !has_below(value, b'\r' + 1) || !value.iter().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
+}
+
+/// Whether a header can go out, and as one. That its name is a token is up to the core, which has it from nowhere else.
+pub(crate) fn is_one(name: &[u8], value: &[u8]) -> bool {
+    !name.is_empty() && !has_below(name, b'!') && is_value(value)
+}
+
+/// Whether there is a byte below `limit`, which is at most 128: eight at a time, since every request may add headers.
+fn has_below(bytes: &[u8], limit: u8) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks();
+    let has = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        word.wrapping_sub(ONES * u64::from(limit)) & !word & (ONES << 7) != 0
+    };
+    words.iter().any(has) || rest.iter().any(|byte| *byte < limit)
 }
 
 /// Those of a reply's headers that can go out: as many as Envoy reads.
 pub(crate) fn sendable(headers: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
     let mut bytes = 0usize;
-    let fit = headers.iter().filter(|(name, value)| is_name(name) && is_value(value)).take(PAIRS);
+    let fit = headers.iter().filter(|(name, value)| is_one(name, value)).take(PAIRS);
     fit.take_while(move |(name, value)| {
         // Eight bytes for two lengths, and two that end the texts.
         bytes = bytes.saturating_add(name.len()).saturating_add(value.len()).saturating_add(10);
@@ -59,6 +75,21 @@ mod tests {
         let others = b"!#$%&'*+-.^_`|~";
         let expected = (0..=u8::MAX).filter(|byte| byte.is_ascii_alphanumeric() || others.contains(byte));
         assert_eq!(tokens.collect::<Vec<u8>>(), expected.collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn low_bytes_are_found_wherever_they_are() {
+        for length in 1..20 {
+            for at in 0..length {
+                for byte in [0, 1, 31, 32, 33, 127, 128, 255] {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    assert_eq!(has_below(&bytes, 33), byte < 33, "{byte} at {at} of {length}");
+                    bytes.fill(byte);
+                    assert_eq!(has_below(&bytes, 33), byte < 33, "{length} of {byte}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -48,7 +48,6 @@ impl Request {
         }
     }
 
-    #[inline(never)]
     fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
         let Self { hits, text, unknown } = self;
         let Compiled { patterns, dimensions, .. } = compiled;

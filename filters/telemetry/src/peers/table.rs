@@ -71,7 +71,6 @@ impl PeerTable {
     }
 
     /// The key of a stream that has ended.
-    #[inline(never)]
     pub(crate) fn key(&mut self, settings: &Settings, stream: &Stream, facts: &Facts<'_>) -> Key {
         let attributes = facts.attributes;
         let side = settings.reporter.unwrap_or_else(|| Side::of(settings.direction(attributes)));
