@@ -273,6 +273,9 @@ impl Modules {
         pairs.push(pair("weir telemetry", LOGGER));
         pairs.push(pair("weir rate limit, one key", "Envoy local rate limit, one key"));
         pairs.push(pair("weir policy, 10 rules", EMPTY));
+        // What any Wasm filter pays before it has read anything.
+        pairs.push(pair(EMPTY, LOGGER));
+        pairs.push(pair(EMPTY, &three_name(10)));
         for rules in COMPARED_RULES {
             pairs.push(pair(&format!("weir policy, {rules} rules"), &format!("Envoy RBAC, {rules} policies")));
         }

@@ -195,6 +195,6 @@ fn memory(page: &mut String, figures: &Figures) {
 
 const PLAINLY: &str = "\n## Where Envoy's own is cheaper\n\n\
 Any Wasm filter pays for entering the VM and for each crossing that hands bytes back. Envoy's RBAC\n\
-with few policies, its RBAC with a matcher tree of exact paths, its local rate limit and a Lua\n\
-script that reads two headers take less time than the filter of ours that does their work. RBAC\n\
-reads its list of policies one by one, so its cost grows with their number.\n";
+with few policies, its RBAC with a matcher tree of exact paths, its local rate limit, its stats\n\
+access logger and a Lua script that reads two headers take less time than the filter of ours that\n\
+does their work. RBAC reads its list of policies one by one, so its cost grows with their number.\n";
