@@ -7,6 +7,9 @@ mod envoy;
 mod host;
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use weir_test_envoy::{OnFailure, Plugin};
 
 /// A connection's life.
@@ -156,20 +159,42 @@ fn line(text: &str) -> Option<String> {
     said.or_else(warned).map(|said| said.trim_end().to_owned())
 }
 
+/// How many cases run at a time: most of one is waiting.
+const SIDE_BY_SIDE: usize = 4;
+
 #[test]
 fn both_hosts_say_the_same_of_every_connection() {
-    let mut failed = Vec::new();
+    let cases = cases();
     let mut names = BTreeSet::new();
-    for case in cases() {
+    for case in &cases {
         assert!(names.insert(case.name), "two cases are called {}", case.name);
-        let (envoy, host) = (envoy::run(&case), host::run(&case));
-        let said = |line: &&str| envoy.lines.iter().any(|found| found.contains(*line));
-        if let Some(missing) = case.says.iter().find(|line| !said(line)) {
-            failed.push(format!("{}: Envoy does not say `{missing}`: {envoy:#?}", case.name));
-        }
-        if envoy != host {
-            failed.push(format!("{}: Envoy {envoy:#?}\nand the host {host:#?}", case.name));
-        }
     }
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let take_turns = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = failures(case);
+            failed.lock().unwrap().extend(found);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(take_turns);
+        }
+    });
+    let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+/// What is wrong with a case, if anything is.
+fn failures(case: &Case) -> Vec<String> {
+    let mut failed = Vec::new();
+    let (envoy, host) = (envoy::run(case), host::run(case));
+    let said = |line: &&str| envoy.lines.iter().any(|found| found.contains(*line));
+    if let Some(missing) = case.says.iter().find(|line| !said(line)) {
+        failed.push(format!("{}: Envoy does not say `{missing}`: {envoy:#?}", case.name));
+    }
+    if envoy != host {
+        failed.push(format!("{}: Envoy {envoy:#?}\nand the host {host:#?}", case.name));
+    }
+    failed
 }
