@@ -154,7 +154,6 @@ impl Vm {
         };
         if let Some(called) = called {
             self.dead = true;
-            state.actions.clear();
             state.site.process.log("error", format!("{} Function: {name} failed: {trap}", state.log_prefix));
             state.site.process.vm_failures.fetch_add(1, Ordering::SeqCst);
             return called;
