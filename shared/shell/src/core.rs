@@ -115,8 +115,10 @@ impl<F: Filter> Core<F> {
         let flush = self.metrics.period();
         let of_filter = self.filter.tick_period();
         if of_filter != self.filter_period {
+            let next = of_filter.map_or(0, |period| abi::mono_nanos().saturating_add(nanos(period)));
+            // A filter that changes its period again and again is still called.
+            self.due = if self.filter_period.is_some() { self.due.min(next) } else { next };
             self.filter_period = of_filter;
-            self.due = of_filter.map_or(0, |period| abi::mono_nanos().saturating_add(nanos(period)));
         }
         let period = match of_filter {
             _ if self.retired => None,
