@@ -90,3 +90,17 @@ fn a_stream_whose_vm_dies_while_it_waits_never_goes_upstream() {
     assert!(ended.as_ref().map_or(true, |ended| ended.seen.is_none()), "{ended:?}");
     assert_eq!(lines(&proxy), Vec::<String>::new());
 }
+
+#[test]
+fn a_callout_that_is_one_too_many_is_answered_at_once() {
+    let proxy = proxy(Settings::default());
+    let waiting: Vec<u64> = (0..1024).map(|_| open(&proxy, "waits", "http x 5000")).collect();
+    assert_eq!(lines(&proxy), Vec::<String>::new());
+    let more = open(&proxy, "more", "http x 5000; reply 429");
+    assert_eq!(proxy.finish(0, more, Duration::ZERO).unwrap().downstream.status, Some(429));
+    assert_eq!(lines(&proxy), ["called: failed with 0", "more answer: failed with 0"]);
+    for stream in waiting {
+        assert_eq!(proxy.finish(0, stream, 2 * DELAY).unwrap().downstream.status, Some(200));
+    }
+    assert_eq!(proxy.vm_failures(), 0);
+}

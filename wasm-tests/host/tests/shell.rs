@@ -166,3 +166,34 @@ fn configurations_that_come_and_go_define_a_stat_once() {
     let requests = names.filter(|name| name.contains("requests_total"));
     assert_eq!(requests.map(|name| stats.value(&name)).sum::<u64>(), 4);
 }
+
+/// A module that takes all headers from a request. Envoy, too, shows the next filter an empty map.
+const REMOVES_HEADERS: &str = r#"(module
+  (import "env" "proxy_set_header_map_pairs" (func $set (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $set (i32.const 0) (i32.const 0) (i32.const 4))) (i32.const 0)))"#;
+
+#[test]
+fn a_request_whose_headers_cannot_be_read_is_a_500() {
+    let first = PluginSpec::new("removes", REMOVES_HEADERS.as_bytes().to_vec(), "");
+    let proxy = Proxy::builder().plugin(first).plugin(plugin("")).build().unwrap();
+    let ended = proxy.http_stream(0, Incoming::get("/"), PATIENCE).unwrap();
+    assert_eq!((ended.downstream.status, ended.seen), (Some(500), None));
+    assert_eq!(ended.record.details, "weir_headers_unavailable".into());
+    assert_eq!(proxy.vm_failures(), 0);
+}
+
+#[test]
+fn a_filter_whose_period_keeps_changing_is_called() {
+    let mut spec = plugin("");
+    spec.configuration = b"v1 ticks changing".to_vec();
+    let proxy = Proxy::builder().plugin(spec).build().unwrap();
+    for _ in 0..30 {
+        assert_eq!(proxy.http_stream(0, Incoming::get("/"), PATIENCE).unwrap().downstream.status, Some(200));
+        proxy.advance(Duration::from_millis(100)).unwrap();
+    }
+    assert_eq!(said(&proxy, " tick "), 3, "the first three are logged");
+}

@@ -2,10 +2,11 @@
 //! to cores: facts of every phase, callouts and their answers, effects, cells, ticks, and configurations.
 //!
 //! The plugin configuration is a text: the first word names the configuration, `attributes` has every attribute logged in
-//! every phase, `early` asks for the duration before it is known, `ticks` for ticks, `calls=CLUSTER` for a callout with the
-//! first tick, `flush=CLUSTER` for one at the end of the configuration; `refuse` is refused with two problems. Each word
-//! `cel=TYPE:EXPRESSION` is an expression without spaces, and `cel-at-end` has their values logged at the end of streams.
-//! The header `x-do` of a request is its plan (see [`plan`]), `x-name` its name in the log. Connections are in [`tcp`].
+//! every phase, `early` asks for the duration before it is known, `ticks` for ticks, `changing` for another period of them
+//! after each request, `calls=CLUSTER` for a callout with the first tick, `flush=CLUSTER` for one at the end of the
+//! configuration; `refuse` is refused with two problems. Each word `cel=TYPE:EXPRESSION` is an expression without spaces,
+//! and `cel-at-end` has their values logged at the end of streams. The header `x-do` of a request is its
+//! plan (see [`plan`]), `x-name` its name in the log. Connections are in [`tcp`].
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
 mod plan;
@@ -35,6 +36,9 @@ pub struct Probe {
     name: String,
     shows_attributes: bool,
     ticks: Option<u32>,
+    /// How often it wants to be called, and what changes that with each request.
+    period: Duration,
+    period_change: Duration,
     request: Demand,
     response: Demand,
     end: Demand,
@@ -193,6 +197,8 @@ impl Filter for Probe {
             name: format!("{}/{}", words.first().copied().unwrap_or_default(), node.id),
             shows_attributes: words.contains(&"attributes"),
             ticks: words.contains(&"ticks").then_some(0),
+            period: Duration::from_millis(500),
+            period_change: Duration::from_millis(u64::from(words.contains(&"changing"))),
             request: Demand { request_headers: true, ..known.clone() },
             response: Demand { response_headers: true, ..known },
             end: Demand { request_headers: true, response_headers: true, response_trailers: true, ..all },
@@ -223,7 +229,7 @@ impl Filter for Probe {
     }
 
     fn tick_period(&self) -> Option<Duration> {
-        self.ticks.map(|_| Duration::from_millis(500))
+        self.ticks.map(|_| self.period)
     }
 
     fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
@@ -231,6 +237,7 @@ impl Filter for Probe {
             |name: &[u8]| String::from_utf8_lossy(facts.request_headers.first(name).unwrap_or(b"")).into_owned();
         stream.name = header(b"x-name");
         stream.plan = Plan::parse(&header(b"x-do"));
+        self.period += self.period_change;
         self.log(io, &stream.name, Phase::Request, facts);
         let cells = cells(io);
         io.effects.log(Level::Info, format!("shell {} {} {cells}", self.name, stream.name));
