@@ -148,7 +148,7 @@ fn latency(page: &mut String, figures: &Figures) {
         "\n## Latency\n\n\
          How long half of the requests take at most, and all but a hundredth, at {} requests a second\n\
          over eight connections of plain Envoy, as multiples of what they take without a filter. Requests\n\
-         are sent when they are due, whatever became of those before (open loop). And the most requests\n\
+         are sent when they are due, also if earlier ones are late (open loop). And the most requests\n\
          a second that the eight connections get through, as a share of the rate without a filter. Each\n\
          figure is of the round that was disturbed least.\n\n\
          The services of the last row answer every call at once, on the core of the clients. Their row\n\
