@@ -35,6 +35,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         format!("{}{}", found.path, path.strip_prefix(found.part).or(path.strip_prefix('$')).unwrap_or(path))
     };
     let compiled = module.compile(&found.document, found.node.as_ref(), found.standing());
+    let is_sound = compiled.problems.is_empty();
     for problem in compiled.problems {
         diagnostics.error(location(&problem.path), problem.message);
     }
@@ -52,7 +53,13 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         diagnostics.warning("does-nothing", found.path.as_str(), message);
     }
     let mut doubtful = Diagnostics::default();
-    for part in &parts {
+    for part in parts.iter().filter(|part| is_sound && part.mode != "off") {
+        if let Some(message) = idle(part) {
+            diagnostics.warning("does-nothing", location(part.path), message);
+        }
+    }
+    // What is doubtful in something that is wrong may be of the mistake's making.
+    for part in parts.iter().filter(|_| is_sound) {
         match part.module {
             Module::Policy => {
                 lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful)
@@ -77,6 +84,19 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     }
     path_parameters(found, &parts, file, &others.options, &mut diagnostics);
     diagnostics.0
+}
+
+/// Why a part does nothing, if it does.
+fn idle(part: &Part<'_>) -> Option<&'static str> {
+    let has =
+        |pointer: &str| part.value.pointer(pointer).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    match part.module {
+        Module::Policy if !has("/policies") => Some("there are no `policies`, so every request is allowed"),
+        Module::RateLimit if !has("/local/config/descriptors") => {
+            Some("there are no `descriptors` in `local.config`, so nothing is limited")
+        }
+        _ => None,
+    }
 }
 
 /// Whether Envoy runs the module at all.

@@ -106,7 +106,7 @@ impl Module {
         sections.into_iter().filter_map(part).collect()
     }
 
-    /// What the cores say of a document. Each of its policies is read in full, whoever it is for. The document is compiled as
+    /// What the cores say of a document. Each of its policies is read in full, also those for other workloads. The document is compiled as
     /// the module would, on the proxy of the bootstrap around it, or on a sidecar where there is none. A document that stands
     /// alone may also go to an Envoy without Istio, which is warned of more.
     pub(crate) fn compile(self, document: &Value, own: Option<&Node>, standing: Standing) -> Compiled {

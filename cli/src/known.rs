@@ -2,6 +2,7 @@
 //! Each is named for what it is, with the next step.
 
 use crate::diagnostic::Diagnostic;
+use crate::field::field;
 use crate::object::Object;
 use serde_json::Value;
 
@@ -46,13 +47,13 @@ pub(crate) fn object(object: &Object, value: &Value, path: &str) -> Option<Diagn
 
 /// The note on what an EnvoyFilter or a bootstrap has of Envoy's own rate limits.
 pub(crate) fn native_limits(value: &Value, path: &str) -> Option<Diagnostic> {
-    let kind = value.get("@type").or_else(|| value.get("type_url")).and_then(Value::as_str)?;
-    let kind = kind.rsplit('/').next()?;
-    let name = match kind {
-        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" => "LocalRateLimit",
-        "envoy.extensions.filters.http.ratelimit.v3.RateLimit" => "RateLimit",
-        _ => return None,
-    };
+    // In a TypedStruct the type of the extension is its `type_url`.
+    let types = [value.get("@type"), field(value, "type_url")];
+    let name = types.into_iter().flatten().find_map(|kind| match kind.as_str()?.rsplit('/').next()? {
+        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" => Some("LocalRateLimit"),
+        "envoy.extensions.filters.http.ratelimit.v3.RateLimit" => Some("RateLimit"),
+        _ => None,
+    })?;
     Some(Diagnostic::note(ID, path, format!("Envoy's own {name} is not taken: {LIMITS}")))
 }
 

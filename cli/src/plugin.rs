@@ -1,6 +1,10 @@
 //! A Wasm plugin as Envoy or Istio has it, but for its configuration: which module, as which kind of filter, and what
 //! happens when it fails.
 
+mod discovery;
+
+pub(crate) use discovery::Discovery;
+
 use crate::compile::Module;
 use crate::field::{field, spelling};
 use crate::{input, node};
@@ -165,7 +169,7 @@ pub(crate) struct Plugin {
     /// JSON path of the object with its fields.
     pub(crate) path: String,
     pub(crate) root: Root,
-    /// It has the root id of our HTTP filter, which nobody else's has.
+    /// It has the root id of our HTTP filter, which no other filter has.
     pub(crate) names_root: bool,
     /// Its module is called after one of ours, and comes from a place that is called after Weir.
     pub(crate) is_from_weir: bool,
@@ -376,26 +380,5 @@ fn written(value: &Value, path: &str, name: &str, words: [&'static str; 3]) -> W
         field: found.unwrap_or_else(|| name.to_owned()),
         value: text,
         words,
-    }
-}
-
-/// A filter whose configuration is discovered, and which has one of another kind until then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Discovery {
-    /// The name of the filter, and of its extension configuration.
-    pub(crate) name: String,
-    /// Path of the configuration until then.
-    pub(crate) path: String,
-}
-
-impl Discovery {
-    /// The one that `value` is, if its configuration until then is not the Wasm filter's own.
-    pub(crate) fn of(value: &Value, path: &str) -> Option<Self> {
-        let discovery = spelling(value, "config_discovery")?;
-        let inner = value.get(&discovery)?;
-        let default = spelling(inner, "default_config")?;
-        let kind = inner.get(&default)?.get("@type").and_then(Value::as_str).unwrap_or_default();
-        let name = value.get("name").and_then(Value::as_str)?.to_owned();
-        (!kind.contains(".wasm.")).then(|| Self { name, path: format!("{path}.{discovery}.{default}") })
     }
 }

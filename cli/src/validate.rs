@@ -39,6 +39,9 @@ pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
             let module = options.module.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
+            if found.is_whole() {
+                report.document(module);
+            }
             let diagnostics = check::check(found, module, contents, &others);
             let is_guessed = options.module.or(by_plugin).is_none() && found.is_whole();
             if is_guessed && has_foreign_field(found, &diagnostics) {

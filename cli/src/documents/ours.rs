@@ -44,7 +44,7 @@ const FIELDS: [&str; 20] = [
 /// fields of Weir's and one of the [`SECTIONS`].
 pub(crate) fn is_document(tree: &Value) -> bool {
     let Some(fields) = tree.as_object() else { return false };
-    if fields.get("schema").is_some_and(Value::is_number) {
+    if has_schema(tree) {
         return true;
     }
     let is_ours = |name: &str| FIELDS.contains(&name) || SECTIONS.contains(&name);
@@ -58,6 +58,11 @@ pub(crate) fn is_plugin(plugin: &Plugin, document: Option<&Value>) -> bool {
         Root::Foreign => false,
         Root::Unknown(_) => true,
         Root::Http if plugin.names_root => true,
-        Root::Http => plugin.is_from_weir || document.is_some_and(|document| document.get("schema").is_some()),
+        Root::Http => plugin.is_from_weir || document.is_some_and(has_schema),
     }
+}
+
+/// Whether it says which schema of Weir's it has. Others have a `schema` too, which is a word.
+fn has_schema(document: &Value) -> bool {
+    document.get("schema").is_some_and(Value::is_number)
 }

@@ -60,7 +60,7 @@ fn collect<'v>(list: Option<&'v Value>, path: &str, descriptors: &mut Vec<(Strin
 
 /// The entry that an action makes.
 fn entry(action: &Value) -> Option<Entry<'_>> {
-    let own = |name: &str| Some(field(field(action, name)?, "descriptor_key")?.as_str()?);
+    let own = |name: &str| field(field(action, name)?, "descriptor_key")?.as_str();
     let value = |name: &str| {
         let value = field(field(action, name)?, "descriptor_value")?.as_str()?;
         Some(value.to_owned())

@@ -1,5 +1,6 @@
 //! All that was found in the files of one call.
 
+use crate::compile::Module;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::documents::Contents;
 use crate::input::{Position, Source};
@@ -19,7 +20,8 @@ pub(crate) struct Line {
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     pub(crate) files: usize,
-    pub(crate) documents: usize,
+    /// How many documents of each module.
+    pub(crate) documents: BTreeMap<String, usize>,
     pub(crate) policies: usize,
     /// Route configurations that other files' documents are compared with.
     routes: usize,
@@ -35,7 +37,7 @@ impl<'a> Report<'a> {
         let order = sources.iter().enumerate().map(|(number, source)| (source.name.as_str(), number)).collect();
         Self {
             files: sources.len(),
-            documents: 0,
+            documents: BTreeMap::new(),
             policies: 0,
             routes: 0,
             passed: BTreeMap::new(),
@@ -48,7 +50,6 @@ impl<'a> Report<'a> {
     /// Counts what a file holds.
     pub(crate) fn file(&mut self, contents: &Contents) {
         let whole = contents.found.iter().filter(|found| found.is_whole()).count();
-        self.documents += whole;
         self.policies += contents.found.len() - whole;
         self.routes += contents.path_options.len();
         for (class, count) in &contents.passed {
@@ -56,9 +57,14 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Counts a document of a module.
+    pub(crate) fn document(&mut self, module: Module) {
+        *self.documents.entry(module.to_string()).or_default() += 1;
+    }
+
     /// Whether nothing of Weir was read.
     pub(crate) fn is_empty(&self) -> bool {
-        self.documents + self.policies + self.routes == 0
+        self.documents.is_empty() && self.policies + self.routes == 0
     }
 
     pub(crate) fn push(&mut self, line: Line) {

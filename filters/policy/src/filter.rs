@@ -119,7 +119,7 @@ fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Op
 }
 
 /// What is wrong with a policy document, or doubtful. Of policies for another workload [`Filter::compile`] reads no more than
-/// whom they are for; with [`Reading::All`] each is read in full, whoever it is for, and what only a workload can tell, such
+/// whom they are for; with [`Reading::All`] each is read in full, and what only a workload can tell, such
 /// as whether a policy applies to it, is left out.
 ///
 /// # Errors

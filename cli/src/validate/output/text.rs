@@ -26,19 +26,15 @@ fn summary(report: &Report<'_>) -> String {
         1 => format!("1 {one}"),
         number => format!("{number} {many}"),
     };
-    let read: Vec<String> = [
-        (report.documents, "document", "documents"),
-        (report.policies, "AuthorizationPolicy", "AuthorizationPolicies"),
-    ]
-    .into_iter()
-    .filter(|(number, ..)| *number > 0)
-    .map(|(number, one, many)| count(number, one, many))
-    .collect();
-    let read = if read.is_empty() {
-        "no document of Weir (it begins with `schema: 1`)".to_owned()
-    } else {
-        read.join(" and ")
-    };
+    let documents = report
+        .documents
+        .iter()
+        .map(|(module, number)| count(*number, &format!("{module} document"), &format!("{module} documents")));
+    let policies =
+        (report.policies > 0).then(|| count(report.policies, "AuthorizationPolicy", "AuthorizationPolicies"));
+    let read: Vec<String> = documents.chain(policies).collect();
+    let read =
+        if read.is_empty() { "no document of Weir (it begins with `schema: 1`)".to_owned() } else { read.join(", ") };
     let files = count(report.files, "file", "files");
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
     let found = match (errors, warnings) {

@@ -107,7 +107,7 @@ impl<'w> Selection<'w> {
         self.names.len() == before
     }
 
-    /// Counts an object that is read in full whoever it is for.
+    /// Counts an object that is read in full, also where it is for another workload.
     fn counts(&mut self, namespace: &str, scope: &Scope) -> bool {
         self.count += 1;
         // It counts as selected where that is not known: what cannot be known is said when it is loaded.
