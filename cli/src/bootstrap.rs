@@ -2,8 +2,8 @@
 //! was written, so that what runs is the file the operator reads.
 
 use crate::field::field;
+use crate::input;
 use crate::plugin::{Around, Plugin, Root};
-use crate::yaml;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ pub(crate) struct Bootstrap(Value);
 impl Bootstrap {
     /// Parses YAML or JSON, in which no key is given twice.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let bootstrap = Self(yaml::one(text)?);
+        let bootstrap = Self(input::one(text)?);
         bootstrap.ports().ok_or("it needs an admin address and a first listener, both with `port_value`")?;
         Ok(bootstrap)
     }

@@ -2,30 +2,14 @@
 //! around it make of it.
 
 use crate::compile::{Module, Part};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::documents::{Contents, Found};
 use crate::field::field;
 use crate::filter_state::{Fate, Writer, fate};
+use crate::lint;
 use crate::plugin::{Listeners, Plugin, Root, Strategy};
 use crate::routes::PathOption;
 use serde_json::Value;
-
-/// A problem of a document, or a warning about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Diagnostic {
-    /// Whether the document cannot be used as it stands.
-    pub(crate) is_problem: bool,
-    /// JSON path in the file.
-    pub(crate) path: String,
-    pub(crate) message: String,
-}
-
-impl Diagnostic {
-    /// The line for it.
-    pub(crate) fn line(&self, file: &str) -> String {
-        let Self { is_problem, path, message } = self;
-        format!("{file}: {}{path}: {message}", if *is_problem { "" } else { "warning: " })
-    }
-}
 
 /// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
 const MISFIRES: [&str; 1] = ["direct-address-unknown"];
@@ -44,42 +28,48 @@ pub(crate) struct Others {
     pub(crate) writers: Vec<Writer>,
 }
 
-/// The diagnostics of one document, in the order in which they are found.
-struct Diagnostics(Vec<Diagnostic>);
-
-impl Diagnostics {
-    fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Diagnostic { is_problem: true, path: path.into(), message: message.into() });
-    }
-
-    fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Diagnostic { is_problem: false, path: path.into(), message: message.into() });
-    }
-}
-
 /// All diagnostics of `found`, which is in `file`, read as a document of `module`.
 pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Diagnostic> {
-    let mut diagnostics = Diagnostics(Vec::new());
+    let mut diagnostics = Diagnostics::default();
     let location = |path: &str| {
         format!("{}{}", found.path, path.strip_prefix(found.part).or(path.strip_prefix('$')).unwrap_or(path))
     };
-    let compiled = module.compile(&found.document, found.node.as_ref(), found.plugin.is_none() && found.is_whole());
+    let compiled = module.compile(&found.document, found.node.as_ref(), found.standing());
+    let is_sound = compiled.problems.is_empty();
     for problem in compiled.problems {
-        diagnostics.problem(location(&problem.path), problem.message);
+        diagnostics.error(location(&problem.path), problem.message);
     }
     for warning in compiled.warnings {
-        let (path, message) = (location(&warning.path), format!("{} [{}]", warning.message, warning.id));
+        let mut diagnostic = Diagnostic::warning(warning.id, location(&warning.path), warning.message);
         // What a policy of its own lacks may be in the document that it is going to stand in.
-        match MISFIRES.contains(&warning.id) && found.is_whole() {
-            true => diagnostics.problem(path, message),
-            false => diagnostics.warning(path, message),
+        if MISFIRES.contains(&warning.id) && found.is_whole() {
+            diagnostic.severity = Severity::Error;
         }
+        diagnostics.0.push(diagnostic);
     }
     let parts = module.parts(&found.document);
     if module == Module::Suite && parts.is_empty() && found.document.is_object() {
         let message = "the document does nothing: add `policy`, `rateLimit` or `telemetry`";
-        diagnostics.warning(found.path.as_str(), message);
+        diagnostics.warning("does-nothing", found.path.as_str(), message);
     }
+    let mut doubtful = Diagnostics::default();
+    for part in parts.iter().filter(|part| is_sound && part.mode != "off") {
+        if let Some(message) = idle(part) {
+            diagnostics.warning("does-nothing", location(part.path), message);
+        }
+    }
+    // What is doubtful in something that is wrong may be of the mistake's making.
+    for part in parts.iter().filter(|_| is_sound) {
+        match part.module {
+            Module::Policy => {
+                lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful)
+            }
+            Module::RateLimit => lint::limits(part.value, part.path, &mut doubtful),
+            Module::Telemetry | Module::Suite => {}
+        }
+    }
+    let placed = doubtful.0.into_iter().map(|one| Diagnostic { path: location(&one.path), ..one });
+    diagnostics.0.extend(placed);
     if let Some(plugin) = &found.plugin {
         loading(plugin, &mut diagnostics);
         strategy(plugin, &parts, file, &mut diagnostics);
@@ -88,7 +78,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         if let Some((path, missing)) = &plugin.restricted {
             let missing = missing.join("`, `");
             diagnostics
-                .problem(path, format!("requests would pass undecided: allow `{missing}` too, or leave the list out"));
+                .error(path, format!("requests would pass undecided: allow `{missing}` too, or leave the list out"));
         }
         filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut diagnostics);
     }
@@ -96,15 +86,27 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     diagnostics.0
 }
 
+/// Why a part does nothing, if it does.
+fn idle(part: &Part<'_>) -> Option<&'static str> {
+    let has =
+        |pointer: &str| part.value.pointer(pointer).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    match part.module {
+        Module::Policy if !has("/policies") => Some("there are no `policies`, so every request is allowed"),
+        Module::RateLimit if !has("/local/config/descriptors") => {
+            Some("there are no `descriptors` in `local.config`, so nothing is limited")
+        }
+        _ => None,
+    }
+}
+
 /// Whether Envoy runs the module at all.
 fn loading(plugin: &Plugin, diagnostics: &mut Diagnostics) {
     if let Some((path, kind)) = &plugin.not_http {
         let message = format!("{kind} cannot run the module, which is an HTTP filter: no request would be decided");
-        diagnostics.problem(path.as_str(), message);
+        diagnostics.error(path.as_str(), message);
     }
     if let Root::Unknown(id) = &plugin.root {
-        diagnostics
-            .problem(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));
+        diagnostics.error(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));
     }
 }
 
@@ -114,12 +116,12 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, diagnostics: &
     let [open, closed, reload] = written.words;
     if plugin.two_strategies {
         diagnostics
-            .problem(written.path.as_str(), "Envoy refuses `failure_policy` beside `fail_open`: remove `fail_open`");
+            .error(written.path.as_str(), "Envoy refuses `failure_policy` beside `fail_open`: remove `fail_open`");
         return;
     }
     let Some(strategy) = written.strategy else {
         let value = written.value.as_deref().unwrap_or_default();
-        diagnostics.problem(written.path.as_str(), format!("`{value}` is not one of `{open}`, `{closed}`, `{reload}`"));
+        diagnostics.error(written.path.as_str(), format!("`{value}` is not one of `{open}`, `{closed}`, `{reload}`"));
         return;
     };
     let modes = ["enforce", "shadow", "observe", "off"];
@@ -133,20 +135,20 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, diagnostics: &
             "{shown} refuses requests when a VM dies or the module cannot be loaded, but the document refuses none: write \
              `{open}` until it does"
         );
-        diagnostics.warning(written.path.as_str(), message);
+        diagnostics.warning("refuses-on-failure", written.path.as_str(), message);
     }
     if policy && strategy == Strategy::Open {
         let message = format!(
             "{shown} lets every request past the policy when a VM dies or the module cannot be loaded: write `{reload}` \
              with `mode: enforce`"
         );
-        diagnostics.warning(written.path.as_str(), message);
+        diagnostics.warning("passes-on-failure", written.path.as_str(), message);
     }
     let until = file.discoveries.iter().find(|discovery| Some(&discovery.name) == plugin.name.as_ref());
     if let Some(discovery) = until.filter(|_| policy) {
         let message = "requests pass without a policy until the module is loaded and its configuration accepted: remove it \
                        with `mode: enforce`";
-        diagnostics.warning(discovery.path.as_str(), message);
+        diagnostics.warning("passes-until-loaded", discovery.path.as_str(), message);
     }
 }
 
@@ -158,8 +160,9 @@ fn listener(found: &Found, plugin: &Plugin, diagnostics: &mut Diagnostics) {
     let (own, other) = if named == "inbound" { (*inbound, *outbound) } else { (*outbound, *inbound) };
     let location = format!("{}.listener", found.path);
     match (own, other) {
-        (false, true) => diagnostics.problem(location, format!("`{named}`, but {shown} at {path} loads it for the other direction")),
+        (false, true) => diagnostics.error(location, format!("`{named}`, but {shown} at {path} loads it for the other direction")),
         (true, true) => diagnostics.warning(
+            "both-directions",
             location,
             format!("`{named}`, but {shown} at {path} loads it for sidecars' listeners of both directions: leave `listener` out"),
         ),
@@ -183,7 +186,7 @@ fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], diagnostics: &m
         };
         let within = part.path.strip_prefix('$').unwrap_or(part.path);
         let message = format!("Envoy does not call this module for responses, so {lost}");
-        diagnostics.warning(format!("{}{within}.{field}", found.path), message);
+        diagnostics.warning("not-called-for-responses", format!("{}{within}.{field}", found.path), message);
     }
 }
 
@@ -213,16 +216,17 @@ fn filter_state(
             match fate(key, plugin, here) {
                 Fate::Written => {}
                 Fate::Unwritten(None) => {
-                    diagnostics.problem(location, format!("no filter before this one writes `{key}`; {says}"))
+                    diagnostics.error(location, format!("no filter before this one writes `{key}`; {says}"))
                 }
                 Fate::Unwritten(Some(late)) => {
-                    diagnostics
-                        .problem(location, format!("{late} writes `{key}` after this filter has read it; {says}"));
+                    diagnostics.error(location, format!("{late} writes `{key}` after this filter has read it; {says}"));
                 }
                 Fate::Unseen if !plugin.has_whole_chain && elsewhere.iter().any(|writer| writer.writes(key)) => {}
-                Fate::Unseen => {
-                    diagnostics.warning(location, format!("no file shows a filter that writes `{key}`; {says}"))
-                }
+                Fate::Unseen => diagnostics.warning(
+                    "filter-state-unseen",
+                    location,
+                    format!("no file shows a filter that writes `{key}`; {says}"),
+                ),
             }
         }
     }
@@ -251,6 +255,7 @@ fn path_parameters(
                     not match `/admin`: write `ignorePathParameters: true`";
         match (field.value, on, off, other) {
             (Some(true), None, Some(option), _) => diagnostics.warning(
+                "path-parameters",
                 location,
                 format!(
                     "this document ignores path parameters (`;a=b`) that Envoy compares in the routes at {}",
@@ -258,12 +263,12 @@ fn path_parameters(
                 ),
             ),
             (Some(true), ..) => {}
-            (_, Some(option), ..) if found.is_whole() => {
-                diagnostics.problem(location, format!("{} {says}", option.path))
+            (_, Some(option), ..) if found.is_whole() => diagnostics.error(location, format!("{} {says}", option.path)),
+            (_, Some(option), ..) => {
+                diagnostics.warning("path-parameters", location, format!("{} {says}", option.path))
             }
-            (_, Some(option), ..) => diagnostics.warning(location, format!("{} {says}", option.path)),
             (_, None, _, Some(Elsewhere { file, option })) => {
-                diagnostics.warning(location, format!("{} of `{file}` {says}", option.path));
+                diagnostics.warning("path-parameters", location, format!("{} of `{file}` {says}", option.path));
             }
             (_, None, _, None) => {}
         }

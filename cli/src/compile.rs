@@ -1,11 +1,16 @@
 //! Documents compiled by the very cores that the filters run.
 
+mod proxies;
+
+use proxies::is_placed;
+
 use clap::ValueEnum;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use weir_config::Mode;
-use weir_model::{Filter, Node, Problem, Problems, StructValue, Warning};
+use weir_config::{Mode, SCHEMA};
+use weir_model::{Filter, Node, Problem, Problems, Warning};
+use weir_policy::Reading;
 
 /// A module, and so the schema of its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -14,6 +19,17 @@ pub(crate) enum Module {
     RateLimit,
     Telemetry,
     Suite,
+}
+
+/// What is around a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The plugin that it configures.
+    Plugin,
+    /// Nothing: any proxy may get it.
+    Alone,
+    /// Nothing, and it was made for one policy: the policy alone matters.
+    Policy,
 }
 
 /// What the cores say of a document, each thing once.
@@ -74,7 +90,7 @@ impl Module {
 
     /// The parts that `document` has, with the mode of each; one that is not a mode is kept as written.
     pub(crate) fn parts(self, document: &Value) -> Vec<Part<'_>> {
-        let mode = document.get("mode").and_then(Value::as_str).unwrap_or(Mode::default().word());
+        let mode = mode(document).unwrap_or(Mode::default().word());
         if self != Self::Suite {
             return vec![Part { module: self, path: "$", value: document, mode }];
         }
@@ -85,31 +101,100 @@ impl Module {
         ];
         let part = |(module, name, path)| {
             let value: &Value = document.get(name)?;
-            Some(Part { module, path, value, mode: value.get("mode").and_then(Value::as_str).unwrap_or(mode) })
+            Some(Part { module, path, value, mode: self::mode(value).unwrap_or(mode) })
         };
         sections.into_iter().filter_map(part).collect()
     }
 
-    /// Compiles `document` as the module would on a proxy of each workload that its policies name, because a policy is read
-    /// in full only where it is selected, and on that of `own`, the bootstrap around it. A document that stands alone may
-    /// also go to an Envoy without Istio, which is warned of more.
-    pub(crate) fn compile(self, document: &Value, own: Option<&Node>, stands_alone: bool) -> Compiled {
-        let bytes = document.to_string().into_bytes();
-        let mut compiled = Compiled::default();
-        let nodes = workloads(document).into_iter().map(Workload::node);
-        for (number, node) in own.cloned().into_iter().chain(nodes).enumerate() {
-            match self.warnings(&bytes, &node) {
-                // What the proxy of a bootstrap cannot see does not depend on what others could not.
-                Ok(found) if own.is_none() || number == 0 => add(&mut compiled.warnings, found),
-                Ok(_) => {}
-                Err(found) => add(&mut compiled.problems, found.0),
+    /// What the cores say of a document. Each of its policies is read in full, also those for other workloads. The document is compiled as
+    /// the module would, on the proxy of the bootstrap around it, or on a sidecar where there is none. A document that stands
+    /// alone may also go to an Envoy without Istio, which is warned of more.
+    pub(crate) fn compile(self, document: &Value, own: Option<&Node>, standing: Standing) -> Compiled {
+        let sidecar = || proxies::sidecar(document);
+        // Each with whether the kind of proxy is unknown.
+        let nodes: Vec<(Node, bool)> = match own {
+            _ if standing == Standing::Policy => Vec::new(),
+            Some(own) => vec![(own.clone(), false)],
+            None => {
+                let mut nodes = vec![(sidecar(), false)];
+                nodes.extend((standing == Standing::Alone).then(|| (Node { id: String::new(), ..sidecar() }, true)));
+                nodes.extend(proxies::gateways(document).into_iter().map(|gateway| (gateway, false)));
+                nodes
             }
-            // Its problems are others: what kind of proxy it is, the document would then have to say.
-            if stands_alone && let Ok(found) = self.warnings(&bytes, &Node { id: String::new(), ..node }) {
-                add(&mut compiled.warnings, found);
+        };
+        let mut compiled = Compiled::default();
+        let policies = self.policies(document);
+        if standing != Standing::Policy {
+            // Policies are read apart: an index of ten thousand rules is not needed to know what is wrong with them.
+            let bytes = self.without_policies(document).to_string().into_bytes();
+            for (node, is_unknown) in &nodes {
+                compiled.add(self.warnings(&bytes, node), *is_unknown);
             }
         }
+        let Some((text, prefix)) = policies else { return compiled };
+        let is_placed = own.is_some() || is_placed(self.section(document));
+        let mut read = |node: &Node, reading, is_unknown| {
+            let mut found = located(weir_policy::review(text.as_bytes(), node, reading), prefix);
+            if let (Ok(warnings), Reading::All, true) = (&mut found, reading, is_placed) {
+                // What is doubtful in policies for others does not matter to this workload.
+                warnings.retain(|warning| warning.id == "selects-nothing");
+            }
+            compiled.add(found, is_unknown);
+        };
+        // What a proxy of an unknown kind is warned of is among what it is warned of where all is read.
+        for (node, is_unknown) in nodes.iter().filter(|(_, is_unknown)| is_placed || !is_unknown) {
+            read(node, Reading::Workload, *is_unknown);
+        }
+        read(
+            &own.cloned().unwrap_or_else(|| Node { id: "sidecar~".to_owned(), ..Node::default() }),
+            Reading::All,
+            false,
+        );
+        if standing != Standing::Plugin && !is_placed {
+            read(&Node::default(), Reading::All, true);
+        }
         compiled
+    }
+
+    /// The section of a document that has the policies.
+    fn section(self, document: &Value) -> &Value {
+        document.get("policy").filter(|_| self == Self::Suite).unwrap_or(document)
+    }
+
+    /// The document without the policies in it.
+    fn without_policies(self, document: &Value) -> Value {
+        let without = |value: &Value| match value {
+            Value::Object(fields) => {
+                let kept = fields.iter().filter(|(name, _)| *name != "policies");
+                Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+            other => other.clone(),
+        };
+        match (self, document) {
+            (Self::Policy, _) => without(document),
+            (Self::Suite, Value::Object(fields)) => {
+                let field = |(name, value): (&String, &Value)| {
+                    (name.clone(), if name == "policy" { without(value) } else { value.clone() })
+                };
+                Value::Object(fields.iter().map(field).collect())
+            }
+            _ => document.clone(),
+        }
+    }
+
+    /// The policy section of a document as the text of a document, and what its paths begin with in the whole.
+    fn policies(self, document: &Value) -> Option<(String, &'static str)> {
+        match self {
+            Self::Policy => Some((document.to_string(), "$")),
+            Self::Suite => {
+                let mut fields: BTreeMap<&str, &Value> =
+                    document.get("policy")?.as_object()?.iter().map(|(name, value)| (name.as_str(), value)).collect();
+                let (schema, name) = (Value::from(SCHEMA), Value::from("validate"));
+                fields.extend([("schema", &schema), ("name", &name)]);
+                Some((serde_json::to_string(&fields).ok()?, "$.policy"))
+            }
+            Self::RateLimit | Self::Telemetry => None,
+        }
     }
 
     fn warnings(self, document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {
@@ -144,62 +229,48 @@ fn warnings_of<F: Filter>(document: &[u8], node: &Node) -> Result<Vec<Warning>, 
     F::compile(document, node).map(|filter| filter.warnings().to_vec())
 }
 
-fn add<T: PartialEq>(all: &mut Vec<T>, found: Vec<T>) {
-    for one in found {
-        if !all.contains(&one) {
-            all.push(one);
+/// The mode that is written; `off` without quotes is `false` in YAML.
+fn mode(value: &Value) -> Option<&str> {
+    match value.get("mode")? {
+        Value::Bool(false) => Some(Mode::Off.word()),
+        mode => mode.as_str(),
+    }
+}
+
+/// The same of a section.
+fn located(result: Result<Vec<Warning>, Problems>, prefix: &str) -> Result<Vec<Warning>, Problems> {
+    let located = |path: &str| format!("{prefix}{}", path.strip_prefix('$').unwrap_or(path));
+    match result {
+        Ok(warnings) => Ok(warnings.into_iter().map(|one| Warning { path: located(&one.path), ..one }).collect()),
+        Err(problems) => {
+            let problems = problems.0.into_iter();
+            Err(Problems(problems.map(|one| Problem { path: located(&one.path), ..one }).collect()))
         }
     }
 }
 
-/// Label that Istio gives the pods of a Kubernetes Gateway.
-const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
-
-/// A workload that a policy is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Workload {
-    /// What the node ids of its proxies begin with.
-    proxy: &'static str,
-    namespace: String,
-    labels: BTreeMap<String, String>,
-}
-
-impl Workload {
-    /// The node of a proxy of it.
-    fn node(self) -> Node {
-        let labels = self.labels.into_iter().map(|(name, value)| (name, StructValue::Text(value))).collect();
-        let namespace = ("NAMESPACE".to_owned(), StructValue::Text(self.namespace));
-        let labels = ("LABELS".to_owned(), StructValue::Map(labels));
-        Node { id: self.proxy.to_owned(), metadata: [namespace, labels].into(), ..Node::default() }
-    }
-}
-
-/// One workload with a sidecar for each namespace and selector that the document's policies name, one for each Gateway, and
-/// one of namespace `default` without labels. What `workload` says in the document wins over each of them.
-fn workloads(document: &Value) -> BTreeSet<Workload> {
-    let mut found =
-        BTreeSet::from([Workload { proxy: "sidecar~", namespace: "default".to_owned(), labels: BTreeMap::new() }]);
-    let policies = document.get("policy").unwrap_or(document).get("policies");
-    let mut waiting: Vec<&Value> = items(policies);
-    while let Some(object) = waiting.pop() {
-        waiting.extend(items(object.get("items")));
-        let Some(namespace) = object.pointer("/metadata/namespace").and_then(Value::as_str) else { continue };
-        let mut add = |proxy, labels| found.insert(Workload { proxy, namespace: namespace.to_owned(), labels });
-        let selector = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
-        add("sidecar~", selector.into_iter().flatten().filter_map(text).collect());
-        for target in items(object.pointer("/spec/targetRefs")).into_iter().chain(object.pointer("/spec/targetRef")) {
-            let gateway = target.get("kind").and_then(Value::as_str) == Some("Gateway");
-            if let Some(name) = target.get("name").and_then(Value::as_str).filter(|_| gateway) {
-                add("router~", [(GATEWAY_NAME.to_owned(), name.to_owned())].into());
+impl Compiled {
+    /// Adds what one reading found, each thing once. A reading for a proxy of an unknown kind is asked for warnings only: its
+    /// problems are that it does not know the kind, which the document would then have to say.
+    fn add(&mut self, found: Result<Vec<Warning>, Problems>, is_unknown: bool) {
+        match found {
+            Ok(warnings) => {
+                for one in warnings {
+                    if !self.warnings.contains(&one) {
+                        self.warnings.push(one);
+                    }
+                }
+            }
+            Err(_) if is_unknown => {}
+            Err(problems) => {
+                for one in problems.0 {
+                    if !self.problems.contains(&one) {
+                        self.problems.push(one);
+                    }
+                }
             }
         }
     }
-    found
-}
-
-fn items(list: Option<&Value>) -> Vec<&Value> {
-    list.and_then(Value::as_array).map(|items| items.iter().collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

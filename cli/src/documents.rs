@@ -1,12 +1,19 @@
 //! Where Weir documents are in a file: the file itself, an AuthorizationPolicy, or what an Envoy bootstrap, an EnvoyFilter
-//! or a WasmPlugin gives its plugins; and what stands around them that bears on what they do.
+//! or a WasmPlugin gives its plugins; and what stands around them that bears on what they do. What is not Weir's is passed
+//! over, and counted.
 
+mod ours;
+
+use crate::compile::Standing;
+use crate::diagnostic::Diagnostic;
 use crate::filter_state::Writer;
-use crate::plugin::{Around, Discovery, Plugin, Root};
+use crate::input::{self, Source};
+use crate::object::Object;
+use crate::plugin::{Around, Discovery, Plugin};
 use crate::routes::{self, PathOption};
-use crate::{Failure, yaml};
+use crate::{known, lint};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::collections::BTreeMap;
 use weir_model::Node;
 
 /// A Weir document, and the JSON path of it in its file.
@@ -32,6 +39,12 @@ pub(crate) struct Contents {
     pub(crate) discoveries: Vec<Discovery>,
     /// What writes filter state.
     pub(crate) writers: Vec<Writer>,
+    /// The Kubernetes objects that hold what was found, each with its path.
+    pub(crate) objects: Vec<(String, Object)>,
+    /// How many objects of which kind were passed over.
+    pub(crate) passed: BTreeMap<String, usize>,
+    /// What is said of objects before any document of theirs is read.
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl Found {
@@ -39,10 +52,19 @@ impl Found {
         Self { path: path.to_owned(), document, part: WHOLE, plugin: None, node: None }
     }
 
-    /// A policy, or a list of them.
-    fn policies(path: &str, object: &Value) -> Self {
+    /// A policy.
+    fn policy(path: &str, object: &Value) -> Self {
         let document = json!({"schema": 1, "name": "validate", "policies": [object]});
         Self { path: path.to_owned(), document, part: "$.policies[0]", plugin: None, node: None }
+    }
+
+    /// What is around the document.
+    pub(crate) fn standing(&self) -> Standing {
+        match &self.plugin {
+            _ if !self.is_whole() => Standing::Policy,
+            Some(_) => Standing::Plugin,
+            None => Standing::Alone,
+        }
     }
 
     /// Whether the whole document is in the file.
@@ -53,106 +75,194 @@ impl Found {
 
 const WHOLE: &str = "$";
 
-/// Every document of a YAML or JSON file. What is not a Kubernetes object, has no plugin and is not Envoy's is taken for a
-/// document itself.
-///
-/// # Errors
-/// If the file cannot be read or is not YAML.
-pub(crate) fn read_all(path: &Path) -> Result<Contents, Failure> {
-    let text = read(path)?;
-    find(&text).map_err(|error| Failure::No(format!("`{}`: {error}", path.display())))
-}
+/// The kinds whose plugins are looked at, with the group of their API.
+pub(crate) const EXTENSIONS: [(&str, &str); 4] = [
+    ("EnvoyFilter", "networking.istio.io"),
+    ("WasmPlugin", "extensions.istio.io"),
+    ("TrafficExtension", "extensions.istio.io"),
+    ("EnvoyExtensionPolicy", "gateway.envoyproxy.io"),
+];
 
-/// The text of a file.
-///
-/// # Errors
-/// A file that cannot be read.
-pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::Use(format!("`{}` cannot be read: {error}", path.display())))
-}
-
-fn find(text: &str) -> Result<Contents, String> {
-    let mut contents = Contents::default();
-    let parts = yaml::all(text)?;
-    for (index, part) in parts.iter().enumerate() {
-        let root = if parts.len() > 1 { format!("document {}: $", index + 1) } else { "$".to_owned() };
-        contents.add(part, &root)?;
-    }
-    Ok(contents)
-}
+/// The group of AuthorizationPolicy, and the versions of it that Istio has.
+const SECURITY: &str = "security.istio.io";
+const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 
 impl Contents {
-    /// What one tree holds, at the path `$`.
-    ///
-    /// # Errors
-    /// A plugin's configuration that is a text and no JSON.
-    pub(crate) fn of(tree: &Value) -> Result<Self, String> {
+    /// What a file holds; objects that name no namespace are of `namespace`.
+    pub(crate) fn of_file(source: &Source, namespace: Option<&str>) -> Self {
         let mut contents = Self::default();
-        contents.add(tree, "$")?;
-        Ok(contents)
-    }
-
-    /// Whether there is nothing of Weir's or for Weir in it.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.path_options.is_empty()
-    }
-
-    fn add(&mut self, tree: &Value, root: &str) -> Result<(), String> {
-        let before = self.found.len();
-        self.plugins(tree, root, &Around::default())?;
-        if self.found.len() > before {
-            // Of a list, the policies that stand beside the plugins.
-            for (index, item) in tree.get("items").and_then(Value::as_array).into_iter().flatten().enumerate() {
-                if item.get("kind").and_then(Value::as_str) == Some("AuthorizationPolicy") {
-                    self.found.push(Found::policies(&format!("{root}.items[{index}]"), item));
+        for (index, document) in source.documents.iter().enumerate() {
+            let root = source.root(index);
+            let before = contents.found.len() + contents.diagnostics.len();
+            contents.add(&document.value, &root, namespace);
+            if contents.found.len() + contents.diagnostics.len() > before {
+                for fault in document.faults() {
+                    contents.diagnostics.push(Diagnostic::fault(&root, fault));
                 }
             }
-            return Ok(());
         }
-        match tree.get("kind").map(Value::as_str) {
-            None if routes::are_envoys(tree) => {}
-            None => self.found.push(Found::new(root, tree.clone())),
-            Some(Some("AuthorizationPolicy" | "AuthorizationPolicyList" | "List")) => {
-                self.found.push(Found::policies(root, tree));
+        contents
+    }
+
+    /// What one tree holds, at the path `$`.
+    pub(crate) fn of(tree: &Value) -> Self {
+        let mut contents = Self::default();
+        contents.add(tree, "$", None);
+        contents
+    }
+
+    /// The object around a path, with its own path.
+    pub(crate) fn object_of(&self, path: &str) -> Option<(&str, &Object)> {
+        let is_around =
+            |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let around = self.objects.iter().rev().find(|(root, _)| is_around(root));
+        around.map(|(root, object)| (root.as_str(), object))
+    }
+
+    fn pass(&mut self, class: String) {
+        *self.passed.entry(class).or_default() += 1;
+    }
+
+    fn add(&mut self, tree: &Value, root: &str, namespace: Option<&str>) {
+        if let Some(object) = Object::of(tree) {
+            return self.object(tree, root, object, namespace);
+        }
+        if ours::is_document(tree) {
+            self.found.push(Found::new(root, tree.clone()));
+            return;
+        }
+        let before = (self.found.len(), self.diagnostics.len());
+        self.plugins(tree, root, &Around::default());
+        if (self.found.len(), self.diagnostics.len()) != before || routes::are_envoys(tree) {
+            self.diagnostics.extend(lint::bootstrap(tree, root, self.found.len() > before.0));
+        } else if let Some(note) = known::file(tree, root) {
+            self.diagnostics.push(note);
+        } else {
+            self.pass("other YAML".to_owned());
+        }
+    }
+
+    fn object(&mut self, tree: &Value, root: &str, object: Object, namespace: Option<&str>) {
+        let items = tree.get("items").and_then(Value::as_array);
+        if let Some(items) = items.filter(|_| object.kind.ends_with("List")) {
+            for (index, item) in items.iter().enumerate() {
+                self.add(item, &format!("{root}.items[{index}]"), namespace);
             }
-            Some(_) => {}
+            return;
         }
-        Ok(())
+        if object.kind == "AuthorizationPolicy" {
+            return self.policy(tree, root, object, namespace);
+        }
+        let before = (self.found.len(), self.diagnostics.len());
+        if object.kind == "ConfigMap" && object.is_of("") {
+            self.config_map(tree, root);
+        } else if EXTENSIONS.iter().any(|(kind, group)| object.kind == *kind && object.is_of(group)) {
+            let known = self.path_options.len();
+            self.plugins(tree, root, &Around::default());
+            if self.path_options.len() > known {
+                self.objects.push((root.to_owned(), object));
+                return;
+            }
+        } else if let Some(note) = known::object(&object, tree, root) {
+            self.diagnostics.push(note);
+        }
+        if (self.found.len(), self.diagnostics.len()) == before {
+            self.pass(object.class());
+        } else {
+            self.objects.push((root.to_owned(), object));
+        }
+    }
+
+    /// An object of kind AuthorizationPolicy, which other projects have too.
+    fn policy(&mut self, tree: &Value, root: &str, mut object: Object, namespace: Option<&str>) {
+        if !object.is_of(SECURITY) {
+            let api = tree.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+            let message = format!("the AuthorizationPolicy of `{api}` is not Istio's, so it is not read");
+            self.diagnostics.push(Diagnostic::note("other-api", format!("{root}.apiVersion"), message));
+            return self.pass(object.class());
+        }
+        if object.group.is_some() && !VERSIONS.contains(&object.version.as_str()) {
+            let message = format!("Istio has no version `{}` of it: write `{SECURITY}/v1`", object.version);
+            self.diagnostics.push(Diagnostic::error(format!("{root}.apiVersion"), message));
+        }
+        if input::is_template(&tree.to_string()) {
+            self.diagnostics.push(Diagnostic::error(root, TEMPLATE));
+            self.objects.push((root.to_owned(), object));
+            return;
+        }
+        let mut tree = tree.clone();
+        let metadata = tree.get_mut("metadata").and_then(Value::as_object_mut);
+        if let Some(metadata) = metadata.filter(|metadata| metadata.get("namespace").is_none_or(Value::is_null)) {
+            if namespace.is_none() {
+                let message = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
+                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata"), message));
+            }
+            let namespace = namespace.unwrap_or("default");
+            metadata.insert("namespace".to_owned(), namespace.into());
+            namespace.clone_into(&mut object.namespace);
+        }
+        self.objects.push((root.to_owned(), object));
+        self.found.push(Found::policy(root, &tree));
+    }
+
+    /// The files in a ConfigMap, of which each may be a bootstrap, a document, or a rate limit service's.
+    fn config_map(&mut self, tree: &Value, root: &str) {
+        for (name, text) in tree.get("data").and_then(Value::as_object).into_iter().flatten() {
+            let Some(text) = text.as_str().filter(|text| text.contains(['\n', '{'])) else { continue };
+            let Ok(inner) = input::one(text) else { continue };
+            let passed = self.passed.clone();
+            self.add(&inner, &input::field(&format!("{root}.data"), name), None);
+            self.passed = passed;
+        }
     }
 
     /// Adds the configurations of the plugins in `value`.
-    fn plugins(&mut self, value: &Value, path: &str, around: &Around) -> Result<(), String> {
+    fn plugins(&mut self, value: &Value, path: &str, around: &Around) {
         match value {
             Value::Object(fields) => {
                 let around = around.inside(value, path);
                 self.path_options.extend(PathOption::of(value, path, &around));
                 self.discoveries.extend(Discovery::of(value, path));
                 self.writers.extend(Writer::of(value, path));
+                self.diagnostics.extend(known::native_limits(value, path));
                 if let Some((plugin, suffix)) = Plugin::of(value, path, &around) {
-                    if let Root::Foreign = plugin.root {
-                        return Ok(());
-                    }
-                    let path = format!("{path}.{suffix}");
-                    let configured = value.pointer(&format!("/{}", suffix.replace('.', "/")));
-                    let document = match configured {
-                        Some(Value::String(text)) => yaml::json(text).map_err(|error| format!("{path}: {error}"))?,
-                        Some(other) => other.clone(),
-                        None => return Ok(()),
-                    };
-                    let node = around.node.clone();
-                    self.found.push(Found { path, document, part: WHOLE, plugin: Some(plugin), node });
-                    return Ok(());
+                    self.plugin(value, path, plugin, suffix, around.node.clone());
+                    return;
                 }
-                fields.iter().try_for_each(|(name, value)| self.plugins(value, &format!("{path}.{name}"), &around))
+                for (name, value) in fields {
+                    self.plugins(value, &input::field(path, name), &around);
+                }
             }
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .try_for_each(|(index, value)| self.plugins(value, &format!("{path}[{index}]"), around)),
-            _ => Ok(()),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.plugins(item, &format!("{path}[{index}]"), around);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds the configuration of a plugin, if the plugin is ours.
+    fn plugin(&mut self, value: &Value, path: &str, plugin: Plugin, suffix: &str, node: Option<Node>) {
+        let Some(configured) = value.pointer(&format!("/{}", suffix.replace('.', "/"))) else { return };
+        let document = match configured {
+            Value::String(text) => input::json(text),
+            other => Ok(other.clone()),
+        };
+        if !ours::is_plugin(&plugin, document.as_ref().ok()) {
+            return;
+        }
+        let path = format!("{path}.{suffix}");
+        match document {
+            Ok(document) => self.found.push(Found { path, document, part: WHOLE, plugin: Some(plugin), node }),
+            Err(error) => self.diagnostics.push(Diagnostic::error(path, error)),
         }
     }
 }
+
+/// What is said of a template of Helm's.
+pub(crate) const TEMPLATE: &str =
+    "a template, which is not YAML until it is rendered: `helm template . | weir validate -`";
 
 #[cfg(test)]
 mod tests;

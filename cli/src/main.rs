@@ -13,17 +13,22 @@ macro_rules! say {
 mod bootstrap;
 mod check;
 mod compile;
+mod diagnostic;
 mod documents;
 mod field;
 mod filter_state;
+mod input;
+mod known;
+mod lint;
 mod modules;
 mod node;
+mod object;
+mod overlap;
 mod plugin;
 mod report;
 mod routes;
 mod run;
 mod validate;
-mod yaml;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -40,7 +45,7 @@ struct Cli {
 enum Command {
     /// Start a real Envoy with the filters on this machine and print, for each request, what was decided and why
     Run(Run),
-    /// Check documents: print every problem with its JSON path, and warnings
+    /// Check files as they are kept: print every error with its place, and warnings
     Validate(Validate),
 }
 
@@ -74,14 +79,30 @@ struct Run {
 /// Options of `weir validate`.
 #[derive(Args)]
 struct Validate {
-    /// Weir documents, AuthorizationPolicies, Envoy bootstraps and route configurations, EnvoyFilters, WasmPlugins and
-    /// TrafficExtensions; YAML or JSON
-    #[arg(required = true, value_name = "FILE")]
+    /// Files and folders, `-` for standard input; YAML or JSON with any number of documents and lists. Weir documents,
+    /// AuthorizationPolicies, Envoy bootstraps and route configurations, EnvoyFilters, WasmPlugins, TrafficExtensions and
+    /// EnvoyExtensionPolicies are read; other objects are counted
+    #[arg(required = true, value_name = "PATH")]
     files: Vec<PathBuf>,
+    /// The namespace of objects that name none, as for kubectl
+    #[arg(long, short, value_name = "NAMESPACE")]
+    namespace: Option<String>,
     /// The module that the documents are for [default: the one that the plugin's file or image is named after, else the one
     /// whose fields the document has]
     #[arg(long, value_enum)]
     module: Option<compile::Module>,
+    /// Warnings and notes to leave out, by the id behind them; repeat it, or separate ids by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    silence: Vec<String>,
+    /// Exit with 1 if nothing of Weir is in the files
+    #[arg(long)]
+    require: bool,
+    /// Exit with 1 on warnings too
+    #[arg(long)]
+    warnings_as_errors: bool,
+    /// The form of the output
+    #[arg(long, value_enum, default_value_t)]
+    output: validate::Output,
 }
 
 /// Why a command did not end well.
@@ -90,17 +111,20 @@ enum Failure {
     No(String),
     /// A usage error, or something that is needed is missing.
     Use(String),
+    /// All has been said; the exit code.
+    Quiet(u8),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
-        Command::Validate(options) => validate::validate(&options.files, options.module),
+        Command::Validate(options) => validate::validate(&options),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::No(message)) => (message, 1),
         Err(Failure::Use(message)) => (message, 2),
+        Err(Failure::Quiet(code)) => return ExitCode::from(code),
     };
     eprintln!("weir: {message}");
     ExitCode::from(code)

@@ -1,9 +1,13 @@
 //! A Wasm plugin as Envoy or Istio has it, but for its configuration: which module, as which kind of filter, and what
 //! happens when it fails.
 
+mod discovery;
+
+pub(crate) use discovery::Discovery;
+
 use crate::compile::Module;
 use crate::field::{field, spelling};
-use crate::{node, yaml};
+use crate::{input, node};
 use serde_json::Value;
 use weir_model::Node;
 
@@ -165,6 +169,10 @@ pub(crate) struct Plugin {
     /// JSON path of the object with its fields.
     pub(crate) path: String,
     pub(crate) root: Root,
+    /// It has the root id of our HTTP filter, which no other filter has.
+    pub(crate) names_root: bool,
+    /// Its module is called after one of ours, and comes from a place that is called after Weir.
+    pub(crate) is_from_weir: bool,
     /// JSON path of the root id, or of the object that lacks it.
     pub(crate) root_path: String,
     /// The module, where its file or image is called so.
@@ -194,30 +202,65 @@ impl Plugin {
         if value.get("pluginConfig").is_some() {
             return Some((Self::istio(value, path), "pluginConfig"));
         }
+        if around.is_object && value.get("config").is_some() && value.pointer("/code/type").is_some() {
+            return Some((Self::gateway(value, path), "config"));
+        }
         let is_envoys = value.get("configuration").is_some() && field(value, "vm_config").is_some();
         is_envoys.then(|| (Self::envoy(value, path, around), "configuration.value"))
+    }
+
+    /// `Wasm` of Envoy Gateway's EnvoyExtensionPolicy.
+    fn gateway(value: &Value, path: &str) -> Self {
+        let source = ["/code/image/url", "/code/http/url"].into_iter().find_map(|url| value.pointer(url)?.as_str());
+        let open = value.get("failOpen").and_then(Value::as_bool);
+        let strategy = Written {
+            strategy: Some(if open == Some(true) { Strategy::Open } else { Strategy::Closed }),
+            path: field_path(value, path, "failOpen"),
+            field: "failOpen".to_owned(),
+            value: open.map(|open| open.to_string()),
+            words: ["true", "false", "false"],
+        };
+        let root = value.get("rootID").and_then(Value::as_str).unwrap_or_default();
+        Self {
+            root_path: field_path(value, path, "rootID"),
+            ..Self::new(path, root, source, value.get("config"), strategy)
+        }
+    }
+
+    /// One with this root id, source of its module, configuration and strategy, and nothing else to say.
+    fn new(path: &str, root: &str, source: Option<&str>, configuration: Option<&Value>, strategy: Written) -> Self {
+        let module = source.and_then(Module::named);
+        let is_ours = module.is_some() && is_document(configuration);
+        Self {
+            path: path.to_owned(),
+            root: Root::of(root, is_ours),
+            names_root: root == "weir",
+            is_from_weir: module.is_some() && source.is_some_and(|source| source.contains("weir")),
+            root_path: path.to_owned(),
+            module,
+            misses_responses: source.is_some_and(Module::misses_responses),
+            not_http: None,
+            strategy,
+            two_strategies: false,
+            name: None,
+            manager: None,
+            has_whole_chain: false,
+            listeners: None,
+            restricted: None,
+        }
     }
 
     /// `WasmPluginSpec`, or the `wasm` of a TrafficExtension.
     fn istio(value: &Value, path: &str) -> Self {
         let text = |name| value.get(name).and_then(Value::as_str);
         let network = text("type") == Some("NETWORK");
-        let module = text("url").and_then(Module::named);
-        let is_ours = module.is_some() && is_document(value.get("pluginConfig"));
+        let strategy = written(value, path, "failStrategy", ["FAIL_OPEN", "FAIL_CLOSE", "FAIL_RELOAD"]);
+        let root = text("pluginName").unwrap_or_default();
         Self {
-            path: path.to_owned(),
-            root: Root::of(text("pluginName").unwrap_or_default(), is_ours),
             root_path: field_path(value, path, "pluginName"),
-            module,
-            misses_responses: text("url").is_some_and(Module::misses_responses),
             not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
-            strategy: written(value, path, "failStrategy", ["FAIL_OPEN", "FAIL_CLOSE", "FAIL_RELOAD"]),
-            two_strategies: false,
-            name: None,
-            manager: None,
-            has_whole_chain: false,
             listeners: Some(Listeners::selected(value, path)),
-            restricted: None,
+            ..Self::new(path, root, text("url"), value.get("pluginConfig"), strategy)
         }
     }
 
@@ -240,23 +283,19 @@ impl Plugin {
             strategy.field = name;
             strategy.value = Some(open.to_string());
         }
-        let module = file.and_then(Module::named);
-        let is_ours = module.is_some() && is_document(value.pointer("/configuration/value"));
+        let root = text("root_id").unwrap_or_default();
+        let plugin = Self::new(path, root, file, value.pointer("/configuration/value"), strategy);
         Self {
-            path: path.to_owned(),
-            root: Root::of(text("root_id").unwrap_or_default(), is_ours),
             root_path: field_path(value, path, "root_id"),
-            module,
-            misses_responses: file.is_some_and(Module::misses_responses),
             not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
-            strategy,
             two_strategies,
             name: around.name.clone(),
             manager: around.manager.clone(),
             // A cluster has HTTP filters too, and requests come to them from any listener.
             has_whole_chain: around.manager.is_some() && !around.is_object && !path.contains(".clusters["),
             listeners: around.listeners.clone(),
-            restricted: restricted(value, path, module),
+            restricted: restricted(value, path, plugin.module),
+            ..plugin
         }
     }
 }
@@ -312,7 +351,7 @@ pub(crate) fn needed() -> impl Iterator<Item = &'static str> {
 /// Whether a configuration has the field that every document of Weir has. Others call their modules `policy.wasm` too.
 fn is_document(configuration: Option<&Value>) -> bool {
     match configuration {
-        Some(Value::String(text)) => yaml::json(text).is_ok_and(|document| document.get("schema").is_some()),
+        Some(Value::String(text)) => input::json(text).is_ok_and(|document| document.get("schema").is_some()),
         Some(document) => document.get("schema").is_some(),
         None => false,
     }
@@ -341,26 +380,5 @@ fn written(value: &Value, path: &str, name: &str, words: [&'static str; 3]) -> W
         field: found.unwrap_or_else(|| name.to_owned()),
         value: text,
         words,
-    }
-}
-
-/// A filter whose configuration is discovered, and which has one of another kind until then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Discovery {
-    /// The name of the filter, and of its extension configuration.
-    pub(crate) name: String,
-    /// Path of the configuration until then.
-    pub(crate) path: String,
-}
-
-impl Discovery {
-    /// The one that `value` is, if its configuration until then is not the Wasm filter's own.
-    pub(crate) fn of(value: &Value, path: &str) -> Option<Self> {
-        let discovery = spelling(value, "config_discovery")?;
-        let inner = value.get(&discovery)?;
-        let default = spelling(inner, "default_config")?;
-        let kind = inner.get(&default)?.get("@type").and_then(Value::as_str).unwrap_or_default();
-        let name = value.get("name").and_then(Value::as_str)?.to_owned();
-        (!kind.contains(".wasm.")).then(|| Self { name, path: format!("{path}.{discovery}.{default}") })
     }
 }

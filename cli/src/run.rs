@@ -3,9 +3,10 @@
 use crate::bootstrap::{Bootstrap, Ports};
 use crate::check;
 use crate::compile::Module;
-use crate::documents::{self, Contents};
+use crate::diagnostic::Diagnostic;
+use crate::documents::Contents;
 use crate::report::{self, Record, Summary};
-use crate::{Failure, Run, modules, validate, yaml};
+use crate::{Failure, Run, input, modules, validate};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -86,7 +87,7 @@ fn needed(error: impl ToString) -> Failure {
 fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
     let (name, text) = match &options.bootstrap {
         None => ("the built-in bootstrap".to_owned(), BOOTSTRAP.to_owned()),
-        Some(path) => (path.display().to_string(), documents::read(path)?),
+        Some(path) => (path.display().to_string(), input::read_text(path)?),
     };
     let unusable = |error| Failure::No(format!("`{name}` is not a usable bootstrap: {error}"));
     let mut bootstrap = Bootstrap::parse(&text).map_err(unusable)?;
@@ -116,41 +117,45 @@ fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
 
 /// Refuses what `weir validate` refuses, in the same words; warnings go to standard error.
 fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<(), Failure> {
-    let contents = Contents::of(bootstrap.tree()).map_err(|error| Failure::No(format!("`{name}`: {error}")))?;
-    let mut problems: Vec<String> = Vec::new();
+    let contents = Contents::of(bootstrap.tree());
+    let mut refused: Vec<String> = Vec::new();
+    let mut say = |diagnostic: &Diagnostic, found: Option<&str>| {
+        // What is in the document is where its own file has it.
+        let line = match (config, found.and_then(|path| diagnostic.path.strip_prefix(path))) {
+            (Some(config), Some(inner)) => {
+                let path = format!("${inner}");
+                Diagnostic { path, ..diagnostic.clone() }.line(&config.display().to_string())
+            }
+            _ => diagnostic.line(name),
+        };
+        if !diagnostic.is_error() {
+            eprintln!("{line}");
+        } else if !refused.contains(&line) {
+            refused.push(line);
+        }
+    };
+    contents.diagnostics.iter().for_each(|diagnostic| say(diagnostic, None));
     for found in &contents.found {
         let module = found.plugin.as_ref().and_then(|plugin| plugin.module);
         let module = module.unwrap_or_else(|| Module::of(&found.document));
         for diagnostic in check::check(found, module, &contents, &check::Others::default()) {
-            // What is in the document is where its own file has it.
-            let line = match (config, diagnostic.path.strip_prefix(&found.path)) {
-                (Some(config), Some(inner)) => {
-                    let path = format!("${inner}");
-                    check::Diagnostic { path, ..diagnostic.clone() }.line(&config.display().to_string())
-                }
-                _ => diagnostic.line(name),
-            };
-            if !diagnostic.is_problem {
-                eprintln!("{line}");
-            } else if !problems.contains(&line) {
-                problems.push(line);
-            }
+            say(&diagnostic, Some(&found.path));
         }
     }
-    match problems.is_empty() {
+    match refused.is_empty() {
         true => Ok(()),
-        false => Err(Failure::No(format!("the configuration is refused:\n{}", problems.join("\n")))),
+        false => Err(Failure::No(format!("the configuration is refused:\n{}", refused.join("\n")))),
     }
 }
 
 fn planned(options: &Run) -> Result<Vec<Planned>, Failure> {
     let text = match (&options.requests, &options.bootstrap) {
-        (Some(path), _) => documents::read(path)?,
+        (Some(path), _) => input::read_text(path)?,
         (None, None) => REQUESTS.to_owned(),
         (None, Some(_)) => return Ok(Vec::new()),
     };
     let unusable = |error: String| Failure::Use(format!("the requests cannot be used: {error}"));
-    serde_json::from_value(yaml::one(&text).map_err(unusable)?).map_err(|error| unusable(error.to_string()))
+    serde_json::from_value(input::one(&text).map_err(unusable)?).map_err(|error| unusable(error.to_string()))
 }
 
 /// Host and port that requests go to.

@@ -1,58 +1,84 @@
-//! `weir validate`: what is wrong with the documents in files, and what is doubtful about them.
+//! `weir validate`: what is wrong with the files of an operator, and what is doubtful about them.
 
-use crate::check::{self, Diagnostic, Elsewhere, Others};
+mod output;
+mod report;
+
+pub(crate) use output::Output;
+
+use crate::check::{self, Elsewhere, Others};
 use crate::compile::Module;
-use crate::documents::{self, Contents, Found};
-use crate::{Failure, yaml};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::documents::{Contents, EXTENSIONS, Found, TEMPLATE};
+use crate::input::{self, Source};
+use crate::object::Object;
+use crate::overlap::{Placed, overlaps};
+use crate::{Failure, Validate};
+use report::{Line, Report};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Reads a file with one document, as strictly as the filters read theirs.
 pub(crate) fn read(path: &Path) -> Result<Value, Failure> {
-    yaml::one(&documents::read(path)?).map_err(|error| Failure::No(format!("`{}`: {error}", path.display())))
+    input::one(&input::read_text(path)?).map_err(|error| Failure::No(format!("`{}`: {error}", path.display())))
 }
 
-/// Validates the documents in files; prints one line per problem and warning, and one per document that is fine.
-pub(crate) fn validate(files: &[PathBuf], given: Option<Module>) -> Result<(), Failure> {
-    let (mut bad, mut all) = (0, 0);
-    let files: Vec<(String, Result<Contents, Failure>)> =
-        files.iter().map(|path| (path.display().to_string(), documents::read_all(path))).collect();
-    for (file, contents) in &files {
-        let contents = match contents {
-            Ok(contents) => contents,
-            Err(Failure::Use(problem) | Failure::No(problem)) => {
-                say!("{problem}")?;
-                (bad, all) = (bad + 1, all + 1);
-                continue;
-            }
-        };
-        if contents.is_empty() {
-            say!("{file}: holds no document of Weir")?;
-            (bad, all) = (bad + 1, all + 1);
-        } else if contents.found.is_empty() {
-            say!("{file}: holds no document of Weir; its routes are compared with the other files")?;
+/// Validates everything in files and folders, and prints what was found.
+pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
+    let sources = input::read_all(&options.files)?;
+    let namespace = options.namespace.as_deref();
+    let files: Vec<(&Source, Contents)> =
+        sources.iter().map(|source| (source, Contents::of_file(source, namespace))).collect();
+    let mut report = Report::new(&sources, &options.silence);
+    for (source, contents) in &files {
+        report.file(contents);
+        for diagnostic in said_of_file(source, contents) {
+            report.add(source, contents, diagnostic);
         }
-        let others = others(file, &files);
+        let others = others(&source.name, &files);
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
-            let module = given.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
-            let diagnostics = check::check(found, module, contents, &others);
-            for diagnostic in &diagnostics {
-                say!("{}", diagnostic.line(file))?;
+            let module = options.module.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
+            if found.is_whole() {
+                report.document(module);
             }
-            all += 1;
-            if diagnostics.iter().any(|diagnostic| diagnostic.is_problem) {
-                bad += 1;
-                if given.or(by_plugin).is_none() && found.is_whole() && has_foreign_field(found, &diagnostics) {
-                    say!("{file}: read as a {module} document; use --module if it is another")?;
-                }
-            } else {
-                let location = if found.path == "$" { String::new() } else { format!(" at {}", found.path) };
-                say!("{file}: a valid {module} document{location}")?;
+            let diagnostics = check::check(found, module, contents, &others);
+            let is_guessed = options.module.or(by_plugin).is_none() && found.is_whole();
+            if is_guessed && has_foreign_field(found, &diagnostics) {
+                let message = format!("read as a {module} document; use --module if it is another");
+                report.add(source, contents, Diagnostic::note("module", found.path.as_str(), message));
+            }
+            for diagnostic in diagnostics {
+                report.add(source, contents, diagnostic);
             }
         }
     }
-    if bad == 0 { Ok(()) } else { Err(Failure::No(format!("{bad} of {all} documents have problems"))) }
+    for (file, diagnostic) in between(&files) {
+        if let Some((source, contents)) = files.get(file) {
+            report.add(source, contents, diagnostic);
+        }
+    }
+    report.sort();
+    output::print(&report, options.output)?;
+    report.verdict(options)
+}
+
+/// What is said of a file before its documents are read.
+fn said_of_file(source: &Source, contents: &Contents) -> Vec<Diagnostic> {
+    let is_template = input::is_template(&source.text);
+    let fault = source.fault.clone().map(|fault| match is_template {
+        true if mentions(&source.text) => Diagnostic { at: fault.at, ..Diagnostic::error("$", TEMPLATE) },
+        true => Diagnostic { at: fault.at, ..Diagnostic::note("template", "$", TEMPLATE) },
+        false => Diagnostic::fault("$", fault),
+    });
+    contents.diagnostics.iter().cloned().chain(fault).collect()
+}
+
+/// Whether a text that cannot be read may hold something for this command.
+fn mentions(text: &str) -> bool {
+    let kinds = EXTENSIONS.iter().map(|(kind, _)| *kind).chain(["AuthorizationPolicy"]);
+    kinds.into_iter().any(|kind| text.contains(kind))
+        || text.lines().any(|line| line.trim_start().starts_with("schema: 1"))
 }
 
 /// Whether the document has a field of its own that the module does not know, so that it may be for another one.
@@ -64,14 +90,79 @@ fn has_foreign_field(found: &Found, diagnostics: &[Diagnostic]) -> bool {
 }
 
 /// What the other files have.
-fn others(file: &str, files: &[(String, Result<Contents, Failure>)]) -> Others {
+fn others(file: &str, files: &[(&Source, Contents)]) -> Others {
     let mut others = Others::default();
-    let read =
-        files.iter().filter(|(other, _)| other != file).filter_map(|(name, read)| Some((name, read.as_ref().ok()?)));
-    for (other, contents) in read {
+    for (source, contents) in files.iter().filter(|(source, _)| source.name != file) {
         let on = contents.path_options.iter().filter(|option| option.on);
-        others.options.extend(on.map(|option| Elsewhere { file: other.clone(), option: option.clone() }));
+        others.options.extend(on.map(|option| Elsewhere { file: source.name.clone(), option: option.clone() }));
         others.writers.extend(contents.writers.iter().cloned());
     }
     others
+}
+
+/// What is wrong between objects: two of one name, and plugins that get in each other's way. Each with the number of its
+/// file.
+fn between(files: &[(&Source, Contents)]) -> Vec<(usize, Diagnostic)> {
+    let mut found = Vec::new();
+    let mut seen: BTreeMap<(&str, &str, &str), (usize, &str)> = BTreeMap::new();
+    for (number, (_, contents)) in files.iter().enumerate() {
+        for (path, object) in contents.objects.iter().filter(|(_, object)| is_loaded(object)) {
+            let Object { kind, namespace, name, .. } = object;
+            let Some((file, at)) = seen.insert((kind, namespace, name), (number, path)) else { continue };
+            let place = files.get(file).map(|(source, _)| place(source, at)).unwrap_or_default();
+            let message = format!("{} is given twice, first at {place}: a cluster has one of them", object.shown());
+            found.push((number, Diagnostic::error(path.as_str(), message)));
+        }
+    }
+    let mut placed = Vec::new();
+    let mut numbers = Vec::new();
+    for (number, (source, contents)) in files.iter().enumerate() {
+        for one in contents.found.iter().filter(|found| found.plugin.is_some()) {
+            let module = one.plugin.as_ref().and_then(|plugin| plugin.module);
+            let module = module.unwrap_or_else(|| Module::of(&one.document));
+            let object = contents.object_of(&one.path).and_then(|(root, _)| source.value(root));
+            placed.push(Placed { file: &source.name, found: one, module, object });
+            numbers.push(number);
+        }
+    }
+    let warnings = overlaps(&placed).into_iter();
+    found.extend(warnings.filter_map(|(at, diagnostic)| Some((*numbers.get(at)?, diagnostic))));
+    found
+}
+
+/// Whether an object is one of those that this command reads, and has a name.
+fn is_loaded(object: &Object) -> bool {
+    let is_extension = EXTENSIONS.iter().any(|(kind, _)| object.kind == *kind);
+    !object.name.is_empty() && (is_extension || object.kind == "AuthorizationPolicy")
+}
+
+fn place(source: &Source, path: &str) -> String {
+    match source.position(path) {
+        Some(at) => format!("{}:{}:{}", source.name, at.line, at.column),
+        None => source.name.clone(),
+    }
+}
+
+impl Report<'_> {
+    /// Adds a diagnostic with its place, unless it is silenced.
+    fn add(&mut self, source: &Source, contents: &Contents, diagnostic: Diagnostic) {
+        let at = diagnostic.at.or_else(|| source.position(&diagnostic.path));
+        let object = contents.object_of(&diagnostic.path).map(|(_, object)| object.shown());
+        self.push(Line { file: source.name.clone(), at, object, diagnostic });
+    }
+
+    /// How the command ends.
+    fn verdict(&self, options: &Validate) -> Result<(), Failure> {
+        let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
+        if errors > 0 {
+            return Err(Failure::Quiet(1));
+        }
+        if options.require && self.is_empty() {
+            return Err(Failure::No("nothing of Weir is in these files, and --require asks for something".to_owned()));
+        }
+        if options.warnings_as_errors && warnings > 0 {
+            return Err(Failure::Quiet(1));
+        }
+        Ok(())
+    }
 }

@@ -51,41 +51,56 @@ fn validate_separates_problems_from_warnings() {
     let inside = blocks.lines().map(|line| format!("    {line}\n")).collect::<String>();
     let whole = format!("schema: 1\nname: cart\npolicies:\n  -\n{inside}");
     let rows: [(&str, String, i32, &[&str]); 11] = [
-        ("valid", DOCUMENT.to_owned(), 0, &["f.yaml: a valid suite document"]),
+        ("valid", DOCUMENT.to_owned(), 0, &["1 file: 1 suite document: no errors\n"]),
         (
             "no section",
             "schema: 1\nname: cart\n".to_owned(),
             0,
-            &["f.yaml: warning: $: the document does nothing", "f.yaml: a valid suite document"],
+            &["f.yaml:1:1: warning: $: the document does nothing", "1 suite document: no errors, 1 warning\n"],
         ),
-        ("a key given twice", format!("{DOCUMENT}name: web\n"), 1, &["`f.yaml`: not YAML: ", "duplicate"]),
+        (
+            "a key given twice",
+            format!("{DOCUMENT}name: web\n"),
+            1,
+            &["f.yaml:4:1: error: $: key `name` is given twice"],
+        ),
         (
             "a rate limit document",
             "schema: 1\nname: cart\nlocal: {}\ntelemetry: {}\n".to_owned(),
             1,
-            &["f.yaml: read as a rate limit document; use --module if it is another"],
+            &["f.yaml:1:1: note: $: read as a rate limit document; use --module if it is another"],
         ),
         (
             "a trial that can refuse",
             plugin("FAIL_CLOSE", "HTTP", DOCUMENT),
             0,
-            &["f.yaml: warning: $.spec.failStrategy: ", "f.yaml: a valid suite document at $.spec.pluginConfig"],
+            &["f.yaml:3:3: warning: WasmPlugin: $.spec.failStrategy: ", "1 suite document: no errors, 1 warning\n"],
         ),
-        ("a trial that cannot", plugin("FAIL_OPEN", "HTTP", DOCUMENT), 0, &["f.yaml: a valid suite document at "]),
+        ("a trial that cannot", plugin("FAIL_OPEN", "HTTP", DOCUMENT), 0, &["1 suite document: no errors\n"]),
         (
             "a network filter",
             plugin("FAIL_OPEN", "NETWORK", DOCUMENT),
             1,
-            &["f.yaml: $.spec.type: `type: NETWORK` cannot run the module"],
+            &["f.yaml:4:3: error: WasmPlugin: $.spec.type: `type: NETWORK` cannot run the module"],
         ),
-        ("ipBlocks in a policy", blocks, 0, &["f.yaml: warning: $.spec.rules[0]", "f.yaml: a valid policy document"]),
-        ("ipBlocks in a document", whole, 1, &["f.yaml: $.policies[0].spec.rules[0]"]),
-        ("nothing", "kind: Deployment\n".to_owned(), 1, &["f.yaml: holds no document of Weir"]),
+        (
+            "ipBlocks in a policy",
+            blocks,
+            0,
+            &["warning: AuthorizationPolicy shop/a: $.spec.rules[0]", "1 AuthorizationPolicy: no errors, 1 warning\n"],
+        ),
+        ("ipBlocks in a document", whole, 1, &["error: $.policies[0].spec.rules[0]", "[direct-address-unknown]"]),
+        (
+            "nothing",
+            "kind: Deployment\n".to_owned(),
+            0,
+            &["1 file: no document of Weir", "passed over: 1 Deployment\n"],
+        ),
         (
             "routes alone",
             "name: r\nvirtual_hosts: []\nignore_path_parameters_in_path_matching: true\n".to_owned(),
             0,
-            &["f.yaml: holds no document of Weir; its routes are compared with the other files"],
+            &["1 file: no document of Weir"],
         ),
     ];
     let folder = folder("validate");
@@ -131,7 +146,7 @@ fn path_parameters_that_routes_leave_out_and_policies_keep_are_reported() {
     };
     let (code, output) = text(&["without.yaml", "routes.yaml"]);
     assert_eq!(code, Some(0), "{output}");
-    let location = "without.yaml: warning: $.policy.workload.ignorePathParameters: \
+    let location = "without.yaml:4:3: warning: $.policy.workload.ignorePathParameters: \
                  $.ignorePathParametersInPathMatching of `routes.yaml` makes Envoy ignore path parameters";
     assert!(output.contains(location), "{output}");
     assert!(!text(&["with.yaml", "routes.yaml"]).1.contains("warning"));
@@ -162,10 +177,10 @@ fn run_refuses_what_validate_refuses_before_envoy_starts() {
         json!("192.0.2.1");
     write("far.yaml", &far.to_string());
     let rows: [(&[&str], i32, &str); 6] = [
-        (&["--config", "unknown.yaml"], 1, "unknown.yaml: $.policy.polices: unknown field; did you mean `policies`?"),
-        (&["--config", "twice.yaml"], 1, "`twice.yaml`: not YAML: policy: duplicate entry with key \"mode\""),
-        (&["--requests", "requests.yaml"], 2, "duplicate entry with key \"x-a\""),
-        (&["--bootstrap", "twice-bootstrap.yaml"], 1, "duplicate entry with key \"admin\""),
+        (&["--config", "unknown.yaml"], 1, "error: $.policy.polices: unknown field; did you mean `policies`?"),
+        (&["--config", "twice.yaml"], 1, "`twice.yaml`: line 3, column 25: key `mode` is given twice"),
+        (&["--requests", "requests.yaml"], 2, "key `x-a` is given twice"),
+        (&["--bootstrap", "twice-bootstrap.yaml"], 1, "key `admin` is given twice"),
         (&["--bootstrap", "network.yaml"], 1, "cannot run the module, which is an HTTP filter"),
         (&["--bootstrap", "far.yaml", "--upstream", "127.0.0.1:9"], 2, "has nothing to replace"),
     ];

@@ -40,7 +40,7 @@ fn a_named_upstream_is_resolved_and_a_missing_module_is_reported() {
     assert!(Bootstrap::parse("admin: {}").is_err());
     assert!(Bootstrap::parse("{").is_err());
     let twice = Bootstrap::parse(&FILE.replace("  cluster: cart\n", "  cluster: cart\n  cluster: web\n"));
-    assert!(twice.unwrap_err().contains("duplicate"));
+    assert!(twice.unwrap_err().contains("given twice"));
 }
 
 #[test]

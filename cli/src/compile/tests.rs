@@ -1,4 +1,4 @@
-use super::{Module, Workload, workloads};
+use super::{Module, Standing};
 use serde_json::{Value, json};
 use weir_testing::Rows;
 
@@ -21,11 +21,11 @@ fn every_policy_is_read_for_a_workload_that_it_selects() {
         let policies =
             json!([policy("ok", json!({"rules": [{}]})), {"kind": "List", "items": [policy("shop", spec.clone())]}]);
         let document = json!({"schema": 1, "name": "mesh", "policies": policies});
-        let problems = Module::Policy.compile(&document, None, false).problems;
+        let problems = Module::Policy.compile(&document, None, Standing::Plugin).problems;
         rows.check(&spec, problems.len(), 1);
         rows.contains(&spec, &problems[0].path, "operation.paths[0]");
         let suite = json!({"schema": 1, "name": "mesh", "policy": {"policies": policies}});
-        rows.check(&spec, Module::Suite.compile(&suite, None, false).problems.len(), 1);
+        rows.check(&spec, Module::Suite.compile(&suite, None, Standing::Plugin).problems.len(), 1);
     }
 }
 
@@ -40,18 +40,10 @@ fn policies_of_a_whole_mesh_are_no_problem() {
         policy("c", target("gateway.networking.k8s.io", "Gateway")),
         policy("d", target("", "Service")),
     ]);
-    let problems =
-        Module::Policy.compile(&json!({"schema": 1, "name": "mesh", "policies": policies}), None, false).problems;
+    let problems = Module::Policy
+        .compile(&json!({"schema": 1, "name": "mesh", "policies": policies}), None, Standing::Plugin)
+        .problems;
     assert!(problems.is_empty(), "{problems:?}");
-}
-
-#[test]
-fn a_document_without_policies_is_read_once() {
-    let mut rows = Rows::default();
-    for document in [json!({}), json!({"policies": 7}), json!({"policy": {"policies": [7, {"metadata": []}]}})] {
-        let found: Vec<Workload> = workloads(&document).into_iter().collect();
-        rows.check(&document, (found.len(), found[0].namespace.as_str()), (1, "default"));
-    }
 }
 
 #[test]
@@ -90,13 +82,13 @@ fn a_document_that_stands_alone_is_warned_of_what_envoy_without_istio_cannot_see
     let policies = json!([{"kind": "AuthorizationPolicy", "metadata": {"name": "p", "namespace": "a"}, "spec": spec}]);
     let document = json!({"schema": 1, "name": "mesh", "policies": policies});
     let mut rows = Rows::default();
-    for (stands_alone, expected) in [(false, vec![]), (true, vec!["one-uri-san"])] {
-        let compiled = Module::Policy.compile(&document, None, stands_alone);
+    for (standing, expected) in [(Standing::Plugin, vec![]), (Standing::Alone, vec!["one-uri-san"])] {
+        let compiled = Module::Policy.compile(&document, None, standing);
         rows.check(
-            format!("alone: {stands_alone}"),
+            format!("{standing:?}"),
             compiled.warnings.iter().map(|warning| warning.id).collect::<Vec<_>>(),
             expected,
         );
-        rows.check(format!("alone: {stands_alone}"), compiled.problems, []);
+        rows.check(format!("{standing:?}"), compiled.problems, []);
     }
 }

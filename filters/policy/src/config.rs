@@ -28,9 +28,18 @@ pub(crate) struct Document {
     pub(crate) objects: Vec<Object>,
 }
 
+/// Whose policies are read in full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Those for the workload.
+    Workload,
+    /// All, for what is wrong with them.
+    All,
+}
+
 /// Reads a policy document of which the common fields are read already.
 #[inline(never)]
-pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
+pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
     let at = fields.cursor().clone();
     if common.mode == Mode::Observe {
         at.problem::<()>("mode `observe` is not supported for policy; use `shadow` or `enforce`");
@@ -44,9 +53,20 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> O
     if let Some(at) = fields.take("workload") {
         workload.read(&at);
     }
-    let mut selection = selection::Selection::of(&workload);
+    let mut selection = match reading {
+        Reading::Workload => selection::Selection::of(&workload),
+        Reading::All => selection::Selection::of_all(&workload),
+    };
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
+    }
+    if selection.count > 0 && selection.selected == 0 {
+        let message = format!(
+            "none of its {} policies is for the workload that the document names: it decides nothing; compare `workload` \
+             with their namespaces, selectors and targets",
+            selection.count
+        );
+        at.warning("selects-nothing", message);
     }
     let objects = selection.finish(&at);
     // Certificates of Istio's own authority, which those two see, have one. A gateway takes others.
@@ -62,7 +82,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node) -> O
             headers.intern(name.as_bytes());
         }
     }
-    if headers.len() > HEADERS {
+    if headers.len() > HEADERS && reading == Reading::Workload {
         at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
     }
     fields.finish();

@@ -2,7 +2,7 @@
 
 use crate::Decisions;
 use crate::compiled::{Compiled, compile};
-use crate::config::{self, Document};
+use crate::config::{self, Document, Reading};
 use crate::decide::{Scratch, decide};
 use crate::demand::demand;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
@@ -42,7 +42,7 @@ impl Policy {
     pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let common = whole.of_section(&mut fields);
-        Some(Self::new(read(fields, common, node)?))
+        Some(Self::new(read(fields, common, node, Reading::Workload)?))
     }
 
     /// Compiles a document.
@@ -106,16 +106,32 @@ impl Policy {
 
 /// Reads a document of which the common fields are read; `None` if it has a problem.
 #[inline(never)]
-fn read(fields: Fields<'_>, common: Common, node: &Node) -> Option<Document> {
+fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
     let at = fields.cursor().clone();
     let before = at.problems();
-    let document = config::document(fields, common, node)?;
+    let document = config::document(fields, common, node, reading)?;
     let Document { common, workload, objects } = &document;
     if workload.proxy == Some(ProxyKind::Sidecar) && common.listener == Some(Direction::Outbound) && !objects.is_empty()
     {
         at.warning("outbound-policy", INERT);
     }
     (at.problems() == before).then_some(document)
+}
+
+/// What is wrong with a policy document, or doubtful. Of policies for another workload [`Filter::compile`] reads no more than
+/// whom they are for; with [`Reading::All`] each is read in full, and what only a workload can tell, such
+/// as whether a policy applies to it, is left out.
+///
+/// # Errors
+/// All problems of the document.
+pub fn review(document: &[u8], node: &Node, reading: Reading) -> Result<Vec<Warning>, Problems> {
+    read_document(document, |at| {
+        let mut fields = at.object()?;
+        let common = Common::read(&mut fields);
+        let document = read(fields, common, node, reading)?;
+        drop(document);
+        Some(at.take_warnings())
+    })
 }
 
 impl Filter for Policy {
@@ -128,7 +144,7 @@ impl Filter for Policy {
         let (document, warnings) = read_document(document, |at| {
             let mut fields = at.object()?;
             let common = Common::read(&mut fields);
-            let document = read(fields, common, node)?;
+            let document = read(fields, common, node, Reading::Workload)?;
             Some((document, at.take_warnings()))
         })?;
         Ok(Self { warnings, ..Self::new(document) })

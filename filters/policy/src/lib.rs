@@ -15,6 +15,7 @@ mod demand;
 mod filter;
 mod metrics;
 
+pub use config::Reading;
 pub use config::trust_domain::TrustDomains;
 pub use decision::{Decision, Decisions, Reason, RuleName};
-pub use filter::Policy;
+pub use filter::{Policy, review};

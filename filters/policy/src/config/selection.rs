@@ -37,13 +37,31 @@ pub(super) struct Selection<'w> {
     names: Names,
     /// The first policy that a waypoint passes over because it names no target, and how many there are.
     without_target: Option<(String, usize)>,
+    /// Objects for others are read in full too, for what is wrong with them.
+    reads_all: bool,
+    /// How many objects there are, and how many are for the workload, where the workload is known.
+    pub(super) count: usize,
+    pub(super) selected: usize,
     pub(super) objects: Vec<Object>,
 }
 
 impl<'w> Selection<'w> {
     /// Nothing yet.
     pub(super) fn of(workload: &'w Workload) -> Self {
-        Self { workload, names: Names::default(), without_target: None, objects: Vec::new() }
+        Self {
+            workload,
+            names: Names::default(),
+            without_target: None,
+            reads_all: false,
+            count: 0,
+            selected: 0,
+            objects: Vec::new(),
+        }
+    }
+
+    /// The same, and every object is read in full.
+    pub(super) fn of_all(workload: &'w Workload) -> Self {
+        Self { reads_all: true, ..Self::of(workload) }
     }
 
     /// Reads an AuthorizationPolicy or a List of them.
@@ -89,6 +107,14 @@ impl<'w> Selection<'w> {
         self.names.len() == before
     }
 
+    /// Counts an object that is read in full, also where it is for another workload.
+    fn counts(&mut self, namespace: &str, scope: &Scope) -> bool {
+        self.count += 1;
+        // It counts as selected where that is not known: what cannot be known is said when it is loaded.
+        self.selected += usize::from(self.workload.selects(namespace, scope) != Some(false));
+        true
+    }
+
     /// Reads the object at `at`; `None` also if it is for others.
     fn object(&mut self, at: &Cursor<'_>, mut fields: Fields<'_>) -> Option<Object> {
         let metadata = fields.require("metadata").and_then(|at| metadata(&at));
@@ -109,7 +135,11 @@ impl<'w> Selection<'w> {
             at.problem::<()>(format!("policy `{namespace}/{name}` is given twice"));
         }
         // Whom a damaged object is for is not known, so it counts as one that may be for this workload.
-        let selected = namespace.filter(|_| is_sound).and_then(|own| self.workload.is_selected(own, &scope, at));
+        let selected = match namespace.filter(|_| is_sound) {
+            Some(own) if self.reads_all => Some(self.counts(own, &scope)),
+            Some(own) => self.workload.is_selected(own, &scope, at),
+            None => None,
+        };
         if selected == Some(false) {
             if let (Scope::Labels(_), Some(namespace), Some(name)) = (&scope, namespace, name)
                 && self.workload.needs_targets(namespace)

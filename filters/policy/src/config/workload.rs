@@ -14,6 +14,8 @@ const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 const WAYPOINT_CLASS: &str = "istio-waypoint";
 
 /// Why it is not known whether a policy applies.
+const NO_NAMESPACE: &str =
+    "which policies apply is unknown: give `workload.namespace`, or NAMESPACE in the node's metadata";
 const NO_LABELS: &str = "whom it is for cannot be checked: give `workload.labels`, or LABELS in the node's metadata";
 const NO_PROXY: &str = "whom it is for cannot be checked: say `proxy: gateway` or `proxy: waypoint` in `workload`";
 const NO_TARGET: &str = "whether this proxy serves the target is unknown: leave the policy out where it does not, or say `proxy` in `workload`";
@@ -86,13 +88,21 @@ impl Workload {
     /// Whether a policy of `namespace` is for this workload (Istio's `pilot/pkg/model/policyattachment.go`). A problem
     /// at `at` if that is not known: a policy that is left out in silence would let requests through.
     pub(crate) fn is_selected(&self, namespace: &str, scope: &Scope, at: &Cursor<'_>) -> Option<bool> {
-        let Some(own) = &self.namespace else {
-            return at.problem(
-                "which policies apply is unknown: give `workload.namespace`, or NAMESPACE in the node's metadata",
-            );
-        };
+        let Some(own) = &self.namespace else { return at.problem(NO_NAMESPACE) };
+        match self.selection(own, namespace, scope) {
+            Ok(selected) => Some(selected),
+            Err(unknown) => at.problem(unknown),
+        }
+    }
+
+    /// The same without a problem: `None` where it is not known.
+    pub(crate) fn selects(&self, namespace: &str, scope: &Scope) -> Option<bool> {
+        self.selection(self.namespace.as_deref()?, namespace, scope).ok()
+    }
+
+    fn selection(&self, own: &str, namespace: &str, scope: &Scope) -> Result<bool, &'static str> {
         let (is_own, is_root) = (namespace == own, namespace == self.root);
-        let selected = match scope {
+        match scope {
             Scope::Labels(_) if !is_own && !is_root => Ok(false),
             Scope::Labels(wanted) => self.is_labelled(wanted),
             Scope::Targets(targets) => {
@@ -101,16 +111,12 @@ impl Workload {
                     // If one target is this proxy, the others do not matter.
                     match self.is_target(*target, name, is_own, is_root) {
                         Ok(false) => {}
-                        Ok(true) => return Some(true),
+                        Ok(true) => return Ok(true),
                         unknown => selected = unknown,
                     }
                 }
                 selected
             }
-        };
-        match selected {
-            Ok(selected) => Some(selected),
-            Err(unknown) => at.problem(unknown),
         }
     }
 

@@ -1,0 +1,15 @@
+//! Files of the operator's as trees with positions: folders, standard input, several documents in a file, YAML as kubectl
+//! reads it, JSON as Envoy reads it.
+
+mod files;
+mod path;
+mod scalar;
+mod template;
+mod tree;
+mod yaml;
+
+pub(crate) use files::{Source, read_all, read_text};
+pub(crate) use path::field;
+pub(crate) use template::is_template;
+pub(crate) use tree::Position;
+pub(crate) use yaml::{Fault, json, one};

@@ -1,0 +1,147 @@
+//! The files that a command is given.
+
+use super::path::Step;
+use super::tree::Position;
+use super::yaml::{self, Document, Fault};
+use crate::Failure;
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A file with its documents.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Its name as it is shown: the path as given, or `stdin`.
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) documents: Vec<Document>,
+    /// What ended the reading.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Source {
+    /// A text and where it comes from.
+    pub(crate) fn new(name: &str, text: String) -> Self {
+        let (documents, fault) = yaml::documents(&text);
+        Self { name: name.to_owned(), text, documents, fault }
+    }
+
+    /// What the paths of a document begin with.
+    pub(crate) fn root(&self, index: usize) -> String {
+        if self.documents.len() > 1 { format!("document {}: $", index + 1) } else { "$".to_owned() }
+    }
+
+    /// The object at the root of a document, or at an item of a list that is one.
+    pub(crate) fn value(&self, path: &str) -> Option<&Value> {
+        super::path::steps(path.find('$').and_then(|at| path.get(at..))?).try_fold(
+            &self.documents.get(self.number(path)?)?.value,
+            |value, step| match step {
+                Step::Key(key) => value.get(key.as_ref()),
+                Step::Index(index) => value.get(index),
+            },
+        )
+    }
+
+    /// Where the value at a path is, which begins with its document's root.
+    pub(crate) fn position(&self, path: &str) -> Option<Position> {
+        Some(self.documents.get(self.number(path)?)?.position(path))
+    }
+
+    /// The number of the document that a path is in.
+    fn number(&self, path: &str) -> Option<usize> {
+        match path.strip_prefix("document ").and_then(|rest| rest.split_once(": $")) {
+            Some((number, _)) => number.parse::<usize>().ok()?.checked_sub(1),
+            None => Some(0),
+        }
+    }
+}
+
+/// Reads files; of a folder, every YAML and JSON file below it, in the order of their names; `-` is standard input.
+///
+/// # Errors
+/// A file or folder that cannot be read.
+pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    let mut sources = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().lock().read_to_end(&mut bytes);
+            read.map_err(|error| Failure::Use(format!("standard input cannot be read: {error}")))?;
+            sources.push(source("stdin", bytes));
+            continue;
+        }
+        let mut files = Vec::new();
+        if path.is_dir() {
+            below(path, &mut files).map_err(|error| unreadable(path, &error))?;
+        } else {
+            files.push(path.clone());
+        }
+        for file in files {
+            let bytes = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
+            sources.push(source(&file.display().to_string(), bytes));
+        }
+    }
+    Ok(sources)
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Use(format!("`{}` cannot be read: {error}", path.display()))
+}
+
+fn source(name: &str, bytes: Vec<u8>) -> Source {
+    match String::from_utf8(bytes) {
+        Ok(text) => Source::new(name, text),
+        Err(_) => {
+            let fault = Fault { at: None, message: "not YAML: the file is not UTF-8".to_owned() };
+            Source { name: name.to_owned(), text: String::new(), documents: Vec::new(), fault: Some(fault) }
+        }
+    }
+}
+
+/// Adds the YAML and JSON files below a folder. Hidden folders, and folders behind links, are left out.
+fn below(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if kind.is_dir() && !is_hidden {
+            below(&path, files)?;
+        } else if !kind.is_dir() && path.is_file() && has_ending(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn has_ending(path: &Path) -> bool {
+    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_all;
+    use std::path::PathBuf;
+
+    #[test]
+    fn folders_are_read_in_order_and_hidden_ones_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.yaml", "a/c.yml", "a/d.json", "a/e.txt", ".git/f.yaml"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "a: 1\n").unwrap();
+        }
+        let Ok(sources) = read_all(&[folder.path().to_path_buf()]) else { panic!("cannot be read") };
+        let names: Vec<_> = sources.iter().map(|source| source.name.rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, ["c.yml", "d.json", "b.yaml"]);
+        assert!(read_all(&[PathBuf::from("/nowhere/at/all.yaml")]).is_err());
+    }
+}

@@ -1,0 +1,79 @@
+//! A YAML document as a tree in which every value knows where it stands.
+
+use serde_json::{Map, Value};
+use std::rc::Rc;
+
+/// A place in a file; both count from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+/// A value and where it begins.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) at: Position,
+    pub(super) kind: Kind,
+}
+
+/// What a node is. Aliases share their node.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Scalar(Value),
+    List(Vec<Rc<Node>>),
+    /// Keys in their order, each with its position; merged ones last.
+    Map(Vec<Field>),
+}
+
+/// A field of a mapping.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub(super) key: String,
+    pub(super) at: Position,
+    pub(super) value: Rc<Node>,
+}
+
+/// The most values of a document with its aliases followed: aliases of aliases grow without bound.
+const VALUES: usize = 4_000_000;
+
+impl Node {
+    /// The tree without positions.
+    ///
+    /// # Errors
+    /// A document whose aliases stand for too much.
+    pub(super) fn value(&self) -> Result<Value, String> {
+        let mut left = VALUES;
+        self.take(&mut left).ok_or_else(|| format!("its aliases stand for more than {VALUES} values"))
+    }
+
+    fn take(&self, left: &mut usize) -> Option<Value> {
+        *left = left.checked_sub(1)?;
+        Some(match &self.kind {
+            Kind::Scalar(value) => value.clone(),
+            Kind::List(items) => Value::Array(items.iter().map(|item| item.take(left)).collect::<Option<_>>()?),
+            Kind::Map(fields) => {
+                let field = |field: &Field| Some((field.key.clone(), field.value.take(left)?));
+                Value::Object(fields.iter().map(field).collect::<Option<Map<_, _>>>()?)
+            }
+        })
+    }
+
+    /// Where the value at these steps of a JSON path begins, or its key; of a value that is not there, the nearest one
+    /// around it.
+    pub(super) fn find<'s>(&self, steps: impl IntoIterator<Item = super::path::Step<'s>>) -> Position {
+        let (mut node, mut at) = (self, self.at);
+        for step in steps {
+            let next = match (&node.kind, &step) {
+                (Kind::Map(fields), super::path::Step::Key(key)) => {
+                    fields.iter().find(|field| field.key == **key).map(|field| (&field.value, field.at))
+                }
+                (Kind::List(items), super::path::Step::Index(index)) => items.get(*index).map(|item| (item, item.at)),
+                _ => None,
+            };
+            let Some((inner, position)) = next else { break };
+            (node, at) = (inner, position);
+        }
+        at
+    }
+}

@@ -1,0 +1,329 @@
+//! YAML and JSON texts. A key given twice is an error wherever Weir reads the document: of `action: DENY` and
+//! `action: ALLOW` none may win in silence.
+
+use super::path::steps;
+use super::scalar;
+use super::tree::{Field, Kind, Node, Position};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// How deep a document may be nested, as the filters have it for JSON.
+const DEPTH: usize = 127;
+
+/// What is wrong with a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Where; `None` if that is not known.
+    pub(crate) at: Option<Position>,
+    pub(crate) message: String,
+}
+
+/// One document of a text.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) value: Value,
+    /// Keys that are given twice, and where the second one stands. The first counts.
+    pub(crate) repeated: Vec<Fault>,
+    /// Where a merge key `<<` stands, which Envoy does not know.
+    pub(crate) merge: Option<Position>,
+    positions: Positions,
+}
+
+/// Where the values of a document stand.
+#[derive(Debug)]
+enum Positions {
+    Known(Rc<Node>),
+    /// The document is a JSON text, whose positions are looked for when they are asked for.
+    Json {
+        text: String,
+        node: OnceCell<Option<Rc<Node>>>,
+    },
+}
+
+impl Document {
+    /// Where the value at a JSON path begins; of one that is not there, the nearest one around it.
+    pub(crate) fn position(&self, path: &str) -> Position {
+        // A path may begin with the number of its document.
+        let path = path.find('$').and_then(|at| path.get(at..)).unwrap_or(path);
+        let node = match &self.positions {
+            Positions::Known(node) => Some(node),
+            Positions::Json { text, node } => {
+                node.get_or_init(|| Reader::new(text).document().ok().flatten()?.node()).as_ref()
+            }
+        };
+        node.map_or(Position { line: 1, column: 1 }, |node| node.find(steps(path)))
+    }
+
+    fn node(self) -> Option<Rc<Node>> {
+        match self.positions {
+            Positions::Known(node) => Some(node),
+            Positions::Json { .. } => None,
+        }
+    }
+
+    /// What keeps Weir from reading the document: its repeated keys, and merge keys in what Envoy reads.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let for_envoy = self.value.is_object() && !["kind", "schema"].iter().any(|key| self.value.get(key).is_some());
+        let merge = self.merge.filter(|_| for_envoy).map(|at| Fault {
+            at: Some(at),
+            message: "Envoy knows no merge key `<<`: write the fields out".to_owned(),
+        });
+        self.repeated.iter().cloned().chain(merge).collect()
+    }
+}
+
+/// Every document of a YAML or JSON text but the empty ones, and what ended the reading.
+pub(super) fn documents(text: &str) -> (Vec<Document>, Option<Fault>) {
+    // A byte order mark is none of YAML's documents.
+    let text = text.trim_start_matches('\u{feff}');
+    if let Some(document) = strict(text) {
+        return (vec![document], None);
+    }
+    let mut reader = Reader::new(text);
+    let mut found = Vec::new();
+    loop {
+        match reader.document() {
+            Ok(None) => return (found, None),
+            Ok(Some(document)) if document.value.is_null() => {}
+            Ok(Some(document)) => found.push(document),
+            Err(fault) => return (found, Some(fault)),
+        }
+    }
+}
+
+/// The only document of a YAML or JSON text.
+///
+/// # Errors
+/// What is wrong with it, without the name of the file.
+pub(crate) fn one(text: &str) -> Result<Value, String> {
+    let (mut documents, fault) = documents(text);
+    let fault = fault.or_else(|| documents.iter().flat_map(Document::faults).next());
+    match (fault, documents.pop(), documents.len()) {
+        (Some(fault), ..) => Err(fault.in_words()),
+        (None, Some(document), 0) => Ok(document.value),
+        (None, None, _) => Err("it is empty".to_owned()),
+        (None, Some(_), others) => Err(format!("it has {} documents, and one is needed", others + 1)),
+    }
+}
+
+/// JSON as the filters read it.
+///
+/// # Errors
+/// As [`one`].
+pub(crate) fn json(text: &str) -> Result<Value, String> {
+    let value: weir_config::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    let mut repeated = Vec::new();
+    let value = once(value, &mut repeated);
+    match repeated.into_iter().next() {
+        Some(key) => Err(format!("not JSON: key `{key}` is given twice")),
+        None => Ok(value),
+    }
+}
+
+impl Fault {
+    fn in_words(&self) -> String {
+        match self.at {
+            Some(Position { line, column }) => format!("line {line}, column {column}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// A text that is JSON. It is not read as YAML, which has other escapes and numbers; but its positions are.
+fn strict(text: &str) -> Option<Document> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let value: weir_config::Value = serde_json::from_str(text).ok()?;
+    let mut names = Vec::new();
+    let value = once(value, &mut names);
+    // Where the repeated keys are, the reader of YAML tells.
+    let read = if names.is_empty() { None } else { Reader::new(text).document().ok().flatten() };
+    let mut repeated = read.map(|document| document.repeated).unwrap_or_default();
+    if repeated.is_empty() {
+        repeated.extend(names.iter().map(|name| Fault { at: None, message: twice(name) }));
+    }
+    let positions = Positions::Json { text: text.to_owned(), node: OnceCell::new() };
+    Some(Document { value, repeated, merge: None, positions })
+}
+
+fn twice(key: &str) -> String {
+    format!("key `{key}` is given twice")
+}
+
+/// The value without repeated keys, whose names are added to `repeated`.
+fn once(value: weir_config::Value, repeated: &mut Vec<String>) -> Value {
+    use weir_config::Value as Json;
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(value) => value.into(),
+        Json::Number(number) => Value::Number(number),
+        Json::String(text) => text.into(),
+        Json::Array(items) => items.into_iter().map(|item| once(item, repeated)).collect(),
+        Json::Object(fields) => {
+            let mut map = Map::new();
+            for (key, value) in fields {
+                let value = once(value, repeated);
+                match map.contains_key(&key) {
+                    true => repeated.push(key),
+                    false => drop(map.insert(key, value)),
+                }
+            }
+            Value::Object(map)
+        }
+    }
+}
+
+/// Reads the documents of a text one by one.
+struct Reader<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+    anchors: HashMap<usize, Rc<Node>>,
+    repeated: Vec<Fault>,
+    merge: Option<Position>,
+}
+
+fn position(mark: Marker) -> Position {
+    Position { line: mark.line(), column: mark.col() + 1 }
+}
+
+fn fault(span: Span, message: impl Into<String>) -> Fault {
+    Fault { at: Some(position(span.start)), message: message.into() }
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { parser: Parser::new_from_str(text), anchors: HashMap::new(), repeated: Vec::new(), merge: None }
+    }
+
+    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Fault> {
+        match self.parser.next() {
+            None => Ok(None),
+            Some(Ok(event)) => Ok(Some(event)),
+            Some(Err(error)) => {
+                Err(Fault { at: Some(position(*error.marker())), message: format!("not YAML: {}", error.info()) })
+            }
+        }
+    }
+
+    /// The next document; `None` at the end.
+    fn document(&mut self) -> Result<Option<Document>, Fault> {
+        loop {
+            match self.next()? {
+                None | Some((Event::StreamEnd, _)) => return Ok(None),
+                Some((Event::DocumentStart(_), _)) => break,
+                Some(_) => {}
+            }
+        }
+        self.anchors.clear();
+        let Some((event, span)) = self.next()? else { return Ok(None) };
+        let node = self.node(event, span, 0)?;
+        let value = node.value().map_err(|message| Fault { at: Some(node.at), message })?;
+        let (repeated, merge) = (std::mem::take(&mut self.repeated), self.merge.take());
+        Ok(Some(Document { value, repeated, merge, positions: Positions::Known(node) }))
+    }
+
+    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Rc<Node>, Fault> {
+        if depth > DEPTH {
+            return Err(fault(span, format!("nested more than {DEPTH} deep")));
+        }
+        let at = position(span.start);
+        let (kind, anchor) = match event {
+            Event::Alias(id) => {
+                let known = self.anchors.get(&id).map(Rc::clone);
+                return known.ok_or_else(|| fault(span, "an alias of what is around it, or of nothing"));
+            }
+            Event::Scalar(text, style, anchor, tag) => (Kind::Scalar(tagged(text, style, tag.as_deref())), anchor),
+            Event::SequenceStart(anchor, _) => (Kind::List(self.list(depth)?), anchor),
+            Event::MappingStart(anchor, _) => (Kind::Map(self.map(depth)?), anchor),
+            _ => return Err(fault(span, "not YAML: a value is missing")),
+        };
+        let node = Rc::new(Node { at, kind });
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Vec<Rc<Node>>, Fault> {
+        let mut items = Vec::new();
+        while let Some((event, span)) = self.next()? {
+            if event == Event::SequenceEnd {
+                break;
+            }
+            items.push(self.node(event, span, depth + 1)?);
+        }
+        Ok(items)
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Vec<Field>, Fault> {
+        let (mut fields, mut merged) = (Vec::<Field>::new(), Vec::new());
+        let mut seen: HashMap<String, ()> = HashMap::new();
+        while let Some((event, span)) = self.next()? {
+            if event == Event::MappingEnd {
+                break;
+            }
+            let at = position(span.start);
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
+            let is_plain = matches!(&event, Event::Scalar(_, ScalarStyle::Plain, ..));
+            let Event::Scalar(text, ..) = &event else {
+                return Err(fault(span, "a key that is not a text"));
+            };
+            let key = if is_plain { scalar::key(text) } else { text.to_string() };
+            // The key may be anchored.
+            self.node(event, span, depth + 1)?;
+            let Some((event, span)) = self.next()? else { break };
+            let value = self.node(event, span, depth + 1)?;
+            if is_merge {
+                self.merge.get_or_insert(at);
+                merged.push((at, value));
+            } else if seen.insert(key.clone(), ()).is_some() {
+                self.repeated.push(Fault { at: Some(at), message: twice(&key) });
+            } else {
+                fields.push(Field { key, at, value });
+            }
+        }
+        for (at, value) in merged {
+            merge(&mut fields, &value).ok_or_else(|| Fault {
+                at: Some(at),
+                message: "`<<` merges a mapping, or a list of them".to_owned(),
+            })?;
+        }
+        Ok(fields)
+    }
+}
+
+/// Adds the fields of what is merged that are not there yet.
+fn merge(fields: &mut Vec<Field>, value: &Node) -> Option<()> {
+    match &value.kind {
+        Kind::Map(more) => {
+            for field in more {
+                if !fields.iter().any(|known| known.key == field.key) {
+                    fields.push(field.clone());
+                }
+            }
+            Some(())
+        }
+        Kind::List(items) => items.iter().try_for_each(|item| match &item.kind {
+            Kind::Map(_) => merge(fields, item),
+            _ => None,
+        }),
+        Kind::Scalar(_) => None,
+    }
+}
+
+/// The value of a scalar with its style and tag. A tag that is not YAML's own says nothing here.
+fn tagged(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+    let core = tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str());
+    match (core, style) {
+        (Some("str" | "binary"), _) | (None, _) if style != ScalarStyle::Plain => text.into_owned().into(),
+        (Some("str" | "binary"), _) => text.into_owned().into(),
+        _ => scalar::plain(&text),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! A report as a person reads it, and as programs do.
+
+mod github;
+mod json;
+mod sarif;
+mod text;
+
+use super::report::Report;
+use crate::Failure;
+use clap::ValueEnum;
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// One line for each finding, and a line that says what was read.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// SARIF 2.1.0, which code scanners show beside the code.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
+pub(super) fn print(report: &Report<'_>, output: Output) -> Result<(), Failure> {
+    let text = match output {
+        Output::Text => text::of(report),
+        Output::Json => format!("{:#}", json::of(report)),
+        Output::Sarif => format!("{:#}", sarif::of(report)),
+        Output::Github => github::of(report),
+    };
+    say!("{}", text.trim_end())
+}

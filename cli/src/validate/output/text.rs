@@ -1,0 +1,49 @@
+//! For a person: `FILE:LINE:COLUMN: error: KIND NAMESPACE/NAME: PATH: what is wrong`.
+
+use super::super::report::{Line, Report};
+use crate::diagnostic::Severity;
+
+pub(super) fn of(report: &Report<'_>) -> String {
+    let mut lines: Vec<String> = report.lines.iter().map(line).collect();
+    lines.push(summary(report));
+    if !report.passed.is_empty() {
+        let passed: Vec<String> = report.passed.iter().map(|(class, count)| format!("{count} {class}")).collect();
+        lines.push(format!("passed over: {}", passed.join(", ")));
+    }
+    lines.join("\n")
+}
+
+fn line(line: &Line) -> String {
+    let Line { file, at, object, diagnostic } = line;
+    let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
+    let object = object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
+    let path = diagnostic.path.find('$').and_then(|at| diagnostic.path.get(at..)).unwrap_or_default();
+    format!("{file}{at}: {}: {object}{path}: {}", diagnostic.severity.word(), diagnostic.text())
+}
+
+fn summary(report: &Report<'_>) -> String {
+    let count = |number: usize, one: &str, many: &str| match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {many}"),
+    };
+    let documents = report
+        .documents
+        .iter()
+        .map(|(module, number)| count(*number, &format!("{module} document"), &format!("{module} documents")));
+    let policies =
+        (report.policies > 0).then(|| count(report.policies, "AuthorizationPolicy", "AuthorizationPolicies"));
+    let read: Vec<String> = documents.chain(policies).collect();
+    let read =
+        if read.is_empty() { "no document of Weir (it begins with `schema: 1`)".to_owned() } else { read.join(", ") };
+    let files = count(report.files, "file", "files");
+    let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+    let found = match (errors, warnings) {
+        (0, 0) => "no errors".to_owned(),
+        (0, warnings) => format!("no errors, {}", count(warnings, "warning", "warnings")),
+        (errors, 0) => count(errors, "error", "errors"),
+        (errors, warnings) => {
+            format!("{}, {}", count(errors, "error", "errors"), count(warnings, "warning", "warnings"))
+        }
+    };
+    format!("{files}: {read}: {found}")
+}

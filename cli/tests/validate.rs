@@ -1,0 +1,116 @@
+//! `weir validate` as an operator calls it: files as they are kept, exit codes, and forms of output.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use weir_testing::Rows;
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Exit code and standard output of `weir validate` with these arguments and that standard input.
+fn validate(folder: &Path, arguments: &[&str], input: &str) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.current_dir(folder).arg("validate").args(arguments).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+fn here(arguments: &[&str], input: &str) -> (i32, String) {
+    validate(Path::new("."), arguments, input)
+}
+
+/// The files of `corpus` are of the kinds that operators keep in one repository, and `corpus.txt` has every line about them.
+#[test]
+fn a_repository_has_exactly_these_findings() {
+    let expected = std::fs::read_to_string(tests().join("corpus.txt")).unwrap();
+    let (code, output) = validate(&tests(), &["corpus"], "");
+    assert_eq!(output, expected, "corpus.txt and the command differ");
+    assert_eq!(code, 1);
+}
+
+const POLICY: &str =
+    "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec: {rules: [{}]}\n";
+
+#[test]
+fn the_exit_code_is_for_a_gate() {
+    let bad = POLICY.replace("rules", "rulez");
+    let doubtful = POLICY.replace("rules: [{}]", "rules: []");
+    let mut rows = Rows::default();
+    for (name, arguments, input, code, line) in [
+        ("valid", vec!["-n", "shop", "-"], POLICY, 0, "1 file: 1 AuthorizationPolicy: no errors\n"),
+        ("no namespace", vec!["-"], POLICY, 1, "stdin:3:1: error: AuthorizationPolicy default/a: $.metadata: "),
+        ("an error", vec!["-n", "shop", "-"], &bad, 1, "$.spec.rulez: unknown field; did you mean `rules`?"),
+        ("a warning", vec!["-n", "shop", "-"], &doubtful, 0, "1 file: 1 AuthorizationPolicy: no errors, 1 warning\n"),
+        ("silenced", vec!["-n", "shop", "--silence", "x,refuses-all", "-"], &doubtful, 0, "no errors\n"),
+        ("warnings as errors", vec!["-n", "shop", "--warnings-as-errors", "-"], &doubtful, 1, "[refuses-all]"),
+        ("nothing", vec!["-"], "kind: Service\n", 0, "1 file: no document of Weir"),
+        ("nothing, and something is asked for", vec!["--require", "-"], "kind: Service\n", 1, "passed over: 1 Service"),
+        ("something is asked for", vec!["--require", "-n", "shop", "-"], POLICY, 0, "no errors"),
+        ("empty", vec!["-"], "", 0, "1 file: no document of Weir"),
+        ("not there", vec!["nowhere.yaml"], "", 2, ""),
+    ] {
+        let (found, output) = here(&arguments, input);
+        rows.check(name, found, code);
+        rows.contains(name, &output, line);
+    }
+}
+
+#[test]
+fn programs_get_what_people_get() {
+    let input = POLICY.replace("metadata: {name: a}", "metadata: {name: a, namespace: shop}").replace("rules", "rulez");
+    let (code, output) = here(&["--output", "json", "-"], &input);
+    let report: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((code, &report["errors"], &report["policies"]), (1, &json!(1), &json!(1)));
+    let message = "unknown field; did you mean `rules`?";
+    let finding = json!({
+        "file": "stdin", "line": 4, "column": 8, "severity": "error", "id": null, "message": message,
+        "object": "AuthorizationPolicy shop/a", "path": "$.spec.rulez",
+    });
+    assert_eq!(report["findings"][0], finding);
+
+    let (_, output) = here(&["--output", "sarif", "-"], &input);
+    let report: Value = serde_json::from_str(&output).unwrap();
+    let result = &report["runs"][0]["results"][0];
+    assert_eq!((&report["version"], &result["level"]), (&json!("2.1.0"), &json!("error")));
+    let location = &result["locations"][0]["physicalLocation"];
+    assert_eq!(location["region"], json!({"startLine": 4, "startColumn": 8}));
+    assert_eq!(location["artifactLocation"]["uri"], "stdin");
+    let rules: Vec<&Value> = report["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap().iter().collect();
+    assert_eq!(rules, [&json!({"id": result["ruleId"]})]);
+
+    let (_, output) = here(&["--output", "github", "-"], &input);
+    let start = "::error file=stdin,line=4,col=8,title=AuthorizationPolicy shop/a::$.spec.rulez: unknown field";
+    assert!(output.starts_with(start), "{output}");
+}
+
+/// Three thousand policies of as many selectors took 47 s once: each was compiled for each workload.
+#[test]
+fn the_time_grows_with_the_policies_and_no_faster() {
+    let mut text = String::new();
+    for number in 0..3000 {
+        writeln!(
+            text,
+            "---\nkind: AuthorizationPolicy\nmetadata: {{name: p{number}, namespace: n{}}}\nspec: {{selector: {{matchLabels: \
+             {{app: a{number}}}}}, rules: [{{to: [{{operation: {{paths: [/a/{number}]}}}}]}}]}}",
+            number % 100
+        )
+        .unwrap();
+    }
+    #[expect(clippy::disallowed_methods, reason = "the time of a command")]
+    let begun = Instant::now();
+    let (code, output) = here(&["-"], &text);
+    let taken = begun.elapsed();
+    assert_eq!((code, output.as_str()), (0, "1 file: 3000 AuthorizationPolicies: no errors\n"));
+    // A release build takes a tenth of a second; this one is not optimised.
+    assert!(taken < Duration::from_secs(10), "{taken:?}");
+}
