@@ -72,6 +72,9 @@ struct Hits {
 struct Passed {
     /// Time on the monotonic clock, time on the agreed clock, hits.
     hits: Vec<(u64, u64, u64)>,
+    /// Times on the agreed clock of requests that were refused: such a one may have begun a window, in which a worker that
+    /// slept then counts.
+    refused: Vec<u64>,
     /// The greatest maximum of its limit meanwhile.
     maximum: u64,
     /// Hits that workers which slept may have given back.
@@ -154,7 +157,7 @@ pub fn run(bytes: &[u8]) {
                     if passes {
                         count(&mut passed, &cells, request, maxima, late);
                     } else if late {
-                        give_back(&mut passed, request);
+                        give_back(&mut passed, &cells, request);
                     }
                 }
             }
@@ -220,10 +223,13 @@ fn passes(life: &mut Life<RateLimit>, cells: &mut dyn Cells, request: Hits) -> b
 
 /// A refused request gives back what earlier limits took. GCRA gives back all of it, although a part had come back by
 /// itself while the worker slept: so much more may pass.
-fn give_back(passed: &mut BTreeMap<(usize, u8), Passed>, request: Hits) {
+fn give_back(passed: &mut BTreeMap<(usize, u8), Passed>, cells: &MemoryCells, request: Hits) {
+    let agreed = request.now.mono_nanos.wrapping_add(offset(cells));
     for (index, ((_, _, hits), key)) in LIMITS.into_iter().zip(request.keys).enumerate() {
         if let Some(key) = key {
-            passed.entry((index, key)).or_default().given_back += hits;
+            let passed = passed.entry((index, key)).or_default();
+            passed.given_back += hits;
+            passed.refused.push(agreed);
         }
     }
 }
@@ -234,14 +240,15 @@ fn count(passed: &mut BTreeMap<(usize, u8), Passed>, cells: &MemoryCells, reques
     let agreed = mono.wrapping_add(offset(cells));
     for (index, ((name, rule, hits), key)) in LIMITS.into_iter().zip(request.keys).enumerate() {
         let Some(key) = key else { continue };
-        let Passed { hits: all, maximum, given_back } = passed.entry((index, key)).or_default();
+        let Passed { hits: all, refused, maximum, given_back } = passed.entry((index, key)).or_default();
         *maximum = maxima[index].max(*maximum);
         all.push((mono, agreed, hits));
         let sum = |from: usize| all.iter().skip(from).map(|(_, _, hits)| hits).sum::<u64>();
         match rule {
             // A worker that slept counts in the newest window, so only all windows together can be checked.
             Rule::Window(length) if late => {
-                let windows = || all.iter().map(|(_, agreed, _)| agreed / length);
+                let times = || all.iter().map(|(_, agreed, _)| agreed).chain(refused.iter());
+                let windows = || times().map(|agreed| agreed / length);
                 let count = windows().max().zip(windows().min()).map_or(1, |(last, first)| last - first + 1);
                 let most = count.saturating_mul(*maximum);
                 assert!(sum(0) <= most, "{name} {key}: {} of {most} in {count} windows: {all:?}", sum(0));
