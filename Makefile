@@ -30,6 +30,8 @@ WASM_BINDGEN_VERSION := 0.2.130
 # Every test is built with the features that all crates together ask for: else wasmtime would be built several times.
 TESTED := --workspace --exclude 'weir-*-module' --exclude weir-probe --exclude weir-empty --exclude weir-shell-probe \
   --exclude 'weir-sdk-*'
+# What is released has no path of the machine that built it.
+REMAPPED := CARGO_ENCODED_RUSTFLAGS="$$(scripts/remap-paths)"
 step = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
@@ -64,8 +66,8 @@ doctor: ## list the tools that each target needs, and how to get those that are 
 .PHONY: modules
 modules: toolchain
 	$(call step,modules for Envoy: $(MODULES) $(VARIANTS))
-	@cargo build --locked --profile wasm --target wasm32-wasip1 $(MODULES:%=-p weir-%-module)
-	@cargo build --locked --release -p weir-link
+	@$(REMAPPED) cargo build --locked --profile wasm --target wasm32-wasip1 $(MODULES:%=-p weir-%-module)
+	@$(REMAPPED) cargo build --locked --release -p weir-link
 	@mkdir -p dist
 	@for module in $(MODULES); do \
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$module.wasm --for $$module; done
@@ -75,9 +77,14 @@ modules: toolchain
 .PHONY: build
 build: modules ## build the modules and the command line: dist/*.wasm and dist/weir
 	$(call step,the weir command line)
-	@cargo build --locked --release -p weir
+	@$(REMAPPED) cargo build --locked --release -p weir
 	@install -m 755 $(TARGET)/release/weir dist/weir
 	@ls -l dist | awk 'NR > 1 {printf "  %9d bytes  %s\n", $$5, $$9}'
+
+.PHONY: reproduce
+reproduce: toolchain ## build twice, in different folders, and compare what is released byte for byte
+	$(call step,two builds of the committed state)
+	@scripts/reproduce
 
 # --------------------------------------------------------------------------------------------------------- run
 
@@ -118,7 +125,7 @@ test-wasm32: prepare toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 .PHONY: test-modules
 test-modules: build ## build the modules and those that only tests load
 	$(call step,test modules)
-	@cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty -p weir-shell-probe \
+	@$(REMAPPED) cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty -p weir-shell-probe \
   $(SDK_FILTERS:%=-p weir-sdk-%)
 	@cp $(WASM)/weir_probe.wasm dist/probe.wasm
 	@cp $(WASM)/weir_empty.wasm dist/empty.wasm
@@ -183,7 +190,7 @@ prepare-bench:
 
 .PHONY: bench
 bench: prepare-bench test-modules ## measure each filter beside Envoy's own and write docs/benchmarks.md
-	@cargo build --locked --release -p weir-bench
+	@$(REMAPPED) cargo build --locked --release -p weir-bench
 	@$(TARGET)/release/weir-bench --write
 
 .PHONY: budget
