@@ -2,6 +2,7 @@
 
 mod labels;
 pub(crate) mod object;
+mod packed;
 mod rule;
 mod scope;
 mod selection;
@@ -59,6 +60,14 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
     };
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
+    }
+    // Read values outlive neither this function nor what they were packed in.
+    let packed_at = fields.take("policiesGzip");
+    let unpacked = packed_at.as_ref().and_then(|at| packed::unpack(at).map(|value| (at, value)));
+    if let Some((at, value)) = &unpacked {
+        for item in at.with(value).list().unwrap_or_default() {
+            selection.read(&item);
+        }
     }
     if selection.count > 0 && selection.selected == 0 {
         let message = format!(

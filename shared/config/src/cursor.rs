@@ -163,6 +163,14 @@ impl<'v> Cursor<'v> {
         path
     }
 
+    /// The same place with another value: what is packed in this one.
+    pub fn with<'s>(&self, value: &'s Value) -> Cursor<'s>
+    where
+        'v: 's,
+    {
+        Cursor { value, trail: self.trail.clone(), diagnostics: self.diagnostics }
+    }
+
     /// Records a problem here. Returns `None`, so that a reader can end with it.
     pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
         self.diagnostics.push(Problem { path: self.path(), message: message.into() });

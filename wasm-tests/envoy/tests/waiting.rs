@@ -100,7 +100,8 @@ fn a_body_does_not_take_held_headers_with_it() {
     let native = vec![filter];
     let mut proxy = started(Setup { native, world: world(Behaviour::default()), ..Setup::default() });
     let mut rows = Rows::default();
-    for (plan, expected) in [("http asked 20000; reply 403", (Some(403), false)), ("http asked 20000", (Some(200), true))]
+    for (plan, expected) in
+        [("http asked 20000; reply 403", (Some(403), false)), ("http asked 20000", (Some(200), true))]
     {
         let headers = Fields(vec![("x-do".into(), plan.into())]);
         let body = Payload::Size(20_000);

@@ -1,0 +1,70 @@
+//! `policiesGzip`: policies that would not fit into a Kubernetes object as they are.
+
+mod inflate;
+
+use base64ct::{Base64, Encoding as _};
+use inflate::{Fault, inflate};
+use weir_config::{Cursor, Value};
+
+/// The most bytes of policies, unpacked: ten thousand rules take about two million. What a VM has once taken it keeps, and
+/// read policies take several times their text.
+pub(crate) const MOST: usize = 16 << 20;
+
+/// Unpacks a JSON list: gzip (RFC 1952) in base64 (RFC 4648, with padding).
+///
+/// What a packed text makes a VM take is bounded by [`MOST`]: it is not inflated any further.
+#[inline(never)]
+pub(super) fn unpack(at: &Cursor<'_>) -> Option<Value> {
+    let text = at.string()?;
+    let Ok(packed) = Base64::decode_vec(text.trim_ascii()) else { return at.problem("not base64, with padding") };
+    match gunzip(&packed) {
+        Ok(json) => match serde_json::from_slice(&json) {
+            Ok(value) => Some(value),
+            Err(error) => at.problem(format!("what is packed is not JSON: {error}")),
+        },
+        Err(Fault::Damaged) => at.problem("not gzip, or damaged"),
+        Err(Fault::TooLarge) => at.problem(format!("more than {MOST} bytes when it is unpacked")),
+    }
+}
+
+/// The bytes of the only member of a gzip file.
+fn gunzip(packed: &[u8]) -> Result<Vec<u8>, Fault> {
+    let deflated = body(packed).ok_or(Fault::Damaged)?;
+    let (bytes, trailer) = inflate(deflated, MOST)?;
+    let size = u32::try_from(bytes.len()).map_err(|_| Fault::TooLarge)?;
+    if trailer != [crc32(&bytes), size].map(u32::to_le_bytes).as_flattened() {
+        return Err(Fault::Damaged);
+    }
+    Ok(bytes)
+}
+
+/// What follows the header of a gzip member.
+#[inline(never)]
+fn body(packed: &[u8]) -> Option<&[u8]> {
+    let (head, mut rest) = packed.split_first_chunk::<10>()?;
+    let [0x1f, 0x8b, 8, flags, ..] = *head else { return None };
+    if flags & 0b1110_0000 != 0 {
+        return None;
+    }
+    if flags & 4 != 0 {
+        let (length, after) = rest.split_first_chunk()?;
+        rest = after.get(usize::from(u16::from_le_bytes(*length))..)?;
+    }
+    // A name and a comment, each ended by a zero byte.
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            rest = rest.get(end + 1..)?;
+        }
+    }
+    if flags & 2 != 0 { rest.get(2..) } else { Some(rest) }
+}
+
+/// CRC-32 as gzip has it.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 0 { crc >> 1 } else { (crc >> 1) ^ 0xedb8_8320 };
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+#[cfg(test)]
+mod tests;
