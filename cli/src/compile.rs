@@ -42,6 +42,16 @@ impl Part<'_> {
 }
 
 impl Module {
+    /// The word of the command line, and the stem of the module's file.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::RateLimit => "rate-limit",
+            Self::Telemetry => "telemetry",
+            Self::Suite => "suite",
+        }
+    }
+
     /// The module whose fields `document` has.
     pub(crate) fn of(document: &Value) -> Self {
         let has = |names: &[&str]| names.iter().any(|name| document.get(name).is_some());
@@ -110,6 +120,14 @@ impl Module {
             }
         }
         compiled
+    }
+
+    /// Compiles `document`, which says itself what its workload is.
+    pub(crate) fn compile_for(self, document: &Value) -> Compiled {
+        match self.warnings(document.to_string().as_bytes(), &Node::default()) {
+            Ok(warnings) => Compiled { warnings, ..Compiled::default() },
+            Err(found) => Compiled { problems: found.0, ..Compiled::default() },
+        }
     }
 
     fn warnings(self, document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {

@@ -72,13 +72,12 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 }
 
 fn find(text: &str) -> Result<Contents, String> {
-    let mut contents = Contents::default();
-    let parts = yaml::all(text)?;
-    for (index, part) in parts.iter().enumerate() {
-        let root = if parts.len() > 1 { format!("document {}: $", index + 1) } else { "$".to_owned() };
-        contents.add(part, &root)?;
-    }
-    Ok(contents)
+    Contents::of_all(&yaml::all(text)?)
+}
+
+/// The path of one of several documents of a file.
+fn root(index: usize, count: usize) -> String {
+    if count > 1 { format!("document {}: $", index + 1) } else { "$".to_owned() }
 }
 
 impl Contents {
@@ -89,6 +88,18 @@ impl Contents {
     pub(crate) fn of(tree: &Value) -> Result<Self, String> {
         let mut contents = Self::default();
         contents.add(tree, "$")?;
+        Ok(contents)
+    }
+
+    /// What several trees of one file hold.
+    ///
+    /// # Errors
+    /// As [`Contents::of`].
+    pub(crate) fn of_all(trees: &[Value]) -> Result<Self, String> {
+        let mut contents = Self::default();
+        for (index, tree) in trees.iter().enumerate() {
+            contents.add(tree, &root(index, trees.len()))?;
+        }
         Ok(contents)
     }
 

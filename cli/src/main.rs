@@ -11,6 +11,7 @@ macro_rules! say {
 }
 
 mod bootstrap;
+mod capabilities;
 mod check;
 mod compile;
 mod documents;
@@ -19,6 +20,7 @@ mod filter_state;
 mod modules;
 mod node;
 mod plugin;
+mod render;
 mod report;
 mod routes;
 mod run;
@@ -42,6 +44,8 @@ enum Command {
     Run(Run),
     /// Check documents: print every problem with its JSON path, and warnings
     Validate(Validate),
+    /// Print the manifests that load a module with its policies, limits and metrics in front of one workload
+    Render(Box<render::Render>),
 }
 
 /// Options of `weir run`.
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Validate(options) => validate::validate(&options.files, options.module),
+        Command::Render(options) => render::render(&options),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
