@@ -135,7 +135,8 @@ test-worlds: test-modules
 	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \
 	  --test roots --test waiting
 	$(call step,the command line and every file of envoy-configs)
-	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners
+	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners \
+	  --test capabilities --test render --test render_envoy
 	$(call step,transcripts of both hosts)
 	@cargo test --locked $(TESTED) --test transcript --test tcp
 
