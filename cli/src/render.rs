@@ -107,7 +107,10 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
     }
     notes.extend(advice(plan, &document)?);
     trees.extend(plan.replaces_native.then(|| native::telemetry(plan)));
-    let problems = problems(plan, &trees, &mut notes);
+    let mut problems = problems(plan, &trees, &mut notes);
+    if plan.form == Form::EnvoyGateway {
+        problems.extend(parts.iter().flat_map(|part| refused(plan, &part.document)));
+    }
     if problems.is_empty() { Ok(Rendered { trees, notes }) } else { Err(problems) }
 }
 
@@ -175,20 +178,40 @@ fn advice(plan: &Plan, document: &Document) -> Result<Vec<String>, Vec<String>> 
                 .to_owned(),
         );
     }
+    if plan.form == Form::EnvoyGateway {
+        notes.push(
+            "Envoy itself fetches the module from Envoy Gateway, which Envoy warns of as unstable: try it under load before you \
+             rely on it"
+                .to_owned(),
+        );
+        notes.push(
+            "for labels in metrics give the EnvoyProxy's bootstrap the `stats_tags` of envoy-configs/envoy.yaml"
+                .to_owned(),
+        );
+    }
     if plan.form.is_istios() && document.has_telemetry() && !plan.replaces_native {
         notes.push("Istio goes on counting beside Weir; --replace-native turns off what Weir counts too".to_owned());
     }
     Ok(notes)
 }
 
+/// What the module itself would refuse, for a form whose documents `weir validate` does not look for.
+fn refused(plan: &Plan, document: &Value) -> Vec<String> {
+    let problems = plan.module.compile_for(document).problems;
+    problems.into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+}
+
 /// What the schemas and `weir validate` have against the trees; its warnings are notes.
 fn problems(plan: &Plan, trees: &[Value], notes: &mut Vec<String>) -> Vec<String> {
     let mut problems = Vec::new();
-    for line in &plan.istio {
-        for tree in trees {
-            let name = tree.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    for tree in trees {
+        let name = tree.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        for line in &plan.istio {
             let found = schema::problems(tree, *line);
             problems.extend(found.into_iter().map(|problem| format!("{name}, Istio {}: {problem}", line.name())));
+        }
+        if plan.form == Form::EnvoyGateway {
+            problems.extend(schema::gateway_problems(tree).into_iter().map(|problem| format!("{name}: {problem}")));
         }
     }
     match Contents::of_all(trees) {

@@ -218,8 +218,9 @@ fn workload(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Workload> {
             target.kind
         ));
     }
-    let needs_target = wanted.proxy == Proxy::Waypoint || wanted.form == Form::EnvoyGateway;
-    if needs_target && target.is_none() {
+    if target.is_none() && wanted.form == Form::EnvoyGateway {
+        problems.push("--target-ref is missing: Gateway/NAME, HTTPRoute/NAME or GRPCRoute/NAME".to_owned());
+    } else if target.is_none() && wanted.proxy == Proxy::Waypoint {
         problems.push("a waypoint is selected by --target-ref Gateway/NAME, as Istio takes nothing else".to_owned());
     }
     let mut selector = wanted.selector.clone();

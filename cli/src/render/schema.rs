@@ -1,5 +1,5 @@
-//! Whether an object is one that the API server of each Istio line takes: the structural schemas of Istio's custom resources,
-//! as `cli/schemas` has them. Their CEL rules and formats are not evaluated.
+//! Whether an object is one that the API server takes: the structural schemas of Istio's custom resources, for each line of
+//! Istio, and of Envoy Gateway's, as `cli/schemas` has them. Their CEL rules and formats are not evaluated.
 
 mod structural;
 
@@ -32,6 +32,10 @@ impl Istio {
     }
 }
 
+/// Envoy Gateway's only kind here, which is the same in its lines.
+const ENVOY_GATEWAY: (&str, &str) =
+    ("EnvoyExtensionPolicy", include_str!("../../schemas/envoy-gateway/envoyextensionpolicy.json"));
+
 /// A kind of resource, the first line that its schema is of, and the schema; it holds until the next one of its kind.
 const SCHEMAS: [(&str, Istio, &str); 8] = [
     ("EnvoyFilter", Istio::V1_28, include_str!("../../schemas/istio/envoyfilter-1.28.json")),
@@ -48,9 +52,20 @@ const SCHEMAS: [(&str, Istio, &str); 8] = [
 /// against it.
 pub(crate) fn problems(object: &Value, line: Istio) -> Vec<String> {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let schema = SCHEMAS.iter().rfind(|(name, first, _)| *name == kind && *first <= line);
-    let Some((.., text)) = schema else { return vec![format!("$: Istio {} has no `{kind}`", line.name())] };
-    match serde_json::from_str(text) {
+    match SCHEMAS.iter().rfind(|(name, first, _)| *name == kind && *first <= line) {
+        Some((.., text)) => against(object, kind, text),
+        None => vec![format!("$: Istio {} has no `{kind}`", line.name())],
+    }
+}
+
+/// What Envoy Gateway's schema has against `object`, as [`problems`].
+pub(crate) fn gateway_problems(object: &Value) -> Vec<String> {
+    let (kind, text) = ENVOY_GATEWAY;
+    against(object, kind, text)
+}
+
+fn against(object: &Value, kind: &str, schema: &str) -> Vec<String> {
+    match serde_json::from_str(schema) {
         Ok(schema) => structural::check(object, &schema, "$"),
         Err(error) => vec![format!("$: the schema of `{kind}` is damaged: {error}")],
     }

@@ -1,4 +1,4 @@
-use super::{Istio, problems};
+use super::{Istio, gateway_problems, problems};
 use serde_json::{Value, json};
 use weir_testing::Rows;
 
@@ -31,5 +31,37 @@ fn each_line_has_its_own_words() {
                 rows.contains(name, &found, expected);
             }
         }
+    }
+}
+
+/// The rules of `EnvoyExtensionPolicy` in Envoy Gateway 1.7 to 1.9.
+#[test]
+fn envoy_gateway_takes_one_source_and_a_target_of_its_kinds() {
+    let object = |target: Value, code: Value| {
+        json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyExtensionPolicy", "metadata": {}, "spec": {
+            "targetRefs": [target], "wasm": [{"code": code}],
+        }})
+    };
+    let target = |kind: &str| json!({"group": "gateway.networking.k8s.io", "kind": kind, "name": "a"});
+    let image = json!({"type": "Image", "image": {"url": "r/i"}});
+    let code = "$.spec.wasm[0].code: ";
+    let mut rows = Rows::default();
+    for (name, object, expected) in [
+        ("an image", object(target("Gateway"), image.clone()), String::new()),
+        ("no source", object(target("Gateway"), json!({"type": "Image"})), format!("{code}0 of its alternatives")),
+        (
+            "two sources",
+            object(target("Gateway"), json!({"type": "Image", "image": {"url": "r/i"}, "http": {"url": "x"}})),
+            format!("{code}2 of its alternatives"),
+        ),
+        (
+            "a service",
+            object(target("Service"), image),
+            "$.spec.targetRefs[0].kind: `Service` is not one of".to_owned(),
+        ),
+    ] {
+        let found = gateway_problems(&object).join("\n");
+        rows.check(name, found.is_empty(), expected.is_empty());
+        rows.contains(name, &found, &expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::render::plan::EnvoyLine;
-use crate::render::schema::{Istio, problems};
+use crate::render::schema::{Istio, gateway_problems, problems};
 use crate::render::workload::Direction;
 use weir_testing::Rows;
 
@@ -23,7 +23,7 @@ fn contexts(form: Form) -> Vec<(Proxy, Vec<Direction>)> {
 /// Every form, context and module, with its name.
 fn cases() -> Vec<(String, Wanted)> {
     let mut cases = Vec::new();
-    for form in [Form::Envoy, Form::EnvoyFilter, Form::WasmPlugin, Form::TrafficExtension] {
+    for form in [Form::Envoy, Form::EnvoyFilter, Form::WasmPlugin, Form::TrafficExtension, Form::EnvoyGateway] {
         for (proxy, directions) in contexts(form) {
             for module in [Module::Policy, Module::RateLimit, Module::Telemetry, Module::Suite] {
                 if module == Module::Policy && proxy == Proxy::Sidecar && directions.contains(&BOTH[1]) {
@@ -47,6 +47,10 @@ fn every_object_fits_the_schema_of_every_line_that_has_the_form() {
             continue;
         };
         rows.check(&name, rendered.trees.is_empty(), false);
+        if wanted.form == Form::EnvoyGateway {
+            let found: Vec<String> = rendered.trees.iter().flat_map(gateway_problems).collect();
+            rows.check(&name, found, Vec::<String>::new());
+        }
         for line in wanted.form.lines() {
             let found: Vec<String> = rendered.trees.iter().flat_map(|tree| problems(tree, *line)).collect();
             rows.check(format!("{name}, Istio {}", line.name()), found, Vec::<String>::new());
@@ -59,7 +63,7 @@ fn every_object_fits_the_schema_of_every_line_that_has_the_form() {
 #[test]
 fn a_document_says_its_listener_and_has_nothing_of_others() {
     let mut rows = Rows::default();
-    for (name, wanted) in cases() {
+    for (name, wanted) in cases().into_iter().filter(|(_, wanted)| wanted.form.tells_direction()) {
         let documents = documents(&render(&wanted, &everything()).unwrap());
         let words: Vec<&str> = wanted.directions.iter().flatten().map(|direction| direction.word()).collect();
         let written: Vec<&str> = documents.iter().filter_map(|document| document["listener"].as_str()).collect();
@@ -215,6 +219,28 @@ fn what_happens_without_the_module_follows_from_document_and_form() {
             );
         }
     }
+}
+
+/// `internal/xds/translator/wasm.go` of Envoy Gateway: a VM for each entry, `rootID` as root id, `config` as JSON text.
+#[test]
+fn an_extension_policy_of_envoy_gateway_has_what_its_listeners_take() {
+    let of = |module| Wanted { module, ..wanted(Form::EnvoyGateway, Proxy::Gateway) };
+    let mut rows = Rows::default();
+    for (module, fails_open) in [(Module::Policy, false), (Module::Suite, false), (Module::RateLimit, true)] {
+        let tree = render(&of(module), &everything()).unwrap().trees.remove(0);
+        let entry = &tree["spec"]["wasm"][0];
+        let image = json!({"url": format!("registry.example.com/weir/suite@sha256:{DIGEST}"), "sha256": DIGEST});
+        rows.check(module, (&entry["failOpen"], &entry["rootID"]), (&json!(fails_open), &json!("weir")));
+        rows.check(module, &entry["code"]["image"], &image);
+        rows.check(module, entry["config"].get("listener"), None);
+        rows.check(module, &tree["spec"]["targetRefs"][0]["name"], &json!("edge"));
+    }
+    // No filter of another kind can be put in front.
+    let blocks = json!({"action": "DENY", "rules": [{"from": [{"source": {"ipBlocks": ["192.0.2.0/24"]}}]}]});
+    let mut policy = policy("p", json!({}), blocks);
+    policy["spec"].as_object_mut().unwrap().remove("selector");
+    let found = render(&of(Module::Policy), &[policy]).unwrap_err().join("\n");
+    rows.contains("addresses", &found, "form envoy-gateway has no place for such a filter");
 }
 
 #[test]
