@@ -14,6 +14,7 @@ mod bootstrap;
 mod capabilities;
 mod check;
 mod compile;
+mod diff;
 mod documents;
 mod field;
 mod filter_state;
@@ -46,6 +47,8 @@ enum Command {
     Validate(Validate),
     /// Print the manifests that load a module with its policies, limits and metrics in front of one workload
     Render(Box<render::Render>),
+    /// Compare what is deployed with what a `weir.yaml` describes, and fail if it differs
+    Diff(diff::Diff),
 }
 
 /// Options of `weir run`.
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Validate(options) => validate::validate(&options.files, options.module),
         Command::Render(options) => render::render(&options),
+        Command::Diff(options) => diff::diff(&options),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,

@@ -3,6 +3,8 @@
 //! The same files give the same bytes on every machine. Manifests go to standard output, everything else that is to be known to
 //! standard error.
 
+pub(crate) mod all;
+mod composition;
 mod document;
 mod failure;
 mod form;
@@ -19,6 +21,7 @@ mod workload;
 mod yaml;
 
 pub(crate) use options::Render;
+pub(crate) use plan::{MANAGED_BY, MANAGER};
 
 use crate::Failure;
 use crate::check::{self, Others};
@@ -52,6 +55,12 @@ pub(crate) struct Rendered {
 
 /// Renders what the options say, and prints it.
 pub(crate) fn render(options: &Render) -> Result<(), Failure> {
+    if let Some(folder) = &options.all {
+        return match options.config.as_slice() {
+            [config] => all::write(folder, config),
+            _ => Err(Failure::Use("--all takes one file with --config: a `weir.yaml`".to_owned())),
+        };
+    }
     let wanted = options.wanted().map_err(|problems| Failure::Use(problems.join("\n")))?;
     let plan = Plan::of(&wanted).map_err(|problems| Failure::Use(problems.join("\n")))?;
     let refused = |problems: Vec<String>| Failure::No(format!("nothing is rendered:\n{}", problems.join("\n")));

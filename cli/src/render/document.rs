@@ -52,6 +52,11 @@ impl Document {
         if is_inert(&plan.workload, direction) {
             sections.remove("policy");
         }
+        for (name, section) in SECTIONS {
+            if !plan.runs(section, direction) {
+                sections.remove(name);
+            }
+        }
         if sections.is_empty() {
             return None;
         }
@@ -189,6 +194,9 @@ impl Composer<'_> {
             self.problems.push("`workload` is not an object".to_owned());
             return;
         };
+        for (name, value) in &self.plan.mesh {
+            fields.entry(name).or_insert_with(|| value.clone());
+        }
         for (name, value) in [("namespace", json!(workload.namespace)), ("proxy", json!(workload.proxy.word()))] {
             let before = fields.insert(name.to_owned(), value.clone());
             if let Some(before) = before.filter(|before| *before != value) {
@@ -254,6 +262,12 @@ impl Composer<'_> {
         }
         if let Some(mode) = self.plan.mode {
             whole.insert("mode".to_owned(), json!(mode.word()));
+        }
+        for (section, mode) in &self.plan.sections.modes {
+            let name = SECTIONS.iter().find(|(_, of)| of == section).map(|(name, _)| *name);
+            if let Some(fields) = name.and_then(|name| sections.get_mut(name)?.as_object_mut()) {
+                fields.insert("mode".to_owned(), json!(mode.word()));
+            }
         }
         match (sections.get_mut("telemetry").and_then(Value::as_object_mut), self.plan.replaces_native) {
             (None, true) => {

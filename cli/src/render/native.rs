@@ -22,7 +22,7 @@ pub(crate) fn telemetry(plan: &Plan) -> Value {
     json!({
         "apiVersion": "telemetry.istio.io/v1",
         "kind": "Telemetry",
-        "metadata": {"name": plan.name(), "namespace": plan.workload.namespace},
+        "metadata": plan.metadata(&plan.name()),
         "spec": spec,
     })
 }

@@ -1,33 +1,61 @@
 //! The command line of `weir render`.
 
 use super::form::Form;
-use super::plan::{EnvoyLine, Phase, Wanted};
+use super::plan::{EnvoyLine, Phase, Sections, Wanted};
 use super::schema::Istio;
 use super::workload::{Direction, Proxy, labels};
 use crate::compile::Module;
 use clap::{Args, ValueEnum};
+use serde_json::Map;
 use std::path::PathBuf;
 use weir_config::Mode;
+
+/// What a `weir.yaml` says, so that the command line must not.
+const ALONE: [&str; 20] = [
+    "form",
+    "module",
+    "workload",
+    "proxy",
+    "selector",
+    "labels",
+    "target_ref",
+    "direction",
+    "image",
+    "sha256",
+    "module_file",
+    "pull_secret",
+    "phase",
+    "priority",
+    "istio",
+    "envoy",
+    "mode",
+    "replace_native",
+    "snippet",
+    "namespace",
+];
 
 /// Options of `weir render`.
 #[derive(Args)]
 pub(crate) struct Render {
     /// How the proxy gets the module
-    #[arg(value_enum)]
-    form: Form,
+    #[arg(value_enum, required_unless_present = "all")]
+    form: Option<Form>,
+    /// Render every workload of a `weir.yaml`, which --config names, into a file of its own below this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ALONE)]
+    pub(crate) all: Option<PathBuf>,
     /// The module that is loaded
-    #[arg(long, value_enum)]
-    module: Module,
+    #[arg(long, value_enum, required_unless_present = "all")]
+    module: Option<Module>,
     /// Weir documents, AuthorizationPolicies (also in a List), envoyproxy/ratelimit configurations, files with `rate_limits` or
     /// `apply`; folders of such files
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     pub(crate) config: Vec<PathBuf>,
     /// Namespace and name of the workload
-    #[arg(long, value_name = "NAMESPACE/NAME")]
-    workload: String,
+    #[arg(long, value_name = "NAMESPACE/NAME", required_unless_present = "all")]
+    workload: Option<String>,
     /// What the proxy is for
-    #[arg(long, value_enum)]
-    proxy: Proxy,
+    #[arg(long, value_enum, required_unless_present = "all")]
+    proxy: Option<Proxy>,
     /// Labels that the manifests select pods by
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     selector: Vec<String>,
@@ -101,16 +129,21 @@ impl Render {
     /// # Errors
     /// Labels that are none.
     pub(crate) fn wanted(&self) -> Result<Wanted, Vec<String>> {
+        let (Some(form), Some(module), Some(workload), Some(proxy)) =
+            (self.form, self.module, self.workload.clone(), self.proxy)
+        else {
+            return Err(vec!["a form, --module, --workload and --proxy are needed without --all".to_owned()]);
+        };
         let named = |option: &str, problem: String| vec![format!("--{option}: {problem}")];
         let selector = labels(&self.selector).map_err(|problem| named("selector", problem))?;
         let all = self.labels.as_deref().map(labels).transpose().map_err(|problem| named("labels", problem))?;
         Ok(Wanted {
-            form: self.form,
-            module: self.module,
-            workload: self.workload.clone(),
+            form,
+            module,
+            workload,
             selector,
             labels: all,
-            proxy: self.proxy,
+            proxy,
             target: self.target_ref.clone(),
             directions: self.direction.map(|direction| match direction {
                 Directions::Inbound => vec![Direction::Inbound],
@@ -131,6 +164,8 @@ impl Render {
                 ModeWord::Shadow => Mode::Shadow,
                 ModeWord::Enforce => Mode::Enforce,
             }),
+            sections: Sections::default(),
+            mesh: Map::new(),
             replaces_native: self.replace_native,
             is_snippet: self.snippet,
         })

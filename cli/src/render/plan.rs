@@ -5,7 +5,12 @@ use super::schema::Istio;
 use super::workload::{Direction, Labels, Proxy, Target, Workload};
 use crate::compile::Module;
 use clap::ValueEnum;
+use serde_json::{Map, Value, json};
 use weir_config::Mode;
+
+/// The label of every rendered object, and its value.
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGER: &str = "weir";
 
 /// What is to be rendered for one workload.
 #[derive(Clone, Debug)]
@@ -22,10 +27,23 @@ pub(crate) struct Plan {
     pub(crate) envoy: EnvoyLine,
     /// The mode that all sections get.
     pub(crate) mode: Option<Mode>,
+    pub(crate) sections: Sections,
+    /// Fields of the policy's `workload` that hold for the whole mesh.
+    pub(crate) mesh: Map<String, Value>,
     /// Istio's own metrics are turned off.
     pub(crate) replaces_native: bool,
     /// Only the filters, for a bootstrap of the operator's.
     pub(crate) is_snippet: bool,
+}
+
+/// Which sections run where, and in which mode, where it is not as the documents say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sections {
+    /// Those that run for requests that come in, and on all listeners of a gateway or waypoint.
+    pub(crate) inbound: Option<Vec<Module>>,
+    /// Those that run on a sidecar's outbound listeners.
+    pub(crate) outbound: Option<Vec<Module>>,
+    pub(crate) modes: Vec<(Module, Mode)>,
 }
 
 /// Where the module is from.
@@ -108,6 +126,8 @@ pub(crate) struct Wanted {
     pub(crate) istio: Option<Istio>,
     pub(crate) envoy: Option<EnvoyLine>,
     pub(crate) mode: Option<Mode>,
+    pub(crate) sections: Sections,
+    pub(crate) mesh: Map<String, Value>,
     pub(crate) replaces_native: bool,
     pub(crate) is_snippet: bool,
 }
@@ -171,6 +191,8 @@ impl Plan {
             istio,
             envoy: wanted.envoy.unwrap_or(EnvoyLine::V1_40),
             mode: wanted.mode,
+            sections: wanted.sections.clone(),
+            mesh: wanted.mesh.clone(),
             replaces_native: wanted.replaces_native,
             is_snippet: wanted.is_snippet,
         })
@@ -179,6 +201,20 @@ impl Plan {
     /// Name of what is rendered for the workload: one for each module, so that a chain of several does not collide.
     pub(crate) fn name(&self) -> String {
         format!("weir-{}-{}", self.module.word(), self.workload.name)
+    }
+
+    /// Whether a section runs on the listeners of a direction.
+    pub(crate) fn runs(&self, section: Module, direction: Direction) -> bool {
+        let Sections { inbound, outbound, .. } = &self.sections;
+        let is_sidecars = self.workload.proxy == Proxy::Sidecar && direction == Direction::Outbound;
+        let chosen = if is_sidecars { outbound } else { inbound };
+        chosen.as_ref().is_none_or(|chosen| chosen.contains(&section))
+    }
+
+    /// `metadata` of an object of that name. The label tells objects of this tool from others, so that `weir diff` finds those
+    /// that nothing describes any more.
+    pub(crate) fn metadata(&self, name: &str) -> Value {
+        json!({"name": name, "namespace": self.workload.namespace, "labels": {MANAGED_BY: MANAGER}})
     }
 
     /// The order of its EnvoyFilter among others; of one that only goes with the module itself, Istio's default.

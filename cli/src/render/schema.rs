@@ -1,7 +1,7 @@
 //! Whether an object is one that the API server takes: the structural schemas of Istio's custom resources, for each line of
 //! Istio, and of Envoy Gateway's, as `cli/schemas` has them. Their CEL rules and formats are not evaluated.
 
-mod structural;
+pub(crate) mod structural;
 
 use clap::ValueEnum;
 use serde_json::Value;

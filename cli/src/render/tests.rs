@@ -1,14 +1,14 @@
 mod matrix;
 mod sizes;
 
-use super::plan::{Plan, Wanted};
+use super::plan::{Plan, Sections, Wanted};
 use super::sources::Sources;
 use super::workload::Proxy;
 use super::{Rendered, manifests};
 use crate::compile::Module;
 use crate::render::form::Form;
 use crate::render::workload::labels;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(crate) const DIGEST: &str = "0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192";
 
@@ -33,6 +33,8 @@ pub(crate) fn wanted(form: Form, proxy: Proxy) -> Wanted {
         istio: None,
         envoy: None,
         mode: None,
+        sections: Sections::default(),
+        mesh: Map::new(),
         replaces_native: false,
         is_snippet: false,
     }

@@ -33,7 +33,7 @@ fn object(plan: &Plan, part: &Part) -> Value {
     json!({
         "apiVersion": "gateway.envoyproxy.io/v1alpha1",
         "kind": "EnvoyExtensionPolicy",
-        "metadata": {"name": plan.name(), "namespace": plan.workload.namespace},
+        "metadata": plan.metadata(&plan.name()),
         "spec": spec,
     })
 }

@@ -31,7 +31,7 @@ pub(crate) fn object(plan: &Plan, name: &str, patches: Vec<Value>) -> Value {
     json!({
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
-        "metadata": {"name": name, "namespace": plan.workload.namespace},
+        "metadata": plan.metadata(name),
         "spec": spec,
     })
 }

@@ -29,10 +29,7 @@ pub(super) fn object(plan: &Plan, direction: Direction, kind: &str, spec: Map<St
     json!({
         "apiVersion": "extensions.istio.io/v1alpha1",
         "kind": kind,
-        "metadata": {
-            "name": format!("{}{}", plan.name(), plan.workload.suffix(direction)),
-            "namespace": plan.workload.namespace,
-        },
+        "metadata": plan.metadata(&format!("{}{}", plan.name(), plan.workload.suffix(direction))),
         "spec": spec,
     })
 }

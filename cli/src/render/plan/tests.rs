@@ -2,36 +2,9 @@ use super::{Code, Phase, Plan, Wanted};
 use crate::compile::Module;
 use crate::render::form::Form;
 use crate::render::schema::Istio;
+use crate::render::tests::{DIGEST, wanted};
 use crate::render::workload::{Direction, Labels, Proxy};
 use weir_testing::Rows;
-
-const DIGEST: &str = "0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192";
-
-fn wanted(form: Form, proxy: Proxy) -> Wanted {
-    let target = proxy != Proxy::Sidecar && form.is_istios();
-    let is_local = form == Form::Envoy;
-    Wanted {
-        form,
-        module: Module::Suite,
-        workload: "shop/cart".to_owned(),
-        selector: Labels::from([("app".to_owned(), "cart".to_owned())]),
-        labels: None,
-        proxy,
-        target: target.then(|| "Gateway/edge".to_owned()),
-        directions: None,
-        image: (!is_local).then(|| format!("oci://r.example.com/weir/suite@sha256:{DIGEST}")),
-        sha256: None,
-        module_file: is_local.then(|| "/opt/weir/suite.wasm".to_owned()),
-        pull_secret: None,
-        phase: None,
-        priority: None,
-        istio: None,
-        envoy: None,
-        mode: None,
-        replaces_native: false,
-        is_snippet: false,
-    }
-}
 
 fn sidecar(form: Form, change: impl FnOnce(&mut Wanted)) -> Result<Plan, Vec<String>> {
     let mut wanted = wanted(form, Proxy::Sidecar);

@@ -64,7 +64,8 @@ fn walk(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
             }
             _ => {}
         }
-        if before == found.len() && !KEYWORDS.contains(&keyword.as_str()) {
+        let is_known = KEYWORDS.contains(&keyword.as_str()) || ANNOTATIONS.contains(&keyword.as_str());
+        if before == found.len() && !is_known {
             found.push(format!("{path}: the schema's `{keyword}` is unknown to this checker"));
         }
     }
@@ -89,6 +90,9 @@ const KEYWORDS: [&str; 17] = [
     "required",
     "type",
 ];
+
+/// Keywords for readers, which ask nothing.
+const ANNOTATIONS: [&str; 3] = ["$schema", "description", "title"];
 
 fn additional(
     fields: &Map<String, Value>,
