@@ -136,7 +136,7 @@ test-worlds: test-modules
 	  --test roots --test waiting
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners \
-	  --test capabilities --test render --test render_all --test render_envoy
+	  --test capabilities --test deploying --test render --test render_all --test render_envoy
 	$(call step,transcripts of both hosts)
 	@cargo test --locked $(TESTED) --test transcript --test tcp
 
