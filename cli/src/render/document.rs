@@ -215,11 +215,12 @@ impl Composer<'_> {
         if all > 0 {
             self.document.notes.push(format!("{} of {all} AuthorizationPolicies are for {id}", kept.len()));
         }
-        for (name, keys) in &undecided {
+        if let Some((first, keys)) = undecided.first() {
             let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
             self.document.notes.push(format!(
-                "`{name}` is kept, and each pod decides whether it is for it: it depends on {keys}, of which --selector says \
-                 nothing; give all labels of the pods with --labels to decide it now"
+                "{} of them are kept though --selector does not tell whether they are for it, and each pod decides (`{first}` \
+                 asks for {keys}): give all labels of the pods with --labels to decide it now",
+                undecided.len()
             ));
         }
         if let Some(first) = without_target.first() {
