@@ -75,10 +75,13 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         strategy(plugin, &parts, file, &mut diagnostics);
         responses(found, plugin, &parts, &mut diagnostics);
         listener(found, plugin, &mut diagnostics);
-        if let Some((path, missing)) = &plugin.restricted {
+        if let Some(allowed) = &plugin.allowed
+            && let missing = allowed.missing(module)
+            && !missing.is_empty()
+        {
             let missing = missing.join("`, `");
-            diagnostics
-                .error(path, format!("requests would pass undecided: allow `{missing}` too, or leave the list out"));
+            let message = format!("requests would pass undecided: allow `{missing}` too, or leave the list out");
+            diagnostics.error(allowed.path.as_str(), message);
         }
         filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut diagnostics);
     }
@@ -130,7 +133,9 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, diagnostics: &
     }
     let policy = parts.iter().any(|part| part.module == Module::Policy && part.refuses());
     let shown = written.shown();
-    if !parts.iter().any(Part::refuses) && strategy != Strategy::Open {
+    // With a file there is nothing to pull, and a new VM is better than none.
+    let mends_itself = strategy == Strategy::Reload && plugin.is_local;
+    if !parts.iter().any(Part::refuses) && strategy != Strategy::Open && !mends_itself {
         let message = format!(
             "{shown} refuses requests when a VM dies or the module cannot be loaded, but the document refuses none: write \
              `{open}` until it does"

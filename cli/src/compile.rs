@@ -58,6 +58,16 @@ impl Part<'_> {
 }
 
 impl Module {
+    /// The word of the command line, and the stem of the module's file.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::RateLimit => "rate-limit",
+            Self::Telemetry => "telemetry",
+            Self::Suite => "suite",
+        }
+    }
+
     /// The module whose fields `document` has.
     pub(crate) fn of(document: &Value) -> Self {
         let has = |names: &[&str]| names.iter().any(|name| document.get(name).is_some());
@@ -194,6 +204,14 @@ impl Module {
                 Some((serde_json::to_string(&fields).ok()?, "$.policy"))
             }
             Self::RateLimit | Self::Telemetry => None,
+        }
+    }
+
+    /// Compiles `document`, which says itself what its workload is.
+    pub(crate) fn compile_for(self, document: &Value) -> Compiled {
+        match self.warnings(document.to_string().as_bytes(), &Node::default()) {
+            Ok(warnings) => Compiled { warnings, ..Compiled::default() },
+            Err(found) => Compiled { problems: found.0, ..Compiled::default() },
         }
     }
 

@@ -111,6 +111,15 @@ impl Contents {
         contents
     }
 
+    /// What several trees of one file hold.
+    pub(crate) fn of_all(trees: &[Value]) -> Self {
+        let mut contents = Self::default();
+        for (index, tree) in trees.iter().enumerate() {
+            contents.add(tree, &input::root(index, trees.len()), None);
+        }
+        contents
+    }
+
     /// The object around a path, with its own path.
     pub(crate) fn object_of(&self, path: &str) -> Option<(&str, &Object)> {
         let is_around =

@@ -11,9 +11,11 @@ macro_rules! say {
 }
 
 mod bootstrap;
+mod capabilities;
 mod check;
 mod compile;
 mod diagnostic;
+mod diff;
 mod documents;
 mod field;
 mod filter_state;
@@ -25,6 +27,7 @@ mod node;
 mod object;
 mod overlap;
 mod plugin;
+mod render;
 mod report;
 mod routes;
 mod run;
@@ -47,6 +50,10 @@ enum Command {
     Run(Run),
     /// Check files as they are kept: print every error with its place, and warnings
     Validate(Validate),
+    /// Print the manifests that load a module with its policies, limits and metrics in front of one workload
+    Render(Box<render::Render>),
+    /// Compare what is deployed with what a `weir.yaml` describes, and fail if it differs
+    Diff(diff::Diff),
 }
 
 /// Options of `weir run`.
@@ -119,6 +126,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Validate(options) => validate::validate(&options),
+        Command::Render(options) => render::render(&options),
+        Command::Diff(options) => diff::diff(&options),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,

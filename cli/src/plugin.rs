@@ -7,7 +7,7 @@ pub(crate) use discovery::Discovery;
 
 use crate::compile::Module;
 use crate::field::{field, spelling};
-use crate::{input, node};
+use crate::{capabilities, input, node};
 use serde_json::Value;
 use weir_model::Node;
 
@@ -71,12 +71,15 @@ impl Listeners {
         Self { path, shown: format!("`{name}: {value}`"), inbound, outbound }
     }
 
-    /// What a listener of a bootstrap or a patch of an EnvoyFilter says of what is in it.
+    /// What a listener of a bootstrap, a patch of an EnvoyFilter or a TrafficExtension says of what is in it.
     fn around(value: &Value, path: &str) -> Option<Self> {
         if let Some(direction) = field(value, "traffic_direction").and_then(Value::as_str) {
             let both = [direction == "INBOUND", direction == "OUTBOUND"];
             let of = || Self::new(field_path(value, path, "traffic_direction"), "traffic_direction", direction, both);
             return both.contains(&true).then(of);
+        }
+        if value.get("wasm").is_some_and(|wasm| wasm.get("pluginConfig").is_some()) {
+            return Some(Self::selected(value, path));
         }
         if value.get("patch").is_none() || field(value, "apply_to").is_none() {
             return None;
@@ -90,7 +93,7 @@ impl Listeners {
         Some(Self::new(format!("{path}.match.context"), "context", context, both))
     }
 
-    /// What the `match` of a WasmPlugin says.
+    /// What the `match` of a WasmPlugin or TrafficExtension says.
     fn selected(spec: &Value, path: &str) -> Self {
         let modes: Vec<&str> = spec
             .get("match")
@@ -179,6 +182,8 @@ pub(crate) struct Plugin {
     pub(crate) module: Option<Module>,
     /// Its name is that of a module that is not called for response headers.
     pub(crate) misses_responses: bool,
+    /// The module is a file in the proxy's container, so nothing has to be pulled.
+    pub(crate) is_local: bool,
     /// The kind of extension it is loaded as, if that is none for HTTP, and the path of where that is said.
     pub(crate) not_http: Option<(String, String)>,
     pub(crate) strategy: Written,
@@ -192,15 +197,15 @@ pub(crate) struct Plugin {
     pub(crate) has_whole_chain: bool,
     /// The listeners it is loaded for, where that is known.
     pub(crate) listeners: Option<Listeners>,
-    /// Path of a list of capabilities that lacks some that the modules need, and these.
-    pub(crate) restricted: Option<(String, Vec<&'static str>)>,
+    /// What it may ask of Envoy, if that is restricted.
+    pub(crate) allowed: Option<Allowed>,
 }
 
 impl Plugin {
     /// The plugin that `value` is, and where its configuration is in it, with dots.
     pub(crate) fn of(value: &Value, path: &str, around: &Around) -> Option<(Self, &'static str)> {
         if value.get("pluginConfig").is_some() {
-            return Some((Self::istio(value, path), "pluginConfig"));
+            return Some((Self::istio(value, path, around), "pluginConfig"));
         }
         if around.is_object && value.get("config").is_some() && value.pointer("/code/type").is_some() {
             return Some((Self::gateway(value, path), "config"));
@@ -246,12 +251,13 @@ impl Plugin {
             manager: None,
             has_whole_chain: false,
             listeners: None,
-            restricted: None,
+            is_local: false,
+            allowed: None,
         }
     }
 
     /// `WasmPluginSpec`, or the `wasm` of a TrafficExtension.
-    fn istio(value: &Value, path: &str) -> Self {
+    fn istio(value: &Value, path: &str, around: &Around) -> Self {
         let text = |name| value.get(name).and_then(Value::as_str);
         let network = text("type") == Some("NETWORK");
         let strategy = written(value, path, "failStrategy", ["FAIL_OPEN", "FAIL_CLOSE", "FAIL_RELOAD"]);
@@ -259,7 +265,9 @@ impl Plugin {
         Self {
             root_path: field_path(value, path, "pluginName"),
             not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
-            listeners: Some(Listeners::selected(value, path)),
+            is_local: text("url").is_some_and(|url| url.starts_with("file://")),
+            // A TrafficExtension says it around its `wasm`.
+            listeners: Some(around.listeners.clone().unwrap_or_else(|| Listeners::selected(value, path))),
             ..Self::new(path, root, text("url"), value.get("pluginConfig"), strategy)
         }
     }
@@ -287,6 +295,7 @@ impl Plugin {
         let plugin = Self::new(path, root, file, value.pointer("/configuration/value"), strategy);
         Self {
             root_path: field_path(value, path, "root_id"),
+            is_local: local.is_some(),
             not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
             two_strategies,
             name: around.name.clone(),
@@ -294,58 +303,37 @@ impl Plugin {
             // A cluster has HTTP filters too, and requests come to them from any listener.
             has_whole_chain: around.manager.is_some() && !around.is_object && !path.contains(".clusters["),
             listeners: around.listeners.clone(),
-            restricted: restricted(value, path, plugin.module),
+            allowed: Allowed::of(value, path),
             ..plugin
         }
     }
 }
 
-/// What a list of capabilities that is not empty lacks: Envoy answers nothing in the place of a callback or call that is not
-/// allowed, so requests would pass undecided.
-fn restricted(value: &Value, path: &str, module: Option<Module>) -> Option<(String, Vec<&'static str>)> {
-    let vm = spelling(value, "vm_config");
-    let inner = vm.as_ref().and_then(|vm| Some((value.get(vm)?, format!("{path}.{vm}"))));
-    [Some((value, path.to_owned())), inner].into_iter().flatten().find_map(|(holder, path)| {
-        let name = spelling(holder, "capability_restriction_config")?;
-        let list = field(holder.get(&name)?, "allowed_capabilities")?.as_object().filter(|list| !list.is_empty())?;
-        let lacks = |needed: &&&str| !list.contains_key(**needed);
-        let ends = !matches!(module, Some(Module::Policy | Module::RateLimit));
-        let missing = NEEDED.iter().chain(ends.then_some(&"proxy_on_log")).filter(lacks).copied().collect::<Vec<_>>();
-        (!missing.is_empty()).then(|| (format!("{path}.{name}"), missing))
-    })
+/// A list of capabilities that is not empty, and its path: what is not in it, Envoy does not let the module do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    pub(crate) path: String,
+    names: Vec<String>,
 }
 
-/// What every module of ours exports and imports.
-const NEEDED: [&str; 24] = [
-    "proxy_on_context_create",
-    "proxy_on_vm_start",
-    "proxy_on_configure",
-    "proxy_on_request_headers",
-    "proxy_on_tick",
-    "proxy_on_delete",
-    "proxy_log",
-    "proxy_get_buffer_bytes",
-    "proxy_get_property",
-    "proxy_set_property",
-    "proxy_call_foreign_function",
-    "proxy_get_header_map_pairs",
-    "proxy_get_header_map_value",
-    "proxy_add_header_map_value",
-    "proxy_send_local_response",
-    "proxy_set_effective_context",
-    "proxy_get_shared_data",
-    "proxy_set_shared_data",
-    "proxy_define_metric",
-    "proxy_increment_metric",
-    "proxy_record_metric",
-    "proxy_set_tick_period_milliseconds",
-    "proxy_get_current_time_nanoseconds",
-    "clock_time_get",
-];
+impl Allowed {
+    fn of(value: &Value, path: &str) -> Option<Self> {
+        let vm = spelling(value, "vm_config");
+        let inner = vm.as_ref().and_then(|vm| Some((value.get(vm)?, format!("{path}.{vm}"))));
+        [Some((value, path.to_owned())), inner].into_iter().flatten().find_map(|(holder, path)| {
+            let name = spelling(holder, "capability_restriction_config")?;
+            let list =
+                field(holder.get(&name)?, "allowed_capabilities")?.as_object().filter(|list| !list.is_empty())?;
+            Some(Self { path: format!("{path}.{name}"), names: list.keys().cloned().collect() })
+        })
+    }
 
-#[cfg(test)]
-pub(crate) fn needed() -> impl Iterator<Item = &'static str> {
-    NEEDED.into_iter().chain(["proxy_on_log"])
+    /// What it lacks of what a module needs.
+    pub(crate) fn missing(&self, module: Module) -> Vec<&'static str> {
+        let mut missing = capabilities::essential(module);
+        missing.retain(|needed| !self.names.iter().any(|name| name == needed));
+        missing
+    }
 }
 
 /// Whether a configuration has the field that every document of Weir has. Others call their modules `policy.wasm` too.

@@ -28,7 +28,7 @@ impl Source {
 
     /// What the paths of a document begin with.
     pub(crate) fn root(&self, index: usize) -> String {
-        if self.documents.len() > 1 { format!("document {}: $", index + 1) } else { "$".to_owned() }
+        root(index, self.documents.len())
     }
 
     /// The object at the root of a document, or at an item of a list that is one.
@@ -54,6 +54,11 @@ impl Source {
             None => Some(0),
         }
     }
+}
+
+/// What the paths of one of several documents of a file begin with.
+pub(crate) fn root(index: usize, count: usize) -> String {
+    if count > 1 { format!("document {}: $", index + 1) } else { "$".to_owned() }
 }
 
 /// Reads files; of a folder, every YAML and JSON file below it, in the order of their names; `-` is standard input.
@@ -82,6 +87,24 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
         }
     }
     Ok(sources)
+}
+
+/// Every tree of the files, with the name of its file. Of a folder, the YAML and JSON files below it, in the order of their
+/// names.
+///
+/// # Errors
+/// A file that cannot be read, or is wrong as YAML or JSON.
+pub(crate) fn trees(files: &[PathBuf]) -> Result<Vec<(String, Value)>, Failure> {
+    let mut trees = Vec::new();
+    for source in read_all(files)? {
+        let faults = source.documents.iter().flat_map(Document::faults);
+        if let Some(fault) = source.fault.clone().into_iter().chain(faults).next() {
+            return Err(Failure::No(format!("`{}`: {}", source.name, fault.in_words())));
+        }
+        let name = source.name;
+        trees.extend(source.documents.into_iter().map(|document| (name.clone(), document.value)));
+    }
+    Ok(trees)
 }
 
 /// The text of a file.

@@ -125,7 +125,8 @@ pub(crate) fn json(text: &str) -> Result<Value, String> {
 }
 
 impl Fault {
-    fn in_words(&self) -> String {
+    /// Place and message.
+    pub(crate) fn in_words(&self) -> String {
         match self.at {
             Some(Position { line, column }) => format!("line {line}, column {column}: {}", self.message),
             None => self.message.clone(),

@@ -27,6 +27,16 @@ fn a_strategy_fits_the_mode() {
         ("enforce, reload", istio(policy("enforce"), "FAIL_RELOAD"), &[]),
         ("enforce, open", istio(policy("enforce"), "FAIL_OPEN"), &[door]),
         ("no mode, open", istio(suite(json!({"policy": {}})), "FAIL_OPEN"), &[door]),
+        (
+            "shadow, reload from a file",
+            wasm_plugin(policy("shadow"), json!({"failStrategy": "FAIL_RELOAD", "url": "file:///opt/suite.wasm"})),
+            &[],
+        ),
+        (
+            "shadow, closed from a file",
+            wasm_plugin(policy("shadow"), json!({"failStrategy": "FAIL_CLOSE", "url": "file:///opt/suite.wasm"})),
+            &[trial],
+        ),
         ("limits, open", istio(limited("enforce"), "FAIL_OPEN"), &[]),
         ("limits, reload", istio(limited("enforce"), "FAIL_RELOAD"), &[]),
         ("no strategy", istio(policy("enforce"), "FAIL_CLOSED"), &["$.spec.failStrategy: `FAIL_CLOSED` is not one of"]),

@@ -121,6 +121,11 @@ fn a_document_for_one_listener_is_not_loaded_for_another() {
         wasm_plugin(document(listener), spec)
     };
     let mode = |mode: &str| json!({"match": [{"mode": mode}]});
+    let extension = |listener: &str, more: Value| {
+        let wasm = json!({"failStrategy": "FAIL_OPEN", "pluginConfig": document(listener)});
+        json!({"kind": "TrafficExtension", "spec": {"wasm": wasm, "match": more["match"]}})
+    };
+    let around: &[&str] = &["$.spec.wasm.pluginConfig.listener: `inbound`, but `mode: CLIENT` at $.spec.match"];
     let other: &[&str] = &["$.spec.pluginConfig.listener: `inbound`, but `mode: CLIENT` at $.spec.match"];
     let outbound: &[&str] = &["$.spec.pluginConfig.listener: `outbound`, but `mode: SERVER` at $.spec.match"];
     let both: &[&str] =
@@ -131,6 +136,8 @@ fn a_document_for_one_listener_is_not_loaded_for_another() {
         ("the other", plugin("inbound", mode("CLIENT")), other),
         ("the other, inbound", plugin("outbound", mode("SERVER")), outbound),
         ("both", plugin("inbound", mode("CLIENT_AND_SERVER")), both),
+        ("around the plugin", extension("inbound", mode("SERVER")), &[]),
+        ("around the plugin, the other", extension("inbound", mode("CLIENT")), around),
         ("no match", plugin("inbound", json!({})), both),
     ]);
 }
@@ -142,7 +149,12 @@ fn a_list_of_capabilities_has_all_that_a_module_needs() {
         let more = json!({"failure_policy": "FAIL_OPEN", "capability_restriction_config": restriction});
         filter(HTTP, document.clone(), more)
     };
-    let all = || crate::plugin::needed().map(|name| (name.to_owned(), json!({}))).collect::<serde_json::Map<_, _>>();
+    let all = || {
+        crate::capabilities::essential(Module::Suite)
+            .into_iter()
+            .map(|name| (name.to_owned(), json!({})))
+            .collect::<serde_json::Map<_, _>>()
+    };
     let mut without = all();
     without.remove("proxy_on_request_headers");
     let start: &[&str] =

@@ -1,0 +1,81 @@
+//! `weir diff`: what is deployed, compared with what `weir.yaml` describes.
+
+mod compare;
+
+use crate::render::{MANAGED_BY, MANAGER, all};
+use crate::{Failure, input};
+use clap::Args;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The most differences of one object that are printed.
+const SHOWN: usize = 20;
+
+/// Options of `weir diff`.
+#[derive(Args)]
+pub(crate) struct Diff {
+    /// What is deployed: manifests, folders of them, or the output of `kubectl get -o yaml`; `-` is standard input
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    deployed: Vec<PathBuf>,
+    /// The `weir.yaml` that describes what should be
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Compares, and prints each difference.
+pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
+    let mut deployed = BTreeMap::new();
+    for (_, tree) in input::trees(&options.deployed)? {
+        add(tree, &mut deployed);
+    }
+    let (mut same, mut differing) = (0, 0);
+    for workload in all::render(&options.config)? {
+        for tree in &workload.trees {
+            let name = all::identity(tree);
+            let lines = match deployed.remove(&name) {
+                None => vec![format!("{name}: is not deployed")],
+                Some(found) => {
+                    let differences = compare::differences(&found, tree);
+                    differences.iter().map(|difference| format!("{name}: {difference}")).collect()
+                }
+            };
+            if lines.is_empty() {
+                same += 1;
+                continue;
+            }
+            differing += 1;
+            for line in lines.iter().take(SHOWN) {
+                say!("{line}")?;
+            }
+            if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                say!("{name}: and {more} more")?;
+            }
+        }
+    }
+    for name in deployed.iter().filter(|(_, tree)| is_ours(tree)).map(|(name, _)| name) {
+        differing += 1;
+        say!("{name}: is deployed, and not described")?;
+    }
+    match differing {
+        0 => say!("{same} objects are deployed as described"),
+        _ => Err(Failure::No(format!("{differing} objects differ, {same} are deployed as described"))),
+    }
+}
+
+/// Adds an object, or the objects of a list, by what they are.
+fn add(mut tree: Value, deployed: &mut BTreeMap<String, Value>) {
+    let is_list = tree.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+    match tree.get_mut("items").filter(|_| is_list).map(Value::take) {
+        Some(Value::Array(items)) => items.into_iter().for_each(|item| add(item, deployed)),
+        _ => {
+            deployed.insert(all::identity(&tree), tree);
+        }
+    }
+}
+
+/// Whether an object was rendered by this tool.
+fn is_ours(tree: &Value) -> bool {
+    let labels = tree.pointer("/metadata/labels");
+    labels.and_then(|labels| labels.get(MANAGED_BY)).and_then(Value::as_str) == Some(MANAGER)
+}

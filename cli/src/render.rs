@@ -1,0 +1,236 @@
+//! `weir render`: manifests for one workload, from the files that policies and limits are kept in.
+//!
+//! The same files give the same bytes on every machine. Manifests go to standard output, everything else that is to be known to
+//! standard error.
+
+pub(crate) mod all;
+mod composition;
+mod document;
+mod failure;
+mod form;
+mod native;
+mod options;
+mod peer;
+mod plan;
+mod prune;
+mod schema;
+mod size;
+mod sources;
+mod workload;
+mod yaml;
+
+pub(crate) use options::Render;
+pub(crate) use plan::{MANAGED_BY, MANAGER};
+
+use crate::check::{self, Others};
+use crate::compile::Module;
+use crate::documents::Contents;
+use crate::render::document::Document;
+use crate::render::failure::Failure as OnFailure;
+use crate::render::form::Form;
+use crate::render::peer::Peer;
+use crate::render::plan::Plan;
+use crate::render::sources::Sources;
+use crate::render::workload::Direction;
+use crate::{Failure, input};
+use serde_json::Value;
+
+/// What the listeners of one direction run.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) direction: Direction,
+    pub(crate) document: Value,
+    pub(crate) failure: OnFailure,
+}
+
+/// What is rendered for one workload.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    /// The objects, or the one tree of a form that has no objects.
+    pub(crate) trees: Vec<Value>,
+    /// What an operator should know who applies them, in sentences.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Renders what the options say, and prints it.
+pub(crate) fn render(options: &Render) -> Result<(), Failure> {
+    if let Some(folder) = &options.all {
+        return match options.config.as_slice() {
+            [config] => all::write(folder, config),
+            _ => Err(Failure::Use("--all takes one file with --config: a `weir.yaml`".to_owned())),
+        };
+    }
+    let wanted = options.wanted().map_err(|problems| Failure::Use(problems.join("\n")))?;
+    let plan = Plan::of(&wanted).map_err(|problems| Failure::Use(problems.join("\n")))?;
+    let refused = |problems: Vec<String>| Failure::No(format!("nothing is rendered:\n{}", problems.join("\n")));
+    let sources = Sources::of(input::trees(&options.config)?, options.namespace.as_deref()).map_err(refused)?;
+    let Rendered { trees, notes } = manifests(&plan, &sources).map_err(refused)?;
+    for note in notes {
+        eprintln!("weir: {note}");
+    }
+    let text = text(&plan, &trees);
+    say!("{}", text.trim_end())
+}
+
+/// The file for rendered trees, with the line that tells what made it.
+pub(crate) fn text(plan: &Plan, trees: &[Value]) -> String {
+    let directions = plan.directions.iter().map(|direction| direction.word()).collect::<Vec<_>>().join(" and ");
+    let Plan { form, module, workload, .. } = plan;
+    let about = format!(
+        "# Rendered by `weir render {form}`: {}.wasm for the {} {}, {directions}.\n",
+        module.word(),
+        workload.proxy.word(),
+        workload.id()
+    );
+    about + &yaml::stream(trees)
+}
+
+/// The manifests of a plan.
+///
+/// # Errors
+/// Every reason why none are rendered.
+pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<String>> {
+    let mut document = document::compose(plan, sources)?;
+    let peer = Peer::of(plan, &mut document)?;
+    let mut notes = std::mem::take(&mut document.notes);
+    let mut parts = Vec::new();
+    for direction in &plan.directions {
+        match document.of(plan, *direction) {
+            Some(document) => {
+                let failure = OnFailure::of(enforces_policy(plan, &document), plan.code.is_pulled());
+                parts.push(Part { direction: *direction, document, failure });
+            }
+            None => notes.push(format!(
+                "nothing runs {}: policies are for inbound requests, and do nothing on a sidecar's outbound listeners",
+                direction.word()
+            )),
+        }
+    }
+    if parts.is_empty() {
+        return Err(notes);
+    }
+    let mut trees = bounded(plan, &parts, &peer, &mut notes)?;
+    for part in &parts {
+        notes.push(format!("{}: {}", part.direction.word(), part.failure.reason(plan.form)));
+    }
+    notes.extend(advice(plan, &document)?);
+    trees.extend(plan.replaces_native.then(|| native::telemetry(plan)));
+    let mut problems = problems(plan, &trees, &mut notes);
+    if plan.form == Form::EnvoyGateway {
+        problems.extend(parts.iter().flat_map(|part| refused(plan, &part.document)));
+    }
+    if problems.is_empty() { Ok(Rendered { trees, notes }) } else { Err(problems) }
+}
+
+/// Whether a document can refuse requests by a policy.
+fn enforces_policy(plan: &Plan, document: &Value) -> bool {
+    plan.module.parts(document).iter().any(|part| part.module == Module::Policy && part.refuses())
+}
+
+/// The trees of a form, with compressed policies where an object would be too large, and their sizes.
+fn bounded(plan: &Plan, parts: &[Part], peer: &Peer, notes: &mut Vec<String>) -> Result<Vec<Value>, Vec<String>> {
+    let one = |problem| vec![problem];
+    let mut trees = trees(plan, parts, peer).map_err(one)?;
+    let is_large =
+        |trees: &[Value], limit: usize| plan.form.is_object() && trees.iter().any(|tree| size::bytes(tree) > limit);
+    if is_large(&trees, size::COMPRESSED_FROM) {
+        let compress = |part: &Part| Ok(Part { document: size::compressed(&part.document)?, ..part.clone() });
+        let parts = parts.iter().map(compress).collect::<Result<Vec<_>, String>>().map_err(one)?;
+        trees = self::trees(plan, &parts, peer).map_err(one)?;
+        let limit = size::COMPRESSED_FROM;
+        notes.push(format!("an object has more than {limit} bytes: its policies are compressed as `policiesGzip`"));
+    }
+    if is_large(&trees, size::MOST) {
+        return Err(vec![format!(
+            "an object has more than {} bytes, and Kubernetes takes no larger one: form {} is a file without that bound, and a \
+             narrower --selector or --labels leaves policies out",
+            size::MOST,
+            Form::Envoy
+        )]);
+    }
+    for tree in &trees {
+        let kind = tree.get("kind").and_then(Value::as_str).unwrap_or("configuration");
+        let name = tree.pointer("/metadata/name").and_then(Value::as_str).unwrap_or(&plan.workload.name);
+        notes.push(format!("{kind} {name}: {} bytes", size::bytes(tree)));
+    }
+    if is_large(&trees, size::COMPRESSED_FROM) {
+        notes.push(
+            "apply it with `kubectl apply --server-side`: else kubectl keeps a second copy in an annotation, for which it is \
+             too large"
+                .to_owned(),
+        );
+    }
+    Ok(trees)
+}
+
+fn trees(plan: &Plan, parts: &[Part], peer: &Peer) -> Result<Vec<Value>, String> {
+    Ok(match plan.form {
+        Form::Envoy => form::envoy::render(plan, parts, peer)?,
+        Form::EnvoyFilter => form::envoyfilter::render(plan, parts, peer),
+        Form::WasmPlugin => form::wasmplugin::render(plan, parts, peer),
+        Form::TrafficExtension => form::trafficextension::render(plan, parts, peer),
+        Form::EnvoyGateway => form::envoy_gateway::render(plan, parts),
+    })
+}
+
+/// What else is to be done or known.
+fn advice(plan: &Plan, document: &Document) -> Result<Vec<String>, Vec<String>> {
+    let mut notes = Vec::new();
+    if plan.form.is_istios() {
+        notes.push(native::labels_note(plan).map_err(|problem| vec![problem])?);
+    }
+    if matches!(plan.form, Form::WasmPlugin | Form::TrafficExtension) {
+        notes.push(
+            "Istio gives all such plugins of a proxy one space of shared data, and those of the same code one VM: a trap ends \
+             both directions, and another plugin could write limits' counts"
+                .to_owned(),
+        );
+    }
+    if plan.form == Form::EnvoyGateway {
+        notes.push(
+            "Envoy itself fetches the module from Envoy Gateway, which Envoy warns of as unstable: try it under load before you \
+             rely on it"
+                .to_owned(),
+        );
+        notes.push(
+            "for labels in metrics give the EnvoyProxy's bootstrap the `stats_tags` of envoy-configs/envoy.yaml"
+                .to_owned(),
+        );
+    }
+    if plan.form.is_istios() && document.has_telemetry() && !plan.replaces_native {
+        notes.push("Istio goes on counting beside Weir; --replace-native turns off what Weir counts too".to_owned());
+    }
+    Ok(notes)
+}
+
+/// What the module itself would refuse, for a form whose documents `weir validate` does not look for.
+fn refused(plan: &Plan, document: &Value) -> Vec<String> {
+    let problems = plan.module.compile_for(document).problems;
+    problems.into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+}
+
+/// What the schemas and `weir validate` have against the trees; its warnings are notes.
+fn problems(plan: &Plan, trees: &[Value], notes: &mut Vec<String>) -> Vec<String> {
+    let mut problems = Vec::new();
+    for tree in trees {
+        let name = tree.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        for line in &plan.istio {
+            let found = schema::problems(tree, *line);
+            problems.extend(found.into_iter().map(|problem| format!("{name}, Istio {}: {problem}", line.name())));
+        }
+        if plan.form == Form::EnvoyGateway {
+            problems.extend(schema::gateway_problems(tree).into_iter().map(|problem| format!("{name}: {problem}")));
+        }
+    }
+    let contents = Contents::of_all(trees);
+    let checked =
+        contents.found.iter().flat_map(|found| check::check(found, plan.module, &contents, &Others::default()));
+    for diagnostic in contents.diagnostics.iter().cloned().chain(checked) {
+        let line = format!("{}: {}", diagnostic.path, diagnostic.text());
+        if diagnostic.is_error() { problems.push(line) } else { notes.push(line) }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! `weir.yaml`: the workloads of a mesh, what each runs, and where its policies, limits and documents are.
+//!
+//! What is said beside `workloads` holds for each of them that does not say it itself. Paths are relative to the file.
+
+mod settings;
+
+use super::plan::{Sections, Wanted};
+use super::workload::{Direction, Labels, Proxy};
+use crate::compile::Module;
+use serde_json::{Map, Value, json};
+use settings::Settings;
+use weir_config::{Cursor, Fields, read_document};
+use weir_model::Problems;
+
+/// One module for one workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) wanted: Wanted,
+    /// Patterns of the files that it is rendered from.
+    pub(crate) files: Vec<String>,
+    /// Where it stands in the file.
+    pub(crate) path: String,
+}
+
+/// Lists of patterns of files. They tell the reader what is in the files; what a file holds is seen by its content.
+const FILES: [&str; 3] = ["policies", "limits", "documents"];
+
+/// The entries of the file, in its order.
+///
+/// # Errors
+/// All problems, each with its path.
+pub(crate) fn read(tree: &Value) -> Result<Vec<Entry>, Problems> {
+    read_document(tree.to_string().as_bytes(), |at| {
+        let mut fields = at.object()?;
+        if let Some(at) = fields.require("schema") {
+            at.integer(1, 1);
+        }
+        let mesh = fields.take("mesh").map(|at| mesh(&at)).unwrap_or_default();
+        let files = files(&mut fields);
+        let settings = Settings::read(&mut fields);
+        let mut entries = Vec::new();
+        for item in fields.require("workloads").and_then(|at| at.list()).unwrap_or_default() {
+            entries.extend(workload(&item, &settings, &files, &mesh).unwrap_or_default());
+        }
+        fields.finish();
+        Some(entries)
+    })
+}
+
+/// What a proxy does not know of its mesh.
+fn mesh(at: &Cursor<'_>) -> Map<String, Value> {
+    let mut mesh = Map::new();
+    let Some(mut fields) = at.object() else { return mesh };
+    for name in ["rootNamespace", "trustDomain"] {
+        let text = fields.take(name).and_then(|at| at.text());
+        mesh.extend(text.map(|text| (name.to_owned(), json!(text))));
+    }
+    let aliases = fields.take("trustDomainAliases").map(|at| at.strings());
+    mesh.extend(aliases.map(|aliases| ("trustDomainAliases".to_owned(), json!(aliases))));
+    fields.finish();
+    mesh
+}
+
+fn files(fields: &mut Fields<'_>) -> Vec<String> {
+    let lists = FILES.map(|name| fields.take(name).map(|at| at.each(|item| item.text())).unwrap_or_default());
+    lists.into_iter().flatten().map(str::to_owned).collect()
+}
+
+fn labels(at: &Cursor<'_>) -> Labels {
+    let text = |(key, value): (&str, Cursor<'_>)| Some((key.to_owned(), value.string()?.to_owned()));
+    at.map().unwrap_or_default().into_iter().filter_map(text).collect()
+}
+
+/// The entries of one workload, one for each of its modules.
+fn workload(at: &Cursor<'_>, whole: &Settings, common: &[String], mesh: &Map<String, Value>) -> Option<Vec<Entry>> {
+    let mut fields = at.object()?;
+    let namespace = fields.require("namespace").and_then(|at| at.text());
+    let name = fields.require("name").and_then(|at| at.text());
+    let proxies = [Proxy::Sidecar, Proxy::Gateway, Proxy::Waypoint].map(|proxy| (proxy.word(), proxy));
+    let proxy = fields.take("proxy").map_or(Some(Proxy::Sidecar), |at| at.word(&proxies));
+    let all = fields.take("labels").map(|at| labels(&at));
+    let selector = fields.take("selector").map(|at| labels(&at)).or_else(|| all.clone()).unwrap_or_default();
+    let target = fields.take("targetRef").and_then(|at| at.text()).map(str::to_owned);
+    let files: Vec<String> = common.iter().cloned().chain(files(&mut fields)).collect();
+    let settings = Settings::read(&mut fields).or(whole);
+    fields.finish();
+    let (namespace, name, proxy) = (namespace?, name?, proxy?);
+    let Some(form) = settings.form else { return at.problem("`form` is missing, here and beside `workloads`") };
+    let entry = |module: Module| {
+        let sections = settings.sections_of(module);
+        let directions = directions(proxy, module, &sections)?;
+        let wanted = Wanted {
+            form,
+            module,
+            workload: format!("{namespace}/{name}"),
+            selector: selector.clone(),
+            labels: all.clone(),
+            proxy,
+            target: target.clone(),
+            directions: Some(directions),
+            image: settings.images.get(module.word()).cloned(),
+            sha256: None,
+            module_file: settings.module_files.get(module.word()).cloned(),
+            pull_secret: settings.pull_secret.clone(),
+            phase: settings.phase,
+            priority: settings.priority,
+            istio: settings.istio,
+            envoy: settings.envoy,
+            mode: settings.mode,
+            sections,
+            mesh: mesh.clone(),
+            replaces_native: settings.replaces_native.unwrap_or(false)
+                && module != Module::Policy
+                && module != Module::RateLimit,
+            is_snippet: false,
+        };
+        Some(Entry { wanted, files: files.clone(), path: at.path() })
+    };
+    Some(settings.modules().iter().filter_map(|module| entry(*module)).collect())
+}
+
+/// The directions in which something of a module runs; `None` if nothing of it does.
+fn directions(proxy: Proxy, module: Module, sections: &Sections) -> Option<Vec<Direction>> {
+    let runs = |chosen: &Option<Vec<Module>>| {
+        chosen.as_ref().is_none_or(|chosen| chosen.iter().any(|section| module == Module::Suite || *section == module))
+    };
+    let mut directions = Vec::new();
+    if runs(&sections.inbound) {
+        directions.push(if proxy == Proxy::Gateway { Direction::Outbound } else { Direction::Inbound });
+    }
+    if proxy == Proxy::Sidecar && runs(&sections.outbound) {
+        directions.push(Direction::Outbound);
+    }
+    (!directions.is_empty()).then_some(directions)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! The Weir document of a workload: the operator's documents and objects in one, with the workload written into it, and of
+//! that what runs in one direction.
+
+use super::plan::Plan;
+use super::prune::{Pruned, prune};
+use super::sources::{Sources, module_of};
+use super::workload::{Direction, Proxy, Workload};
+use crate::compile::Module;
+use serde_json::{Map, Value, json};
+use weir_config::Mode;
+
+/// Sections of a suite's document, and the modules whose documents they are.
+const SECTIONS: [(&str, Module); 3] =
+    [("policy", Module::Policy), ("rateLimit", Module::RateLimit), ("telemetry", Module::Telemetry)];
+
+/// Fields of a document that no section has, or that stand for all sections.
+const WHOLE: [&str; 5] = ["schema", "name", "listener", "mode", "accessLogState"];
+
+/// The prefix of Weir's metrics beside those of Istio itself, so that nothing is counted twice.
+const BESIDE_ISTIO: &str = "weir_istio_";
+
+/// The prefix of Istio's own metrics, and the default of Weir's.
+const ISTIO: &str = "istio_";
+
+/// A document for both directions of a workload's proxies.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Document {
+    whole: Map<String, Value>,
+    sections: Map<String, Value>,
+    /// What an operator should know who applies it.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The document of the plan's workload, of everything that the sources have for it.
+///
+/// # Errors
+/// Every problem, with its file.
+pub(crate) fn compose(plan: &Plan, sources: &Sources) -> Result<Document, Vec<String>> {
+    let mut composer = Composer { plan, document: Document::default(), problems: Vec::new() };
+    for (file, tree) in &sources.documents {
+        composer.merge(file, tree);
+    }
+    composer.limits(sources);
+    composer.policies(sources);
+    composer.finish(sources)
+}
+
+impl Document {
+    /// The document for the listeners of one direction, in the form of the module. `None` if nothing of it runs there.
+    pub(crate) fn of(&self, plan: &Plan, direction: Direction) -> Option<Value> {
+        let mut sections = self.sections.clone();
+        if is_inert(&plan.workload, direction) {
+            sections.remove("policy");
+        }
+        for (name, section) in SECTIONS {
+            if !plan.runs(section, direction) {
+                sections.remove(name);
+            }
+        }
+        if sections.is_empty() {
+            return None;
+        }
+        let mut whole = self.whole.clone();
+        if plan.form.tells_direction() {
+            whole.insert("listener".to_owned(), json!(direction.word()));
+        }
+        match SECTIONS.iter().find(|(_, module)| *module == plan.module) {
+            Some((name, _)) => whole.extend(sections.remove(*name)?.as_object().cloned().unwrap_or_default()),
+            None => whole.extend(sections),
+        }
+        Some(Value::Object(whole))
+    }
+
+    /// Whether it counts in place of Istio, or beside it.
+    pub(crate) fn has_telemetry(&self) -> bool {
+        self.sections.contains_key("telemetry")
+    }
+
+    /// The `workload` of its policy, for filter state that policies read.
+    pub(crate) fn workload_mut(&mut self) -> Option<&mut Map<String, Value>> {
+        self.sections.get_mut("policy")?.get_mut("workload")?.as_object_mut()
+    }
+}
+
+/// Policies are for what comes in: on a sidecar's outbound listeners they do nothing.
+fn is_inert(workload: &Workload, direction: Direction) -> bool {
+    workload.proxy == Proxy::Sidecar && direction == Direction::Outbound
+}
+
+struct Composer<'p> {
+    plan: &'p Plan,
+    document: Document,
+    problems: Vec<String>,
+}
+
+impl Composer<'_> {
+    /// Adds what a Weir document has for the module.
+    fn merge(&mut self, file: &str, tree: &Value) {
+        let Value::Object(fields) = tree else { return };
+        let module = module_of(tree, self.plan.module);
+        let (whole, inner): (Map<_, _>, Map<_, _>) =
+            fields.clone().into_iter().partition(|(name, _)| WHOLE.contains(&name.as_str()));
+        let sections: Map<String, Value> = match SECTIONS.iter().find(|(_, of)| *of == module) {
+            Some((name, _)) => Map::from_iter([((*name).to_owned(), Value::Object(inner))]),
+            None => inner,
+        };
+        let is_own = module == self.plan.module;
+        for (name, mut section) in sections {
+            // A field that is not a section is a problem that the module's own reader names.
+            let of = SECTIONS.iter().find(|(known, _)| *known == name).map(|(_, of)| *of);
+            if !of.is_none_or(|of| self.wants(of)) {
+                self.document.notes.push(format!("{file}: `{name}` is left out, which the module does not have"));
+                continue;
+            }
+            // A section keeps the mode of the document that it was in.
+            if !is_own && let Some(own) = section.as_object_mut() {
+                for field in ["mode", "accessLogState"] {
+                    if let Some(value) = whole.get(field) {
+                        own.entry(field).or_insert(value.clone());
+                    }
+                }
+            }
+            if self.document.sections.insert(name.clone(), section).is_some() {
+                self.problems.push(format!("{file}: `{name}` is in another document too"));
+            }
+        }
+        for (name, value) in whole {
+            let belongs = ["schema", "name"].contains(&name.as_str()) || (is_own && name != "listener");
+            if belongs && self.document.whole.get(&name).is_some_and(|before| *before != value) {
+                self.problems.push(format!("{file}: `{name}` differs from that of another document"));
+            } else if belongs {
+                self.document.whole.insert(name, value);
+            }
+        }
+    }
+
+    fn wants(&self, section: Module) -> bool {
+        self.plan.module == Module::Suite || self.plan.module == section
+    }
+
+    fn section(&mut self, name: &str) -> Option<&mut Map<String, Value>> {
+        self.document.sections.entry(name).or_insert_with(|| json!({})).as_object_mut()
+    }
+
+    /// Adds the limits of an envoyproxy/ratelimit configuration, and the actions that reach them.
+    fn limits(&mut self, sources: &Sources) {
+        if sources.limits.is_empty() && sources.actions.is_empty() {
+            return;
+        }
+        if !self.wants(Module::RateLimit) {
+            self.document.notes.push("limits are left out, which the module does not have".to_owned());
+            return;
+        }
+        for (file, config) in &sources.limits {
+            let local = self.section("rateLimit").and_then(|section| {
+                let local = section.entry("local").or_insert_with(|| json!({}));
+                local.as_object_mut()
+            });
+            if local.and_then(|local| local.insert("config".to_owned(), config.clone())).is_some() {
+                self.problems
+                    .push(format!("{file}: limits are in another file too, and a document has one configuration"));
+            }
+        }
+        for (file, actions) in &sources.actions {
+            self.actions(file, actions);
+        }
+    }
+
+    fn actions(&mut self, file: &str, actions: &Value) {
+        for (name, value) in actions.as_object().into_iter().flatten() {
+            let before = self.section("rateLimit").and_then(|section| section.insert(name.clone(), value.clone()));
+            if before.is_some() {
+                self.problems.push(format!("{file}: `{name}` is in another file too"));
+            }
+        }
+    }
+
+    /// Writes the workload, and adds the policies that are for it.
+    fn policies(&mut self, sources: &Sources) {
+        if !self.wants(Module::Policy) {
+            if !sources.policies.is_empty() {
+                self.document.notes.push("policies are left out, which the module does not have".to_owned());
+            }
+            return;
+        }
+        let is_given = self.document.sections.contains_key("policy");
+        if sources.policies.is_empty() && !is_given {
+            return;
+        }
+        let workload = &self.plan.workload;
+        let Some(section) = self.section("policy") else { return };
+        let mut own = section.remove("workload").unwrap_or_else(|| json!({}));
+        let Some(fields) = own.as_object_mut() else {
+            self.problems.push("`workload` is not an object".to_owned());
+            return;
+        };
+        for (name, value) in &self.plan.mesh {
+            fields.entry(name).or_insert_with(|| value.clone());
+        }
+        for (name, value) in [("namespace", json!(workload.namespace)), ("proxy", json!(workload.proxy.word()))] {
+            let before = fields.insert(name.to_owned(), value.clone());
+            if let Some(before) = before.filter(|before| *before != value) {
+                self.problems.push(format!("`workload.{name}` is {before} in a document, and {value} is rendered for"));
+            }
+        }
+        match prune(&sources.policies, workload, &own) {
+            Ok(pruned) => self.keep(pruned, sources.policies.len(), own),
+            Err(found) => self.problems.extend(found),
+        }
+    }
+
+    fn keep(&mut self, pruned: Pruned<'_>, all: usize, mut workload: Value) {
+        let Pruned { kept, undecided, without_target } = pruned;
+        let id = self.plan.workload.id();
+        if all > 0 {
+            self.document.notes.push(format!("{} of {all} AuthorizationPolicies are for {id}", kept.len()));
+        }
+        if let Some((first, keys)) = undecided.first() {
+            let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            self.document.notes.push(format!(
+                "{} of them are kept though --selector does not tell whether they are for it, and each pod decides (`{first}` \
+                 asks for {keys}): give all labels of the pods with --labels to decide it now",
+                undecided.len()
+            ));
+        }
+        if let Some(first) = without_target.first() {
+            self.document.notes.push(format!(
+                "a waypoint takes policies by `targetRefs` only, as in Istio: {} others are left out, `{first}` first",
+                without_target.len()
+            ));
+        }
+        // Labels that are written hide those of the pod, which have to decide here.
+        if let (Some(fields), true) = (workload.as_object_mut(), undecided.is_empty()) {
+            fields.insert("labels".to_owned(), json!(self.plan.workload.labels));
+        }
+        let policies: Vec<&Value> = kept.iter().map(|policy| &policy.object).collect();
+        if let Some(section) = self.section("policy") {
+            section.insert("workload".to_owned(), workload);
+            section.insert("policies".to_owned(), json!(policies));
+        }
+    }
+
+    /// Adds what every document has, and what was asked for.
+    fn finish(mut self, sources: &Sources) -> Result<Document, Vec<String>> {
+        if self.plan.module == Module::Telemetry {
+            self.section("telemetry");
+        }
+        if self.document.sections.is_empty() {
+            self.problems.push("the files have nothing for the module to do".to_owned());
+        }
+        let Document { whole, sections, .. } = &mut self.document;
+        whole.entry("schema").or_insert_with(|| json!(weir_config::SCHEMA));
+        whole.entry("name").or_insert_with(|| json!(self.plan.workload.name));
+        for fields in std::iter::once(&mut *whole).chain(sections.values_mut().filter_map(Value::as_object_mut)) {
+            match self.plan.mode {
+                Some(_) => drop(fields.remove("mode")),
+                // What YAML 1.1 made of `off`.
+                None if fields.get("mode") == Some(&json!(false)) => {
+                    fields.insert("mode".to_owned(), json!(Mode::Off.word()));
+                }
+                None => {}
+            }
+        }
+        if let Some(mode) = self.plan.mode {
+            whole.insert("mode".to_owned(), json!(mode.word()));
+        }
+        for (section, mode) in &self.plan.sections.modes {
+            let name = SECTIONS.iter().find(|(_, of)| of == section).map(|(name, _)| *name);
+            if let Some(fields) = name.and_then(|name| sections.get_mut(name)?.as_object_mut()) {
+                fields.insert("mode".to_owned(), json!(mode.word()));
+            }
+        }
+        match (sections.get_mut("telemetry").and_then(Value::as_object_mut), self.plan.replaces_native) {
+            (None, true) => {
+                self.problems
+                    .push("--replace-native without `telemetry` in the document: nobody would count".to_owned());
+            }
+            (Some(section), true) if section.get("metricPrefix").is_some_and(|prefix| prefix != ISTIO) => {
+                self.problems.push(format!(
+                    "--replace-native needs Istio's names: leave out `metricPrefix`, which is then `{ISTIO}`"
+                ))
+            }
+            (Some(section), false) if self.plan.form.is_istios() => {
+                section.entry("metricPrefix").or_insert_with(|| json!(BESIDE_ISTIO));
+            }
+            _ => {}
+        }
+        if sources.others > 0 {
+            self.document.notes.push(format!("{} other objects are passed over", sources.others));
+        }
+        if self.problems.is_empty() { Ok(self.document) } else { Err(self.problems) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

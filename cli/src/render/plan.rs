@@ -1,0 +1,378 @@
+//! What is to be rendered, checked: every option fits the form and the workload.
+
+use super::form::Form;
+use super::schema::Istio;
+use super::workload::{Direction, Labels, Proxy, Target, Workload};
+use crate::compile::Module;
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+use weir_config::Mode;
+
+/// The label of every rendered object, and its value.
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGER: &str = "weir";
+
+/// What is to be rendered for one workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) form: Form,
+    pub(crate) module: Module,
+    pub(crate) workload: Workload,
+    pub(crate) directions: Vec<Direction>,
+    pub(crate) code: Code,
+    pub(crate) phase: Phase,
+    pub(crate) priority: i32,
+    /// The Istio lines whose schemas the objects must fit.
+    pub(crate) istio: Vec<Istio>,
+    pub(crate) envoy: EnvoyLine,
+    /// The mode that all sections get.
+    pub(crate) mode: Option<Mode>,
+    pub(crate) sections: Sections,
+    /// Fields of the policy's `workload` that hold for the whole mesh.
+    pub(crate) mesh: Map<String, Value>,
+    /// Istio's own metrics are turned off.
+    pub(crate) replaces_native: bool,
+    /// Only the filters, for a bootstrap of the operator's.
+    pub(crate) is_snippet: bool,
+}
+
+/// Which sections run where, and in which mode, where it is not as the documents say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sections {
+    /// Those that run for requests that come in, and on all listeners of a gateway or waypoint.
+    pub(crate) inbound: Option<Vec<Module>>,
+    /// Those that run on a sidecar's outbound listeners.
+    pub(crate) outbound: Option<Vec<Module>>,
+    pub(crate) modes: Vec<(Module, Mode)>,
+}
+
+/// Where the module is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// An OCI image.
+    Image {
+        /// Without a scheme.
+        reference: String,
+        /// Digest of the image manifest, in hexadecimal.
+        sha256: String,
+        /// A Secret in the workload's namespace.
+        pull_secret: Option<String>,
+    },
+    /// A file in the proxy's container.
+    File(String),
+}
+
+impl Code {
+    /// Whether it can be missing for reasons of a network.
+    pub(crate) fn is_pulled(&self) -> bool {
+        matches!(self, Self::Image { .. })
+    }
+}
+
+/// Where Istio puts a WasmPlugin among its own filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Phase {
+    #[value(name = "AUTHN")]
+    Authn,
+    #[value(name = "AUTHZ")]
+    Authz,
+    #[value(name = "STATS")]
+    Stats,
+}
+
+impl Phase {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Authn => "AUTHN",
+            Self::Authz => "AUTHZ",
+            Self::Stats => "STATS",
+        }
+    }
+}
+
+/// A line of Envoy releases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum EnvoyLine {
+    #[value(name = "1.36")]
+    V1_36,
+    #[value(name = "1.37")]
+    V1_37,
+    #[value(name = "1.38")]
+    V1_38,
+    #[value(name = "1.39")]
+    V1_39,
+    #[value(name = "1.40")]
+    V1_40,
+}
+
+/// The options as they are given, on the command line or in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) form: Form,
+    pub(crate) module: Module,
+    /// `NAMESPACE/NAME`.
+    pub(crate) workload: String,
+    pub(crate) selector: Labels,
+    pub(crate) labels: Option<Labels>,
+    pub(crate) proxy: Proxy,
+    pub(crate) target: Option<String>,
+    pub(crate) directions: Option<Vec<Direction>>,
+    pub(crate) image: Option<String>,
+    pub(crate) sha256: Option<String>,
+    pub(crate) module_file: Option<String>,
+    pub(crate) pull_secret: Option<String>,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) priority: Option<i32>,
+    pub(crate) istio: Option<Istio>,
+    pub(crate) envoy: Option<EnvoyLine>,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) sections: Sections,
+    pub(crate) mesh: Map<String, Value>,
+    pub(crate) replaces_native: bool,
+    pub(crate) is_snippet: bool,
+}
+
+impl Plan {
+    /// The plan for what is wanted.
+    ///
+    /// # Errors
+    /// Everything that does not fit, with what does.
+    pub(crate) fn of(wanted: &Wanted) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut check = |fits: bool, problem: String| {
+            if !fits {
+                problems.push(problem);
+            }
+        };
+        let Wanted { form, module, proxy, .. } = *wanted;
+        check(form.serves(proxy), format!("form {form} is not for a {}", proxy.word()));
+        check(
+            wanted.phase.is_none() || form.has_phase(),
+            format!("--phase is not for form {form}, which stands right before Envoy's router or where you put it"),
+        );
+        check(wanted.priority.is_none() || form.has_priority(), format!("--priority is not for form {form}"));
+        check(wanted.istio.is_none() || form.is_istios(), format!("--istio is not for form {form}"));
+        check(
+            wanted.envoy.is_none() || form == Form::Envoy,
+            format!("--envoy is for form envoy alone: the Envoy of form {form} comes with its control plane"),
+        );
+        check(!wanted.is_snippet || form == Form::Envoy, format!("--snippet is not for form {form}"));
+        check(
+            !wanted.replaces_native || (form.is_istios() && matches!(module, Module::Telemetry | Module::Suite)),
+            "--replace-native is for telemetry and the suite in Istio's forms".to_owned(),
+        );
+        let lines = form.lines();
+        let istio = match wanted.istio {
+            Some(line) => {
+                let known = lines.iter().map(|line| line.name()).collect::<Vec<_>>().join(", ");
+                check(
+                    !form.is_istios() || lines.contains(&line),
+                    format!("Istio {} has no form {form}: it is in {known}", line.name()),
+                );
+                vec![line]
+            }
+            None => lines.to_vec(),
+        };
+        let workload = workload(wanted, &mut problems);
+        let code = code(wanted, &mut problems);
+        let (Some(workload), Some(code)) = (workload, code) else { return Err(problems) };
+        let directions = directions(wanted, &workload, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            form,
+            module,
+            workload,
+            directions,
+            code,
+            phase: wanted.phase.unwrap_or(default_phase(module)),
+            priority: wanted.priority.unwrap_or(form.default_priority(module)),
+            istio,
+            envoy: wanted.envoy.unwrap_or(EnvoyLine::V1_40),
+            mode: wanted.mode,
+            sections: wanted.sections.clone(),
+            mesh: wanted.mesh.clone(),
+            replaces_native: wanted.replaces_native,
+            is_snippet: wanted.is_snippet,
+        })
+    }
+
+    /// Name of what is rendered for the workload: one for each module, so that a chain of several does not collide.
+    pub(crate) fn name(&self) -> String {
+        format!("weir-{}-{}", self.module.word(), self.workload.name)
+    }
+
+    /// Whether a section runs on the listeners of a direction.
+    pub(crate) fn runs(&self, section: Module, direction: Direction) -> bool {
+        let Sections { inbound, outbound, .. } = &self.sections;
+        let is_sidecars = self.workload.proxy == Proxy::Sidecar && direction == Direction::Outbound;
+        let chosen = if is_sidecars { outbound } else { inbound };
+        chosen.as_ref().is_none_or(|chosen| chosen.contains(&section))
+    }
+
+    /// `metadata` of an object of that name. The label tells objects of this tool from others, so that `weir diff` finds those
+    /// that nothing describes any more.
+    pub(crate) fn metadata(&self, name: &str) -> Value {
+        json!({"name": name, "namespace": self.workload.namespace, "labels": {MANAGED_BY: MANAGER}})
+    }
+
+    /// The order of its EnvoyFilter among others; of one that only goes with the module itself, Istio's default.
+    pub(crate) fn envoyfilter_priority(&self) -> i32 {
+        if self.form == Form::EnvoyFilter { self.priority } else { 0 }
+    }
+
+    /// The VM that both directions share, so that limits and budgets are one for each workload.
+    pub(crate) fn vm_id(&self) -> String {
+        format!("weir.{}.{}", self.workload.namespace, self.workload.name)
+    }
+}
+
+/// Where a module stands unless it is said: policies where both Istio's JWT filter has been and Istio's own RBAC has not; the
+/// others where refused requests do not come any more.
+fn default_phase(module: Module) -> Phase {
+    match module {
+        Module::Policy | Module::Suite => Phase::Authz,
+        Module::RateLimit | Module::Telemetry => Phase::Stats,
+    }
+}
+
+fn workload(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Workload> {
+    let Some((namespace, name)) = wanted.workload.split_once('/').filter(|(a, b)| is_name(a) && is_name(b)) else {
+        problems.push(format!("`{}` is not NAMESPACE/NAME, both as Kubernetes writes names", wanted.workload));
+        return None;
+    };
+    let target = wanted.target.as_deref().map(Target::parse).transpose();
+    let target = target.map_err(|problem| problems.push(format!("--target-ref {problem}"))).ok()?;
+    if let Some(target) = &target
+        && !wanted.form.takes(target, wanted.proxy)
+    {
+        problems.push(format!(
+            "form {} for a {} takes no target of kind {}",
+            wanted.form,
+            wanted.proxy.word(),
+            target.kind
+        ));
+    }
+    if target.is_none() && wanted.form == Form::EnvoyGateway {
+        problems.push("--target-ref is missing: Gateway/NAME, HTTPRoute/NAME or GRPCRoute/NAME".to_owned());
+    } else if target.is_none() && wanted.proxy == Proxy::Waypoint {
+        problems.push("a waypoint is selected by --target-ref Gateway/NAME, as Istio takes nothing else".to_owned());
+    }
+    let mut selector = wanted.selector.clone();
+    if target.is_none() && selector.is_empty() && wanted.form.is_istios() {
+        problems.push("--selector is missing: without it every proxy of the namespace would be selected".to_owned());
+    }
+    if let Some(target) = target.as_ref().filter(|target| target.is_gateway()) {
+        selector.insert(super::workload::GATEWAY_NAME.to_owned(), target.name.clone());
+    }
+    let mut labels = wanted.labels.clone().unwrap_or_default();
+    for (key, value) in &selector {
+        let before = labels.insert(key.clone(), value.clone());
+        if let Some(before) = before.filter(|before| before != value) {
+            problems.push(format!("--labels has `{key}={before}`, and `{key}={value}` is selected"));
+        }
+    }
+    // The bootstrap of form `envoy` writes them itself, and outside Istio a proxy has no others.
+    let labels_are_all = wanted.labels.is_some() || !wanted.form.is_istios();
+    Some(Workload {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        selector,
+        labels,
+        labels_are_all,
+        proxy: wanted.proxy,
+        target,
+    })
+}
+
+/// Whether Kubernetes takes it for a name, which the document's `name` takes too.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.len() <= 63 && text.bytes().all(inner) && edge(text.bytes().next()) && edge(text.bytes().last())
+}
+
+fn code(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Code> {
+    let mut refuse = |problem: &str| {
+        problems.push(problem.to_owned());
+        None
+    };
+    match (&wanted.image, &wanted.module_file) {
+        (Some(_), Some(_)) => refuse("--image and --module-file exclude each other"),
+        (None, None) => {
+            refuse("where is the module? give --image oci://REGISTRY/NAME@sha256:DIGEST or --module-file PATH")
+        }
+        (Some(_), None) if wanted.form == Form::Envoy => {
+            refuse("Envoy itself pulls no images: give --module-file with the module's path on Envoy's machine")
+        }
+        (None, Some(_)) if wanted.form == Form::EnvoyGateway => {
+            refuse("Envoy Gateway loads no local files: give --image")
+        }
+        (None, Some(file)) if !file.starts_with('/') => {
+            refuse(&format!("`{file}` is not absolute: --module-file is a path in the proxy's container"))
+        }
+        (None, Some(_)) if wanted.sha256.is_some() || wanted.pull_secret.is_some() => {
+            refuse("--sha256 and --pull-secret are for --image")
+        }
+        (None, Some(file)) => Some(Code::File(file.clone())),
+        (Some(_), None) if wanted.pull_secret.is_some() && wanted.form == Form::EnvoyFilter => refuse(
+            "Istio gives pull secrets to WasmPlugins and TrafficExtensions alone: use one of these forms, or give the proxy's \
+             container a DOCKER_CONFIG",
+        ),
+        (Some(image), None) => image_code(image, wanted, problems),
+    }
+}
+
+fn image_code(image: &str, wanted: &Wanted, problems: &mut Vec<String>) -> Option<Code> {
+    let reference = image.strip_prefix("oci://").unwrap_or(image);
+    if reference.is_empty() || reference.contains("://") {
+        problems.push(format!("`{image}` is not an image: write `oci://REGISTRY/NAME@sha256:DIGEST`"));
+        return None;
+    }
+    let within = reference.split_once("@sha256:").map(|(_, digest)| digest);
+    let beside = wanted.sha256.as_deref().map(|digest| digest.strip_prefix("sha256:").unwrap_or(digest));
+    let is_hex =
+        |digest: &&str| digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    match (within, beside) {
+        (Some(within), Some(beside)) if within != beside => {
+            problems.push("--image and --sha256 name different digests".to_owned());
+            None
+        }
+        (Some(digest), _) | (None, Some(digest)) if is_hex(&digest) => Some(Code::Image {
+            reference: reference.to_owned(),
+            sha256: digest.to_owned(),
+            pull_secret: wanted.pull_secret.clone(),
+        }),
+        (Some(digest), _) | (None, Some(digest)) => {
+            problems.push(format!("`{digest}` is not the digest of an image manifest: 64 digits of 0-9 and a-f"));
+            None
+        }
+        (None, None) => {
+            let hint = "a tag can be moved: add `@sha256:DIGEST` of the image manifest, or --sha256 DIGEST";
+            problems.push(format!("`{image}` is not pinned: {hint}"));
+            None
+        }
+    }
+}
+
+fn directions(wanted: &Wanted, workload: &Workload, problems: &mut Vec<String>) -> Vec<Direction> {
+    let there_are = workload.directions();
+    let Some(asked) = &wanted.directions else {
+        return match wanted.module {
+            Module::Telemetry if !wanted.is_snippet => there_are.to_vec(),
+            _ => there_are.iter().take(1).copied().collect(),
+        };
+    };
+    for direction in asked.iter().filter(|direction| !there_are.contains(direction)) {
+        let only = there_are.first().map_or("", |direction| direction.word());
+        problems.push(format!("a {} has {only} listeners only, none {}", workload.proxy.word(), direction.word()));
+    }
+    if wanted.is_snippet && asked.len() > 1 {
+        problems.push("a snippet is for one listener: render one for each --direction".to_owned());
+    }
+    asked.clone()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Which policies are for the workload. The policy core decides it, as it does in the proxy, so that no pod carries the rules
+//! of others and none loses a rule of its own.
+
+use super::sources::Policy;
+use super::workload::{Labels, Workload};
+use serde_json::{Value, json};
+use weir_model::{Filter, Node};
+
+/// The policies of a workload.
+#[derive(Debug, Default)]
+pub(crate) struct Pruned<'p> {
+    /// Those that are for it, or may be.
+    pub(crate) kept: Vec<&'p Policy>,
+    /// Of those that may be: the name, and the labels that would decide it and are not known.
+    pub(crate) undecided: Vec<(String, Vec<String>)>,
+    /// Those that a waypoint passes over because they name no target.
+    pub(crate) without_target: Vec<String>,
+}
+
+/// The policies that are for the workload whose `workload` section this is.
+///
+/// # Errors
+/// For each policy of which that cannot be said, its file, its name and why.
+pub(crate) fn prune<'p>(
+    policies: &'p [Policy],
+    workload: &Workload,
+    section: &Value,
+) -> Result<Pruned<'p>, Vec<String>> {
+    let (mut pruned, mut problems) = (Pruned::default(), Vec::new());
+    for policy in policies {
+        match belongs(policy, section, &workload.labels) {
+            Ok(Answer { selected: true, .. }) => pruned.kept.push(policy),
+            Ok(Answer { has_no_target: true, .. }) => pruned.without_target.push(policy.name.clone()),
+            Ok(_) if workload.labels_are_all => {}
+            Ok(_) => {
+                let unknown = unknown_labels(policy, &workload.labels);
+                let assumed: Labels = workload.labels.clone().into_iter().chain(unknown.clone()).collect();
+                let keys = || unknown.keys().cloned().collect();
+                match belongs(policy, section, &assumed) {
+                    Ok(Answer { selected: true, .. }) => {
+                        pruned.kept.push(policy);
+                        pruned.undecided.push((policy.name.clone(), keys()));
+                    }
+                    Ok(_) => {}
+                    Err(found) => problems.extend(found),
+                }
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(pruned) } else { Err(problems) }
+}
+
+/// What the core says of one policy.
+struct Answer {
+    selected: bool,
+    has_no_target: bool,
+}
+
+/// Whether the core selects the policy: it compiles one with the same scope and one rule.
+fn belongs(policy: &Policy, section: &Value, labels: &Labels) -> Result<Answer, Vec<String>> {
+    let mut section = section.clone();
+    if let Some(fields) = section.as_object_mut() {
+        fields.insert("labels".to_owned(), json!(labels));
+    }
+    let mut spec = json!({"action": "DENY", "rules": [{}]});
+    let written = policy.object.get("spec").and_then(Value::as_object);
+    if let Some(fields) = spec.as_object_mut() {
+        for name in ["selector", "targetRef", "targetRefs"] {
+            if let Some(scope) = written.and_then(|written| written.get(name)) {
+                fields.insert(name.to_owned(), scope.clone());
+            }
+        }
+    }
+    let object = json!({"kind": "AuthorizationPolicy", "metadata": policy.object.get("metadata"), "spec": spec});
+    let document = json!({"schema": 1, "name": "selection", "workload": section, "policies": [object]});
+    match weir_policy::Policy::compile(document.to_string().as_bytes(), &Node::default()) {
+        Ok(compiled) => Ok(Answer {
+            selected: compiled.rules().0 > 0,
+            has_no_target: compiled.warnings().iter().any(|warning| warning.id == "waypoint-selector"),
+        }),
+        Err(problems) => {
+            let say = |problem: &weir_model::Problem| {
+                let place = problem.path.strip_prefix("$.policies[0]").unwrap_or(&problem.path);
+                let place = place.strip_prefix('.').unwrap_or(place);
+                let place = if place.is_empty() { String::new() } else { format!(" {place}:") };
+                format!("{}: AuthorizationPolicy `{}`:{place} {}", policy.file, policy.name, problem.message)
+            };
+            Err(problems.0.iter().map(say).collect())
+        }
+    }
+}
+
+/// Labels of the policy's selector whose keys are not among those that are known.
+fn unknown_labels(policy: &Policy, known: &Labels) -> Labels {
+    let selector = policy.object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+    selector.into_iter().flatten().filter_map(text).filter(|(key, _)| !known.contains_key(key)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! `weir render --all` and `weir diff` as an operator calls them, on a `weir.yaml` with several workloads.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where it fails")]
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use weir_testing::Rows;
+
+const COMPOSITION: &str = "
+schema: 1
+form: envoyfilter
+images: {suite: 'oci://registry.example.com/weir/suite@sha256:0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192'}
+policies: ['policies/**/*.yaml']
+workloads:
+- {namespace: shop, name: cart, labels: {app: cart}, limits: [limits/cart.yaml], outbound: [telemetry]}
+- {namespace: stock, name: stock, labels: {app: stock}, mode: shadow}
+- {namespace: edge, name: public, proxy: gateway, targetRef: Gateway/public, form: wasmplugin}
+";
+
+const FILES: [(&str, &str); 4] = [
+    ("weir.yaml", COMPOSITION),
+    (
+        "policies/shop/cart.yaml",
+        "kind: AuthorizationPolicy
+metadata: {name: cart, namespace: shop}
+spec: {rules: [{to: [{operation: {paths: [/cart]}}]}]}
+",
+    ),
+    (
+        "policies/all.yaml",
+        "kind: List
+items:
+- {kind: AuthorizationPolicy, metadata: {name: stock, namespace: stock}, spec: {action: DENY, rules: [{}]}}
+- kind: AuthorizationPolicy
+  metadata: {name: public, namespace: edge}
+  spec:
+    targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: public}]
+    rules: [{to: [{operation: {hosts: [shop.example.com]}}]}]
+",
+    ),
+    (
+        "limits/cart.yaml",
+        "schema: 1
+name: cart
+rateLimit:
+  rate_limits: [{actions: [{remote_address: {}}]}]
+  local: {config: {domain: d, descriptors: [{key: remote_address, rate_limit: {unit: second, requests_per_unit: 5}}]}}
+telemetry: {}
+",
+    ),
+];
+
+fn folder() -> tempfile::TempDir {
+    // Brackets are a pattern in a path, and here they are none.
+    let folder = tempfile::Builder::new().prefix("weir-[all]-").tempdir().unwrap();
+    for (name, text) in FILES {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn weir(folder: &Path, input: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.current_dir(folder).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+const ALL: [&str; 5] = ["render", "--all", "out", "--config", "weir.yaml"];
+
+/// A folder with everything rendered.
+fn rendered() -> tempfile::TempDir {
+    let folder = folder();
+    let output = weir(folder.path(), "", &ALL);
+    assert!(output.status.success(), "{}", text(&output));
+    folder
+}
+
+/// The objects of all rendered files, as the cluster has them.
+fn live(folder: &Path) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for name in ["shop/cart", "stock/stock", "edge/public"] {
+        let text = fs::read_to_string(folder.join(format!("out/{name}.yaml"))).unwrap();
+        for document in serde_yaml_ng::Deserializer::from_str(&text) {
+            let mut object = Value::deserialize(document).unwrap();
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            metadata.insert("uid".to_owned(), json!("1234"));
+            metadata.insert("resourceVersion".to_owned(), json!("7"));
+            metadata.insert("creationTimestamp".to_owned(), json!("2026-01-01T00:00:00Z"));
+            metadata.insert("managedFields".to_owned(), json!([{"manager": "kubectl"}]));
+            metadata
+                .insert("annotations".to_owned(), json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"}));
+            object["status"] = json!({"conditions": []});
+            objects.push(object);
+        }
+    }
+    objects
+}
+
+#[test]
+fn each_workload_has_a_file_with_what_is_for_it() {
+    let folder = rendered();
+    let mut rows = Rows::default();
+    for (name, kind, has, lacks) in [
+        ("shop/cart", "EnvoyFilter", "/cart", "shop.example.com"),
+        ("stock/stock", "EnvoyFilter", "mode: shadow", "/cart"),
+        ("edge/public", "WasmPlugin", "shop.example.com", "/cart"),
+    ] {
+        let text = fs::read_to_string(folder.path().join(format!("out/{name}.yaml"))).unwrap();
+        rows.check(name, text.matches(&format!("\nkind: {kind}\n")).count(), 1);
+        rows.check(name, (text.contains(has), text.contains(lacks)), (true, false));
+        let file = format!("out/{name}.yaml");
+        let validated = weir(folder.path(), "", &["validate", file.as_str()]);
+        rows.check(format!("{name}: {}", self::text(&validated)), validated.status.code(), Some(0));
+    }
+    let cart = fs::read_to_string(folder.path().join("out/shop/cart.yaml")).unwrap();
+    let outbound = cart.split("listener: outbound").nth(1).unwrap();
+    rows.check(
+        "outbound is telemetry alone",
+        outbound.contains("telemetry:") && !outbound.contains("rate_limits"),
+        true,
+    );
+    // Again, the same bytes.
+    assert!(weir(folder.path(), "", &ALL).status.success());
+    rows.check("again", fs::read_to_string(folder.path().join("out/shop/cart.yaml")).unwrap() == cart, true);
+}
+
+#[test]
+fn a_file_of_a_workload_that_has_gone_is_named() {
+    let folder = rendered();
+    let without = COMPOSITION.lines().filter(|line| !line.contains("name: stock")).collect::<Vec<_>>().join("\n");
+    fs::write(folder.path().join("weir.yaml"), without).unwrap();
+    let output = weir(folder.path(), "", &ALL);
+    assert!(
+        output.status.success() && text(&output).contains("out/stock/stock.yaml is of a workload that is not in"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn nothing_is_written_if_one_workload_cannot_be_rendered() {
+    let mut rows = Rows::default();
+    for (from, to, expected) in [
+        ("limits/cart.yaml", "limits/none.yaml", "`limits/none.yaml` matches no file"),
+        ("form: envoyfilter", "form: envoygateway", "$.form: `envoygateway` is not one of"),
+        ("@sha256:", ":", "is not pinned"),
+        ("name: stock, labels", "name: Stock, labels", "`stock/Stock` is not NAMESPACE/NAME"),
+        (
+            "namespace: stock, name: stock, labels: {app: stock}",
+            "namespace: shop, name: cart, labels: {app: cart}",
+            "EnvoyFilter shop/weir-suite-cart is rendered twice",
+        ),
+    ] {
+        let folder = folder();
+        fs::write(folder.path().join("weir.yaml"), COMPOSITION.replace(from, to)).unwrap();
+        let output = weir(folder.path(), "", &ALL);
+        rows.check(to, (output.status.code(), folder.path().join("out").exists()), (Some(1), false));
+        rows.contains(to, &text(&output), expected);
+    }
+    let folder = folder();
+    let both = weir(folder.path(), "", &[&ALL[..], &["--proxy", "sidecar"]].concat());
+    assert_eq!(both.status.code(), Some(2), "{}", text(&both));
+}
+
+#[test]
+fn what_is_deployed_as_described_is_no_drift() {
+    let folder = rendered();
+    let list = json!({"kind": "List", "apiVersion": "v1", "items": live(folder.path())}).to_string();
+    let files = ["out/shop/cart.yaml", "out/stock/stock.yaml", "out/edge/public.yaml"];
+    let mut rows = Rows::default();
+    for (name, input, deployed) in [("kubectl", list.as_str(), &["-"][..]), ("files", "", &files)] {
+        let arguments = [&["diff", "--config", "weir.yaml", "--deployed"][..], deployed].concat();
+        let output = weir(folder.path(), input, &arguments);
+        rows.check(
+            name,
+            (output.status.code(), text(&output)),
+            (Some(0), "3 objects are deployed as described\n".to_owned()),
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_drift_is_named_by_object_and_path() {
+    let folder = rendered();
+    let own = |name: &str| json!({"kind": "WasmPlugin", "metadata": {"namespace": "edge", "name": name, "labels": {"app.kubernetes.io/managed-by": "weir"}}});
+    let mut rows = Rows::default();
+    let mut drift = |name: &str, change: &dyn Fn(&mut Vec<Value>), expected: &str| {
+        let mut objects = live(folder.path());
+        change(&mut objects);
+        let input = json!({"kind": "List", "items": objects}).to_string();
+        let output = weir(folder.path(), &input, &["diff", "--config", "weir.yaml", "--deployed", "-"]);
+        rows.check(name, output.status.code(), Some(i32::from(!expected.is_empty())));
+        rows.contains(name, &text(&output), expected);
+    };
+    drift(
+        "a changed field",
+        &|objects| objects[2]["spec"]["failStrategy"] = json!("FAIL_OPEN"),
+        "WasmPlugin edge/weir-suite-public: $.spec.failStrategy: deployed is `\"FAIL_OPEN\"`, described is `\"FAIL_RELOAD\"`",
+    );
+    drift(
+        "a policy of somebody's own",
+        &|objects| objects[2]["spec"]["pluginConfig"]["policy"]["policies"][0]["spec"]["rules"] = json!([{}]),
+        "$.spec.pluginConfig.policy.policies[\"edge/public\"].spec.rules[0].to: is described, and not deployed",
+    );
+    drift("one is missing", &|objects| drop(objects.remove(0)), "EnvoyFilter shop/weir-suite-cart: is not deployed");
+    drift(
+        "one of ours besides",
+        &|objects| objects.push(own("old")),
+        "WasmPlugin edge/old: is deployed, and not described",
+    );
+    drift("one of others besides", &|objects| objects.push(json!({"kind": "Service", "metadata": {"name": "x"}})), "");
+}
