@@ -136,6 +136,8 @@ test-worlds: test-modules
 	  --test roots --test waiting
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners
+	$(call step,manifests in real Envoy as istiod and the istio-agent apply them)
+	@cargo test --locked $(TESTED) --test manifests --test seeded_faults
 	$(call step,transcripts of both hosts)
 	@cargo test --locked $(TESTED) --test transcript --test tcp
 
@@ -144,7 +146,7 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 	@for version in $(MATRIX); do \
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
 	  WEIR_ENVOY_VERSION=$$version cargo test --locked $(TESTED) --test scenarios --test failures --test roots \
-	    --test path_parameters --test transcript --test tcp; done
+	    --test path_parameters --test transcript --test tcp --test manifests; done
 
 .PHONY: test-docker
 test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names the base image
