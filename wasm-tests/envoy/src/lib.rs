@@ -25,4 +25,4 @@ pub use paths::{envoy_binary, envoy_line, module, workspace};
 pub use proxy::{Booted, Proxy};
 pub use side_by_side::run_side_by_side;
 pub use stats::VmStats;
-pub use wire::{Dialer, Wire, raw_http2};
+pub use wire::{ClientTls, Dialer, Wire, raw_http2};

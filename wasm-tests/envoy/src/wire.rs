@@ -18,7 +18,7 @@ mod h2;
 mod tls;
 
 pub use frames::raw_http2;
-pub(crate) use tls::ClientTls;
+pub use tls::ClientTls;
 
 /// A byte stream in both directions.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -38,6 +38,12 @@ pub struct Dialer {
 }
 
 impl Dialer {
+    /// What connects to a proxy that was started elsewhere.
+    #[must_use]
+    pub fn new(to: SocketAddr, tls: Option<ClientTls>) -> Self {
+        Self { to, tls }
+    }
+
     /// A connection that is good for requests like this one.
     ///
     /// # Errors

@@ -19,10 +19,18 @@ use crate::certificates::Identity;
 
 /// Client certificate and the authority that the server is checked by.
 #[derive(Clone, Debug)]
-pub(crate) struct ClientTls(ClientConfig);
+pub struct ClientTls {
+    config: ClientConfig,
+    /// What is offered with ALPN; absent for the protocol of the request.
+    offered: Option<Vec<Vec<u8>>>,
+}
 
 impl ClientTls {
-    pub(crate) fn new(identity: &Identity, authority_pem: &str) -> Result<Self, Failure> {
+    /// A client of that identity.
+    ///
+    /// # Errors
+    /// When certificate, key or authority cannot be read.
+    pub fn new(identity: &Identity, authority_pem: &str) -> Result<Self, Failure> {
         let failed = |error: &dyn fmt::Display| Failure(format!("no TLS client: {error}"));
         let pem = |text: &str| CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| failed(&error));
         let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).map_err(|error| failed(&error))?;
@@ -37,13 +45,20 @@ impl ClientTls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_auth_cert(vec![pem(&identity.certificate_pem)?], key);
-        Ok(Self(config.map_err(|error| failed(&error))?))
+        Ok(Self { config: config.map_err(|error| failed(&error))?, offered: None })
+    }
+
+    /// The same that offers these protocols with ALPN for every request.
+    #[must_use]
+    pub fn offering(mut self, protocols: &[&str]) -> Self {
+        self.offered = Some(protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect());
+        self
     }
 
     pub(crate) async fn connect(&self, tcp: TcpStream, request: &Request) -> io::Result<TlsStream<TcpStream>> {
-        let mut config = self.0.clone();
-        let offered: &[u8] = if request.protocol == Protocol::H2 { b"h2" } else { b"http/1.1" };
-        config.alpn_protocols = vec![offered.to_vec()];
+        let mut config = self.config.clone();
+        let own: &[u8] = if request.protocol == Protocol::H2 { b"h2" } else { b"http/1.1" };
+        config.alpn_protocols = self.offered.clone().unwrap_or_else(|| vec![own.to_vec()]);
         let name = if request.sni.is_empty() { "proxy" } else { &request.sni };
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(Arc::new(config)).connect(name, tcp).await
