@@ -18,6 +18,7 @@ mod field;
 mod filter_state;
 mod modules;
 mod node;
+mod oci;
 mod plugin;
 mod report;
 mod routes;
@@ -42,6 +43,8 @@ enum Command {
     Run(Run),
     /// Check documents: print every problem with its JSON path, and warnings
     Validate(Validate),
+    #[command(flatten)]
+    Image(oci::Command),
 }
 
 /// Options of `weir run`.
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Validate(options) => validate::validate(&options.files, options.module),
+        Command::Image(command) => oci::run(&command),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,

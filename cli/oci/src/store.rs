@@ -145,6 +145,21 @@ impl<'a> Image<'a> {
         self.store.place()
     }
 
+    /// The digest of the manifest or index that the place leads to.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.root.digest()
+    }
+
+    /// The module that Istio's agent would take out of the image.
+    ///
+    /// # Errors
+    /// When it would take none, or a part of the image cannot be had.
+    pub fn module(&self) -> Result<Vec<u8>, Error> {
+        let missing = || Error::malformed(self.place(), "no module can be taken out of it: `weir verify` says why");
+        crate::consumers::module_of(self)?.ok_or_else(missing)
+    }
+
     /// The digest by which it was asked for.
     pub(crate) fn asked_for(&self) -> Option<&Digest> {
         self.store.asked_for()
