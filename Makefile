@@ -211,6 +211,10 @@ fmt: toolchain ## format the code
 	@cargo fmt --all
 	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml
 
+.PHONY: inventory
+inventory: toolchain ## write cli/inventory/crates.json: what is linked into the modules, for the SBOM and the licences of their images
+	@WEIR_INVENTORY=write cargo test --locked -p weir --test inventory
+
 .PHONY: hooks
 hooks: ## install a pre-commit hook that runs the quick checks
 	@mkdir -p "$$(git rev-parse --git-path hooks)"

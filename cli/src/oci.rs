@@ -3,6 +3,7 @@
 //! What an image is and who takes it is in the crate `weir-oci`; here are the options and the printed lines.
 
 mod contents;
+mod inventory;
 mod place;
 mod report;
 

@@ -1,13 +1,14 @@
 //! What an image of a module of Weir has besides the module: licences, what was linked into it, and annotations.
 
-use crate::Failure;
+use super::inventory::Linked;
+use crate::{Failure, modules};
 use std::collections::BTreeMap;
 use weir_launch::SUPPORTED;
-use weir_oci::Package;
+use weir_oci::{Digest, Package};
 
 const LICENSE: &[u8] = include_bytes!("../../../LICENSE");
 
-/// The image of `module`, whose bytes are `plugin`.
+/// The image of `module`, whose bytes are `plugin`. What is linked into it is known only of the module inside this binary.
 pub(super) fn package<'a>(module: &str, plugin: &'a [u8]) -> Result<Package<'a>, Failure> {
     let envoys: Vec<&str> = SUPPORTED.iter().map(|entry| entry.version).collect();
     let annotations = [
@@ -18,9 +19,17 @@ pub(super) fn package<'a>(module: &str, plugin: &'a [u8]) -> Result<Package<'a>,
         ("weir.module", module.to_owned()),
         ("weir.tested-envoy", envoys.join(" ")),
     ];
+    let mut files = vec![("LICENSE", LICENSE.to_vec())];
+    if modules::find(&format!("{module}.wasm")) == Some(plugin) {
+        let linked = Linked::into(module)?;
+        files.push(("sbom.cdx.json", linked.sbom(&Digest::of(plugin))));
+        files.push(("licenses.txt", linked.licenses()));
+    } else {
+        eprintln!("weir: this is not the {module} module of this weir: the image gets no sbom.cdx.json and licenses.txt");
+    }
     Ok(Package {
         plugin,
-        files: vec![("LICENSE", LICENSE.to_vec())],
+        files,
         annotations: BTreeMap::from(annotations.map(|(key, value)| (key.to_owned(), value))),
     })
 }

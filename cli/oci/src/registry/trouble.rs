@@ -35,11 +35,15 @@ pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
         OciDistributionError::DigestError(error) => {
             return Error::malformed(place, format!("the registry does not send what it promises: {error}"));
         }
-        OciDistributionError::RequestError(error) => format!(
-            "the registry cannot be reached: {}; an authority of your own is given with `--ca-file`, a registry without TLS \
-             needs `--plain-http`",
-            chain(error)
-        ),
+        OciDistributionError::RequestError(error) => {
+            let is_tls = error.url().is_some_and(|url| url.scheme() == "https");
+            let hint = if is_tls {
+                "an authority of your own is given with `--ca-file`, a registry without TLS needs `--plain-http`"
+            } else {
+                "without TLS; `--ca-file` gives it to a registry on a loopback address"
+            };
+            format!("the registry cannot be reached: {} ({hint})", chain(error))
+        }
         other => chain(other),
     };
     Error::Registry { reference: place.to_owned(), reason }
