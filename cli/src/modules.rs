@@ -12,15 +12,8 @@ const MODULES: [(&str, &[u8]); 7] = [
 ];
 
 /// The modules' names, as `weir pack --module` takes them.
-pub(crate) const NAMES: [&str; MODULES.len()] = [
-    "policy",
-    "rate-limit",
-    "rate-limit-lean",
-    "telemetry",
-    "telemetry-response",
-    "suite",
-    "suite-lean",
-];
+pub(crate) const NAMES: [&str; MODULES.len()] =
+    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
 
 /// The module with that file name, if it is inside.
 pub(crate) fn find(file_name: &str) -> Option<&'static [u8]> {

@@ -164,7 +164,10 @@ fn pack(options: &Pack) -> Result<(), Failure> {
     let plugin = match &given {
         Some(bytes) => bytes,
         None => modules::find(&format!("{}.wasm", options.module)).ok_or_else(|| {
-            Failure::Use(format!("this binary was built without {}.wasm: run `make build`, or give --file", options.module))
+            Failure::Use(format!(
+                "this binary was built without {}.wasm: run `make build`, or give --file",
+                options.module
+            ))
         })?,
     };
     let mut package = contents::package(&options.module, plugin)?;

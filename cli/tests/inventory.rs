@@ -58,12 +58,15 @@ fn texts(folder: &Path) -> Vec<String> {
 
 fn inventory() -> Value {
     let metadata: Value =
-        serde_json::from_str(&cargo(&["metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET])).unwrap();
+        serde_json::from_str(&cargo(&["metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]))
+            .unwrap();
     let lock: Value = toml::from_str(&fs::read_to_string(workspace().join("Cargo.lock")).unwrap()).unwrap();
     let named = |package: &Value, name: &str| {
         format!("{} {}", package["name"].as_str().unwrap(), package["version"].as_str().unwrap()) == name
     };
-    let of = |list: &Value, name: &str| list.as_array().unwrap().iter().find(|package| named(package, name)).unwrap().clone();
+    let of = |list: &Value, name: &str| {
+        list.as_array().unwrap().iter().find(|package| named(package, name)).unwrap().clone()
+    };
     let mut crates = BTreeMap::new();
     for (name, uses) in edges() {
         let package = of(&metadata["packages"], &name);
@@ -84,7 +87,8 @@ fn inventory() -> Value {
         }
         crates.insert(name, entry);
     }
-    let toolchain: Value = toml::from_str(&fs::read_to_string(workspace().join("rust-toolchain.toml")).unwrap()).unwrap();
+    let toolchain: Value =
+        toml::from_str(&fs::read_to_string(workspace().join("rust-toolchain.toml")).unwrap()).unwrap();
     json!({"rust": toolchain["toolchain"]["channel"], "crates": crates})
 }
 

@@ -81,6 +81,12 @@ impl Layout {
 
     fn read(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>, Error> {
         let path = self.path(&descriptor.digest);
+        if !path.is_file() {
+            return Err(Error::malformed(
+                path.display(),
+                "the folder lacks it, and the image names it: copy the image once more",
+            ));
+        }
         let bytes = read(&path, limit)?;
         store::check(&bytes, descriptor, &path.display().to_string())?;
         Ok(bytes)

@@ -20,6 +20,8 @@ mod package;
 #[cfg(feature = "registry")]
 mod registry;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub use digest::Digest;
 pub use error::Error;

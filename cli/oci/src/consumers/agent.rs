@@ -101,6 +101,9 @@ pub(super) fn module_of(
         }));
     }
     if !is_docker && let Some(module) = artifact(manifest) {
+        if module.size > limit {
+            return Ok(Err(too_large(consumer, limit)));
+        }
         let bytes = image.blob(module)?;
         return Ok(Ok(Found {
             takes: format!("the module of an artifact of two layers ({} bytes)", bytes.len()),
@@ -122,22 +125,12 @@ fn from_archive(
     layer: &Descriptor,
     limit: u64,
 ) -> Result<Result<Vec<u8>, Refusal>, Error> {
-    let too_large = || {
-        let refusal = Refusal::new(
-            format!(
-                "{} unpacks at most {limit} bytes of the layer, and `plugin.wasm` does not end before that",
-                consumer.title()
-            ),
-            "put less into the image: a module has a few hundred thousand bytes",
-        );
-        refusal.saying("unexpected EOF")
-    };
     if layer.size > BLOB_LIMIT {
-        return Ok(Err(too_large()));
+        return Ok(Err(too_large(consumer, limit)));
     }
     let bytes = image.blob(layer)?;
     Ok(layer::module_of(&bytes, Packing::TarGzip, limit).map_err(|missing| match missing {
-        Missing::TooLarge => too_large(),
+        Missing::TooLarge => too_large(consumer, limit),
         Missing::NoModule => Refusal::new("the last layer has no file named `plugin.wasm`, in whatever folder", PACK)
             .saying("plugin.wasm not found in the archive"),
         Missing::NotGzip => {
@@ -149,6 +142,14 @@ fn from_archive(
                 .saying("could not extract wasm binary")
         }
     }))
+}
+
+fn too_large(consumer: Consumer, limit: u64) -> Refusal {
+    let refusal = Refusal::new(
+        format!("{} unpacks at most {limit} bytes, and the module does not end before that", consumer.title()),
+        "put less into the image: a module has a few hundred thousand bytes",
+    );
+    refusal.saying("unexpected EOF")
 }
 
 fn wrong_layers(consumer: Consumer, manifest: &Manifest, last: &Descriptor, wanted: &str) -> Refusal {

@@ -55,6 +55,11 @@ struct Takes {
     refusal: Option<Refusal>,
 }
 
+/// A layer that a node unpacks, and this does not.
+fn not_looked_into(why: &str) -> Takes {
+    Takes { words: format!("a layer that is {why}: what it has is not known here"), refusal: None }
+}
+
 fn mounted(image: &Image<'_>, manifest: &Manifest) -> Result<Result<Takes, Refusal>, Error> {
     let layers: Vec<(&Descriptor, Packing)> =
         manifest.layers.iter().filter_map(|layer| Some((layer, Packing::of(&layer.media_type)?))).collect();
@@ -79,11 +84,14 @@ fn mounted(image: &Image<'_>, manifest: &Manifest) -> Result<Result<Takes, Refus
     // A later layer replaces the files of those below it.
     let mut found = None;
     for ((layer, packing), diff_id) in layers.iter().zip(diff_ids) {
-        let Some(listing) = layer::list(&image.blob(layer)?, *packing, image.place())? else {
-            return Ok(Ok(Takes {
-                words: "layers that are packed with zstd, which are not looked into".to_owned(),
-                refusal: None,
-            }));
+        let listing = match image.blob(layer).and_then(|bytes| layer::list(&bytes, *packing, image.place())) {
+            Ok(Some(listing)) => listing,
+            Ok(None) => return Ok(Ok(not_looked_into("packed with zstd"))),
+            Err(Error::TooLarge { .. }) => return Ok(Ok(not_looked_into("too large to be looked into"))),
+            Err(Error::Malformed { reason, .. }) => {
+                return Ok(Err(Refusal::new(format!("the archive of a layer cannot be read: {reason}"), PACK)));
+            }
+            Err(error) => return Err(error),
         };
         if listing.diff_id != *diff_id {
             let why = format!("a layer unpacks to {}, and the configuration says {diff_id}", listing.diff_id);
