@@ -136,6 +136,8 @@ test-worlds: test-modules
 	  --test roots --test waiting
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test two_listeners
+	$(call step,images of modules: a real registry and skopeo; what is linked into the modules)
+	@cargo test --locked $(TESTED) --test images --test inventory
 	$(call step,transcripts of both hosts)
 	@cargo test --locked $(TESTED) --test transcript --test tcp
 

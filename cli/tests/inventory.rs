@@ -1,5 +1,5 @@
 //! `cli/inventory/crates.json` lists what is linked into each module, with licences. `weir pack` makes the SBOM and the
-//! licences of an image of it. This test makes it anew from the lock file and the crates' own files and compares;
+//! licences of an image of it. This test makes it again from the lock file and the crates' own files and compares;
 //! `make inventory` writes it.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where it fails")]
 

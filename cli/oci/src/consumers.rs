@@ -80,7 +80,7 @@ impl Consumer {
     /// What it says of an image, which somebody pins to `pin` in the place where this consumer takes a pin.
     ///
     /// # Errors
-    /// When a part of the image cannot be had, or is not the one that was promised: then nobody can load it.
+    /// When a part of the image cannot be had, or is not the one that was promised: then none of them can load it.
     pub fn judge(self, image: &Image<'_>, pin: Option<&Digest>) -> Result<Verdict, Error> {
         match self {
             Self::Istio | Self::EnvoyGateway | Self::Higress => agent::judge(self, image, pin),

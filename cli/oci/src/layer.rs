@@ -99,7 +99,7 @@ pub(crate) enum Packing {
 }
 
 impl Packing {
-    /// The packing of a media type, unless it is no layer of an image.
+    /// The packing of a media type, if it is a layer of an image.
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         match media_type {
             media::OCI_TAR | media::DOCKER_TAR => Some(Self::Tar),
@@ -148,7 +148,7 @@ fn entries<R: Read>(mut archive: Archive<R>) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Takes the first entry named `plugin.wasm`, in whatever folder, out of a layer, as Istio's agent does: it reads no more than
+/// Takes the first entry named `plugin.wasm`, in any folder, out of a layer, as Istio's agent does: it reads no more than
 /// `limit` bytes of the archive, and takes folders and links of that name for empty files.
 pub(crate) fn module_of(bytes: &[u8], packing: Packing, limit: u64) -> Result<Vec<u8>, Missing> {
     match packing {
@@ -174,7 +174,7 @@ fn first_module(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
         if name(&entry.path()?.to_string_lossy()) == PLUGIN {
             let mut module = Vec::new();
             entry.read_to_end(&mut module)?;
-            // An archive that ends early is no error to the library.
+            // The library does not take an early end for an error.
             let size = entry.size();
             let is_whole = module.len() as u64 == size;
             return if is_whole { Ok(Some(module)) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
@@ -186,7 +186,7 @@ fn first_module(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
 /// Why no module came out of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// The layer is not gzipped, whatever its media type says.
+    /// The layer is not gzipped, although its media type says so.
     NotGzip,
     /// The archive has no `plugin.wasm`.
     NoModule,

@@ -20,7 +20,7 @@ pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v
 pub(crate) const DOCKER_TAR: &str = "application/vnd.docker.image.rootfs.diff.tar";
 /// A gzipped layer of a Docker image.
 pub(crate) const DOCKER_TAR_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-/// Docker's first manifest format, and the same signed. Nobody who loads modules reads it.
+/// Docker's first manifest format, and the same signed. None of those who load modules reads it.
 pub(crate) const DOCKER_SCHEMA_1: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v1+prettyjws",

@@ -65,7 +65,7 @@ impl Registry {
         format!("{}/{}@{digest}", self.reference.registry(), self.reference.repository())
     }
 
-    /// Logs in, so that a refusal is told as one. Later requests use what comes of it.
+    /// Logs in, so that a refusal is reported as one. Later requests use the token.
     fn log_in(&self, operation: RegistryOperation) -> Result<(), Error> {
         self.ask(self.client.auth(&self.reference, &self.auth, operation)).map(|_| ())
     }

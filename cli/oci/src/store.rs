@@ -52,7 +52,7 @@ impl Raw {
             return Err(Error::malformed(
                 place,
                 format!(
-                    "is a `{}`, which nobody who loads modules reads: push it with a newer client",
+                    "is a `{}`, which none of those who load modules reads: push it with a newer client",
                     self.media_type
                 ),
             ));
@@ -249,8 +249,8 @@ pub trait Sink {
 /// Copies an image with everything that it names, unchanged, and returns its digest.
 ///
 /// # Errors
-/// When a part cannot be had or kept, or is not the one that was named. The root is kept last, so that nobody finds half an
-/// image.
+/// When a part cannot be had or kept, or is not the one that was named. The root is kept last, so that half
+/// an image is never found.
 pub fn copy(from: &dyn Store, to: &mut dyn Sink) -> Result<Digest, Error> {
     let root = from.root()?;
     copy_below(from, to, &root, DEPTH)?;

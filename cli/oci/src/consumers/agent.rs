@@ -131,7 +131,7 @@ fn from_archive(
     let bytes = image.blob(layer)?;
     Ok(layer::module_of(&bytes, Packing::TarGzip, limit).map_err(|missing| match missing {
         Missing::TooLarge => too_large(consumer, limit),
-        Missing::NoModule => Refusal::new("the last layer has no file named `plugin.wasm`, in whatever folder", PACK)
+        Missing::NoModule => Refusal::new("the last layer has no file named `plugin.wasm`, in any folder", PACK)
             .saying("plugin.wasm not found in the archive"),
         Missing::NotGzip => {
             Refusal::new(format!("the last layer says `{}` and is not gzipped", layer.media_type), PACK)

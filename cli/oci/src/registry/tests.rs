@@ -15,7 +15,7 @@ fn a_reference_names_its_host() {
         ("registry.example.com/Suite".to_owned(), Err("is not a reference like")),
     ];
     let mut table = Rows::default();
-    // Without a login of its own the test would read that of whoever runs it.
+    // Without a login of its own the test would read that of the user who runs it.
     let access = Access { login: Some(("a".to_owned(), "b".to_owned())), ..Access::default() };
     for (text, expected) in rows {
         match (Registry::open(&text, &access), expected) {

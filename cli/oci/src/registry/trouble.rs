@@ -1,7 +1,7 @@
 //! What a registry's refusals mean to who asked.
 
 use crate::Error;
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
 
 /// The error of a request, with what may be done about it.
 pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
@@ -32,8 +32,11 @@ pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
         OciDistributionError::ServerError { code, message, .. } => {
             format!("the registry answers {code} {}: try again later", first_line(message))
         }
-        OciDistributionError::DigestError(error) => {
-            return Error::malformed(place, format!("the registry does not send what it promises: {error}"));
+        OciDistributionError::DigestError(error) => return spoiled(place, error),
+        // So they come out of a stream.
+        OciDistributionError::IoError(error) if digest_error(error).is_some() => return spoiled(place, error),
+        OciDistributionError::RequestError(error) if error.status().is_some_and(|status| status.as_u16() == 401) => {
+            format!("the registry asks who you are: {login}")
         }
         OciDistributionError::RequestError(error) => {
             let is_tls = error.url().is_some_and(|url| url.scheme() == "https");
@@ -42,11 +45,22 @@ pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
             } else {
                 "without TLS; `--ca-file` gives it to a registry on a loopback address"
             };
-            format!("the registry cannot be reached: {} ({hint})", chain(error))
+            match error.status() {
+                Some(status) => format!("the registry answers {status} ({hint})"),
+                None => format!("the registry cannot be reached: {} ({hint})", chain(error)),
+            }
         }
         other => chain(other),
     };
     Error::Registry { reference: place.to_owned(), reason }
+}
+
+fn digest_error(error: &std::io::Error) -> Option<&DigestError> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn spoiled(place: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::malformed(place, format!("the registry does not send what it promises: {error}"))
 }
 
 /// An error with those that caused it, each once.
