@@ -33,15 +33,13 @@ impl Server {
     pub(crate) fn guarded() -> Self {
         let folder = folder();
         let path = |name: &str| folder.path().join(name);
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let authority = authority("weir's registry");
         let key = KeyPair::generate().unwrap();
         let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
         fs::create_dir(path("certificates")).unwrap();
         fs::write(path("certificates/ca.crt"), authority.pem()).unwrap();
+        fs::write(path("other.crt"), self::authority("another").pem()).unwrap();
         fs::write(path("server.crt"), certificate.pem()).unwrap();
         fs::write(path("server.key"), key.serialize_pem()).unwrap();
         fs::write(path("htpasswd"), HTPASSWD).unwrap();
@@ -99,7 +97,7 @@ impl Server {
     /// The file in which it keeps a blob, by its hexadecimal digest.
     pub(crate) fn blob(&self, hex: &str) -> PathBuf {
         let blobs = self.folder.path().join("store/docker/registry/v2/blobs/sha256");
-        blobs.join(&hex[..2]).join(hex).join("data")
+        blobs.join(hex.get(..2).unwrap()).join(hex).join("data")
     }
 }
 
@@ -108,6 +106,14 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(rcgen::DnType::CommonName, name);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// That of the path, or that which `scripts/install-tools` put into the project.

@@ -11,7 +11,8 @@ fn entry(mark: u8, platform: Option<(&str, &str)>) -> Descriptor {
 #[test]
 fn agents_and_nodes_choose_a_child_each_in_its_own_way() {
     let amd64 = || Some(("linux", "amd64"));
-    let rows: [(&str, Vec<Descriptor>, [Option<u8>; 2]); 6] = [
+    type Taken = [Option<u8>; 2];
+    let rows: [(&str, Vec<Descriptor>, Taken); 6] = [
         ("one", vec![entry(0, amd64())], [Some(0), Some(0)]),
         ("windows", vec![entry(0, Some(("windows", "amd64")))], [None, None]),
         ("arm64, then amd64", vec![entry(0, Some(("linux", "arm64"))), entry(1, amd64())], [Some(1), Some(1)]),
