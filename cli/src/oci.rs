@@ -6,6 +6,7 @@ mod contents;
 mod inventory;
 mod place;
 mod report;
+mod schema;
 
 use crate::{Failure, modules};
 use clap::{Args, Subcommand, ValueEnum};

@@ -1,6 +1,8 @@
 //! What an image of a module of Weir has besides the module: licences, what was linked into it, and annotations.
 
 use super::inventory::Linked;
+use super::schema;
+use crate::compile::Module;
 use crate::{Failure, modules};
 use std::collections::BTreeMap;
 use weir_launch::SUPPORTED;
@@ -20,6 +22,9 @@ pub(super) fn package<'a>(module: &str, plugin: &'a [u8]) -> Result<Package<'a>,
         ("weir.tested-envoy", envoys.join(" ")),
     ];
     let mut files = vec![("LICENSE", LICENSE.to_vec())];
+    if let Some(module) = Module::named(module) {
+        files.push(("config.schema.json", schema::of(module)?));
+    }
     if modules::find(&format!("{module}.wasm")) == Some(plugin) {
         let linked = Linked::into(module)?;
         files.push(("sbom.cdx.json", linked.sbom(&Digest::of(plugin))));

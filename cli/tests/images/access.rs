@@ -71,7 +71,7 @@ fn certificates_and_logins_are_found_where_docker_and_podman_keep_them() {
     config(path, "failing", &json!({"credHelpers": {host.as_str(): "not-there"}}));
     let helper = path.join("docker-credential-of-the-test");
     let answer = json!({"ServerURL": host, "Username": USER, "Secret": PASSWORD});
-    fs::write(&helper, format!("#!/bin/sh\n[ \"$1\" = get ] && echo '{answer}'\n")).unwrap();
+    fs::write(&helper, format!("#!/bin/sh\n[ \"$1 $(cat)\" = 'get {host}' ] && echo '{answer}'\n")).unwrap();
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
     let search = format!("{}:{}", path.display(), std::env::var("PATH").unwrap());
     let pull = |output: &str| weir(path, &["pull", &reference, "--ca-file", &ca, "--output", output]);

@@ -6,6 +6,7 @@
 mod access;
 mod layouts;
 mod page;
+mod schema;
 mod server;
 mod travel;
 

@@ -167,7 +167,7 @@ fn what_belongs_to_a_module_lies_beside_it() {
     let layer = path.join("image/blobs/sha256").join(manifest.layers[0].digest.hex());
     let listed = printed(Command::new("tar").args(["--utc", "--numeric-owner", "-tvzf"]).arg(&layer));
     let names: Vec<&str> = listed.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(names, ["LICENSE", "licenses.txt", "plugin.wasm", "sbom.cdx.json"]);
+    assert_eq!(names, ["LICENSE", "config.schema.json", "licenses.txt", "plugin.wasm", "sbom.cdx.json"]);
     assert!(
         listed.lines().all(|line| line.starts_with("-rw-r--r-- 0/0 ") && line.contains(" 1970-01-01 00:00 ")),
         "{listed}"
@@ -205,7 +205,7 @@ fn of_a_module_that_is_not_ours_no_bill_of_materials_is_made_up() {
     let inspected: Value = serde_json::from_str(&inspected).unwrap();
     let files: Vec<&str> =
         inspected["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
-    assert_eq!(files, ["LICENSE", "plugin.wasm"]);
+    assert_eq!(files, ["LICENSE", "config.schema.json", "plugin.wasm"]);
     fs::write(path.join("text.wasm"), "(module)").unwrap();
     let (code, output) =
         run(&mut weir(path, &["pack", "--module", "policy", "--file", "text.wasm", "--output", "other"]));
