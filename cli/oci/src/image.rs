@@ -4,8 +4,13 @@
 //! the same digest. See the [image specification](https://github.com/opencontainers/image-spec).
 
 use crate::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+
+/// Docker and others written in Go write `null` for lists and maps that are empty.
+fn or_null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
 
 /// What some bytes are, how many they are and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +27,7 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
     /// Free text by key.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -71,10 +76,10 @@ pub struct Manifest {
     /// The configuration of the image or artifact.
     pub config: Descriptor,
     /// The layers, the last on top.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     pub layers: Vec<Descriptor>,
     /// Free text by key.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -88,6 +93,7 @@ pub struct Index {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// The manifests.
+    #[serde(deserialize_with = "or_null")]
     pub manifests: Vec<Descriptor>,
 }
 
@@ -101,10 +107,10 @@ pub struct Config {
     #[serde(default)]
     pub os: String,
     /// What a container would run; of it only the labels.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     pub config: Execution,
     /// The layers as they are unpacked.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     pub rootfs: RootFs,
 }
 
@@ -113,7 +119,7 @@ pub struct Config {
 #[serde(rename_all = "PascalCase")]
 pub struct Execution {
     /// Free text by key, which Docker shows.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
 
@@ -124,6 +130,9 @@ pub struct RootFs {
     #[serde(default, rename = "type")]
     pub kind: String,
     /// The digest of each layer's archive before it is compressed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     pub diff_ids: Vec<Digest>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,11 @@ fn mounted(image: &Image<'_>, manifest: &Manifest) -> Result<Result<Takes, Refus
         let why = format!("the configuration is a `{}`, and a node mounts images only", manifest.config.media_type);
         return Ok(Err(Refusal::new(why, PACK).saying("mismatched image rootfs and manifest layers")));
     }
-    let config: Config = store::parse(&image.blob(&manifest.config)?, image.place())?;
+    let Ok(config) = store::parse::<Config>(&image.blob(&manifest.config)?, image.place()) else {
+        return Ok(
+            Err(Refusal::new("the configuration is not one of an image", PACK).saying("unmarshal image config")),
+        );
+    };
     let diff_ids = &config.rootfs.diff_ids;
     if diff_ids.len() != layers.len() {
         let why = format!(
