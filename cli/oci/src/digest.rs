@@ -78,3 +78,6 @@ impl Digester {
         Digest(self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;
