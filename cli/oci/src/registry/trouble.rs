@@ -35,18 +35,18 @@ pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
         OciDistributionError::DigestError(error) => return spoiled(place, error),
         // So they come out of a stream.
         OciDistributionError::IoError(error) if digest_error(error).is_some() => return spoiled(place, error),
-        OciDistributionError::RequestError(error) if error.status().is_some_and(|status| status.as_u16() == 401) => {
-            format!("the registry asks who you are: {login}")
-        }
         OciDistributionError::RequestError(error) => {
-            let is_tls = error.url().is_some_and(|url| url.scheme() == "https");
-            let hint = if is_tls {
+            let hint = if error.url().is_some_and(|url| url.scheme() == "https") {
                 "an authority of your own is given with `--ca-file`, a registry without TLS needs `--plain-http`"
             } else {
                 "without TLS; `--ca-file` gives it to a registry on a loopback address"
             };
-            match error.status() {
-                Some(status) => format!("the registry answers {status} ({hint})"),
+            match error.status().map(|status| status.as_u16()) {
+                Some(401) => format!("the registry asks who you are: {login}"),
+                Some(403) => format!("the registry says that you may not: {login}"),
+                // What a server with TLS answers to a request without.
+                Some(400) => format!("the registry answers 400 Bad Request ({hint})"),
+                Some(code) => format!("the registry answers {code}: try again later"),
                 None => format!("the registry cannot be reached: {} ({hint})", chain(error)),
             }
         }
