@@ -146,6 +146,8 @@ test-worlds: test-modules
 	  --test capabilities --test deploying --test render --test render_all --test render_envoy
 	$(call step,manifests in real Envoy as istiod and the istio-agent apply them)
 	@cargo test --locked $(TESTED) --test manifests --test seeded_faults
+	$(call step,images of modules: a real registry and skopeo; what is linked into the modules)
+	@cargo test --locked $(TESTED) --test images --test inventory
 	$(call step,transcripts of both hosts)
 	@cargo test --locked $(TESTED) --test transcript --test tcp
 
@@ -220,6 +222,10 @@ lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, lic
 fmt: toolchain ## format the code
 	@cargo fmt --all
 	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml
+
+.PHONY: inventory
+inventory: toolchain ## write cli/inventory/crates.json: what is linked into the modules, for the SBOM and the licences of their images
+	@WEIR_INVENTORY=write cargo test --locked -p weir --test inventory
 
 .PHONY: hooks
 hooks: ## install a pre-commit hook that runs the quick checks

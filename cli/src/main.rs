@@ -25,6 +25,7 @@ mod lint;
 mod modules;
 mod node;
 mod object;
+mod oci;
 mod overlap;
 mod plugin;
 mod render;
@@ -60,6 +61,8 @@ enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    #[command(flatten)]
+    Image(oci::Command),
 }
 
 /// Options of `weir run`.
@@ -164,6 +167,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "weir", &mut std::io::stdout().lock());
             Ok(())
         }
+        Command::Image(command) => oci::run(&command),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
