@@ -145,7 +145,7 @@ test-worlds: test-modules
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test readme --test run --test validate --test two_listeners \
 	  --test capabilities --test deploying --test render --test render_all --test render_envoy
 	$(call step,manifests in real Envoy as istiod and the istio-agent apply them)
-	@cargo test --locked $(TESTED) --test manifests --test seeded_faults
+	@cargo test --locked $(TESTED) --test manifests --test seeded_faults --test rendered
 	$(call step,images of modules: a real registry and skopeo; what is linked into the modules)
 	@cargo test --locked $(TESTED) --test images --test inventory
 	$(call step,transcripts of both hosts)
@@ -156,7 +156,8 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 	@for version in $(MATRIX); do \
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
 	  WEIR_ENVOY_VERSION=$$version cargo test --locked $(TESTED) --test scenarios --test failures --test roots \
-	    --test path_parameters --test transcript --test tcp --test manifests; done
+	    --test path_parameters --test transcript --test tcp --test manifests --test rendered \
+	    --test render_envoy; done
 
 .PHONY: test-docker
 test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names the base image

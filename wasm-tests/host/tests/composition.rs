@@ -16,7 +16,13 @@ const SECTIONS: [(&str, Module); 3] =
 const COMMON: [&str; 2] = ["mode", "accessLogState"];
 
 /// What cannot be the same, and why.
-const APART: [(&str, &str); 0] = [];
+const APART: [(&str, &str); 5] = [
+    ("config-limits-refused", "the suite's messages have the section in their paths"),
+    ("config-refused-at-start", "the suite's messages have the section in their paths"),
+    ("config-suite-refused", "the modules' messages have no section in their paths"),
+    ("config-swap-refused", "the suite's messages have the section in their paths"),
+    ("telemetry-peer-response-missed", "the suite is called for responses"),
+];
 
 /// The suite with this module's document as its section; `None` for a module that it does not have.
 fn through_suite(filter: &FilterSpec) -> Option<FilterSpec> {
