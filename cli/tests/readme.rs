@@ -1,6 +1,4 @@
 //! The README's way from an application's own files to a deciding Envoy and to manifests. Needs `make build`.
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
