@@ -136,7 +136,7 @@ test-modules: build ## build the modules and those that only tests load
 .PHONY: test-worlds
 test-worlds: test-modules
 	$(call step,scenarios in real Envoy $(ENVOY_VERSION) and in the in-process host)
-	@cargo test --locked $(TESTED) --test scenarios
+	@cargo test --locked $(TESTED) --test scenarios --test composition
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
 	@cargo test --locked $(TESTED) --test shell --test callouts --test strictness --test hostile --test swap --test proxy --test rbac \
 	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \

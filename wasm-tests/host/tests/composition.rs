@@ -1,8 +1,6 @@
 //! Composing changes nothing: what a scenario asks of one module comes of the suite with that section alone, and what it
 //! asks of the suite comes of the modules in a chain: replies, headers, what the upstream sees, and counters.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set itself up fails")]
-
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use weir_scenario::{FilterSpec, Module, Scenario, Step, load_dir, run_all};
