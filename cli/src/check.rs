@@ -6,9 +6,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::documents::{Contents, Found};
 use crate::field::field;
 use crate::filter_state::{Fate, Writer, fate};
-use crate::lint;
 use crate::plugin::{Listeners, Plugin, Root, Strategy};
 use crate::routes::PathOption;
+use crate::{lint, packed};
 use serde_json::Value;
 
 /// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
@@ -62,7 +62,9 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     for part in parts.iter().filter(|_| is_sound) {
         match part.module {
             Module::Policy => {
-                lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful)
+                lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful);
+                let path = format!("{}.policiesGzip", part.path);
+                lint::policies(packed::policies(part.value).as_ref(), &path, &mut doubtful);
             }
             Module::RateLimit => lint::limits(part.value, part.path, &mut doubtful),
             Module::Telemetry | Module::Suite => {}
@@ -94,7 +96,9 @@ fn idle(part: &Part<'_>) -> Option<&'static str> {
     let has =
         |pointer: &str| part.value.pointer(pointer).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
     match part.module {
-        Module::Policy if !has("/policies") => Some("there are no `policies`, so every request is allowed"),
+        Module::Policy if !has("/policies") && part.value.get("policiesGzip").is_none() => {
+            Some("there are no `policies`, so every request is allowed")
+        }
         Module::RateLimit if !has("/local/config/descriptors") => {
             Some("there are no `descriptors` in `local.config`, so nothing is limited")
         }
@@ -290,13 +294,13 @@ struct PathField {
 impl PathField {
     fn of(part: &Part<'_>) -> Option<Self> {
         let (holder, rules) = match part.module {
-            Module::Policy => (".workload", part.value.get("policies")),
-            Module::RateLimit => ("", part.value.get("apply")),
+            Module::Policy => (".workload", [part.value.get("policies").cloned(), packed::policies(part.value)]),
+            Module::RateLimit => ("", [part.value.get("apply").cloned(), None]),
             Module::Telemetry | Module::Suite => return None,
         };
         let value = part.value.pointer(&format!("{}/ignorePathParameters", holder.replace('.', "/")));
         let path = format!("{}{holder}.ignorePathParameters", part.path);
-        rules.is_some_and(compares_paths).then(|| Self { path, value: value.and_then(Value::as_bool) })
+        rules.iter().flatten().any(compares_paths).then(|| Self { path, value: value.and_then(Value::as_bool) })
     }
 }
 

@@ -160,7 +160,7 @@ impl Module {
             Reading::All,
             false,
         );
-        if standing != Standing::Plugin && !is_placed {
+        if standing == Standing::Alone && !is_placed {
             read(&Node::default(), Reading::All, true);
         }
         compiled
@@ -175,7 +175,7 @@ impl Module {
     fn without_policies(self, document: &Value) -> Value {
         let without = |value: &Value| match value {
             Value::Object(fields) => {
-                let kept = fields.iter().filter(|(name, _)| *name != "policies");
+                let kept = fields.iter().filter(|(name, _)| !["policies", "policiesGzip"].contains(&name.as_str()));
                 Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
             }
             other => other.clone(),

@@ -13,7 +13,7 @@ use crate::plugin::{Around, Discovery, Plugin};
 use crate::routes::{self, PathOption};
 use crate::{known, lint};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use weir_model::Node;
 
 /// A Weir document, and the JSON path of it in its file.
@@ -41,6 +41,8 @@ pub(crate) struct Contents {
     pub(crate) writers: Vec<Writer>,
     /// The Kubernetes objects that hold what was found, each with its path.
     pub(crate) objects: Vec<(String, Object)>,
+    /// Where each of them is in that list, by its path.
+    roots: HashMap<String, usize>,
     /// How many objects of which kind were passed over.
     pub(crate) passed: BTreeMap<String, usize>,
     /// What is said of objects before any document of theirs is read.
@@ -122,10 +124,18 @@ impl Contents {
 
     /// The object around a path, with its own path.
     pub(crate) fn object_of(&self, path: &str) -> Option<(&str, &Object)> {
-        let is_around =
-            |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        let around = self.objects.iter().rev().find(|(root, _)| is_around(root));
-        around.map(|(root, object)| (root.as_str(), object))
+        let mut root = path;
+        loop {
+            if let Some(number) = self.roots.get(root) {
+                return self.objects.get(*number).map(|(root, object)| (root.as_str(), object));
+            }
+            root = root.get(..root.rfind(['.', '['])?)?;
+        }
+    }
+
+    fn keep(&mut self, root: &str, object: Object) {
+        self.roots.insert(root.to_owned(), self.objects.len());
+        self.objects.push((root.to_owned(), object));
     }
 
     fn pass(&mut self, class: String) {
@@ -135,6 +145,9 @@ impl Contents {
     fn add(&mut self, tree: &Value, root: &str, namespace: Option<&str>) {
         if let Some(object) = Object::of(tree) {
             return self.object(tree, root, object, namespace);
+        }
+        if tree.get("workloads").is_some_and(Value::is_array) && tree.get("schema").is_some() {
+            return self.pass("`weir.yaml`, which `weir render --all` checks".to_owned());
         }
         if ours::is_document(tree) {
             self.found.push(Found::new(root, tree.clone()));
@@ -172,7 +185,7 @@ impl Contents {
             let known = self.path_options.len();
             self.plugins(tree, root, &Around::default());
             if self.path_options.len() > known {
-                self.objects.push((root.to_owned(), object));
+                self.keep(root, object);
                 return;
             }
         } else if let Some(note) = known::object(&object, tree, root) {
@@ -181,7 +194,7 @@ impl Contents {
         if (self.found.len(), self.diagnostics.len()) == before {
             self.pass(object.class());
         } else {
-            self.objects.push((root.to_owned(), object));
+            self.keep(root, object);
         }
     }
 
@@ -199,7 +212,7 @@ impl Contents {
         }
         if input::is_template(&tree.to_string()) {
             self.diagnostics.push(Diagnostic::error(root, TEMPLATE));
-            self.objects.push((root.to_owned(), object));
+            self.keep(root, object);
             return;
         }
         let mut tree = tree.clone();
@@ -213,7 +226,7 @@ impl Contents {
             metadata.insert("namespace".to_owned(), namespace.into());
             namespace.clone_into(&mut object.namespace);
         }
-        self.objects.push((root.to_owned(), object));
+        self.keep(root, object);
         self.found.push(Found::policy(root, &tree));
     }
 

@@ -8,7 +8,7 @@ mod template;
 mod tree;
 mod yaml;
 
-pub(crate) use files::{Source, read_all, read_text, root, trees};
+pub(crate) use files::{Source, has_ending, read_all, read_text, root, trees};
 pub(crate) use path::field;
 pub(crate) use template::is_template;
 pub(crate) use tree::Position;

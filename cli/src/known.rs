@@ -16,8 +16,8 @@ pub(crate) fn object(object: &Object, value: &Value, path: &str) -> Option<Diagn
     let group = object.group.as_deref().unwrap_or_default();
     let has = |pointer: &str| value.pointer(pointer).is_some();
     let message = match (group, object.kind.as_str()) {
-        ("telemetry.istio.io", "Telemetry") => {
-            "Istio's Telemetry is not taken: write `telemetry: {}` in a document for Istio's standard metrics; what the \
+        ("telemetry.istio.io", "Telemetry") if has("/spec/metrics") => {
+            "the metrics of Istio's Telemetry are not taken: write `telemetry: {}` in a document for Istio's standard metrics; what the \
              object overrides has no place there yet"
                 .to_owned()
         }

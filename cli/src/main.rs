@@ -27,6 +27,7 @@ mod node;
 mod object;
 mod oci;
 mod overlap;
+mod packed;
 mod plugin;
 mod render;
 mod report;

@@ -124,7 +124,12 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
 
 /// Whether a document can refuse requests by a policy.
 fn enforces_policy(plan: &Plan, document: &Value) -> bool {
-    plan.module.parts(document).iter().any(|part| part.module == Module::Policy && part.refuses())
+    let has_policies = |part: &Value| {
+        let list = part.get("policies").and_then(Value::as_array);
+        list.is_some_and(|list| !list.is_empty()) || part.get("policiesGzip").is_some()
+    };
+    let parts = plan.module.parts(document);
+    parts.iter().any(|part| part.module == Module::Policy && part.refuses() && has_policies(part.value))
 }
 
 /// The trees of a form, with compressed policies where an object would be too large, and their sizes.

@@ -17,7 +17,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use watch::Watch;
+use watch::{Edit, Watch};
 use weir_launch::{Client, Envoy, Launch, LogTail, Protocol, Request, Upstream};
 
 const REQUESTS: &str = include_str!("../../envoy-configs/requests.yaml");
@@ -57,8 +57,8 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     let modules = launch.dir().to_owned();
     bootstrap.set_modules(|file| module_path(&modules, file)).map_err(Failure::Use)?;
     let watched: Vec<PathBuf> = options.paths.iter().chain(&options.config).cloned().collect();
-    let watch = (!options.exit && !watched.is_empty()).then(|| Watch::new(watched, &modules));
-    if let Some(watch) = &watch {
+    let mut watch = (!options.exit && !watched.is_empty()).then(|| Watch::new(watched, &modules));
+    if let Some(watch) = &mut watch {
         watch.discover(&mut bootstrap)?;
     }
     let envoy = launch.log_level("warning").start(&bootstrap.to_json()).map_err(|error| {
@@ -109,14 +109,16 @@ impl Edits<'_> {
             bootstrap.set_modules(|file| module_path(&self.modules, file)).map_err(Failure::Use)?;
             Ok(bootstrap)
         });
-        let outcome = match read {
-            Ok(mut bootstrap) => {
-                self.watch.hand_over(&mut bootstrap, envoy)?.then_some(()).ok_or("Envoy refuses it".to_owned())
-            }
-            Err(Failure::No(message) | Failure::Use(message)) => Err(message),
+        let refused = match read {
+            Ok(mut bootstrap) => match self.watch.hand_over(&mut bootstrap, envoy)? {
+                Edit::Taken => return say!("-- the files have changed: in force"),
+                Edit::Unchanged => return say!("-- the files have changed, and nothing that runs"),
+                Edit::Unknown => return say!("-- the files have changed: Envoy has not said what became of it"),
+                Edit::Refused => "Envoy refuses it".to_owned(),
+            },
+            Err(Failure::No(message) | Failure::Use(message)) => message,
             Err(quiet @ Failure::Quiet(_)) => return Err(quiet),
         };
-        let Err(refused) = outcome else { return say!("-- the files have changed: in force") };
         eprintln!("weir: {refused}");
         say!("-- the files have changed, and are refused: the old configuration stays in force")
     }

@@ -128,7 +128,11 @@ fn between(files: &[(&Source, Contents)]) -> Vec<(usize, Diagnostic)> {
     for (number, (_, contents)) in files.iter().enumerate() {
         for (path, object) in contents.objects.iter().filter(|(_, object)| is_loaded(object)) {
             let Object { kind, namespace, name, .. } = object;
-            let Some((file, at)) = seen.insert((kind, namespace, name), (number, path)) else { continue };
+            let key = (kind.as_str(), namespace.as_str(), name.as_str());
+            let Some((file, at)) = seen.get(&key).copied() else {
+                seen.insert(key, (number, path));
+                continue;
+            };
             let place = files.get(file).map(|(source, _)| place(source, at)).unwrap_or_default();
             let message = format!("{} is given twice, first at {place}: a cluster has one of them", object.shown());
             found.push((number, Diagnostic::error(path.as_str(), message)));

@@ -86,7 +86,8 @@ fn native_objects_decide_and_edits_are_taken() {
     rows.check("a third", running.status("GET", "ann"), 429);
     rows.check("another user", running.status("GET", "bob"), 200);
     rows.check("a write", running.status("DELETE", "eve"), 403);
-    rows.contains("its line", &running.line("DELETE /"), "no ALLOW rule matches");
+    rows.contains("its line", &running.line("GET /"), "shop/reads[0]");
+    rows.contains("the other line", &running.line("DELETE /"), "no ALLOW rule matches");
 
     write("policies/reads.yaml", &POLICY.replace("GET", "GET, DELETE"));
     running.line("the files have changed: in force");
@@ -96,6 +97,9 @@ fn native_objects_decide_and_edits_are_taken() {
     write("policies/reads.yaml", &POLICY.replace("rules", "rulez"));
     running.line("the old configuration stays in force");
     rows.check("a write under the old configuration", running.status("DELETE", "eve"), 200);
+
+    write("policies/reads.yaml", &POLICY.replace("GET", "GET, DELETE"));
+    running.line("and nothing that runs");
 
     write("policies/reads.yaml", POLICY);
     running.line("the files have changed: in force");
@@ -122,6 +126,7 @@ fn what_cannot_be_run_is_said() {
             1,
             "wrong.yaml:6:40: error: AuthorizationPolicy shop/reads: $.spec.rules[0]",
         ),
+        (&["one.yaml", "--workload", "shop/cart"], 2, "--exit with a PATH needs --requests"),
         (&["one.yaml", "--workload", "cart"], 2, "--workload cart: write NAMESPACE/NAME"),
         (&["one.yaml", "--bootstrap", "envoy.yaml"], 2, "--bootstrap takes its document with --config"),
         (&["envoy.yaml", "one.yaml"], 2, "a bootstrap stands alone"),

@@ -96,6 +96,27 @@ fn a_section_without_rules_or_limits_does_nothing() {
 }
 
 #[test]
+fn packed_policies_are_checked_as_others_are() {
+    use base64::Engine as _;
+    use std::io::Write as _;
+    let policy = json!({
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "a", "namespace": "shop"},
+        "spec": {"action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/a*b"]}}]}]},
+    });
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(json!([policy]).to_string().as_bytes()).unwrap();
+    let packed = base64::prelude::BASE64_STANDARD.encode(encoder.finish().unwrap());
+    let plain = suite(json!({"policy": {"policies": [policy]}}));
+    let packed = suite(json!({"policy": {"policiesGzip": packed}}));
+    expect(&[
+        ("plain", plain, &["warning: $.policy.policies[0].spec.rules[0].to[0].operation.paths[0]"]),
+        ("packed", packed.clone(), &["warning: $.policy.policiesGzip[0].spec.rules[0].to[0].operation.paths[0]"]),
+    ]);
+    assert_eq!(diagnostics(&packed, &Others::default()).len(), 1, "and nothing says that there are no policies");
+}
+
+#[test]
 fn what_must_misfire_is_a_problem() {
     let policy = json!({
         "kind": "AuthorizationPolicy",

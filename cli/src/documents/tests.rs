@@ -62,6 +62,7 @@ fn what_is_not_weirs_is_passed_over_and_counted() {
         ("kind: ConfigMap\ndata: {a: \"b: {c: 1}\"}", "ConfigMap"),
         ("- a\n- b", "other YAML"),
         ("name: a\npolicy: {}\nservices: {}", "other YAML"),
+        ("schema: 1\nworkloads: []", "`weir.yaml`, which `weir render --all` checks"),
     ] {
         let contents = contents(text);
         rows.check(text, contents.found.len(), 0);
@@ -145,7 +146,7 @@ fn what_is_known_and_not_taken_is_named() {
         (map, "$.data[\"config.yaml\"]: a configuration of envoyproxy/ratelimit"),
         (filter, "Envoy's own LocalRateLimit is not taken"),
         (json!([{"namespace": "a", "max_value": 1, "seconds": 60}]), "limits of Limitador"),
-        (object("telemetry.istio.io", "Telemetry", json!({})), "Istio's Telemetry is not taken"),
+        (object("telemetry.istio.io", "Telemetry", json!({"metrics": []})), "Istio's Telemetry are not taken"),
         (
             object("gateway.envoyproxy.io", "BackendTrafficPolicy", json!({"rateLimit": {}})),
             "Envoy Gateway's rate limits",

@@ -5,6 +5,7 @@ use super::tree::Position;
 use super::yaml::{self, Document, Fault};
 use crate::Failure;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,7 @@ pub(crate) fn root(index: usize, count: usize) -> String {
 /// A file or folder that cannot be read.
 pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
+    let mut seen = BTreeSet::new();
     for path in paths {
         if path.as_os_str() == "-" {
             let mut bytes = Vec::new();
@@ -82,6 +84,10 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
             files.push(path.clone());
         }
         for file in files {
+            // A file that is named twice, or lies in a folder that is named too, is one file.
+            if file.canonicalize().is_ok_and(|file| !seen.insert(file)) {
+                continue;
+            }
             let bytes = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
             sources.push(source(&file.display().to_string(), bytes));
         }
@@ -123,7 +129,11 @@ fn source(name: &str, bytes: Vec<u8>) -> Source {
     match String::from_utf8(bytes) {
         Ok(text) => Source::new(name, text),
         Err(_) => {
-            let fault = Fault { at: None, message: "not YAML: the file is not UTF-8".to_owned() };
+            let fault = Fault {
+                at: None,
+                message: "not YAML: the file is not UTF-8; Windows PowerShell writes UTF-16, which has to be converted"
+                    .to_owned(),
+            };
             Source { name: name.to_owned(), text: String::new(), documents: Vec::new(), fault: Some(fault) }
         }
     }
@@ -145,8 +155,11 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn has_ending(path: &Path) -> bool {
-    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending))
+/// Whether a file in a folder is one of those that are read.
+pub(crate) fn has_ending(path: &Path) -> bool {
+    path.extension()
+        .and_then(|ending| ending.to_str())
+        .is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending.to_ascii_lowercase().as_str()))
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl Node {
     /// A document whose aliases stand for too much.
     pub(super) fn value(&self) -> Result<Value, String> {
         let mut left = VALUES;
-        self.take(&mut left).ok_or_else(|| format!("its aliases stand for more than {VALUES} values"))
+        self.take(&mut left).ok_or_else(|| format!("more than {VALUES} values, those that aliases stand for included"))
     }
 
     fn take(&self, left: &mut usize) -> Option<Value> {

@@ -6,7 +6,7 @@ use super::sources::{Sources, Tree};
 use super::{Rendered, manifests, yaml};
 use crate::{Failure, input, validate};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -111,8 +111,9 @@ fn one(entry: &Entry, files: &mut Files) -> Result<Result<Rendered, Vec<String>>
         Err(problems) => return Ok(Err(problems)),
     };
     let mut trees = Vec::new();
+    let mut seen = BTreeSet::new();
     for pattern in &entry.files {
-        match files.matching(pattern)? {
+        match files.matching(pattern, &mut seen)? {
             Ok(found) => trees.extend(found),
             Err(problem) => return Ok(Err(vec![problem])),
         }
@@ -127,8 +128,8 @@ struct Files {
 }
 
 impl Files {
-    /// The trees of the files that match, in the order of their paths.
-    fn matching(&mut self, pattern: &str) -> Result<Result<Vec<Tree>, String>, Failure> {
+    /// The trees of the files that match and are not among those seen before, in the order of their paths.
+    fn matching(&mut self, pattern: &str, seen: &mut BTreeSet<PathBuf>) -> Result<Result<Vec<Tree>, String>, Failure> {
         let folder = glob::Pattern::escape(&self.folder.to_string_lossy());
         let whole = Path::new(&folder).join(pattern);
         let paths = match glob::glob(&whole.to_string_lossy()) {
@@ -140,6 +141,9 @@ impl Files {
         for path in paths {
             let path = path.map_err(|error| Failure::Use(error.to_string()))?;
             none = false;
+            if !seen.insert(path.clone()) {
+                continue;
+            }
             if !self.read.contains_key(&path) {
                 let read = input::trees(std::slice::from_ref(&path))?;
                 self.read.insert(path.clone(), read);

@@ -3,10 +3,11 @@
 
 use super::plan::Plan;
 use super::prune::{Pruned, prune};
-use super::sources::{Sources, module_of};
+use super::sources::{Policy, Sources, module_of};
 use super::workload::{Direction, Proxy, Workload};
 use crate::compile::Module;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use weir_config::Mode;
 
 /// Sections of a suite's document, and the modules whose documents they are.
@@ -204,8 +205,29 @@ impl Composer<'_> {
             }
         }
         match prune(&sources.policies, workload, &own) {
-            Ok(pruned) => self.keep(pruned, sources.policies.len(), own),
+            Ok(pruned) => {
+                self.left_out(&pruned, sources);
+                self.keep(pruned, sources.policies.len(), own);
+            }
             Err(found) => self.problems.extend(found),
+        }
+    }
+
+    /// Names policies of the workload's own namespace that are for others: wrong labels would leave out its own.
+    fn left_out(&mut self, pruned: &Pruned<'_>, sources: &Sources) {
+        let prefix = format!("{}/", self.plan.workload.namespace);
+        let kept: BTreeSet<&str> = pruned.kept.iter().map(|policy| policy.name.as_str()).collect();
+        let is_near = |policy: &&Policy| policy.name.starts_with(&prefix) && !kept.contains(policy.name.as_str());
+        let near = sources.policies.iter().filter(is_near);
+        let names: Vec<&str> = near.map(|policy| policy.name.as_str()).collect();
+        if let Some(first) = names.first() {
+            let labels: Vec<String> =
+                self.plan.workload.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
+            self.document.notes.push(format!(
+                "left out, as for other workloads of the namespace: `{first}`{more}; the labels of this one are {}",
+                labels.join(", ")
+            ));
         }
     }
 

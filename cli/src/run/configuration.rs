@@ -87,11 +87,26 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     if !errors.is_empty() {
         return Err(Failure::No(format!("the files are refused:\n{}", errors.join("\n"))));
     }
-    if !trees.iter().any(|(_, tree)| tree.get("telemetry").is_some()) {
-        trees.push(("weir".to_owned(), json!({"schema": 1, "telemetry": {}})));
+    if options.exit && options.requests.is_none() {
+        return Err(Failure::Use("--exit with a PATH needs --requests: nothing would be sent".to_owned()));
     }
+    let has = |name: &str| trees.iter().any(|(_, tree)| tree.get(name).is_some());
+    let mut more = json!({"schema": 1});
+    if let Some(fields) = more.as_object_mut() {
+        if !has("telemetry") {
+            fields.insert("telemetry".to_owned(), json!({}));
+        }
+        // Each line says what decided.
+        if !has("accessLogState") {
+            fields.insert("accessLogState".to_owned(), json!("always"));
+        }
+    }
+    trees.push(("weir".to_owned(), more));
     let refused = |problems: Vec<String>| Failure::No(problems.join("\n"));
     let sources = Sources::of(trees, options.namespace.as_deref().or(namespace.as_deref())).map_err(refused)?;
+    if sources.policies.is_empty() {
+        eprintln!("weir: no AuthorizationPolicy is in the files: every request is allowed");
+    }
     let wanted = Wanted {
         form: Form::Envoy,
         module: Module::Suite,
@@ -180,10 +195,14 @@ fn read_labels(value: &Value) -> Option<Labels> {
 /// The only workload that policies are for.
 fn only_workload(objects: &[&Value], default: &str) -> Result<(String, Labels), Failure> {
     let policies = objects.iter().filter(|object| text(object, "/kind") == Some("AuthorizationPolicy"));
+    let policies_without_namespace = policies.clone().any(|policy| text(policy, "/metadata/namespace").is_none());
     let mut found: BTreeSet<(String, Labels)> = BTreeSet::new();
     for policy in policies {
         let selector = policy.pointer("/spec/selector/matchLabels").and_then(read_labels).unwrap_or_default();
         found.insert((text(policy, "/metadata/namespace").unwrap_or(default).to_owned(), selector));
+    }
+    if policies_without_namespace && found.iter().any(|(namespace, _)| namespace == "default") {
+        eprintln!("weir: objects without a namespace are taken as of `default`: give another with --namespace");
     }
     let namespaces: BTreeSet<&String> = found.iter().map(|(namespace, _)| namespace).collect();
     let selected: Vec<&Labels> = found.iter().map(|(_, labels)| labels).filter(|labels| !labels.is_empty()).collect();

@@ -1,9 +1,10 @@
 //! Files that are edited while Envoy runs: a change is read, checked, and handed to Envoy over the files of extension
 //! configuration discovery. What is refused leaves the old configuration in force.
 
-use crate::Failure;
 use crate::bootstrap::Bootstrap;
-use serde_json::json;
+use crate::{Failure, input};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -18,12 +19,25 @@ pub(super) struct Watch {
     seen: Vec<(PathBuf, Option<SystemTime>, u64)>,
     /// The directory of discovery files.
     dir: PathBuf,
+    /// What Envoy was handed last, by the names of the filters.
+    handed: BTreeMap<String, Value>,
+}
+
+/// What became of an edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Nothing that runs is different.
+    Unchanged,
+    Taken,
+    Refused,
+    /// Envoy has not said which.
+    Unknown,
 }
 
 impl Watch {
     pub(super) fn new(paths: Vec<PathBuf>, dir: &Path) -> Self {
         let seen = state(&paths);
-        Self { paths, seen, dir: dir.to_owned() }
+        Self { paths, seen, dir: dir.to_owned(), handed: BTreeMap::new() }
     }
 
     /// Whether a file has changed since the last call.
@@ -38,30 +52,40 @@ impl Watch {
     ///
     /// # Errors
     /// Files that cannot be written.
-    pub(super) fn discover(&self, bootstrap: &mut Bootstrap) -> Result<(), Failure> {
-        let filters = bootstrap.discover(&self.dir);
-        filters.iter().try_for_each(|(name, config)| self.write(name, config))
+    pub(super) fn discover(&mut self, bootstrap: &mut Bootstrap) -> Result<(), Failure> {
+        self.handed = bootstrap.discover(&self.dir);
+        self.handed.iter().try_for_each(|(name, config)| self.write(name, config))
     }
 
-    /// Hands the configurations of a bootstrap to Envoy. Returns whether Envoy has taken them.
+    /// Hands the configurations of a bootstrap to Envoy, as far as they are others than before.
     ///
     /// # Errors
     /// Files that cannot be written, or an Envoy that does not answer.
-    pub(super) fn hand_over(&self, bootstrap: &mut Bootstrap, envoy: &Envoy) -> Result<bool, Failure> {
+    pub(super) fn hand_over(&mut self, bootstrap: &mut Bootstrap, envoy: &Envoy) -> Result<Edit, Failure> {
+        let mut filters = bootstrap.discover(&self.dir);
+        // Envoy counts nothing for a configuration that it has.
+        filters.retain(|name, config| self.handed.get(name) != Some(config));
+        if filters.is_empty() {
+            return Ok(Edit::Unchanged);
+        }
         let unanswered = || Failure::Use("Envoy does not answer".to_owned());
         let before = Counts::of(envoy).ok_or_else(unanswered)?;
-        let filters = bootstrap.discover(&self.dir);
         let count = u64::try_from(filters.len()).unwrap_or(u64::MAX);
         filters.iter().try_for_each(|(name, config)| self.write(name, config))?;
+        self.handed.extend(filters);
         let after = weir_launch::wait_until(PATIENCE, || {
             let now = Counts::of(envoy)?;
             (now.refused > before.refused || now.taken >= before.taken + count).then_some(now)
         });
-        Ok(after.is_some_and(|now| now.refused == before.refused))
+        Ok(match after {
+            None => Edit::Unknown,
+            Some(now) if now.refused > before.refused => Edit::Refused,
+            Some(_) => Edit::Taken,
+        })
     }
 
     /// Moves the file into the directory that Envoy watches, so that it never reads half of one.
-    fn write(&self, name: &str, config: &serde_json::Value) -> Result<(), Failure> {
+    fn write(&self, name: &str, config: &Value) -> Result<(), Failure> {
         let resource = json!({
             "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
             "name": name,
@@ -94,15 +118,20 @@ impl Counts {
     }
 }
 
-/// Each file, when it was changed, and its size.
+/// Each file that is read, when it was changed, and its size. Links to folders are not followed, as in reading.
 fn state(paths: &[PathBuf]) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
     let mut found = Vec::new();
     let mut waiting = paths.to_vec();
     while let Some(path) = waiting.pop() {
         let data = fs::metadata(&path).ok();
         if data.as_ref().is_some_and(fs::Metadata::is_dir) {
-            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
-            waiting.extend(entries.map(|entry| entry.path()).filter(|path| !is_hidden(path)));
+            for entry in fs::read_dir(&path).into_iter().flatten().flatten() {
+                let (inner, kind) = (entry.path(), entry.file_type());
+                let is_folder = kind.is_ok_and(|kind| kind.is_dir());
+                if (is_folder && !is_hidden(&inner)) || (!is_folder && input::has_ending(&inner) && !inner.is_dir()) {
+                    waiting.push(inner);
+                }
+            }
         } else {
             let changed = data.as_ref().and_then(|data| data.modified().ok());
             found.push((path, changed, data.map_or(0, |data| data.len())));

@@ -25,7 +25,7 @@ fn id(line: &Line) -> &str {
 
 fn result(line: &Line) -> Value {
     let Line { file, at, object, diagnostic } = line;
-    let mut location = json!({"artifactLocation": {"uri": file}});
+    let mut location = json!({"artifactLocation": {"uri": uri(file)}});
     if let (Some(at), Some(location)) = (at, location.as_object_mut()) {
         location.insert("region".to_owned(), json!({"startLine": at.line, "startColumn": at.column}));
     }
@@ -36,5 +36,17 @@ fn result(line: &Line) -> Value {
         "level": diagnostic.severity.word(),
         "message": {"text": format!("{object}{path}: {}", diagnostic.message)},
         "locations": [{"physicalLocation": location}],
+    })
+}
+
+/// A path as a relative reference (RFC 3986): what is not unreserved is percent-encoded.
+fn uri(path: &str) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.bytes().fold(String::with_capacity(path.len()), |mut uri, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
+            _ => uri += &format!("%{byte:02X}"),
+        }
+        uri
     })
 }

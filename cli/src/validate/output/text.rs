@@ -8,7 +8,7 @@ pub(super) fn of(report: &Report<'_>) -> String {
     lines.push(summary(report));
     if !report.passed.is_empty() {
         let passed: Vec<String> = report.passed.iter().map(|(class, count)| format!("{count} {class}")).collect();
-        lines.push(format!("passed over: {}", passed.join(", ")));
+        lines.push(plain(&format!("passed over: {}", passed.join(", "))));
     }
     lines.join("\n")
 }
@@ -19,7 +19,21 @@ pub(in super::super) fn line(line: &Line) -> String {
     let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
     let object = object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
     let path = diagnostic.path.find('$').and_then(|at| diagnostic.path.get(at..)).unwrap_or_default();
-    format!("{file}{at}: {}: {object}{path}: {}", diagnostic.severity.word(), diagnostic.text())
+    plain(&format!("{file}{at}: {}: {object}{path}: {}", diagnostic.severity.word(), diagnostic.text()))
+}
+
+/// A text without what a terminal or the reader of a log would act on: names are written by others.
+fn plain(text: &str) -> String {
+    let is_active = |char: char| {
+        char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, char| {
+        match is_active(char) {
+            true => plain.extend(char.escape_unicode()),
+            false => plain.push(char),
+        }
+        plain
+    })
 }
 
 fn summary(report: &Report<'_>) -> String {

@@ -10,14 +10,21 @@ use weir_config::{Cursor, Value};
 /// read policies take several times their text.
 pub(crate) const MOST: usize = 16 << 20;
 
+/// The most values in them, as lists and objects tell by their commas and beginnings: ten thousand rules have about a hundred
+/// and fifty thousand. A text may consist of next to nothing but values, each of which takes many times its bytes.
+const VALUES: usize = 1 << 20;
+
 /// Unpacks a JSON list: gzip (RFC 1952) in base64 (RFC 4648, with padding).
 ///
-/// What a packed text makes a VM take is bounded by [`MOST`]: it is not inflated any further.
+/// What a packed text makes a VM take is bounded by [`MOST`], above which it is not inflated, and by [`VALUES`].
 #[inline(never)]
 pub(super) fn unpack(at: &Cursor<'_>) -> Option<Value> {
     let text = at.string()?;
     let Ok(packed) = Base64::decode_vec(text.trim_ascii()) else { return at.problem("not base64, with padding") };
     match gunzip(&packed) {
+        Ok(json) if json.iter().filter(|byte| b",[{".contains(byte)).count() > VALUES => {
+            at.problem(format!("more than {VALUES} values when it is unpacked"))
+        }
         Ok(json) => match serde_json::from_slice(&json) {
             Ok(value) => Some(value),
             Err(error) => at.problem(format!("what is packed is not JSON: {error}")),

@@ -5,6 +5,9 @@
 /// The most bits of a code.
 const BITS: usize = 15;
 
+/// So many blocks may be in a text, and one more for each 64 bytes of it. Encoders make blocks of thousands of bytes.
+const BLOCKS: usize = 1024;
+
 /// The order in which the lengths of the codes for code lengths are written.
 const ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
@@ -95,14 +98,21 @@ impl Code {
     #[inline(never)]
     fn of(lengths: &[u8]) -> Result<Self, Fault> {
         let mut code = Self::default();
+        for length in lengths.iter().filter(|length| **length > 0) {
+            *code.counts.get_mut(usize::from(*length)).ok_or(Fault::Damaged)? += 1;
+        }
+        // Where the symbols of each length begin.
+        let mut starts = [0u16; BITS + 2];
         for length in 1..=BITS {
-            let before = code.symbols.len();
-            let symbols =
-                (0u16..).zip(lengths).filter(|(_, own)| usize::from(**own) == length).map(|(symbol, _)| symbol);
-            code.symbols.extend(symbols);
-            if let Some(count) = code.counts.get_mut(length) {
-                *count = u16::try_from(code.symbols.len() - before).unwrap_or(u16::MAX);
-            }
+            let before = starts.get(length).copied().unwrap_or_default();
+            let next = before + code.counts.get(length).copied().unwrap_or_default();
+            *starts.get_mut(length + 1).ok_or(Fault::Damaged)? = next;
+        }
+        code.symbols = vec![0; lengths.len()];
+        for (symbol, length) in (0u16..).zip(lengths).filter(|(_, length)| **length > 0) {
+            let start = starts.get_mut(usize::from(*length)).ok_or(Fault::Damaged)?;
+            *code.symbols.get_mut(usize::from(*start)).ok_or(Fault::Damaged)? = symbol;
+            *start += 1;
         }
         let mut room = 1i32;
         for count in code.counts.iter().skip(1) {
@@ -166,14 +176,15 @@ impl Bits<'_> {
 pub(super) fn inflate(bytes: &[u8], most: usize) -> Result<(Vec<u8>, &[u8]), Fault> {
     let mut bits = Bits { bytes, held: 0, count: 0 };
     let mut out = Vec::new();
+    let (literals, distances) = fixed()?;
+    // A block that holds nothing has ten bits, and takes far longer than they are worth.
+    let mut blocks = BLOCKS + bytes.len() / 64;
     loop {
+        blocks = blocks.checked_sub(1).ok_or(Fault::Damaged)?;
         let is_last = bits.take(1)? == 1;
         match bits.take(2)? {
             0 => stored(&mut bits, &mut out, most)?,
-            1 => {
-                let (literals, distances) = fixed()?;
-                block(&mut bits, &literals, &distances, &mut out, most)?;
-            }
+            1 => block(&mut bits, &literals, &distances, &mut out, most)?,
             2 => {
                 let (literals, distances) = dynamic(&mut bits)?;
                 block(&mut bits, &literals, &distances, &mut out, most)?;

@@ -78,6 +78,9 @@ fn what_it_is_unpacked_to_is_bounded() {
         BASE64_STANDARD.encode(gzip(&json))
     };
     assert_eq!(rules(&blank(MOST - 2), POLICY), Ok(2));
+    let many = format!("[{}0]", "{},".repeat(600_000));
+    let problem = rules(&BASE64_STANDARD.encode(gzip(many.as_bytes())), "").unwrap_err();
+    assert!(problem.contains("$.policiesGzip: more than 1048576 values when it is unpacked"), "{problem}");
     for length in [MOST - 1, 8 * MOST] {
         let problem = rules(&blank(length), "").unwrap_err();
         assert!(problem.contains("$.policiesGzip: more than 16777216 bytes when it is unpacked"), "{problem}");

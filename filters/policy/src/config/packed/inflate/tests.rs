@@ -94,3 +94,19 @@ fn of_damaged_bytes_it_makes_what_miniz_makes() {
     }
     assert!(verdicts[0] > 500 && verdicts[1] > 500, "{verdicts:?}");
 }
+
+/// Ten bits each: a text of a megabyte could hold eight hundred thousand.
+#[test]
+fn blocks_without_anything_in_them_are_bounded() {
+    let empty = |count: usize| {
+        let mut bits: Vec<bool> = Vec::new();
+        for number in 0..count {
+            bits.extend([number + 1 == count, true, false]);
+            bits.extend([false; 7]);
+        }
+        let byte = |bits: &[bool]| bits.iter().enumerate().fold(0u8, |byte, (at, bit)| byte | (u8::from(*bit) << at));
+        bits.chunks(8).map(byte).collect::<Vec<u8>>()
+    };
+    assert_eq!(inflate(&empty(1000), 10).map(|(bytes, _)| bytes), Ok(Vec::new()));
+    assert_eq!(inflate(&empty(100_000), 10), Err(Fault::Damaged));
+}
