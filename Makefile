@@ -157,8 +157,8 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 	    --test path_parameters --test transcript --test tcp --test manifests; done
 
 .PHONY: test-docker
-test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names the base image
-	@BASE='$(BASE)' wasm-tests/docker/run
+test-docker: test-modules ## run the scenarios and envoy-configs/compose in containers; BASE=IMAGE names the base image
+	@BASE='$(BASE)' PROMETHEUS='$(PROMETHEUS)' wasm-tests/docker/run
 
 .PHONY: soak
 soak: test-modules ## compare 50,000 decisions with RBAC's, and measure a client while others make up labels; wants a quiet machine
