@@ -63,12 +63,15 @@ impl Sent {
     }
 }
 
+/// A client that runs: what it sent.
+type Running = JoinHandle<Result<Vec<Sent>, Failure>>;
+
 /// Clients that run.
 #[derive(Debug)]
 pub(super) struct Load {
     pub(super) clock: Clock,
     stop: Arc<AtomicBool>,
-    clients: Vec<(SocketAddr, JoinHandle<Result<Vec<Sent>, Failure>>)>,
+    clients: Vec<(SocketAddr, Running)>,
 }
 
 impl Load {

@@ -28,6 +28,13 @@ pub(super) struct Line {
     pub(super) statuses: Vec<u16>,
 }
 
+/// A query of Prometheus and labels that its answer must have: `sum by (code) (x)  # code=200 code=403`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Query {
+    pub(super) text: String,
+    pub(super) labels: Vec<(String, String)>,
+}
+
 impl Page {
     /// Reads both files.
     pub(super) fn read() -> Result<Self, Failure> {
@@ -44,11 +51,10 @@ impl Page {
         if lines.len() < 3 { Err(failed("the README has fewer than three requests")) } else { Ok(lines) }
     }
 
-    /// The queries, each with labels that its answer must have: lines of `promql` blocks, with the
-    /// labels after `#` as `name=value`.
-    pub(super) fn queries(&self) -> Result<Vec<(String, Vec<(String, String)>)>, Failure> {
+    /// The queries: the lines of `promql` blocks.
+    pub(super) fn queries(&self) -> Result<Vec<Query>, Failure> {
         let blocks = self.text.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
-        let queries: Vec<_> = blocks.flat_map(str::lines).map(query).collect();
+        let queries: Vec<_> = blocks.flat_map(str::lines).map(Query::parse).collect();
         if queries.is_empty() { Err(failed("the README has no queries")) } else { Ok(queries) }
     }
 
@@ -105,11 +111,13 @@ fn words(command: &str) -> Vec<String> {
     words.collect()
 }
 
-/// A query and its labels: `sum by (code) (x)  # code=200 code=403`.
-fn query(line: &str) -> (String, Vec<(String, String)>) {
-    let (query, labels) = line.split_once('#').unwrap_or((line, ""));
-    let labels = labels.split_whitespace().filter_map(|label| label.split_once('='));
-    (query.trim().to_owned(), labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+impl Query {
+    fn parse(line: &str) -> Self {
+        let (text, labels) = line.split_once('#').unwrap_or((line, ""));
+        let labels = labels.split_whitespace().filter_map(|label| label.split_once('='));
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { text: text.trim().to_owned(), labels }
+    }
 }
 
 #[cfg(test)]

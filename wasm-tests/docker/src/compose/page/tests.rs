@@ -6,7 +6,12 @@ fn requests_of_the_page_are_read() {
     let mut rows = Rows::default();
     for (text, path, headers, statuses) in [
         ("curl -i localhost:10000/items/42  # 200", "/items/42", vec![], vec![200]),
-        ("curl -i -H 'x-user: ann' localhost:10000/cart  # 200 429: again", "/cart", vec![("x-user", "ann")], vec![200, 429]),
+        (
+            "curl -i -H 'x-user: ann' localhost:10000/cart  # 200 429: again",
+            "/cart",
+            vec![("x-user", "ann")],
+            vec![200, 429],
+        ),
     ] {
         let found = Line::parse(text).map(|line| (line.request, line.statuses));
         rows.check(text, found.ok(), Some((get(path, &headers), statuses)));
@@ -18,11 +23,15 @@ fn requests_of_the_page_are_read() {
 
 #[test]
 fn queries_have_the_labels_of_their_remark() {
-    let labels = |list: &[(&str, &str)]| list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut rows = Rows::default();
-    rows.check("none", query("up"), ("up".to_owned(), labels(&[])));
-    let expected = ("sum by (code) (x)".to_owned(), labels(&[("code", "200"), ("code", "403")]));
-    rows.check("two", query("sum by (code) (x)  # code=200 code=403"), expected);
+    for (line, text, labels) in [
+        ("up", "up", &[][..]),
+        ("sum by (code) (x)  # code=200 code=403", "sum by (code) (x)", &[("code", "200"), ("code", "403")]),
+    ] {
+        let labels =
+            labels.iter().map(|(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned())).collect();
+        rows.check(line, Query::parse(line), Query { text: text.to_owned(), labels });
+    }
 }
 
 /// The page and the dashboard are there, and have what is run.

@@ -4,8 +4,10 @@ use weir_testing::Rows;
 /// Answers in the form of Prometheus's page "HTTP API".
 #[test]
 fn answers_are_read() {
-    let answer = |result: &str| format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{result}]}}}}"#);
-    let up = |value: &str| format!(r#"{{"metric":{{"__name__":"up","job":"envoy"}},"value":[1435781451.781,"{value}"]}}"#);
+    let answer =
+        |result: &str| format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{result}]}}}}"#);
+    let up =
+        |value: &str| format!(r#"{{"metric":{{"__name__":"up","job":"envoy"}},"value":[1435781451.781,"{value}"]}}"#);
     let mut rows = Rows::default();
     for (name, result, expected) in [
         ("no series", String::new(), vec![]),
