@@ -136,16 +136,18 @@ test-modules: build ## build the modules and those that only tests load
 .PHONY: test-worlds
 test-worlds: test-modules
 	$(call step,scenarios in real Envoy $(ENVOY_VERSION) and in the in-process host)
-	@cargo test --locked $(TESTED) --test scenarios
+	@cargo test --locked $(TESTED) --test scenarios --test composition
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
 	@cargo test --locked $(TESTED) --test shell --test callouts --test strictness --test hostile --test swap --test proxy --test rbac \
 	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \
 	  --test roots --test waiting
 	$(call step,the command line and every file of envoy-configs)
-	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test validate --test two_listeners \
+	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test readme --test run --test validate --test two_listeners \
 	  --test capabilities --test deploying --test render --test render_all --test render_envoy
 	$(call step,manifests in real Envoy as istiod and the istio-agent apply them)
-	@cargo test --locked $(TESTED) --test manifests --test seeded_faults
+	@cargo test --locked $(TESTED) --test manifests --test seeded_faults --test rendered
+	$(call step,images of modules: a real registry and skopeo; what is linked into the modules)
+	@cargo test --locked $(TESTED) --test images --test inventory
 	$(call step,transcripts of both hosts)
 	@cargo test --locked $(TESTED) --test transcript --test tcp
 
@@ -154,7 +156,8 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 	@for version in $(MATRIX); do \
 	  printf '\n== scenarios in real Envoy %s\n' $$version; \
 	  WEIR_ENVOY_VERSION=$$version cargo test --locked $(TESTED) --test scenarios --test failures --test roots \
-	    --test path_parameters --test transcript --test tcp --test manifests; done
+	    --test path_parameters --test transcript --test tcp --test manifests --test rendered \
+	    --test render_envoy; done
 
 .PHONY: test-docker
 test-docker: test-modules ## run the scenarios and envoy-configs/compose in containers; BASE=IMAGE names the base image
@@ -220,6 +223,10 @@ lint: prepare toolchain $(TOOLS)/bin/cargo-deny ## check formatting, clippy, lic
 fmt: toolchain ## format the code
 	@cargo fmt --all
 	@cargo fmt --manifest-path wasm-tests/fuzz/Cargo.toml
+
+.PHONY: inventory
+inventory: toolchain ## write cli/inventory/crates.json: what is linked into the modules, for the SBOM and the licences of their images
+	@WEIR_INVENTORY=write cargo test --locked -p weir --test inventory
 
 .PHONY: hooks
 hooks: ## install a pre-commit hook that runs the quick checks

@@ -5,8 +5,9 @@ use crate::field::field;
 use crate::input;
 use crate::plugin::{Around, Plugin, Root};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 /// Where a bootstrap listens and sends to, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +25,48 @@ pub(crate) struct Bootstrap(Value);
 impl Bootstrap {
     /// Parses YAML or JSON, in which no key is given twice.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let bootstrap = Self(input::one(text)?);
+        Self::of(input::one(text)?)
+    }
+
+    /// A tree that is a bootstrap.
+    ///
+    /// # Errors
+    /// One without the ports that a run needs.
+    pub(crate) fn of(tree: Value) -> Result<Self, String> {
+        let bootstrap = Self(tree);
         bootstrap.ports().ok_or("it needs an admin address and a first listener, both with `port_value`")?;
         Ok(bootstrap)
+    }
+
+    /// Has Envoy discover the configuration of Weir's HTTP filters from files below `dir`, and watch them. Returns the
+    /// configurations that were here, by the names of the filters.
+    pub(crate) fn discover(&mut self, dir: &Path) -> BTreeMap<String, Value> {
+        let mut found = BTreeMap::new();
+        walk(&mut self.0, &mut |key, value| {
+            let filters = value.as_array_mut().filter(|_| ["http_filters", "httpFilters"].contains(&key));
+            for filter in filters.into_iter().flatten() {
+                let Some(name) = filter.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
+                let typed = ["typed_config", "typedConfig"]
+                    .into_iter()
+                    .find(|field| filter.get(*field).and_then(|typed| typed.get("config")).is_some_and(is_ours));
+                let config = typed.and_then(|field| filter.as_object_mut()?.remove(field));
+                let (Some(config), Some(fields)) = (config, filter.as_object_mut()) else { continue };
+                let file = Self::discovery_file(dir, &name);
+                let kind = config.get("@type").cloned().unwrap_or_default();
+                let source = json!({
+                    "path_config_source": {"path": file, "watched_directory": {"path": file.parent()}},
+                    "resource_api_version": "V3",
+                });
+                fields.insert("config_discovery".to_owned(), json!({"config_source": source, "type_urls": [kind]}));
+                found.insert(name, config);
+            }
+        });
+        found
+    }
+
+    /// The file that the configuration of a filter is discovered from.
+    pub(crate) fn discovery_file(dir: &Path, name: &str) -> PathBuf {
+        dir.join("discovered").join(name).join("filter.json")
     }
 
     /// The ports it names.

@@ -25,6 +25,7 @@ mod lint;
 mod modules;
 mod node;
 mod object;
+mod oci;
 mod overlap;
 mod plugin;
 mod render;
@@ -33,7 +34,7 @@ mod routes;
 mod run;
 mod validate;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,15 +55,44 @@ enum Command {
     Render(Box<render::Render>),
     /// Compare what is deployed with what a `weir.yaml` describes, and fail if it differs
     Diff(diff::Diff),
+    /// Print a script by which a shell completes these commands and options
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    #[command(flatten)]
+    Image(oci::Command),
 }
 
 /// Options of `weir run`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  weir run                                          the built-in configuration and requests
+  weir run policies/ limits.yaml --workload shop/cart
+  weir run cart.yaml --upstream 127.0.0.1:8080      one Weir document in front of your service
+  weir run --bootstrap envoy.yaml --requests requests.yaml --exit")]
 struct Run {
+    /// Files and folders with what is to run: AuthorizationPolicies, Weir documents, an envoyproxy/ratelimit configuration and
+    /// the `rate_limits` that it counts, or one Envoy bootstrap. Edits are taken while it runs
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The workload that runs: namespace and name [default: the one that all policies are for]
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    workload: Option<String>,
+    /// Labels of its pods [default: those of the workload's object in the files, else app=NAME]
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', requires = "workload")]
+    labels: Vec<String>,
+    /// What its proxy is for [default: sidecar]
+    #[arg(long, value_enum, value_name = "KIND")]
+    proxy: Option<render::Proxy>,
+    /// The namespace of objects that name none [default: that of the workload]
+    #[arg(long, short, value_name = "NAMESPACE")]
+    namespace: Option<String>,
     /// An Envoy bootstrap [default: the one that comes with Weir, suite in front of one upstream]
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,
-    /// A Weir document (YAML or JSON) that replaces the bootstrap's own
+    /// A Weir document (YAML or JSON) that replaces the bootstrap's own; it may also be a PATH
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The upstream that replaces the loopback clusters that the first listener routes to [default: a built-in upstream that
@@ -85,6 +115,11 @@ struct Run {
 
 /// Options of `weir validate`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  weir validate .
+  kustomize build overlays/prod | weir validate --namespace shop -
+  kubectl get authorizationpolicies -A -o yaml | weir validate --output json -
+  weir validate --require --warnings-as-errors --silence refuses-all deploy/")]
 struct Validate {
     /// Files and folders, `-` for standard input; YAML or JSON with any number of documents and lists. Weir documents,
     /// AuthorizationPolicies, Envoy bootstraps and route configurations, EnvoyFilters, WasmPlugins, TrafficExtensions and
@@ -128,6 +163,11 @@ fn main() -> ExitCode {
         Command::Validate(options) => validate::validate(&options),
         Command::Render(options) => render::render(&options),
         Command::Diff(options) => diff::diff(&options),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "weir", &mut std::io::stdout().lock());
+            Ok(())
+        }
+        Command::Image(command) => oci::run(&command),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,

@@ -11,6 +11,10 @@ const MODULES: [(&str, &[u8]); 7] = [
     ("suite-lean.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/suite-lean.wasm"))),
 ];
 
+/// The modules' names, as `weir pack --module` takes them.
+pub(crate) const NAMES: [&str; MODULES.len()] =
+    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
+
 /// The module with that file name, if it is inside.
 pub(crate) fn find(file_name: &str) -> Option<&'static [u8]> {
     MODULES.iter().find(|(name, bytes)| *name == file_name && !bytes.is_empty()).map(|(_, bytes)| *bytes)

@@ -19,18 +19,18 @@ mod sources;
 mod workload;
 mod yaml;
 
+pub(crate) use form::Form;
 pub(crate) use options::Render;
-pub(crate) use plan::{MANAGED_BY, MANAGER};
+pub(crate) use plan::{MANAGED_BY, MANAGER, Plan, Sections, Wanted};
+pub(crate) use sources::Sources;
+pub(crate) use workload::{Labels, Proxy, labels};
 
 use crate::check::{self, Others};
 use crate::compile::Module;
 use crate::documents::Contents;
 use crate::render::document::Document;
 use crate::render::failure::Failure as OnFailure;
-use crate::render::form::Form;
 use crate::render::peer::Peer;
-use crate::render::plan::Plan;
-use crate::render::sources::Sources;
 use crate::render::workload::Direction;
 use crate::{Failure, input};
 use serde_json::Value;

@@ -6,6 +6,7 @@ mod summary;
 pub(crate) use summary::Summary;
 
 use serde::Deserialize;
+use std::io::IsTerminal as _;
 
 /// One record of the access log format that `envoy-configs/envoy.yaml` has. Absent values are null there.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,6 +30,32 @@ fn columns(request: &str, status: &str, by: &str, why: &str) -> String {
     format!("{request:<22} {status:>6}  {by:<24} {why}").trim_end().to_owned()
 }
 
+/// Whether lines have colours: on a terminal, unless `NO_COLOR` is set (https://no-color.org).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colours {
+    On,
+    Off,
+}
+
+impl Colours {
+    /// As standard output and the environment have it.
+    pub(crate) fn of_terminal() -> Self {
+        let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if std::io::stdout().is_terminal() && !is_refused { Self::On } else { Self::Off }
+    }
+
+    /// A line about a response with this status.
+    fn paint(self, status: u16, line: &str) -> String {
+        let colour = match status {
+            _ if self == Self::Off => return line.to_owned(),
+            0..400 => "32",
+            400..500 => "33",
+            _ => "31",
+        };
+        format!("\x1b[{colour}m{line}\x1b[0m")
+    }
+}
+
 impl Record {
     /// Reads a log line; `None` if it is not such a record.
     pub(crate) fn parse(line: &str) -> Option<Self> {
@@ -42,14 +69,15 @@ impl Record {
     }
 
     /// The line to print: request, status, what decided, and why.
-    pub(crate) fn line(&self) -> String {
+    pub(crate) fn line(&self, colours: Colours) -> String {
         let request = format!("{} {}", text(&self.method), text(&self.path));
         let (by, why) = self.decision();
         let mut why = why.join(", ");
         if let Some(details) = self.details.as_deref().filter(|details| *details != "via_upstream") {
             why.push_str(&format!(" ({details})"));
         }
-        columns(&request, &self.status.unwrap_or_default().to_string(), &by, why.trim_start())
+        let status = self.status.unwrap_or_default();
+        colours.paint(status, &columns(&request, &status.to_string(), &by, why.trim_start()))
     }
 
     /// Who decided, and why: the policy or the limit that refused, else the policy that allowed.

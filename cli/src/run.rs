@@ -1,22 +1,25 @@
 //! `weir run`: a real Envoy with a bootstrap of the operator's, in front of an upstream, and one line for each request.
 
+mod configuration;
+mod watch;
+
 use crate::bootstrap::{Bootstrap, Ports};
 use crate::check;
 use crate::compile::Module;
 use crate::diagnostic::Diagnostic;
 use crate::documents::Contents;
 use crate::report::{self, Record, Summary};
-use crate::{Failure, Run, input, modules, validate};
+use crate::{Failure, Run, input, modules};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use watch::Watch;
 use weir_launch::{Client, Envoy, Launch, LogTail, Protocol, Request, Upstream};
 
-const BOOTSTRAP: &str = include_str!("../../envoy-configs/envoy.yaml");
 const REQUESTS: &str = include_str!("../../envoy-configs/requests.yaml");
 /// The name requests are sent to.
 const AUTHORITY: &str = "cart.shop.example";
@@ -34,7 +37,8 @@ struct Planned {
 
 /// Runs until the requests are answered (`--exit`) or for good.
 pub(crate) fn run(options: &Run) -> Result<(), Failure> {
-    let mut bootstrap = bootstrap(options)?;
+    let mut bootstrap = configuration::read(options)?;
+    set_ports(&mut bootstrap, options)?;
     let planned = planned(options)?;
     let binary = weir_launch::find_wanted(&mut |line| eprintln!("{line}")).map_err(needed)?;
     let upstream = match &options.upstream {
@@ -50,7 +54,13 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
         )));
     }
     let launch = Launch::new(&binary).map_err(needed)?;
-    bootstrap.set_modules(|file| module_path(launch.dir(), file)).map_err(Failure::Use)?;
+    let modules = launch.dir().to_owned();
+    bootstrap.set_modules(|file| module_path(&modules, file)).map_err(Failure::Use)?;
+    let watched: Vec<PathBuf> = options.paths.iter().chain(&options.config).cloned().collect();
+    let watch = (!options.exit && !watched.is_empty()).then(|| Watch::new(watched, &modules));
+    if let Some(watch) = &watch {
+        watch.discover(&mut bootstrap)?;
+    }
     let envoy = launch.log_level("warning").start(&bootstrap.to_json()).map_err(|error| {
         let refused = "weir: configuration refused: ";
         let problems = error.log().iter().filter_map(|line| line.split_once(refused)).map(|(_, problem)| problem);
@@ -77,26 +87,47 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     if options.exit {
         return Ok(());
     }
-    stay(envoy, listener, log)
+    let edits = watch.map(|watch| Edits { watch, options, modules });
+    stay(envoy, listener, log, edits)
+}
+
+/// What a run does when its files change.
+struct Edits<'o> {
+    watch: Watch,
+    options: &'o Run,
+    /// Where the modules are.
+    modules: PathBuf,
+}
+
+impl Edits<'_> {
+    /// Reads the files if they have changed, and says what became of it.
+    fn apply(&mut self, envoy: &Envoy) -> Result<(), Failure> {
+        if !self.watch.has_changed() {
+            return Ok(());
+        }
+        let read = configuration::read(self.options).and_then(|mut bootstrap| {
+            bootstrap.set_modules(|file| module_path(&self.modules, file)).map_err(Failure::Use)?;
+            Ok(bootstrap)
+        });
+        let outcome = match read {
+            Ok(mut bootstrap) => {
+                self.watch.hand_over(&mut bootstrap, envoy)?.then_some(()).ok_or("Envoy refuses it".to_owned())
+            }
+            Err(Failure::No(message) | Failure::Use(message)) => Err(message),
+            Err(quiet @ Failure::Quiet(_)) => return Err(quiet),
+        };
+        let Err(refused) = outcome else { return say!("-- the files have changed: in force") };
+        eprintln!("weir: {refused}");
+        say!("-- the files have changed, and are refused: the old configuration stays in force")
+    }
 }
 
 fn needed(error: impl ToString) -> Failure {
     Failure::Use(error.to_string())
 }
 
-fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
-    let (name, text) = match &options.bootstrap {
-        None => ("the built-in bootstrap".to_owned(), BOOTSTRAP.to_owned()),
-        Some(path) => (path.display().to_string(), input::read_text(path)?),
-    };
-    let unusable = |error| Failure::No(format!("`{name}` is not a usable bootstrap: {error}"));
-    let mut bootstrap = Bootstrap::parse(&text).map_err(unusable)?;
-    if let Some(path) = &options.config
-        && bootstrap.set_configuration(&validate::read(path)?) == 0
-    {
-        return Err(Failure::No(format!("`{name}` has no plugin of Weir that could take `{}`", path.display())));
-    }
-    accept(&bootstrap, &name, options.config.as_deref())?;
+/// Puts in the ports of the options, which must be free.
+fn set_ports(bootstrap: &mut Bootstrap, options: &Run) -> Result<(), Failure> {
     if let Some(written) = bootstrap.ports() {
         let ports = Ports {
             listener: options.port.unwrap_or(written.listener),
@@ -112,11 +143,11 @@ fn bootstrap(options: &Run) -> Result<Bootstrap, Failure> {
         }
         bootstrap.set_ports(ports);
     }
-    Ok(bootstrap)
+    Ok(())
 }
 
 /// Refuses what `weir validate` refuses, in the same words; warnings go to standard error.
-fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<(), Failure> {
+fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&str>) -> Result<(), Failure> {
     let contents = Contents::of(bootstrap.tree());
     let mut refused: Vec<String> = Vec::new();
     let mut say = |diagnostic: &Diagnostic, found: Option<&str>| {
@@ -124,7 +155,7 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<()
         let line = match (config, found.and_then(|path| diagnostic.path.strip_prefix(path))) {
             (Some(config), Some(inner)) => {
                 let path = format!("${inner}");
-                Diagnostic { path, ..diagnostic.clone() }.line(&config.display().to_string())
+                Diagnostic { path, ..diagnostic.clone() }.line(config)
             }
             _ => diagnostic.line(name),
         };
@@ -151,8 +182,8 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Path>) -> Result<()
 fn planned(options: &Run) -> Result<Vec<Planned>, Failure> {
     let text = match (&options.requests, &options.bootstrap) {
         (Some(path), _) => input::read_text(path)?,
-        (None, None) => REQUESTS.to_owned(),
-        (None, Some(_)) => return Ok(Vec::new()),
+        (None, None) if options.paths.is_empty() => REQUESTS.to_owned(),
+        (None, _) => return Ok(Vec::new()),
     };
     let unusable = |error: String| Failure::Use(format!("the requests cannot be used: {error}"));
     serde_json::from_value(input::one(&text).map_err(unusable)?).map_err(|error| unusable(error.to_string()))
@@ -195,6 +226,7 @@ fn version(envoy: &Envoy) -> String {
 
 fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<(), Failure> {
     let client = Client::new().map_err(needed)?;
+    let colours = report::Colours::of_terminal();
     if !planned.is_empty() {
         say!("{:<34} {}", "sent", report::titles())?;
     }
@@ -207,7 +239,7 @@ fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<
         let record = weir_launch::wait_until(Duration::from_secs(5), || {
             log.lines().ok()?.iter().filter_map(|line| Record::parse(line)).find(|one| one.is_of(&plan.method))
         });
-        let line = record.ok_or_else(|| needed("Envoy wrote no access log for a request"))?.line();
+        let line = record.ok_or_else(|| needed("Envoy wrote no access log for a request"))?.line(colours);
         say!("{:<34} {line}", plan.say)?;
     }
     Ok(())
@@ -230,19 +262,25 @@ fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
 }
 
 /// Prints one line for each request until the process is ended, or Envoy is.
-fn stay(mut envoy: Envoy, listener: SocketAddr, mut log: LogTail) -> Result<(), Failure> {
+fn stay(mut envoy: Envoy, listener: SocketAddr, mut log: LogTail, mut edits: Option<Edits<'_>>) -> Result<(), Failure> {
     say!("up until ctrl-C. Try:")?;
-    for example in ["/items/42", "/admin/users", "/cart -H 'x-user: ann'"] {
+    let examples: &[&str] =
+        if edits.is_some() { &["/"] } else { &["/items/42", "/admin/users", "/cart -H 'x-user: ann'"] };
+    for example in examples {
         say!("  curl -i http://{listener}{example}")?;
     }
     say!("  curl http://{}/stats/prometheus", envoy.admin())?;
     say!("\n{}", report::titles())?;
+    let colours = report::Colours::of_terminal();
     loop {
         if let Some(status) = envoy.exited().map_err(needed)? {
             return Err(Failure::No(format!("envoy ended: {status}")));
         }
         for record in log.lines().map_err(needed)?.iter().filter_map(|line| Record::parse(line)) {
-            say!("{}", record.line())?;
+            say!("{}", record.line(colours))?;
+        }
+        if let Some(edits) = &mut edits {
+            edits.apply(&envoy)?;
         }
         std::thread::sleep(Duration::from_millis(100));
     }

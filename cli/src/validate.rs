@@ -16,7 +16,7 @@ use crate::{Failure, Validate};
 use report::{Line, Report};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Reads a file with one document, as strictly as the filters read theirs.
 pub(crate) fn read(path: &Path) -> Result<Value, Failure> {
@@ -26,10 +26,31 @@ pub(crate) fn read(path: &Path) -> Result<Value, Failure> {
 /// Validates everything in files and folders, and prints what was found.
 pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
     let sources = input::read_all(&options.files)?;
-    let namespace = options.namespace.as_deref();
+    let report = report_of(&sources, options.namespace.as_deref(), options.module, &options.silence);
+    output::print(&report, options.output)?;
+    report.verdict(options)
+}
+
+/// The lines for what is wrong in files and folders.
+///
+/// # Errors
+/// A file or folder that cannot be read.
+pub(crate) fn errors(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<String>, Failure> {
+    let sources = input::read_all(files)?;
+    let report = report_of(&sources, namespace, None, &[]);
+    Ok(report.lines.iter().filter(|line| line.diagnostic.is_error()).map(output::text::line).collect())
+}
+
+/// All that is to be said of files.
+fn report_of<'a>(
+    sources: &'a [Source],
+    namespace: Option<&str>,
+    given: Option<Module>,
+    silence: &'a [String],
+) -> Report<'a> {
     let files: Vec<(&Source, Contents)> =
         sources.iter().map(|source| (source, Contents::of_file(source, namespace))).collect();
-    let mut report = Report::new(&sources, &options.silence);
+    let mut report = Report::new(sources, silence);
     for (source, contents) in &files {
         report.file(contents);
         for diagnostic in said_of_file(source, contents) {
@@ -38,12 +59,12 @@ pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
         let others = others(&source.name, &files);
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
-            let module = options.module.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
+            let module = given.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
             if found.is_whole() {
                 report.document(module);
             }
             let diagnostics = check::check(found, module, contents, &others);
-            let is_guessed = options.module.or(by_plugin).is_none() && found.is_whole();
+            let is_guessed = given.or(by_plugin).is_none() && found.is_whole();
             if is_guessed && has_foreign_field(found, &diagnostics) {
                 let message = format!("read as a {module} document; use --module if it is another");
                 report.add(source, contents, Diagnostic::note("module", found.path.as_str(), message));
@@ -59,8 +80,7 @@ pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
         }
     }
     report.sort();
-    output::print(&report, options.output)?;
-    report.verdict(options)
+    report
 }
 
 /// What is said of a file before its documents are read.

@@ -47,6 +47,9 @@ pub(crate) fn is_document(tree: &Value) -> bool {
     if has_schema(tree) {
         return true;
     }
+    if is_actions(tree) {
+        return false;
+    }
     let is_ours = |name: &str| FIELDS.contains(&name) || SECTIONS.contains(&name);
     fields.keys().any(|name| SECTIONS.contains(&name.as_str())) && fields.keys().all(|name| is_ours(name))
 }
@@ -65,4 +68,12 @@ pub(crate) fn is_plugin(plugin: &Plugin, document: Option<&Value>) -> bool {
 /// Whether it says which schema of Weir's it has. Others have a `schema` too, which is a word.
 fn has_schema(document: &Value) -> bool {
     document.get("schema").is_some_and(Value::is_number)
+}
+
+/// Whether it is what `weir render` and `weir run` put into a rate limit document: what is counted, without the limits.
+pub(crate) fn is_actions(tree: &Value) -> bool {
+    let only = |fields: &serde_json::Map<_, _>| {
+        fields.keys().all(|name: &String| ["rate_limits", "apply"].contains(&name.as_str()))
+    };
+    tree.as_object().is_some_and(|fields| !fields.is_empty() && only(fields))
 }

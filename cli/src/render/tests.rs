@@ -1,3 +1,4 @@
+mod faults;
 mod matrix;
 mod sizes;
 

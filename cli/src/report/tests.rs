@@ -58,7 +58,7 @@ fn a_record_becomes_one_line() {
     ];
     let mut rows = Rows::default();
     for (name, json, line) in cases {
-        rows.check(name, Record::parse(json).map(|record| record.line()).as_deref(), Some(line));
+        rows.check(name, Record::parse(json).map(|record| record.line(super::Colours::Off)).as_deref(), Some(line));
     }
     assert!(Record::parse("[2026-01-01] starting").is_none());
     assert!(Record::parse("{}").is_none());

@@ -3,7 +3,7 @@
 mod github;
 mod json;
 mod sarif;
-mod text;
+pub(super) mod text;
 
 use super::report::Report;
 use crate::Failure;

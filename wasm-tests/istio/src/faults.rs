@@ -68,11 +68,11 @@ const fn without_image(manifest: Manifest, mistake: &'static str, validated: boo
     Fault { mistake, manifest, image: false, caught_by: Check::Requests, validated, seed }
 }
 
-use Check::{Admission, Agent, Applier, Requests};
+use Check::{Admission, Agent, Applier, Envoy, Requests};
 use Manifest::{EnvoyFilter, WasmPlugin};
 
 /// Every mistake.
-pub const FAULTS: [Fault; 26] = [
+pub const FAULTS: [Fault; 29] = [
     fault(EnvoyFilter, "a context that does not exist", Admission, false, |object| {
         each_patch(object, |patch| set(patch, "/match/context", json!("INBOUND")));
     }),
@@ -108,8 +108,16 @@ pub const FAULTS: [Fault; 26] = [
     fault(EnvoyFilter, "labels that no pod has", Applier, false, |object| {
         set(object, "/spec/workloadSelector", json!({"labels": {"app": "card"}}));
     }),
+    fault(EnvoyFilter, "another namespace than the workload's", Applier, false, |object| {
+        set(object, "/metadata/namespace", json!("bank"));
+    }),
     fault(EnvoyFilter, "the version of Envoy, not of Istio", Applier, false, |object| {
         each_patch(object, |patch| set(patch, "/match/proxy", json!({"proxyVersion": "^1\\.(3[6-9]|40).*"})));
+    }),
+    fault(EnvoyFilter, "a discovered filter without the types that it may have", Envoy, false, |object| {
+        each_filter(object, |patch| {
+            remove(patch, "/patch/value/config_discovery", "type_urls");
+        });
     }),
     fault(EnvoyFilter, "a root id that the module does not have", Requests, true, |object| {
         on_plugin(object, |config| set(config, "/root_id", json!("wier")));
@@ -143,6 +151,9 @@ pub const FAULTS: [Fault; 26] = [
     }),
     fault(WasmPlugin, "no priority beside a plugin that has one", Applier, false, |object| {
         remove(object, "/spec", "priority");
+    }),
+    fault(WasmPlugin, "another namespace than the workload's", Applier, false, |object| {
+        set(object, "/metadata/namespace", json!("bank"));
     }),
     fault(WasmPlugin, "a phase that does not exist", Admission, false, |object| {
         set(object, "/spec/phase", json!("AUTHORIZATION"));

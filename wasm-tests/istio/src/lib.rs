@@ -7,7 +7,7 @@
 //! 3. [`stock::Stock`] makes a bootstrap of it that a stock Envoy takes, with the resources in files that Envoy watches.
 //! 4. [`Running`] starts Envoy on it and sends requests.
 //!
-//! [`Mesh`] does all of it for one proxy. What `weir render` prints goes in as it is.
+//! [`Mesh`] does all of it for one proxy. [`render`] gives what `weir render` prints, which goes in as it is.
 //!
 //! [`Report`] says which patches and plugins changed something: a manifest of this project must leave nothing in
 //! [`Report::idle`] and [`Report::unanswered`]. [`faults`] has manifests with one mistake each, and which of these steps
@@ -22,6 +22,7 @@ mod line;
 mod mesh;
 mod object;
 mod proxy;
+mod rendered;
 mod report;
 mod running;
 pub mod stock;
@@ -32,6 +33,7 @@ pub use error::ApplyError;
 pub use line::IstioLine;
 pub use mesh::Mesh;
 pub use proxy::{Proxy, ProxyKind};
+pub use rendered::{Rendered, render};
 pub use report::{Idle, Report};
 pub use running::{Client, Load, NotRunning, Options, Running};
 

@@ -222,6 +222,14 @@ impl Running {
         Ok(stats.filter_map(one).collect())
     }
 
+    /// What Envoy has logged so far.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn log(&self) -> Result<Vec<String>, Failure> {
+        self.envoy.log().lines().map_err(|error| Failure(error.to_string()))
+    }
+
     /// Serves other resources, as istiod and the agent would after an edit, and waits until Envoy has taken or refused each
     /// that is another. Says whether all were taken.
     ///

@@ -62,22 +62,29 @@ fn patches(plan: &Plan, part: &Part, peer: &Peer) -> Vec<Value> {
         },
     })];
     let before = peer.filter(&format!("{name}.peer"), document);
-    patches.extend(before.map(|filter| insert(plan, direction, false, &filter)));
-    patches.push(insert(plan, direction, false, &discovered(&name, failure)));
-    if context == "SIDECAR_INBOUND" {
-        patches.push(json!({
+    patches.extend(before.iter().map(|filter| insert(plan, direction, false, filter)));
+    let own = discovered(&name, failure);
+    patches.push(insert(plan, direction, false, &own));
+    patches.extend(before.iter().chain([&own]).filter_map(|filter| spare_tunnels(plan, direction, filter)));
+    patches
+}
+
+/// A patch that takes an inserted filter out of the listener that ends tunnels. `None` where no such listener is patched.
+pub(crate) fn spare_tunnels(plan: &Plan, direction: Direction, filter: &Value) -> Option<Value> {
+    let context = plan.workload.context(direction);
+    (context == "SIDECAR_INBOUND").then(|| {
+        json!({
             "applyTo": "HTTP_FILTER",
             "match": {
                 "context": context,
                 "listener": {
                     "name": CONNECT_TERMINATE,
-                    "filterChain": {"filter": {"name": MANAGER, "subFilter": {"name": name}}},
+                    "filterChain": {"filter": {"name": MANAGER, "subFilter": {"name": filter.get("name")}}},
                 },
             },
             "patch": {"operation": "REMOVE"},
-        }));
-    }
-    patches
+        })
+    })
 }
 
 /// The filter whose configuration is discovered. Istio's agent puts an RBAC filter in the place of a module that it cannot

@@ -74,10 +74,12 @@ pub(super) fn placement(plan: &Plan, direction: Direction) -> Map<String, Value>
 /// The EnvoyFilter that writes filter state before all other filters, as a WasmPlugin stands before the router's place.
 pub(super) fn peer_filter(plan: &Plan, parts: &[Part], peer: &Peer) -> Option<Value> {
     let name = format!("{}-peer", plan.name());
-    let filter = |part: &Part| {
+    let patches = parts.iter().filter_map(|part| {
         let name = format!("{}.{name}{}", plan.workload.namespace, plan.workload.suffix(part.direction));
-        Some(envoyfilter::insert(plan, part.direction, true, &peer.filter(&name, &part.document)?))
-    };
-    let patches: Vec<Value> = parts.iter().filter_map(filter).collect();
+        let filter = peer.filter(&name, &part.document)?;
+        let inserted = envoyfilter::insert(plan, part.direction, true, &filter);
+        Some([Some(inserted), envoyfilter::spare_tunnels(plan, part.direction, &filter)])
+    });
+    let patches: Vec<Value> = patches.flatten().flatten().collect();
     (!patches.is_empty()).then(|| envoyfilter::object(plan, &name, patches))
 }

@@ -13,7 +13,8 @@ pub(super) fn of(report: &Report<'_>) -> String {
     lines.join("\n")
 }
 
-fn line(line: &Line) -> String {
+/// The line for one finding.
+pub(in super::super) fn line(line: &Line) -> String {
     let Line { file, at, object, diagnostic } = line;
     let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
     let object = object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
