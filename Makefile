@@ -86,6 +86,31 @@ reproduce: toolchain ## build twice, in different folders, and compare what is r
 	$(call step,two builds of the committed state)
 	@scripts/reproduce
 
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+
+.PHONY: release
+release: toolchain ## what is released, in release/: the outcome of two builds that are the same, images, SHA256SUMS; TAG=vX.Y.Z checks the version
+	@[ -z '$(TAG)' ] || [ '$(TAG)' = 'v$(VERSION)' ] || { echo 'weir: the tag $(TAG) is not that of version $(VERSION)' >&2; exit 1; }
+	$(call step,two builds of the committed state)
+	@scripts/reproduce release
+	$(call step,images and hashes)
+	@scripts/release-files release "$$(git rev-parse HEAD)"
+
+.PHONY: push-images
+push-images: ## push the images of release/: make push-images REGISTRY=registry.example.com
+	@scripts/push-images release '$(REGISTRY)'
+
+# `weir run` needs an Envoy of the operator's there. No C is compiled (that of the TLS library): a check links nothing, so an
+# archive without members does, and no compiler for the target is needed.
+SYSTEMS := aarch64-unknown-linux-gnu x86_64-apple-darwin aarch64-apple-darwin
+
+.PHONY: check-targets
+check-targets: toolchain ## check that the command line compiles for Linux on arm64 and for macOS
+	@for target in $(SYSTEMS); do \
+	  printf '\n== weir for %s\n' $$target; \
+	  rustup target list --installed | grep -qx $$target || rustup target add $$target; \
+	  env CC_$${target//-/_}=true AR_$${target//-/_}=true cargo check --locked -p weir --target $$target; done
+
 # --------------------------------------------------------------------------------------------------------- run
 
 RUN = --bootstrap envoy-configs/envoy.yaml --requests envoy-configs/requests.yaml $(PORT:%=--port %) $(ADMIN_PORT:%=--admin-port %)
@@ -160,8 +185,8 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 	    --test render_envoy; done
 
 .PHONY: test-docker
-test-docker: test-modules ## run the scenarios in containers; BASE=IMAGE names the base image
-	@BASE='$(BASE)' wasm-tests/docker/run
+test-docker: test-modules ## run the scenarios and envoy-configs/compose in containers; BASE=IMAGE names the base image
+	@BASE='$(BASE)' PROMETHEUS='$(PROMETHEUS)' wasm-tests/docker/run
 
 .PHONY: soak
 soak: test-modules ## compare 50,000 decisions with RBAC's, and measure a client while others make up labels; wants a quiet machine
@@ -249,4 +274,4 @@ $(TOOLS)/bin/wasm-bindgen-test-runner: | toolchain
 .PHONY: clean
 clean: ## remove what was built; the tools and Envoy stay
 	@cargo clean
-	@rm -rf dist
+	@rm -rf dist release

@@ -1,11 +1,12 @@
 //! Modules as OCI images, as an operator handles them: packed, pushed to a real registry, read back by this client and by
-//! skopeo, run in a real Envoy, and refused where somebody would refuse them. Needs `make build`, and docker-registry and
-//! skopeo, which `scripts/install-tools` installs.
+//! skopeo, run in a real Envoy, and refused where somebody would refuse them. Needs `make build`, and docker-registry,
+//! skopeo and minisign, which `scripts/install-tools` installs.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it fails")]
 
 mod access;
 mod layouts;
 mod page;
+mod release;
 mod schema;
 mod server;
 mod travel;

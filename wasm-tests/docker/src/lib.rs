@@ -4,7 +4,10 @@
 //! for each client; in the one for the tests, [`run_far`] stands where a test expects the Envoy binary, and asks for one.
 //! So the same code drives the proxies as on one machine. The only difference is that every request and every answer
 //! crosses a network.
+//!
+//! [`compose`] checks the project that users start by hand.
 
+pub mod compose;
 mod far;
 mod gateway;
 
