@@ -117,3 +117,14 @@ fn the_project_is_reached_from_this_machine_only() {
         }
     }
 }
+
+#[test]
+fn the_project_mounts_its_own_files() {
+    let compose = read("compose/compose.yaml");
+    let mut rows = Rows::default();
+    for file in ["compose/app.yaml", "compose/prometheus.yml"] {
+        rows.contains(file, &compose, file.trim_start_matches("compose/"));
+        rows.check(file, read(file).is_empty(), false);
+    }
+    rows.contains("the page", &read("compose/README.md"), "docker compose up");
+}

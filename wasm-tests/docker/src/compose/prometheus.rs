@@ -37,7 +37,7 @@ impl Prometheus {
         Self { client, address }
     }
 
-    /// The series that a query has now. Histogram quantiles without samples (`NaN`) are no answer.
+    /// The series that a query has now. Histogram quantiles without samples (`NaN`) do not count.
     pub(super) fn series(&self, query: &str) -> Result<Vec<Series>, Failure> {
         let path = format!("/api/v1/query?query={}", escaped(query));
         let request = Request::new("GET", "localhost", &path);
