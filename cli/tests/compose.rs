@@ -1,5 +1,5 @@
 //! The files of `envoy-configs/compose` that need no container to be checked. `make test-docker` runs all of them.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where it fails")]
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use serde_json::Value;
 use std::collections::BTreeSet;
