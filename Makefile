@@ -167,7 +167,7 @@ test-worlds: test-modules
 	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \
 	  --test roots --test waiting
 	$(call step,the command line and every file of envoy-configs)
-	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test readme --test run --test validate --test two_listeners \
+	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test compose --test readme --test run --test validate --test two_listeners \
 	  --test capabilities --test deploying --test render --test render_all --test render_envoy
 	$(call step,manifests in real Envoy as istiod and the istio-agent apply them)
 	@cargo test --locked $(TESTED) --test manifests --test seeded_faults --test rendered
