@@ -27,6 +27,20 @@ fn a_cached_binary_with_another_hash_is_removed_and_refused() {
 }
 
 #[test]
+fn elsewhere_the_operator_names_the_binary() {
+    let mut rows = Rows::default();
+    for (os, arch, expected) in [
+        ("linux", "x86_64", None),
+        ("linux", "aarch64", Some("no Envoy is pinned for linux on aarch64: set ENVOY to the path of an envoy binary")),
+        ("macos", "x86_64", Some("no Envoy is pinned for macos on x86_64: set ENVOY to the path of an envoy binary")),
+        ("macos", "aarch64", Some("no Envoy is pinned for macos on aarch64: set ENVOY to the path of an envoy binary")),
+    ] {
+        let found = is_pinned_for(os, arch).err().map(|error| error.to_string());
+        rows.check(format!("{os} {arch}"), found.as_deref(), expected);
+    }
+}
+
+#[test]
 fn versions_differ_by_the_second_part() {
     let table = [
         ("\nenvoy  version: 0f1e/1.40.0/Clean/RELEASE/BoringSSL\n", "1.40.0", true),
