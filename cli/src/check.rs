@@ -52,19 +52,21 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         let message = "the document does nothing: add `policy`, `rateLimit` or `telemetry`";
         diagnostics.warning("does-nothing", found.path.as_str(), message);
     }
+    let policy = parts.iter().find(|part| part.module == Module::Policy);
+    // What is wrong with it is among the problems.
+    let packed = policy.and_then(|part| packed::policies(part.value)?.ok());
     let mut doubtful = Diagnostics::default();
     for part in parts.iter().filter(|part| is_sound && part.mode != "off") {
         if let Some(message) = idle(part) {
             diagnostics.warning("does-nothing", location(part.path), message);
         }
     }
-    // What is doubtful in something that is wrong may be of the mistake's making.
+    // A mistake can make other values look doubtful, so it is mended first.
     for part in parts.iter().filter(|_| is_sound) {
         match part.module {
             Module::Policy => {
                 lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful);
-                let path = format!("{}.policiesGzip", part.path);
-                lint::policies(packed::policies(part.value).as_ref(), &path, &mut doubtful);
+                lint::policies(packed.as_ref(), &format!("{}.policiesGzip", part.path), &mut doubtful);
             }
             Module::RateLimit => lint::limits(part.value, part.path, &mut doubtful),
             Module::Telemetry | Module::Suite => {}
@@ -87,7 +89,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         }
         filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut diagnostics);
     }
-    path_parameters(found, &parts, file, &others.options, &mut diagnostics);
+    path_parameters(found, (&parts, packed.as_ref()), file, &others.options, &mut diagnostics);
     diagnostics.0
 }
 
@@ -244,7 +246,7 @@ fn filter_state(
 /// Whether paths are compared as the routes compare them.
 fn path_parameters(
     found: &Found,
-    parts: &[Part<'_>],
+    (parts, packed): (&[Part<'_>], Option<&Value>),
     file: &Contents,
     elsewhere: &[Elsewhere],
     diagnostics: &mut Diagnostics,
@@ -254,7 +256,7 @@ fn path_parameters(
     let off = concerned().find(|option| !option.on);
     let other = elsewhere.iter().find(|one| one.option.concerns(None));
     for part in parts.iter().filter(|part| part.mode != "off") {
-        let Some(field) = PathField::of(part) else { continue };
+        let Some(field) = PathField::of(part, packed) else { continue };
         let location = if found.is_whole() {
             format!("{}{}", found.path, field.path.strip_prefix('$').unwrap_or(&field.path))
         } else {
@@ -292,15 +294,15 @@ struct PathField {
 }
 
 impl PathField {
-    fn of(part: &Part<'_>) -> Option<Self> {
+    fn of(part: &Part<'_>, packed: Option<&Value>) -> Option<Self> {
         let (holder, rules) = match part.module {
-            Module::Policy => (".workload", [part.value.get("policies").cloned(), packed::policies(part.value)]),
-            Module::RateLimit => ("", [part.value.get("apply").cloned(), None]),
+            Module::Policy => (".workload", [part.value.get("policies"), packed]),
+            Module::RateLimit => ("", [part.value.get("apply"), None]),
             Module::Telemetry | Module::Suite => return None,
         };
         let value = part.value.pointer(&format!("{}/ignorePathParameters", holder.replace('.', "/")));
         let path = format!("{}{holder}.ignorePathParameters", part.path);
-        rules.iter().flatten().any(compares_paths).then(|| Self { path, value: value.and_then(Value::as_bool) })
+        rules.into_iter().flatten().any(compares_paths).then(|| Self { path, value: value.and_then(Value::as_bool) })
     }
 }
 

@@ -73,7 +73,7 @@ impl Module {
         let has = |names: &[&str]| names.iter().any(|name| document.get(name).is_some());
         if has(&["rate_limits", "local", "global", "apply", "virtual_hosts"]) {
             Self::RateLimit
-        } else if has(&["policies", "workload", "providers", "shadow", "audit"]) {
+        } else if has(&["policies", "policiesGzip", "workload", "providers", "shadow", "audit"]) {
             Self::Policy
         } else if has(&["metricPrefix", "reporter", "cardinality", "peerMetadata"]) {
             Self::Telemetry

@@ -1,6 +1,6 @@
 //! What is said of an operator's files.
 
-use crate::input::{Fault, Position};
+use crate::input::{self, Fault, Position};
 use serde::Serialize;
 
 /// How much something matters.
@@ -68,6 +68,11 @@ impl Diagnostic {
         self.severity == Severity::Error
     }
 
+    /// Its path without the number of the document in its file: lines have the place.
+    pub(crate) fn shown_path(&self) -> &str {
+        input::in_document(&self.path)
+    }
+
     /// Its message, with what it can be silenced by.
     pub(crate) fn text(&self) -> String {
         match self.id {
@@ -78,7 +83,7 @@ impl Diagnostic {
 
     /// The line for it, where only the file is known.
     pub(crate) fn line(&self, file: &str) -> String {
-        let path = self.path.find('$').and_then(|at| self.path.get(at..)).unwrap_or(&self.path);
+        let path = self.shown_path();
         format!("{file}: {}: {path}: {}", self.severity.word(), self.text())
     }
 }

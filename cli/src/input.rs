@@ -9,7 +9,7 @@ mod tree;
 mod yaml;
 
 pub(crate) use files::{Source, has_ending, read_all, read_text, root, trees};
-pub(crate) use path::field;
+pub(crate) use path::{field, in_document};
 pub(crate) use template::is_template;
 pub(crate) use tree::Position;
 pub(crate) use yaml::{Fault, json, one};

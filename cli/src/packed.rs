@@ -1,19 +1,17 @@
-//! `policiesGzip` of a policy section, for checks that look at policies as they are written. What is wrong with the text, the
-//! policy core says.
+//! `policiesGzip` of a policy section, unpacked as the filter unpacks it.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use flate2::read::GzDecoder;
+use crate::input;
 use serde_json::Value;
-use std::io::Read as _;
 
-/// The most bytes, unpacked, that the core takes.
-const MOST: u64 = 16 << 20;
-
-/// The policies that are packed in a section, if it has any that can be read.
-pub(crate) fn policies(section: &Value) -> Option<Value> {
-    let packed = BASE64_STANDARD.decode(section.get("policiesGzip")?.as_str()?.trim()).ok()?;
-    let mut json = Vec::new();
-    GzDecoder::new(packed.as_slice()).take(MOST).read_to_end(&mut json).ok()?;
-    serde_json::from_slice(&json).ok()
+/// The policies that are packed in a section; `None` if none are.
+///
+/// # Errors
+/// What is wrong with the text.
+pub(crate) fn policies(section: &Value) -> Option<Result<Value, String>> {
+    let text = section.get("policiesGzip")?.as_str()?;
+    let unpacked = weir_policy::unpack(text);
+    Some(unpacked.and_then(|json| match std::str::from_utf8(&json) {
+        Ok(json) => input::json(json),
+        Err(_) => Err("what is packed is not UTF-8".to_owned()),
+    }))
 }

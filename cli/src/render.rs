@@ -21,7 +21,7 @@ mod yaml;
 
 pub(crate) use form::Form;
 pub(crate) use options::Render;
-pub(crate) use plan::{MANAGED_BY, MANAGER, Plan, Sections, Wanted};
+pub(crate) use plan::{MANAGED_BY, MANAGER, Plan, Wanted};
 pub(crate) use sources::Sources;
 pub(crate) use workload::{Labels, Proxy, labels};
 

@@ -4,11 +4,12 @@ use crate::plugin::{Plugin, Root};
 use serde_json::Value;
 
 /// What only Weir's documents have.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "policy",
     "rateLimit",
     "telemetry",
     "policies",
+    "policiesGzip",
     "rate_limits",
     "local",
     "metricPrefix",

@@ -79,6 +79,7 @@ fn a_document_is_known_by_its_schema_or_by_its_fields() {
         ("schema: 1\npolcy: {}", 1),
         ("name: a\ntelemetry: {}", 1),
         ("name: a\npolicies: []\nworkload: {}", 1),
+        ("name: a\npoliciesGzip: AAAA", 1),
         ("name: a", 0),
         ("schema: public", 0),
     ] {

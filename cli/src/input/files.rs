@@ -34,7 +34,7 @@ impl Source {
 
     /// The object at the root of a document, or at an item of a list that is one.
     pub(crate) fn value(&self, path: &str) -> Option<&Value> {
-        super::path::steps(path.find('$').and_then(|at| path.get(at..))?).try_fold(
+        super::path::steps(super::path::in_document(path)).try_fold(
             &self.documents.get(self.number(path)?)?.value,
             |value, step| match step {
                 Step::Key(key) => value.get(key.as_ref()),

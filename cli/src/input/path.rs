@@ -15,6 +15,11 @@ pub(crate) fn field(path: &str, key: &str) -> String {
     if is_plain { format!("{path}.{key}") } else { format!("{path}[{key:?}]") }
 }
 
+/// A path as it is in its document: without the document's number before the `$`.
+pub(crate) fn in_document(path: &str) -> &str {
+    path.find('$').and_then(|at| path.get(at..)).unwrap_or(path)
+}
+
 /// The steps of a path, up to the first that is not one.
 pub(super) fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
     let mut rest = path.strip_prefix('$').unwrap_or(path);

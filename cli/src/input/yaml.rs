@@ -1,7 +1,7 @@
 //! YAML and JSON texts. A key given twice is an error wherever Weir reads the document: of `action: DENY` and
 //! `action: ALLOW` none may win in silence.
 
-use super::path::steps;
+use super::path::{in_document, steps};
 use super::scalar;
 use super::tree::{Field, Kind, Node, Position};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
@@ -47,15 +47,13 @@ enum Positions {
 impl Document {
     /// Where the value at a JSON path begins; of one that is not there, the nearest one around it.
     pub(crate) fn position(&self, path: &str) -> Position {
-        // A path may begin with the number of its document.
-        let path = path.find('$').and_then(|at| path.get(at..)).unwrap_or(path);
         let node = match &self.positions {
             Positions::Known(node) => Some(node),
             Positions::Json { text, node } => {
                 node.get_or_init(|| Reader::new(text).document().ok().flatten()?.node()).as_ref()
             }
         };
-        node.map_or(Position { line: 1, column: 1 }, |node| node.find(steps(path)))
+        node.map_or(Position { line: 1, column: 1 }, |node| node.find(steps(in_document(path))))
     }
 
     fn node(self) -> Option<Rc<Node>> {

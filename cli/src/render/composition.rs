@@ -90,16 +90,11 @@ fn workload(at: &Cursor<'_>, whole: &Settings, common: &[String], mesh: &Map<Str
         let sections = settings.sections_of(module);
         let directions = directions(proxy, module, &sections)?;
         let wanted = Wanted {
-            form,
-            module,
-            workload: format!("{namespace}/{name}"),
             selector: selector.clone(),
             labels: all.clone(),
-            proxy,
             target: target.clone(),
             directions: Some(directions),
             image: settings.images.get(module.word()).cloned(),
-            sha256: None,
             module_file: settings.module_files.get(module.word()).cloned(),
             pull_secret: settings.pull_secret.clone(),
             phase: settings.phase,
@@ -112,7 +107,7 @@ fn workload(at: &Cursor<'_>, whole: &Settings, common: &[String], mesh: &Map<Str
             replaces_native: settings.replaces_native.unwrap_or(false)
                 && module != Module::Policy
                 && module != Module::RateLimit,
-            is_snippet: false,
+            ..Wanted::new(form, module, &format!("{namespace}/{name}"), proxy)
         };
         Some(Entry { wanted, files: files.clone(), path: at.path() })
     };

@@ -295,7 +295,7 @@ impl Composer<'_> {
         match (sections.get_mut("telemetry").and_then(Value::as_object_mut), self.plan.replaces_native) {
             (None, true) => {
                 self.problems
-                    .push("--replace-native without `telemetry` in the document: nobody would count".to_owned());
+                    .push("--replace-native without `telemetry` in the document: nothing would count".to_owned());
             }
             (Some(section), true) if section.get("metricPrefix").is_some_and(|prefix| prefix != ISTIO) => {
                 self.problems.push(format!(

@@ -27,7 +27,7 @@ pub(crate) fn telemetry(plan: &Plan) -> Value {
     })
 }
 
-/// What to tell about labels: the annotation and whom it makes restart.
+/// The note on labels: the annotation, and the pods that have to restart for it.
 ///
 /// # Errors
 /// If the manifest with the annotation is not readable.

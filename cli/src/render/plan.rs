@@ -132,6 +132,35 @@ pub(crate) struct Wanted {
     pub(crate) is_snippet: bool,
 }
 
+impl Wanted {
+    /// A module for a workload in a form, and nothing else asked for.
+    pub(crate) fn new(form: Form, module: Module, workload: &str, proxy: Proxy) -> Self {
+        Self {
+            form,
+            module,
+            workload: workload.to_owned(),
+            selector: Labels::new(),
+            labels: None,
+            proxy,
+            target: None,
+            directions: None,
+            image: None,
+            sha256: None,
+            module_file: None,
+            pull_secret: None,
+            phase: None,
+            priority: None,
+            istio: None,
+            envoy: None,
+            mode: None,
+            sections: Sections::default(),
+            mesh: Map::new(),
+            replaces_native: false,
+            is_snippet: false,
+        }
+    }
+}
+
 impl Plan {
     /// The plan for what is wanted.
     ///

@@ -2,6 +2,7 @@
 //! configuration, and fields of a rate limit document that stand alone, such as `rate_limits` and `apply`.
 
 use crate::compile::Module;
+use crate::packed;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -93,15 +94,28 @@ impl Sorter<'_> {
     /// Takes the policies out of a document, so that all are treated alike.
     fn document(&mut self, file: &str, mut tree: Value) {
         let holder = if tree.get("policy").is_some() { tree.get_mut("policy") } else { Some(&mut tree) };
-        let policies = holder.and_then(|holder| holder.as_object_mut()?.get_mut("policies"));
-        match policies.map(Value::take) {
-            Some(Value::Array(items)) => {
-                for item in items {
-                    self.pasted(file, item);
+        if let Some(holder) = holder {
+            let packed = packed::policies(holder);
+            let fields = holder.as_object_mut();
+            let (written, text) = fields.map_or((None, None), |fields| {
+                let text = fields.remove("policiesGzip");
+                // The field stays, empty: it tells which module the document is for.
+                let written = fields.get_mut("policies").map(Value::take);
+                if text.is_some() {
+                    fields.insert("policies".to_owned(), Value::Null);
+                }
+                (written, text)
+            });
+            let written = written.map(Ok);
+            let packed = packed.or(text.map(|_| Err("expected a text".to_owned())));
+            for (name, policies) in [("policies", written), ("policiesGzip", packed)] {
+                match policies {
+                    Some(Ok(Value::Array(items))) => items.into_iter().for_each(|item| self.pasted(file, item)),
+                    Some(Ok(Value::Null)) | None => {}
+                    Some(Ok(_)) => self.problems.push(format!("{file}: `{name}` is not a list")),
+                    Some(Err(problem)) => self.problems.push(format!("{file}: `{name}`: {problem}")),
                 }
             }
-            Some(Value::Null) | None => {}
-            Some(_) => self.problems.push(format!("{file}: `policies` is not a list")),
         }
         self.sources.documents.push((file.to_owned(), tree));
     }

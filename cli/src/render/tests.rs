@@ -2,14 +2,14 @@ mod faults;
 mod matrix;
 mod sizes;
 
-use super::plan::{Plan, Sections, Wanted};
+use super::plan::{Plan, Wanted};
 use super::sources::Sources;
 use super::workload::Proxy;
 use super::{Rendered, manifests};
 use crate::compile::Module;
 use crate::render::form::Form;
 use crate::render::workload::labels;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 pub(crate) const DIGEST: &str = "0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192";
 
@@ -17,27 +17,11 @@ pub(crate) const DIGEST: &str = "0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1
 pub(crate) fn wanted(form: Form, proxy: Proxy) -> Wanted {
     let is_local = form == Form::Envoy;
     Wanted {
-        form,
-        module: Module::Suite,
-        workload: "shop/cart".to_owned(),
         selector: labels(&["app=cart".to_owned()]).unwrap(),
-        labels: None,
-        proxy,
         target: (proxy != Proxy::Sidecar && !is_local).then(|| "Gateway/edge".to_owned()),
-        directions: None,
         image: (!is_local).then(|| format!("oci://registry.example.com/weir/suite@sha256:{DIGEST}")),
-        sha256: None,
         module_file: is_local.then(|| "/opt/weir/suite.wasm".to_owned()),
-        pull_secret: None,
-        phase: None,
-        priority: None,
-        istio: None,
-        envoy: None,
-        mode: None,
-        sections: Sections::default(),
-        mesh: Map::new(),
-        replaces_native: false,
-        is_snippet: false,
+        ..Wanted::new(form, Module::Suite, "shop/cart", proxy)
     }
 }
 

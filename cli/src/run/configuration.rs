@@ -4,9 +4,9 @@ use super::accept;
 use crate::bootstrap::Bootstrap;
 use crate::compile::Module;
 use crate::field::field;
-use crate::render::{Form, Labels, Plan, Proxy, Rendered, Sections, Sources, Wanted, labels, manifests};
+use crate::render::{Form, Labels, Plan, Proxy, Rendered, Sources, Wanted, labels, manifests};
 use crate::{Failure, Run, input, validate};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 const BOOTSTRAP: &str = include_str!("../../../envoy-configs/envoy.yaml");
@@ -107,28 +107,12 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     if sources.policies.is_empty() {
         eprintln!("weir: no AuthorizationPolicy is in the files: every request is allowed");
     }
+    let proxy = options.proxy.unwrap_or(Proxy::Sidecar);
     let wanted = Wanted {
-        form: Form::Envoy,
-        module: Module::Suite,
-        workload: id.clone(),
         selector: labels.clone(),
         labels: Some(labels),
-        proxy: options.proxy.unwrap_or(Proxy::Sidecar),
-        target: None,
-        directions: None,
-        image: None,
-        sha256: None,
         module_file: Some(MODULE.to_owned()),
-        pull_secret: None,
-        phase: None,
-        priority: None,
-        istio: None,
-        envoy: None,
-        mode: None,
-        sections: Sections::default(),
-        mesh: Map::new(),
-        replaces_native: false,
-        is_snippet: false,
+        ..Wanted::new(Form::Envoy, Module::Suite, &id, proxy)
     };
     let plan = Plan::of(&wanted).map_err(refused)?;
     let Rendered { trees, notes } = manifests(&plan, &sources).map_err(refused)?;

@@ -2,7 +2,7 @@
 
 mod labels;
 pub(crate) mod object;
-mod packed;
+pub(crate) mod packed;
 mod rule;
 mod scope;
 mod selection;
@@ -61,11 +61,10 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
     }
-    // Read values outlive neither this function nor what they were packed in.
-    let packed_at = fields.take("policiesGzip");
-    let unpacked = packed_at.as_ref().and_then(|at| packed::unpack(at).map(|value| (at, value)));
-    if let Some((at, value)) = &unpacked {
-        for item in at.with(value).list().unwrap_or_default() {
+    if let Some(at) = fields.take("policiesGzip")
+        && let Some(unpacked) = packed::read(&at)
+    {
+        for item in at.with(&unpacked).list().unwrap_or_default() {
             selection.read(&item);
         }
     }

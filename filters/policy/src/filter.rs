@@ -119,8 +119,8 @@ fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Op
 }
 
 /// What is wrong with a policy document, or doubtful. Of policies for another workload [`Filter::compile`] reads no more than
-/// whom they are for; with [`Reading::All`] each is read in full, and what only a workload can tell, such
-/// as whether a policy applies to it, is left out.
+/// their scope; with [`Reading::All`] each is read in full, and what only a workload can tell, such as whether a policy
+/// applies to it, is left out.
 ///
 /// # Errors
 /// All problems of the document.
@@ -128,8 +128,7 @@ pub fn review(document: &[u8], node: &Node, reading: Reading) -> Result<Vec<Warn
     read_document(document, |at| {
         let mut fields = at.object()?;
         let common = Common::read(&mut fields);
-        let document = read(fields, common, node, reading)?;
-        drop(document);
+        read(fields, common, node, reading)?;
         Some(at.take_warnings())
     })
 }

@@ -16,6 +16,7 @@ mod filter;
 mod metrics;
 
 pub use config::Reading;
+pub use config::packed::unpack;
 pub use config::trust_domain::TrustDomains;
 pub use decision::{Decision, Decisions, Reason, RuleName};
 pub use filter::{Policy, review};

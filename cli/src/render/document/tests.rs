@@ -101,7 +101,7 @@ fn metrics_stand_beside_istios_unless_they_replace_them() {
     rows.contains("other", &prefix(&native, &named("x_")).unwrap_err(), "needs Istio's names");
     let limits =
         json!({"schema": 1, "name": "t", "rateLimit": {"local": {"config": {"domain": "d", "descriptors": []}}}});
-    rows.contains("none", &prefix(&native, &limits).unwrap_err(), "nobody would count");
+    rows.contains("none", &prefix(&native, &limits).unwrap_err(), "nothing would count");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::Sources;
+use crate::render::size::compressed;
 use serde_json::{Value, json};
 use weir_testing::Rows;
 
@@ -13,7 +14,9 @@ fn sorted(trees: &[Value], namespace: Option<&str>) -> Result<Sources, Vec<Strin
 #[test]
 fn each_tree_is_what_its_fields_say() {
     let named = || policy(json!({"name": "a", "namespace": "shop"}));
-    let cases: [(&str, Value, [usize; 5]); 11] = [
+    let packed = compressed(&json!({"schema": 1, "policies": [named()]})).unwrap();
+    let cases: [(&str, Value, [usize; 5]); 12] = [
+        ("a document with packed policies", packed, [1, 1, 0, 0, 0]),
         ("a policy", named(), [0, 1, 0, 0, 0]),
         ("a list", json!({"kind": "List", "items": [named(), {"kind": "Service"}]}), [0, 1, 0, 0, 1]),
         ("its own list", json!({"kind": "AuthorizationPolicyList", "items": [named()]}), [0, 1, 0, 0, 0]),
@@ -70,6 +73,8 @@ fn what_cannot_be_used_is_named_with_its_file() {
         ),
         (vec![named(), named()], "f.yaml: AuthorizationPolicy `shop/a` is in f.yaml too"),
         (vec![json!({"schema": 1, "policies": {}})], "f.yaml: `policies` is not a list"),
+        (vec![json!({"schema": 1, "policiesGzip": "AAAA"})], "f.yaml: `policiesGzip`: not gzip, or damaged"),
+        (vec![json!({"schema": 1, "policiesGzip": 7})], "f.yaml: `policiesGzip`: expected a text"),
     ] {
         rows.contains(expected, &sorted(&trees, None).unwrap_err().join("\n"), expected);
     }

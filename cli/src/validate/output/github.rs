@@ -21,7 +21,7 @@ fn command(line: &Line) -> String {
     if let Some(object) = object {
         properties += &format!(",title={}", property(object));
     }
-    let path = diagnostic.path.find('$').and_then(|at| diagnostic.path.get(at..)).unwrap_or_default();
+    let path = diagnostic.shown_path();
     format!("::{kind} {properties}::{}", data(&format!("{path}: {}", diagnostic.text())))
 }
 

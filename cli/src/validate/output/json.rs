@@ -25,7 +25,7 @@ fn finding(line: &Line) -> Value {
         "severity": diagnostic.severity,
         "id": diagnostic.id,
         "object": object,
-        "path": diagnostic.path.find('$').and_then(|at| diagnostic.path.get(at..)),
+        "path": diagnostic.shown_path(),
         "message": diagnostic.message,
     })
 }

@@ -29,7 +29,7 @@ fn result(line: &Line) -> Value {
     if let (Some(at), Some(location)) = (at, location.as_object_mut()) {
         location.insert("region".to_owned(), json!({"startLine": at.line, "startColumn": at.column}));
     }
-    let path = diagnostic.path.find('$').and_then(|at| diagnostic.path.get(at..)).unwrap_or_default();
+    let path = diagnostic.shown_path();
     let object = object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
     json!({
         "ruleId": id(line),

@@ -18,7 +18,7 @@ pub(in super::super) fn line(line: &Line) -> String {
     let Line { file, at, object, diagnostic } = line;
     let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
     let object = object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
-    let path = diagnostic.path.find('$').and_then(|at| diagnostic.path.get(at..)).unwrap_or_default();
+    let path = diagnostic.shown_path();
     plain(&format!("{file}{at}: {}: {object}{path}: {}", diagnostic.severity.word(), diagnostic.text()))
 }
 

@@ -14,23 +14,30 @@ pub(crate) const MOST: usize = 16 << 20;
 /// and fifty thousand. A text may consist of next to nothing but values, each of which takes many times its bytes.
 const VALUES: usize = 1 << 20;
 
-/// Unpacks a JSON list: gzip (RFC 1952) in base64 (RFC 4648, with padding).
+/// The JSON text that is packed as gzip (RFC 1952) in base64 (RFC 4648, with padding). What a packed text makes a VM take is
+/// bounded by [`MOST`], above which it is not inflated, and by [`VALUES`].
 ///
-/// What a packed text makes a VM take is bounded by [`MOST`], above which it is not inflated, and by [`VALUES`].
-#[inline(never)]
-pub(super) fn unpack(at: &Cursor<'_>) -> Option<Value> {
-    let text = at.string()?;
-    let Ok(packed) = Base64::decode_vec(text.trim_ascii()) else { return at.problem("not base64, with padding") };
+/// # Errors
+/// What is wrong with it.
+pub fn unpack(packed: &str) -> Result<Vec<u8>, String> {
+    let packed = Base64::decode_vec(packed.trim_ascii()).map_err(|_| "not base64, with padding".to_owned())?;
     match gunzip(&packed) {
         Ok(json) if json.iter().filter(|byte| b",[{".contains(byte)).count() > VALUES => {
-            at.problem(format!("more than {VALUES} values when it is unpacked"))
+            Err(format!("more than {VALUES} values when it is unpacked"))
         }
-        Ok(json) => match serde_json::from_slice(&json) {
-            Ok(value) => Some(value),
-            Err(error) => at.problem(format!("what is packed is not JSON: {error}")),
-        },
-        Err(Fault::Damaged) => at.problem("not gzip, or damaged"),
-        Err(Fault::TooLarge) => at.problem(format!("more than {MOST} bytes when it is unpacked")),
+        Ok(json) => Ok(json),
+        Err(Fault::Damaged) => Err("not gzip, or damaged".to_owned()),
+        Err(Fault::TooLarge) => Err(format!("more than {MOST} bytes when it is unpacked")),
+    }
+}
+
+/// Reads the list that is packed.
+#[inline(never)]
+pub(super) fn read(at: &Cursor<'_>) -> Option<Value> {
+    match unpack(at.string()?).map(|json| serde_json::from_slice(&json)) {
+        Ok(Ok(value)) => Some(value),
+        Ok(Err(error)) => at.problem(format!("what is packed is not JSON: {error}")),
+        Err(problem) => at.problem(problem),
     }
 }
 

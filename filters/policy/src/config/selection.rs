@@ -107,12 +107,11 @@ impl<'w> Selection<'w> {
         self.names.len() == before
     }
 
-    /// Counts an object that is read in full, also where it is for another workload.
-    fn counts(&mut self, namespace: &str, scope: &Scope) -> bool {
+    /// Counts an object that is read in full, also where it is for another workload. It counts as selected where that is not
+    /// known: what cannot be known is said when it is loaded.
+    fn add_to_counts(&mut self, namespace: &str, scope: &Scope) {
         self.count += 1;
-        // It counts as selected where that is not known: what cannot be known is said when it is loaded.
         self.selected += usize::from(self.workload.selects(namespace, scope) != Some(false));
-        true
     }
 
     /// Reads the object at `at`; `None` also if it is for others.
@@ -136,7 +135,10 @@ impl<'w> Selection<'w> {
         }
         // Whom a damaged object is for is not known, so it counts as one that may be for this workload.
         let selected = match namespace.filter(|_| is_sound) {
-            Some(own) if self.reads_all => Some(self.counts(own, &scope)),
+            Some(own) if self.reads_all => {
+                self.add_to_counts(own, &scope);
+                Some(true)
+            }
             Some(own) => self.workload.is_selected(own, &scope, at),
             None => None,
         };
