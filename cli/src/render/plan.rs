@@ -251,7 +251,8 @@ impl Plan {
         if self.form == Form::EnvoyFilter { self.priority } else { 0 }
     }
 
-    /// The VM that both directions share, so that limits and budgets are one for each workload.
+    /// The VM that both directions share, so that a worker has one, and the budget of series is one for the workload. Limits
+    /// count each direction alone.
     pub(crate) fn vm_id(&self) -> String {
         format!("weir.{}.{}", self.workload.namespace, self.workload.name)
     }
