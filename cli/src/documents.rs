@@ -4,6 +4,8 @@
 
 mod ours;
 
+pub(crate) use ours::{is_actions, is_document};
+
 use crate::compile::Standing;
 use crate::diagnostic::Diagnostic;
 use crate::filter_state::Writer;
@@ -103,7 +105,22 @@ impl Contents {
                 }
             }
         }
+        contents.join_missing_namespaces();
         contents
+    }
+
+    /// Says once what is said of many objects for one reason: that the file is meant for a namespace which is given elsewhere.
+    fn join_missing_namespaces(&mut self) {
+        let is_one = |diagnostic: &Diagnostic| diagnostic.message == NO_NAMESPACE;
+        let more = self.diagnostics.iter().filter(|one| is_one(one)).count().saturating_sub(1);
+        if more == 0 {
+            return;
+        }
+        let mut is_first = true;
+        self.diagnostics.retain(|one| !is_one(one) || std::mem::take(&mut is_first));
+        if let Some(first) = self.diagnostics.iter_mut().find(|one| is_one(one)) {
+            first.message = format!("{NO_NAMESPACE}; so it is of {more} more in this file");
+        }
     }
 
     /// What one tree holds, at the path `$`.
@@ -219,8 +236,7 @@ impl Contents {
         let metadata = tree.get_mut("metadata").and_then(Value::as_object_mut);
         if let Some(metadata) = metadata.filter(|metadata| metadata.get("namespace").is_none_or(Value::is_null)) {
             if namespace.is_none() {
-                let message = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
-                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata"), message));
+                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata"), NO_NAMESPACE));
             }
             let namespace = namespace.unwrap_or("default");
             metadata.insert("namespace".to_owned(), namespace.into());
@@ -284,6 +300,9 @@ impl Contents {
         }
     }
 }
+
+/// What is said of an object without a namespace.
+const NO_NAMESPACE: &str = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
 
 /// What is said of a template of Helm's.
 pub(crate) const TEMPLATE: &str =

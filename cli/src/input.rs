@@ -2,6 +2,7 @@
 //! reads it, JSON as Envoy reads it.
 
 mod files;
+mod kustomization;
 mod path;
 mod scalar;
 mod template;
@@ -9,7 +10,8 @@ mod tree;
 mod yaml;
 
 pub(crate) use files::{Source, has_ending, read_all, read_text, root, trees};
+pub(crate) use kustomization::Kustomizations;
 pub(crate) use path::{field, in_document};
 pub(crate) use template::is_template;
 pub(crate) use tree::Position;
-pub(crate) use yaml::{Fault, json, one};
+pub(crate) use yaml::{Document, Fault, json, one};

@@ -33,6 +33,7 @@ mod render;
 mod report;
 mod routes;
 mod run;
+mod tree;
 mod validate;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};

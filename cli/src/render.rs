@@ -4,6 +4,7 @@
 //! standard error.
 
 pub(crate) mod all;
+mod code;
 mod composition;
 mod document;
 mod failure;
@@ -11,7 +12,9 @@ mod form;
 mod native;
 mod options;
 mod peer;
+mod places;
 mod plan;
+mod pods;
 mod prune;
 mod schema;
 mod size;
@@ -22,18 +25,26 @@ mod yaml;
 pub(crate) use form::Form;
 pub(crate) use options::Render;
 pub(crate) use plan::{MANAGED_BY, MANAGER, Plan, Wanted};
+pub(crate) use pods::{Pods, read as read_labels};
+#[cfg(test)]
+pub(crate) use size::compressed;
 pub(crate) use sources::Sources;
 pub(crate) use workload::{Labels, Proxy, labels};
 
+use crate::Failure;
 use crate::check::{self, Others};
 use crate::compile::Module;
-use crate::documents::Contents;
+use crate::diagnostic::Diagnostic;
+use crate::documents::{Contents, Found};
 use crate::render::document::Document;
 use crate::render::failure::Failure as OnFailure;
 use crate::render::peer::Peer;
+use crate::render::places::Places;
 use crate::render::workload::Direction;
-use crate::{Failure, input};
+use crate::tree::Files;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use weir_model::Problem;
 
 /// What the listeners of one direction run.
 #[derive(Clone, Debug)]
@@ -50,6 +61,8 @@ pub(crate) struct Rendered {
     pub(crate) trees: Vec<Value>,
     /// What an operator should know who applies them, in sentences.
     pub(crate) notes: Vec<String>,
+    /// What is doubtful, as lines with their places.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Renders what the options say, and prints it.
@@ -63,11 +76,12 @@ pub(crate) fn render(options: &Render) -> Result<(), Failure> {
     let wanted = options.wanted().map_err(|problems| Failure::Use(problems.join("\n")))?;
     let plan = Plan::of(&wanted).map_err(|problems| Failure::Use(problems.join("\n")))?;
     let refused = |problems: Vec<String>| Failure::No(format!("nothing is rendered:\n{}", problems.join("\n")));
-    let sources = Sources::of(input::trees(&options.config)?, options.namespace.as_deref()).map_err(refused)?;
-    let Rendered { trees, notes } = manifests(&plan, &sources).map_err(refused)?;
-    for note in notes {
-        eprintln!("weir: {note}");
-    }
+    let files = Files::read(&options.config)?;
+    files.notes.iter().for_each(|line| eprintln!("{line}"));
+    let sources = Sources::of(files.trees, options.namespace.as_deref()).map_err(refused)?;
+    let Rendered { trees, notes, warnings } = manifests(&plan, &sources).map_err(refused)?;
+    warnings.iter().for_each(|line| eprintln!("{line}"));
+    notes.iter().for_each(|note| eprintln!("weir: {note}"));
     let text = text(&plan, &trees);
     say!("{}", text.trim_end())
 }
@@ -90,9 +104,13 @@ pub(crate) fn text(plan: &Plan, trees: &[Value]) -> String {
 /// # Errors
 /// Every reason why none are rendered.
 pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<String>> {
-    let mut document = document::compose(plan, sources)?;
+    let (mut notes, mut warnings) = (Vec::new(), Vec::new());
+    let plan = &pods::placed(plan, &sources.pods, &mut notes, &mut warnings);
+    // What makes rendering impossible may be what the warnings are about.
+    let mut document = document::compose(plan, sources)
+        .map_err(|problems| problems.into_iter().chain(warnings.clone()).collect::<Vec<_>>())?;
     let peer = Peer::of(plan, &mut document)?;
-    let mut notes = std::mem::take(&mut document.notes);
+    notes.append(&mut document.notes);
     let mut parts = Vec::new();
     for direction in &plan.directions {
         match document.of(plan, *direction) {
@@ -115,11 +133,11 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
     }
     notes.extend(advice(plan, &document)?);
     trees.extend(plan.replaces_native.then(|| native::telemetry(plan)));
-    let mut problems = problems(plan, &trees, &mut notes);
+    let mut problems = problems(plan, &trees, &document.places, &mut warnings);
     if plan.form == Form::EnvoyGateway {
-        problems.extend(parts.iter().flat_map(|part| refused(plan, &part.document)));
+        problems.extend(parts.iter().flat_map(|part| refused(plan, &part.document, &document.places)));
     }
-    if problems.is_empty() { Ok(Rendered { trees, notes }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Rendered { trees, notes, warnings }) } else { Err(once(problems)) }
 }
 
 /// Whether a document can refuse requests by a policy.
@@ -209,13 +227,19 @@ fn advice(plan: &Plan, document: &Document) -> Result<Vec<String>, Vec<String>> 
 }
 
 /// What the module itself would refuse, for a form whose documents `weir validate` does not look for.
-fn refused(plan: &Plan, document: &Value) -> Vec<String> {
-    let problems = plan.module.compile_for(document).problems;
-    problems.into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+fn refused(plan: &Plan, document: &Value, places: &Places) -> Vec<String> {
+    let problems = plan.module.compile_for(document).problems.into_iter();
+    let line = |problem: Problem| {
+        let diagnostic = Diagnostic::error(problem.path.as_str(), problem.message);
+        let line = places.line(plan.module, &problem.path, &diagnostic);
+        line.unwrap_or_else(|| format!("{}: {}", diagnostic.path, diagnostic.message))
+    };
+    problems.map(line).collect()
 }
 
-/// What the schemas and `weir validate` have against the trees; its warnings are notes.
-fn problems(plan: &Plan, trees: &[Value], notes: &mut Vec<String>) -> Vec<String> {
+/// What the schemas and `weir validate` have against the trees. What is said of a part of the operator's files is said of its
+/// place there.
+fn problems(plan: &Plan, trees: &[Value], places: &Places, warnings: &mut Vec<String>) -> Vec<String> {
     let mut problems = Vec::new();
     for tree in trees {
         let name = tree.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -228,13 +252,26 @@ fn problems(plan: &Plan, trees: &[Value], notes: &mut Vec<String>) -> Vec<String
         }
     }
     let contents = Contents::of_all(trees);
-    let checked =
-        contents.found.iter().flat_map(|found| check::check(found, plan.module, &contents, &Others::default()));
-    for diagnostic in contents.diagnostics.iter().cloned().chain(checked) {
-        let line = format!("{}: {}", diagnostic.path, diagnostic.text());
-        if diagnostic.is_error() { problems.push(line) } else { notes.push(line) }
+    let mut say = |diagnostic: &Diagnostic, found: Option<&Found>| {
+        let inner = found.and_then(|found| diagnostic.path.strip_prefix(&found.path));
+        let line = inner.and_then(|inner| places.line(plan.module, &format!("${inner}"), diagnostic));
+        let line = line.unwrap_or_else(|| format!("{}: {}", diagnostic.path, diagnostic.text()));
+        if diagnostic.is_error() { problems.push(line) } else { warnings.push(line) }
+    };
+    contents.diagnostics.iter().for_each(|diagnostic| say(diagnostic, None));
+    for found in &contents.found {
+        let checked = check::check(found, plan.module, &contents, &Others::default());
+        checked.iter().for_each(|diagnostic| say(diagnostic, Some(found)));
     }
+    *warnings = once(std::mem::take(warnings));
     problems
+}
+
+/// Each line once: both directions of a workload have the same documents.
+fn once(mut lines: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
+    lines
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `weir run`: a real Envoy with a bootstrap of the operator's, in front of an upstream, and one line for each request.
 
 mod configuration;
+mod requests;
 mod watch;
 
 use crate::bootstrap::{Bootstrap, Ports};
@@ -9,10 +10,10 @@ use crate::compile::Module;
 use crate::diagnostic::Diagnostic;
 use crate::documents::Contents;
 use crate::report::{self, Record, Summary};
+use crate::tree::Origin;
 use crate::{Failure, Run, input, modules};
-use serde::Deserialize;
+use requests::Planned;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -23,17 +24,6 @@ use weir_launch::{Client, Envoy, Launch, LogTail, Protocol, Request, Upstream};
 const REQUESTS: &str = include_str!("../../envoy-configs/requests.yaml");
 /// The name requests are sent to.
 const AUTHORITY: &str = "cart.shop.example";
-
-/// One request to send, and why.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Planned {
-    say: String,
-    method: String,
-    path: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-}
 
 /// Runs until the requests are answered (`--exit`) or for good.
 pub(crate) fn run(options: &Run) -> Result<(), Failure> {
@@ -148,17 +138,14 @@ fn set_ports(bootstrap: &mut Bootstrap, options: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses what `weir validate` refuses, in the same words; warnings go to standard error.
-fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&str>) -> Result<(), Failure> {
+/// Refuses what `weir validate` refuses, in the same words; warnings go to standard error. What is wrong in the document is said of
+/// its own file.
+fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Origin>) -> Result<(), Failure> {
     let contents = Contents::of(bootstrap.tree());
     let mut refused: Vec<String> = Vec::new();
     let mut say = |diagnostic: &Diagnostic, found: Option<&str>| {
-        // What is in the document is where its own file has it.
         let line = match (config, found.and_then(|path| diagnostic.path.strip_prefix(path))) {
-            (Some(config), Some(inner)) => {
-                let path = format!("${inner}");
-                Diagnostic { path, ..diagnostic.clone() }.line(config)
-            }
+            (Some(config), Some(inner)) => config.line(Diagnostic { path: format!("${inner}"), ..diagnostic.clone() }),
             _ => diagnostic.line(name),
         };
         if !diagnostic.is_error() {
@@ -182,13 +169,11 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&str>) -> Result<(),
 }
 
 fn planned(options: &Run) -> Result<Vec<Planned>, Failure> {
-    let text = match (&options.requests, &options.bootstrap) {
-        (Some(path), _) => input::read_text(path)?,
-        (None, None) if options.paths.is_empty() => REQUESTS.to_owned(),
-        (None, _) => return Ok(Vec::new()),
-    };
-    let unusable = |error: String| Failure::Use(format!("the requests cannot be used: {error}"));
-    serde_json::from_value(input::one(&text).map_err(unusable)?).map_err(|error| unusable(error.to_string()))
+    match (&options.requests, &options.bootstrap) {
+        (Some(path), _) => requests::read(&path.display().to_string(), &input::read_text(path)?),
+        (None, None) if options.paths.is_empty() => requests::read("the built-in requests", REQUESTS),
+        (None, _) => Ok(Vec::new()),
+    }
 }
 
 /// Host and port that requests go to.

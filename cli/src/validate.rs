@@ -4,24 +4,19 @@ mod output;
 mod report;
 
 pub(crate) use output::Output;
+pub(crate) use report::Line;
 
 use crate::check::{self, Elsewhere, Others};
 use crate::compile::Module;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::documents::{Contents, EXTENSIONS, Found, TEMPLATE};
-use crate::input::{self, Source};
+use crate::input::{self, Kustomizations, Source};
 use crate::object::Object;
 use crate::overlap::{Placed, overlaps};
 use crate::{Failure, Validate};
-use report::{Line, Report};
-use serde_json::Value;
+use report::Report;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// Reads a file with one document, as strictly as the filters read theirs.
-pub(crate) fn read(path: &Path) -> Result<Value, Failure> {
-    input::one(&input::read_text(path)?).map_err(|error| Failure::No(format!("`{}`: {error}", path.display())))
-}
+use std::path::PathBuf;
 
 /// Validates everything in files and folders, and prints what was found.
 pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
@@ -41,6 +36,11 @@ pub(crate) fn errors(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<S
     Ok(report.lines.iter().filter(|line| line.diagnostic.is_error()).map(output::text::line).collect())
 }
 
+/// A finding as a line for a person.
+pub(crate) fn line(line: &Line) -> String {
+    output::text::line(line)
+}
+
 /// All that is to be said of files.
 fn report_of<'a>(
     sources: &'a [Source],
@@ -48,8 +48,10 @@ fn report_of<'a>(
     given: Option<Module>,
     silence: &'a [String],
 ) -> Report<'a> {
+    let kustomizations = Kustomizations::of(sources);
+    let namespace = |source: &Source| kustomizations.namespace(&source.name).or(namespace);
     let files: Vec<(&Source, Contents)> =
-        sources.iter().map(|source| (source, Contents::of_file(source, namespace))).collect();
+        sources.iter().map(|source| (source, Contents::of_file(source, namespace(source)))).collect();
     let mut report = Report::new(sources, silence);
     for (source, contents) in &files {
         report.file(contents);
@@ -85,13 +87,17 @@ fn report_of<'a>(
 
 /// What is said of a file before its documents are read.
 fn said_of_file(source: &Source, contents: &Contents) -> Vec<Diagnostic> {
-    let is_template = input::is_template(&source.text);
-    let fault = source.fault.clone().map(|fault| match is_template {
+    contents.diagnostics.iter().cloned().chain(fault_of(source)).collect()
+}
+
+/// What ended the reading of a file.
+pub(crate) fn fault_of(source: &Source) -> Option<Diagnostic> {
+    let fault = source.fault.clone()?;
+    Some(match input::is_template(&source.text) {
         true if mentions(&source.text) => Diagnostic { at: fault.at, ..Diagnostic::error("$", TEMPLATE) },
         true => Diagnostic { at: fault.at, ..Diagnostic::note("template", "$", TEMPLATE) },
         false => Diagnostic::fault("$", fault),
-    });
-    contents.diagnostics.iter().cloned().chain(fault).collect()
+    })
 }
 
 /// Whether a text that cannot be read may hold something for this command.

@@ -178,7 +178,7 @@ fn run_refuses_what_validate_refuses_before_envoy_starts() {
     write("far.yaml", &far.to_string());
     let rows: [(&[&str], i32, &str); 6] = [
         (&["--config", "unknown.yaml"], 1, "error: $.policy.polices: unknown field; did you mean `policies`?"),
-        (&["--config", "twice.yaml"], 1, "`twice.yaml`: line 3, column 25: key `mode` is given twice"),
+        (&["--config", "twice.yaml"], 1, "twice.yaml:3:25: error: $: key `mode` is given twice"),
         (&["--requests", "requests.yaml"], 2, "key `x-a` is given twice"),
         (&["--bootstrap", "twice-bootstrap.yaml"], 1, "key `admin` is given twice"),
         (&["--bootstrap", "network.yaml"], 1, "cannot run the module, which is an HTTP filter"),

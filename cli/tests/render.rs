@@ -137,7 +137,12 @@ fn what_goes_wrong_has_a_code_and_a_reason() {
         ("usage", with(&FILES, &["--snippet"]), 2, "weir: --snippet is not for form wasmplugin"),
         ("no such file", with(&["none.yaml"], &[]), 2, "`none.yaml` cannot be read"),
         ("refused by the core", with(&["custom.yaml"], &[]), 1, "action `CUSTOM` is not supported"),
-        ("no namespace", with(&["nameless.yaml"], &[]), 1, "AuthorizationPolicy `public` has no `metadata.namespace`"),
+        (
+            "no namespace",
+            with(&["nameless.yaml"], &[]),
+            1,
+            "nameless.yaml:6:3: error: AuthorizationPolicy public: $.items[0].metadata: `namespace` is missing",
+        ),
         ("a namespace for all", with(&["nameless.yaml"], &["--namespace", "shop"]), 0, "2 of 3 AuthorizationPolicies"),
     ];
     let mut table = Rows::default();
@@ -145,5 +150,165 @@ fn what_goes_wrong_has_a_code_and_a_reason() {
         let output = weir(folder.path(), &[], &arguments);
         table.check(name, (output.status.code(), output.stdout.is_empty()), (Some(code), code != 0));
         table.contains(name, &text(&output.stderr), expected);
+    }
+}
+
+/// A folder of an application as it is kept: Kustomize, values of Helm, a template, a Deployment and policies that name no
+/// namespace.
+const APPLICATION: [(&str, &str); 7] = [
+    ("app/kustomization.yaml", "namespace: shop\nresources: [policies.yaml, deployment.yaml]\n"),
+    (
+        "app/policies.yaml",
+        "apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: store}
+spec:
+  selector: {matchLabels: {tier: store}}
+  rules: [{to: [{operation: {paths: [/cart]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {tier: web}}
+  rules: [{}]
+",
+    ),
+    (
+        "app/deployment.yaml",
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart}
+spec:
+  template:
+    metadata:
+      labels:
+        app: cart
+        tier: store
+",
+    ),
+    ("app/values.yaml", "image: {tag: '1'}\nreplicas: 2\nreplicas: 3\n"),
+    ("app/templates/service.yaml", "kind: Service\nmetadata:\n  name: {{ .Values.name }}\n"),
+    ("app/limits.yaml", LIMITS),
+    ("app/actions.yaml", ACTIONS),
+];
+
+/// A name; a file with what is replaced in it by what; options; the exit code; what is said.
+type Row = (&'static str, [&'static str; 3], &'static [&'static str], i32, &'static [&'static str]);
+
+#[test]
+fn a_folder_is_rendered_as_it_is_kept() {
+    let rows: [Row; 10] = [
+        (
+            "as it is",
+            ["", "", ""],
+            &["--selector", "app=cart"],
+            0,
+            &[
+                "weir: the labels of shop/cart are those of Deployment shop/cart in app/deployment.yaml\n",
+                "weir: left out, as for other workloads: `shop/web` (asks for `tier=web`); the labels of shop/cart are app=cart, \
+                 tier=store\n",
+                "weir: 1 of 2 AuthorizationPolicies are for shop/cart\n",
+                "weir: 2 documents that are neither Weir's nor objects are passed over\n",
+                "\napp/templates/service.yaml:3:10: note: $: a template",
+            ],
+        ),
+        (
+            "a selector that selects others",
+            ["", "", ""],
+            &["--selector", "app=crat"],
+            0,
+            &[
+                "app/deployment.yaml:8:9: warning: Deployment shop/cart: $.spec.template.metadata.labels.app: the pods have \
+               `app=cart`, and `app=crat` is selected: not these [labels]\n",
+            ],
+        ),
+        (
+            "labels of others",
+            ["", "", ""],
+            &["--selector", "app=cart", "--labels", "tier=web"],
+            0,
+            &[
+                "app/deployment.yaml:9:9: warning: Deployment shop/cart: $.spec.template.metadata.labels.tier: ",
+                "`shop/store` (asks for `tier=store`)",
+            ],
+        ),
+        (
+            "more of Kustomize",
+            ["app/kustomization.yaml", "resources:", "namePrefix: x-\nresources:"],
+            &["--selector", "app=cart"],
+            0,
+            &[
+                "app/kustomization.yaml:2:1: note: $.namePrefix: objects are read without `namePrefix`: run `kustomize build`",
+            ],
+        ),
+        (
+            "no namespace",
+            ["app/kustomization.yaml", "namespace: shop", "images: []"],
+            &["--selector", "app=cart"],
+            1,
+            &[
+                "\napp/policies.yaml:3:1: error: AuthorizationPolicy store: $.metadata: `namespace` is missing: write it, or give \
+               --namespace (in `weir.yaml` and Kustomization files: `namespace`); so it is of `web`\n",
+            ],
+        ),
+        (
+            "wrong in a policy",
+            ["app/policies.yaml", "paths", "pathz"],
+            &["--selector", "app=cart"],
+            1,
+            &[
+                "\napp/policies.yaml:6:30: error: AuthorizationPolicy shop/store: $.spec.rules[0].to[0].operation.pathz: unknown field",
+            ],
+        ),
+        (
+            "wrong in a limit",
+            ["app/limits.yaml", "unit: minute", "unit: minutes"],
+            &["--selector", "app=cart"],
+            1,
+            &["\napp/limits.yaml:3:44: error: $.descriptors[0].rate_limit.unit: "],
+        ),
+        (
+            "wrong in an action",
+            ["app/actions.yaml", "header_name", "header"],
+            &["--selector", "app=cart"],
+            1,
+            &["\napp/actions.yaml:2:32: error: $.rate_limits[0].actions[0].request_headers.header: unknown field"],
+        ),
+        (
+            "doubtful in a limit",
+            ["app/limits.yaml", "key: user", "key: usr"],
+            &["--selector", "app=cart"],
+            0,
+            &["app/limits.yaml:3:3: warning: $.descriptors[0]: no request is counted by this limit"],
+        ),
+        (
+            "given twice",
+            ["app/values.yaml", "image", "kind: AuthorizationPolicy\nmetadata: {name: web}\nimage"],
+            &["--selector", "app=cart"],
+            1,
+            &[
+                "key `replicas` is given twice",
+                "AuthorizationPolicy shop/web: $: it is given twice, first at app/policies.yaml:8:1: ",
+            ],
+        ),
+    ];
+    let mut table = Rows::default();
+    for (name, [file, from, to], more, code, expected) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in APPLICATION {
+            let text = if path == file { text.replacen(from, to, 1) } else { text.to_owned() };
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let common = ["render", "wasmplugin", "--module", "suite", "--workload", "shop/cart", "--proxy", "sidecar"];
+        let image = ["--image", "oci://registry.example.com/weir/suite:1", "--sha256", DIGEST, "--config", "app"];
+        let output = weir(folder.path(), &[], &[&common[..], &image, more].concat());
+        let said = format!("\n{}", text(&output.stderr));
+        table.check(format!("{name}: {said}"), output.status.code(), Some(code));
+        for words in expected {
+            table.contains(name, &said, words);
+        }
     }
 }

@@ -152,10 +152,19 @@ fn a_file_of_a_workload_that_has_gone_is_named() {
 fn nothing_is_written_if_one_workload_cannot_be_rendered() {
     let mut rows = Rows::default();
     for (from, to, expected) in [
-        ("limits/cart.yaml", "limits/none.yaml", "`limits/none.yaml` matches no file"),
-        ("form: envoyfilter", "form: envoygateway", "$.form: `envoygateway` is not one of"),
-        ("@sha256:", ":", "is not pinned"),
-        ("name: stock, labels", "name: Stock, labels", "`stock/Stock` is not NAMESPACE/NAME"),
+        (
+            "limits/cart.yaml",
+            "limits/none.yaml",
+            "weir.yaml:7:63: error: $.workloads[0].limits[0]: `limits/none.yaml` matches no file",
+        ),
+        ("form: envoyfilter", "form: envoygateway", "weir.yaml:3:1: error: $.form: `envoygateway` is not one of"),
+        ("@sha256:", ":", "weir.yaml:7:3: error: $.workloads[0]: shop/cart: `oci://"),
+        ("schema: 1", "schema: 1\nform: envoy", "weir.yaml:4:1: error: $: key `form` is given twice"),
+        (
+            "name: stock, labels",
+            "name: Stock, labels",
+            "weir.yaml:8:3: error: $.workloads[1]: stock/Stock: `stock/Stock` is not NAMESPACE/NAME",
+        ),
         (
             "namespace: stock, name: stock, labels: {app: stock}",
             "namespace: shop, name: cart, labels: {app: cart}",
@@ -220,4 +229,34 @@ fn every_kind_of_drift_is_named_by_object_and_path() {
         "WasmPlugin edge/old: is deployed, and not described",
     );
     drift("one of others besides", &|objects| objects.push(json!({"kind": "Service", "metadata": {"name": "x"}})), "");
+}
+
+/// Objects that name no namespace are in that of the workload whose own files they are in, else in that of `weir.yaml`.
+#[test]
+fn a_default_of_the_namespace_is_given_once() {
+    let folder = folder();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let policy = |path: &str| {
+        format!(
+            "kind: AuthorizationPolicy\nmetadata: {{name: a}}\nspec: {{rules: [{{to: [{{operation: {{paths: [{path}]}}}}]}}]}}\n"
+        )
+    };
+    write("policies/all.yaml", &policy("/all").replace("name: a", "name: all"));
+    write("own.yaml", &policy("/own"));
+    let composition = COMPOSITION.lines().filter(|line| !line.contains("edge")).collect::<Vec<_>>().join("\n");
+    let composition = composition.replace("limits: [limits/cart.yaml], outbound: [telemetry]", "policies: [own.yaml]");
+    write("weir.yaml", &composition);
+    let mut rows = Rows::default();
+    let output = weir(folder.path(), "", &ALL);
+    rows.check("several namespaces", output.status.code(), Some(1));
+    let expected = "policies/all.yaml:2:1: error: AuthorizationPolicy all: $.metadata: `namespace` is missing";
+    rows.check("said once", text(&output).matches(expected).count(), 1);
+
+    write("weir.yaml", &composition.replace("schema: 1", "schema: 1\nnamespace: stock"));
+    let output = weir(folder.path(), "", &ALL);
+    rows.check(text(&output), output.status.code(), Some(0));
+    for (name, own, all) in [("shop/cart", true, false), ("stock/stock", false, true)] {
+        let text = fs::read_to_string(folder.path().join(format!("out/{name}.yaml"))).unwrap();
+        rows.check(name, (text.contains("/own"), text.contains("/all")), (own, all));
+    }
 }

@@ -114,6 +114,8 @@ fn what_cannot_be_run_is_said() {
     write("two.yaml", &POLICY.replace("reads", "other").replace("store", "web"));
     write("wrong.yaml", &POLICY.replace("GET", "7"));
     write("envoy.yaml", "static_resources: {}\n");
+    write("requests.yaml", "- {say: a, method: GET, path: 7}\n");
+    write("values.yaml", "image: {tag: '1'}\n");
     let mut rows = Rows::default();
     for (arguments, code, expected) in [
         (
@@ -131,6 +133,11 @@ fn what_cannot_be_run_is_said() {
         (&["one.yaml", "--bootstrap", "envoy.yaml"], 2, "--bootstrap takes its document with --config"),
         (&["envoy.yaml", "one.yaml"], 2, "a bootstrap stands alone"),
         (&["envoy.yaml"], 1, "`envoy.yaml` is not a usable bootstrap"),
+        (
+            &["one.yaml", "values.yaml", "--workload", "shop/cart", "--requests", "requests.yaml"],
+            2,
+            "requests.yaml:1:25: error: $[0].path: expected a string, found a number",
+        ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_weir"))
             .current_dir(folder.path())

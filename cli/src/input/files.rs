@@ -1,5 +1,6 @@
 //! The files that a command is given.
 
+use super::kustomization::is_kustomization;
 use super::path::Step;
 use super::tree::Position;
 use super::yaml::{self, Document, Fault};
@@ -157,9 +158,8 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// Whether a file in a folder is one of those that are read.
 pub(crate) fn has_ending(path: &Path) -> bool {
-    path.extension()
-        .and_then(|ending| ending.to_str())
-        .is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending.to_ascii_lowercase().as_str()))
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending.as_str())) || is_kustomization(path)
 }
 
 #[cfg(test)]

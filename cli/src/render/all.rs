@@ -2,9 +2,10 @@
 
 use super::composition::{self, Entry};
 use super::plan::Plan;
-use super::sources::{Sources, Tree};
+use super::sources::Sources;
 use super::{Rendered, manifests, yaml};
-use crate::{Failure, input, validate};
+use crate::tree::{Files, Origin, Tree};
+use crate::{Failure, input};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,6 +21,7 @@ pub(crate) struct Workload {
     pub(crate) id: String,
     pub(crate) trees: Vec<Value>,
     notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// Renders every workload of the file.
@@ -28,27 +30,31 @@ pub(crate) struct Workload {
 /// All problems of all workloads; then nothing is rendered.
 pub(crate) fn render(config: &Path) -> Result<Vec<Workload>, Failure> {
     let name = config.display().to_string();
-    let entries = composition::read(&validate::read(config)?).map_err(|problems| {
-        let lines = problems.0.iter().map(|problem| format!("{name}: {}: {}", problem.path, problem.message));
+    let composition = Tree::one(&name, input::read_text(config)?)?;
+    let at = &composition.origin;
+    let entries = composition::read(&composition.value).map_err(|problems| {
+        let lines = problems.0.iter().map(|problem| at.error(&problem.path, problem.message.as_str()));
         Failure::No(lines.collect::<Vec<_>>().join("\n"))
     })?;
-    let mut files = Files { folder: config.parent().unwrap_or(Path::new("")).to_owned(), read: BTreeMap::new() };
+    let files = Matched::of(config.parent().unwrap_or(Path::new("")), &entries)?;
     let mut workloads: BTreeMap<String, Workload> = BTreeMap::new();
     let mut problems = Vec::new();
     for entry in &entries {
         let id = &entry.wanted.workload;
-        match one(entry, &mut files)? {
-            Ok(Rendered { trees, notes }) => {
-                let new = || Workload { id: id.clone(), trees: Vec::new(), notes: Vec::new() };
+        match one(entry, &files, at) {
+            Ok(Rendered { trees, notes, warnings }) => {
+                let new = || Workload { id: id.clone(), trees: Vec::new(), notes: Vec::new(), warnings: Vec::new() };
                 let workload = workloads.entry(id.clone()).or_insert_with(new);
                 workload.trees.extend(trees);
                 workload.notes.extend(notes);
+                workload.warnings.extend(warnings);
             }
-            Err(found) => {
-                problems.extend(found.into_iter().map(|found| format!("{name}: {}, {id}: {found}", entry.path)))
-            }
+            Err(found) => problems.extend(found),
         }
     }
+    // What is wrong with a file is wrong for each workload that is rendered from it.
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert(problem.clone()));
     let twice = twice(&workloads).map(|object| format!("{name}: {object} is rendered twice"));
     problems.extend(twice);
     match problems.is_empty() {
@@ -65,15 +71,14 @@ pub(crate) fn write(folder: &Path, config: &Path) -> Result<(), Failure> {
         move |error| Failure::Use(format!("`{path}` cannot be written: {error}"))
     };
     let mut written = Vec::new();
-    for Workload { id, trees, notes } in &workloads {
+    for Workload { id, trees, notes, warnings } in &workloads {
         let path = folder.join(format!("{id}.yaml"));
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).map_err(unwritable(parent))?;
         let text = format!("{HEADING} --all`: {id}.\n{}", yaml::stream(trees));
         fs::write(&path, text).map_err(unwritable(&path))?;
-        for note in notes {
-            eprintln!("weir: {id}: {note}");
-        }
+        warnings.iter().for_each(|line| eprintln!("{line}"));
+        notes.iter().for_each(|note| eprintln!("weir: {id}: {note}"));
         say!("{}: {} objects", path.display(), trees.len())?;
         written.push(path);
     }
@@ -105,53 +110,85 @@ pub(crate) fn identity(tree: &Value) -> String {
     }
 }
 
-fn one(entry: &Entry, files: &mut Files) -> Result<Result<Rendered, Vec<String>>, Failure> {
-    let plan = match Plan::of(&entry.wanted) {
-        Ok(plan) => plan,
-        Err(problems) => return Ok(Err(problems)),
-    };
-    let mut trees = Vec::new();
+fn one(entry: &Entry, files: &Matched, at: &Origin) -> Result<Rendered, Vec<String>> {
+    let id = &entry.wanted.workload;
+    let said = |problem: String| at.error(&entry.path, format!("{id}: {problem}"));
+    let plan = Plan::of(&entry.wanted).map_err(|problems| problems.into_iter().map(said).collect::<Vec<_>>())?;
+    let (mut trees, mut problems) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for pattern in &entry.files {
-        match files.matching(pattern, &mut seen)? {
-            Ok(found) => trees.extend(found),
-            Err(problem) => return Ok(Err(vec![problem])),
+        match files.patterns.get(&pattern.text) {
+            Some(Ok(paths)) => {
+                let new = paths.iter().filter(|path| seen.insert(*path)).filter_map(|path| files.trees.get(path));
+                trees.extend(
+                    new.flatten()
+                        .cloned()
+                        .map(|tree| Tree { namespace: tree.namespace.or_else(|| pattern.namespace.clone()), ..tree }),
+                );
+            }
+            Some(Err(problem)) => problems.push(at.error(&pattern.path, problem.as_str())),
+            None => {}
         }
     }
-    Ok(Sources::of(trees, None).and_then(|sources| manifests(&plan, &sources)))
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let rendered = Sources::of(trees, None).and_then(|sources| manifests(&plan, &sources));
+    // Lines of files say where they are from; of the others this is the workload.
+    rendered.map_err(|problems| {
+        let is_placed = |problem: &String| files.names.iter().any(|name| problem.starts_with(name));
+        problems.into_iter().map(|problem| if is_placed(&problem) { problem } else { said(problem) }).collect()
+    })
 }
 
 /// The files that patterns name, each read once.
-struct Files {
-    folder: PathBuf,
-    read: BTreeMap<PathBuf, Vec<Tree>>,
+#[derive(Default)]
+struct Matched {
+    /// What matches each pattern, in the order of the paths, or what is wrong with the pattern.
+    patterns: BTreeMap<String, Result<Vec<PathBuf>, String>>,
+    trees: BTreeMap<PathBuf, Vec<Tree>>,
+    /// What lines about the files begin with.
+    names: Vec<String>,
 }
 
-impl Files {
-    /// The trees of the files that match and are not among those seen before, in the order of their paths.
-    fn matching(&mut self, pattern: &str, seen: &mut BTreeSet<PathBuf>) -> Result<Result<Vec<Tree>, String>, Failure> {
-        let folder = glob::Pattern::escape(&self.folder.to_string_lossy());
-        let whole = Path::new(&folder).join(pattern);
-        let paths = match glob::glob(&whole.to_string_lossy()) {
-            Ok(paths) => paths,
-            Err(error) => return Ok(Err(format!("`{pattern}` is not a pattern: {error}"))),
-        };
-        let mut trees = Vec::new();
-        let mut none = true;
-        for path in paths {
-            let path = path.map_err(|error| Failure::Use(error.to_string()))?;
-            none = false;
-            if !seen.insert(path.clone()) {
-                continue;
+impl Matched {
+    /// Those of the entries. Patterns are relative to `folder`.
+    fn of(folder: &Path, entries: &[Entry]) -> Result<Self, Failure> {
+        let mut matched = Self::default();
+        for pattern in entries.iter().flat_map(|entry| &entry.files) {
+            if !matched.patterns.contains_key(&pattern.text) {
+                let found = matching(folder, &pattern.text)?;
+                matched.patterns.insert(pattern.text.clone(), found);
             }
-            if !self.read.contains_key(&path) {
-                let read = input::trees(std::slice::from_ref(&path))?;
-                self.read.insert(path.clone(), read);
-            }
-            trees.extend(self.read.get(&path).into_iter().flatten().cloned());
         }
-        Ok(if none { Err(format!("`{pattern}` matches no file")) } else { Ok(trees) })
+        let paths: BTreeSet<&PathBuf> = matched.patterns.values().flatten().flatten().collect();
+        let (mut sources, mut owners) = (Vec::new(), BTreeMap::new());
+        for path in paths {
+            for source in input::read_all(std::slice::from_ref(path))? {
+                owners.insert(source.name.clone(), path.clone());
+                sources.push(source);
+            }
+        }
+        let files = Files::of(sources)?;
+        files.notes.iter().for_each(|line| eprintln!("{line}"));
+        for tree in files.trees {
+            let path = owners.get(tree.origin.file()).cloned().unwrap_or_default();
+            matched.trees.entry(path).or_default().push(tree);
+        }
+        matched.names = owners.into_keys().map(|name| format!("{name}:")).collect();
+        Ok(matched)
     }
+}
+
+/// The files that match a pattern, or what is wrong with the pattern.
+fn matching(folder: &Path, pattern: &str) -> Result<Result<Vec<PathBuf>, String>, Failure> {
+    let folder = glob::Pattern::escape(&folder.to_string_lossy());
+    let whole = Path::new(&folder).join(pattern);
+    let paths = match glob::glob(&whole.to_string_lossy()) {
+        Ok(paths) => paths.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Use(error.to_string()))?,
+        Err(error) => return Ok(Err(format!("`{pattern}` is not a pattern: {error}"))),
+    };
+    Ok(if paths.is_empty() { Err(format!("`{pattern}` matches no file")) } else { Ok(paths) })
 }
 
 /// Rendered files below a folder that were not written now.

@@ -17,7 +17,17 @@ use weir_model::Problems;
 pub(crate) struct Entry {
     pub(crate) wanted: Wanted,
     /// Patterns of the files that it is rendered from.
-    pub(crate) files: Vec<String>,
+    pub(crate) files: Vec<Pattern>,
+    /// Where it stands in the file.
+    pub(crate) path: String,
+}
+
+/// A pattern of files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    pub(crate) text: String,
+    /// The namespace of objects in these files that name none.
+    pub(crate) namespace: Option<String>,
     /// Where it stands in the file.
     pub(crate) path: String,
 }
@@ -36,15 +46,41 @@ pub(crate) fn read(tree: &Value) -> Result<Vec<Entry>, Problems> {
             at.integer(1, 1);
         }
         let mesh = fields.take("mesh").map(|at| mesh(&at)).unwrap_or_default();
-        let files = files(&mut fields);
-        let settings = Settings::read(&mut fields);
+        let namespace = fields.take("namespace").and_then(|at| at.text());
+        let mut common = Common { settings: Settings::default(), files: files(&mut fields), namespace, mesh };
+        common.settings = Settings::read(&mut fields);
+        let items = fields.require("workloads").and_then(|at| at.list()).unwrap_or_default();
+        let default = namespace.map(str::to_owned).or_else(|| only_namespace(&items));
+        common.files.iter_mut().for_each(|pattern| pattern.namespace = default.clone());
         let mut entries = Vec::new();
-        for item in fields.require("workloads").and_then(|at| at.list()).unwrap_or_default() {
-            entries.extend(workload(&item, &settings, &files, &mesh).unwrap_or_default());
+        for item in items {
+            entries.extend(workload(&item, &common).unwrap_or_default());
         }
         fields.finish();
         Some(entries)
     })
+}
+
+/// What is said beside `workloads`.
+struct Common<'v> {
+    settings: Settings,
+    files: Vec<Pattern>,
+    namespace: Option<&'v str>,
+    mesh: Map<String, Value>,
+}
+
+/// The namespace of the workloads, if all are of one.
+fn only_namespace(workloads: &[Cursor<'_>]) -> Option<String> {
+    fn namespace<'v>(at: &Cursor<'v>) -> Option<&'v str> {
+        let weir_config::Value::Object(fields) = at.value() else { return None };
+        match fields.iter().find(|(name, _)| name == "namespace") {
+            Some((_, weir_config::Value::String(text))) => Some(text),
+            _ => None,
+        }
+    }
+    let mut namespaces = workloads.iter().map(namespace);
+    let first = namespaces.next()??;
+    namespaces.all(|other| other == Some(first)).then(|| first.to_owned())
 }
 
 /// What a proxy does not know of its mesh.
@@ -61,9 +97,10 @@ fn mesh(at: &Cursor<'_>) -> Map<String, Value> {
     mesh
 }
 
-fn files(fields: &mut Fields<'_>) -> Vec<String> {
-    let lists = FILES.map(|name| fields.take(name).map(|at| at.each(|item| item.text())).unwrap_or_default());
-    lists.into_iter().flatten().map(str::to_owned).collect()
+fn files(fields: &mut Fields<'_>) -> Vec<Pattern> {
+    let pattern = |at: Cursor<'_>| Some(Pattern { text: at.text()?.to_owned(), namespace: None, path: at.path() });
+    let lists = FILES.map(|name| fields.take(name).map(|at| at.each(pattern)).unwrap_or_default());
+    lists.into_iter().flatten().collect()
 }
 
 fn labels(at: &Cursor<'_>) -> Labels {
@@ -72,17 +109,22 @@ fn labels(at: &Cursor<'_>) -> Labels {
 }
 
 /// The entries of one workload, one for each of its modules.
-fn workload(at: &Cursor<'_>, whole: &Settings, common: &[String], mesh: &Map<String, Value>) -> Option<Vec<Entry>> {
+fn workload(at: &Cursor<'_>, common: &Common<'_>) -> Option<Vec<Entry>> {
     let mut fields = at.object()?;
-    let namespace = fields.require("namespace").and_then(|at| at.text());
+    let namespace = match common.namespace {
+        Some(default) => fields.take("namespace").map_or(Some(default), |at| at.text()),
+        None => fields.require("namespace").and_then(|at| at.text()),
+    };
     let name = fields.require("name").and_then(|at| at.text());
     let proxies = [Proxy::Sidecar, Proxy::Gateway, Proxy::Waypoint].map(|proxy| (proxy.word(), proxy));
     let proxy = fields.take("proxy").map_or(Some(Proxy::Sidecar), |at| at.word(&proxies));
     let all = fields.take("labels").map(|at| labels(&at));
     let selector = fields.take("selector").map(|at| labels(&at)).or_else(|| all.clone()).unwrap_or_default();
     let target = fields.take("targetRef").and_then(|at| at.text()).map(str::to_owned);
-    let files: Vec<String> = common.iter().cloned().chain(files(&mut fields)).collect();
-    let settings = Settings::read(&mut fields).or(whole);
+    let own = files(&mut fields).into_iter();
+    let own = own.map(|pattern| Pattern { namespace: namespace.map(str::to_owned), ..pattern });
+    let files: Vec<Pattern> = common.files.iter().cloned().chain(own).collect();
+    let settings = Settings::read(&mut fields).or(&common.settings);
     fields.finish();
     let (namespace, name, proxy) = (namespace?, name?, proxy?);
     let Some(form) = settings.form else { return at.problem("`form` is missing, here and beside `workloads`") };
@@ -103,7 +145,7 @@ fn workload(at: &Cursor<'_>, whole: &Settings, common: &[String], mesh: &Map<Str
             envoy: settings.envoy,
             mode: settings.mode,
             sections,
-            mesh: mesh.clone(),
+            mesh: common.mesh.clone(),
             replaces_native: settings.replaces_native.unwrap_or(false)
                 && module != Module::Policy
                 && module != Module::RateLimit,

@@ -1,21 +1,30 @@
 //! The Weir document of a workload: the operator's documents and objects in one, with the workload written into it, and of
 //! that what runs in one direction.
 
+use super::places::Places;
 use super::plan::Plan;
-use super::prune::{Pruned, prune};
+use super::prune::{Pruned, prune, reason};
 use super::sources::{Policy, Sources, module_of};
-use super::workload::{Direction, Proxy, Workload};
+use super::workload::{Direction, Known, Proxy, Workload};
 use crate::compile::Module;
+use crate::input;
+use crate::tree::Tree;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use weir_config::Mode;
 
 /// Sections of a suite's document, and the modules whose documents they are.
-const SECTIONS: [(&str, Module); 3] =
+pub(crate) const SECTIONS: [(&str, Module); 3] =
     [("policy", Module::Policy), ("rateLimit", Module::RateLimit), ("telemetry", Module::Telemetry)];
 
 /// Fields of a document that no section has, or that stand for all sections.
 const WHOLE: [&str; 5] = ["schema", "name", "listener", "mode", "accessLogState"];
+
+/// Istio's default for the namespace whose policies are for the whole mesh.
+const ROOT_NAMESPACE: &str = "istio-system";
+
+/// The most policies that one note names.
+const NAMED: usize = 5;
 
 /// The prefix of Weir's metrics beside those of Istio itself, so that nothing is counted twice.
 const BESIDE_ISTIO: &str = "weir_istio_";
@@ -30,6 +39,8 @@ pub(crate) struct Document {
     sections: Map<String, Value>,
     /// What an operator should know who applies it.
     pub(crate) notes: Vec<String>,
+    /// Where its parts are from.
+    pub(crate) places: Places,
 }
 
 /// The document of the plan's workload, of everything that the sources have for it.
@@ -38,8 +49,8 @@ pub(crate) struct Document {
 /// Every problem, with its file.
 pub(crate) fn compose(plan: &Plan, sources: &Sources) -> Result<Document, Vec<String>> {
     let mut composer = Composer { plan, document: Document::default(), problems: Vec::new() };
-    for (file, tree) in &sources.documents {
-        composer.merge(file, tree);
+    for tree in &sources.documents {
+        composer.merge(tree);
     }
     composer.limits(sources);
     composer.policies(sources);
@@ -96,21 +107,24 @@ struct Composer<'p> {
 
 impl Composer<'_> {
     /// Adds what a Weir document has for the module.
-    fn merge(&mut self, file: &str, tree: &Value) {
-        let Value::Object(fields) = tree else { return };
-        let module = module_of(tree, self.plan.module);
+    fn merge(&mut self, tree: &Tree) {
+        let Value::Object(fields) = &tree.value else { return };
+        let module = module_of(&tree.value, self.plan.module);
         let (whole, inner): (Map<_, _>, Map<_, _>) =
             fields.clone().into_iter().partition(|(name, _)| WHOLE.contains(&name.as_str()));
-        let sections: Map<String, Value> = match SECTIONS.iter().find(|(_, of)| *of == module) {
-            Some((name, _)) => Map::from_iter([((*name).to_owned(), Value::Object(inner))]),
+        let alone = SECTIONS.iter().find(|(_, of)| *of == module).map(|(name, _)| *name);
+        let sections: Map<String, Value> = match alone {
+            Some(name) => Map::from_iter([(name.to_owned(), Value::Object(inner))]),
             None => inner,
         };
         let is_own = module == self.plan.module;
         for (name, mut section) in sections {
+            let path = if alone.is_some() { "$".to_owned() } else { input::field("$", &name) };
             // A field that is not a section is a problem that the module's own reader names.
             let of = SECTIONS.iter().find(|(known, _)| *known == name).map(|(_, of)| *of);
             if !of.is_none_or(|of| self.wants(of)) {
-                self.document.notes.push(format!("{file}: `{name}` is left out, which the module does not have"));
+                let note = format!("{}: `{name}` is left out, which the module does not have", tree.origin.file());
+                self.document.notes.push(note);
                 continue;
             }
             // A section keeps the mode of the document that it was in.
@@ -122,14 +136,17 @@ impl Composer<'_> {
                 }
             }
             if self.document.sections.insert(name.clone(), section).is_some() {
-                self.problems.push(format!("{file}: `{name}` is in another document too"));
+                self.problems.push(tree.origin.error(&path, format!("`{name}` is in another document too")));
             }
+            self.document.places.add(input::field("$", &name), tree.origin.inside(&path));
         }
         for (name, value) in whole {
             let belongs = ["schema", "name"].contains(&name.as_str()) || (is_own && name != "listener");
             if belongs && self.document.whole.get(&name).is_some_and(|before| *before != value) {
-                self.problems.push(format!("{file}: `{name}` differs from that of another document"));
+                let problem = format!("`{name}` differs from that of another document");
+                self.problems.push(tree.origin.error(&input::field("$", &name), problem));
             } else if belongs {
+                self.document.places.add(input::field("$", &name), tree.origin.inside(&input::field("$", &name)));
                 self.document.whole.insert(name, value);
             }
         }
@@ -152,27 +169,30 @@ impl Composer<'_> {
             self.document.notes.push("limits are left out, which the module does not have".to_owned());
             return;
         }
-        for (file, config) in &sources.limits {
+        for Tree { value: config, origin, .. } in &sources.limits {
             let local = self.section("rateLimit").and_then(|section| {
                 let local = section.entry("local").or_insert_with(|| json!({}));
                 local.as_object_mut()
             });
             if local.and_then(|local| local.insert("config".to_owned(), config.clone())).is_some() {
-                self.problems
-                    .push(format!("{file}: limits are in another file too, and a document has one configuration"));
+                let problem = "limits are in another file too, and a document has one configuration";
+                self.problems.push(origin.error("$", problem));
             }
+            self.document.places.add("$.rateLimit.local.config".to_owned(), origin.clone());
         }
-        for (file, actions) in &sources.actions {
-            self.actions(file, actions);
+        for actions in &sources.actions {
+            self.actions(actions);
         }
     }
 
-    fn actions(&mut self, file: &str, actions: &Value) {
-        for (name, value) in actions.as_object().into_iter().flatten() {
+    fn actions(&mut self, actions: &Tree) {
+        for (name, value) in actions.value.as_object().into_iter().flatten() {
+            let origin = actions.origin.inside(&input::field("$", name));
             let before = self.section("rateLimit").and_then(|section| section.insert(name.clone(), value.clone()));
             if before.is_some() {
-                self.problems.push(format!("{file}: `{name}` is in another file too"));
+                self.problems.push(origin.error("$", format!("`{name}` is in another file too")));
             }
+            self.document.places.add(input::field("$.rateLimit", name), origin);
         }
     }
 
@@ -206,29 +226,37 @@ impl Composer<'_> {
         }
         match prune(&sources.policies, workload, &own) {
             Ok(pruned) => {
-                self.left_out(&pruned, sources);
+                let root = own.get("rootNamespace").and_then(Value::as_str).unwrap_or(ROOT_NAMESPACE);
+                self.left_out(&pruned, sources, root);
                 self.keep(pruned, sources.policies.len(), own);
             }
             Err(found) => self.problems.extend(found),
         }
     }
 
-    /// Names policies of the workload's own namespace that are for others: wrong labels would leave out its own.
-    fn left_out(&mut self, pruned: &Pruned<'_>, sources: &Sources) {
-        let prefix = format!("{}/", self.plan.workload.namespace);
+    /// Names policies of the namespaces that count for the workload and are for others: wrong labels would leave out its own.
+    fn left_out(&mut self, pruned: &Pruned<'_>, sources: &Sources, root: &str) {
+        let workload = &self.plan.workload;
         let kept: BTreeSet<&str> = pruned.kept.iter().map(|policy| policy.name.as_str()).collect();
-        let is_near = |policy: &&Policy| policy.name.starts_with(&prefix) && !kept.contains(policy.name.as_str());
-        let near = sources.policies.iter().filter(is_near);
-        let names: Vec<&str> = near.map(|policy| policy.name.as_str()).collect();
-        if let Some(first) = names.first() {
-            let labels: Vec<String> =
-                self.plan.workload.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
-            self.document.notes.push(format!(
-                "left out, as for other workloads of the namespace: `{first}`{more}; the labels of this one are {}",
-                labels.join(", ")
-            ));
+        let is_near = |policy: &&Policy| {
+            let namespace = policy.name.split('/').next().unwrap_or_default();
+            let is_said = kept.contains(policy.name.as_str()) || pruned.without_target.contains(&policy.name);
+            [workload.namespace.as_str(), root].contains(&namespace) && !is_said
+        };
+        let left: Vec<&Policy> = sources.policies.iter().filter(is_near).collect();
+        if left.is_empty() {
+            return;
         }
+        let said = |policy: &&Policy| format!("`{}` ({})", policy.name, reason(policy, workload));
+        let mut named: Vec<String> = left.iter().take(NAMED).map(said).collect();
+        named.extend(left.len().checked_sub(NAMED).filter(|more| *more > 0).map(|more| format!("{more} more")));
+        let labels: Vec<String> = workload.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        self.document.notes.push(format!(
+            "left out, as for other workloads: {}; the labels of {} are {}",
+            named.join(", "),
+            workload.id(),
+            if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }
+        ));
     }
 
     fn keep(&mut self, pruned: Pruned<'_>, all: usize, mut workload: Value) {
@@ -239,8 +267,9 @@ impl Composer<'_> {
         }
         if let Some((first, keys)) = undecided.first() {
             let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            let source = if self.plan.workload.known == Known::Template { "the pod template" } else { "--selector" };
             self.document.notes.push(format!(
-                "{} of them are kept though --selector does not tell whether they are for it, and each pod decides (`{first}` \
+                "{} of them are kept though {source} does not tell whether they are for it, and each pod decides (`{first}` \
                  asks for {keys}): give all labels of the pods with --labels to decide it now",
                 undecided.len()
             ));
@@ -255,6 +284,7 @@ impl Composer<'_> {
         if let (Some(fields), true) = (workload.as_object_mut(), undecided.is_empty()) {
             fields.insert("labels".to_owned(), json!(self.plan.workload.labels));
         }
+        self.document.places.set_policies(kept.iter().map(|policy| policy.origin.clone()).collect());
         let policies: Vec<&Value> = kept.iter().map(|policy| &policy.object).collect();
         if let Some(section) = self.section("policy") {
             section.insert("workload".to_owned(), workload);
@@ -309,6 +339,10 @@ impl Composer<'_> {
         }
         if sources.others > 0 {
             self.document.notes.push(format!("{} other objects are passed over", sources.others));
+        }
+        if sources.foreign > 0 {
+            let count = sources.foreign;
+            self.document.notes.push(format!("{count} documents that are neither Weir's nor objects are passed over"));
         }
         if self.problems.is_empty() { Ok(self.document) } else { Err(self.problems) }
     }

@@ -1,6 +1,7 @@
 //! Which policies are for the workload. The policy core decides it, as it does in the proxy, so that no pod carries the rules
 //! of others and none loses a rule of its own.
 
+use super::pods;
 use super::sources::Policy;
 use super::workload::{Labels, Workload};
 use serde_json::{Value, json};
@@ -31,9 +32,8 @@ pub(crate) fn prune<'p>(
         match belongs(policy, section, &workload.labels) {
             Ok(Answer { selected: true, .. }) => pruned.kept.push(policy),
             Ok(Answer { has_no_target: true, .. }) => pruned.without_target.push(policy.name.clone()),
-            Ok(_) if workload.labels_are_all => {}
             Ok(_) => {
-                let unknown = unknown_labels(policy, &workload.labels);
+                let unknown = unknown_labels(policy, workload);
                 let assumed: Labels = workload.labels.clone().into_iter().chain(unknown.clone()).collect();
                 let keys = || unknown.keys().cloned().collect();
                 match belongs(policy, section, &assumed) {
@@ -81,21 +81,40 @@ fn belongs(policy: &Policy, section: &Value, labels: &Labels) -> Result<Answer, 
         }),
         Err(problems) => {
             let say = |problem: &weir_model::Problem| {
-                let place = problem.path.strip_prefix("$.policies[0]").unwrap_or(&problem.path);
-                let place = place.strip_prefix('.').unwrap_or(place);
-                let place = if place.is_empty() { String::new() } else { format!(" {place}:") };
-                format!("{}: AuthorizationPolicy `{}`:{place} {}", policy.file, policy.name, problem.message)
+                let path = problem.path.strip_prefix("$.policies[0]").unwrap_or("");
+                policy.origin.error(&format!("${path}"), problem.message.as_str())
             };
             Err(problems.0.iter().map(say).collect())
         }
     }
 }
 
-/// Labels of the policy's selector whose keys are not among those that are known.
-fn unknown_labels(policy: &Policy, known: &Labels) -> Labels {
-    let selector = policy.object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
-    selector.into_iter().flatten().filter_map(text).filter(|(key, _)| !known.contains_key(key)).collect()
+/// Labels of the policy's selector that the pods may have beside those that are known.
+fn unknown_labels(policy: &Policy, workload: &Workload) -> Labels {
+    let is_unknown = |key: &String| !workload.labels.contains_key(key) && workload.known.may_have(key);
+    asked(policy).into_iter().filter(|(key, _)| is_unknown(key)).collect()
+}
+
+/// The labels that a policy asks for.
+fn asked(policy: &Policy) -> Labels {
+    policy.object.pointer("/spec/selector/matchLabels").and_then(pods::read).unwrap_or_default()
+}
+
+/// Why a policy is not for a workload: the labels that it asks for and the pods have not, or what else it is for.
+pub(crate) fn reason(policy: &Policy, workload: &Workload) -> String {
+    let labels: Vec<String> = asked(policy)
+        .iter()
+        .filter(|(key, value)| workload.labels.get(*key) != Some(value))
+        .map(|(key, value)| format!("`{key}={value}`"))
+        .collect();
+    let spec = |name: &str| policy.object.pointer(&format!("/spec/{name}"));
+    let target = spec("targetRef").or_else(|| spec("targetRefs")?.get(0));
+    let text = |name| target.and_then(|target| target.get(name)?.as_str()).unwrap_or_default();
+    match (labels.is_empty(), target) {
+        (false, _) => format!("asks for {}", labels.join(", ")),
+        (true, Some(_)) => format!("is for {} `{}`", text("kind"), text("name")),
+        (true, None) => format!("is not for a {}", workload.proxy.word()),
+    }
 }
 
 #[cfg(test)]

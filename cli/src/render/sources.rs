@@ -1,29 +1,29 @@
 //! What the operator keeps in files, sorted by what it is: Weir documents, AuthorizationPolicies, an envoyproxy/ratelimit
 //! configuration, and fields of a rate limit document that stand alone, such as `rate_limits` and `apply`.
 
+use super::pods::Pods;
 use crate::compile::Module;
+use crate::documents::{is_actions, is_document};
 use crate::packed;
+use crate::tree::{Origin, Tree};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The annotations of a policy that Weir reads.
 const ANNOTATIONS: [&str; 1] = ["istio.io/dry-run"];
 
-/// Fields of a rate limit document that can stand alone in a file.
-const LIMITING: [&str; 2] = ["rate_limits", "apply"];
+/// The most policies that one message names.
+const NAMED: usize = 5;
 
 /// An AuthorizationPolicy without what belongs to Kubernetes alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Policy {
     /// Where it is from, for messages.
-    pub(crate) file: String,
+    pub(crate) origin: Origin,
     /// `NAMESPACE/NAME`.
     pub(crate) name: String,
     pub(crate) object: Value,
 }
-
-/// A tree and the file that it is in.
-pub(crate) type Tree = (String, Value);
 
 /// The sorted files.
 #[derive(Clone, Debug, Default)]
@@ -36,21 +36,31 @@ pub(crate) struct Sources {
     pub(crate) limits: Vec<Tree>,
     /// Fields of a rate limit document.
     pub(crate) actions: Vec<Tree>,
+    /// Objects that make pods, such as Deployments.
+    pub(crate) pods: Vec<Pods>,
     /// How many Kubernetes objects are something else.
     pub(crate) others: usize,
+    /// How many documents are neither Kubernetes objects nor Weir's.
+    pub(crate) foreign: usize,
 }
 
 impl Sources {
-    /// Sorts the trees. Policies without a namespace are in `namespace`.
+    /// Sorts the trees. Objects without a namespace are in that of their tree, else in `namespace`.
     ///
     /// # Errors
-    /// Every tree that is nothing of that, with its file.
+    /// Everything of Weir's that cannot be used, each as a line with its place.
     pub(crate) fn of(trees: Vec<Tree>, namespace: Option<&str>) -> Result<Self, Vec<String>> {
-        let mut sorter =
-            Sorter { sources: Self::default(), namespace, policies: BTreeMap::new(), problems: Vec::new() };
-        for (file, tree) in trees {
-            sorter.tree(&file, tree);
+        let mut sorter = Sorter {
+            sources: Self::default(),
+            namespace,
+            policies: BTreeMap::new(),
+            without_namespace: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        for tree in trees {
+            sorter.tree(tree);
         }
+        sorter.name_policies_without_namespace();
         let Sorter { mut sources, policies, problems, .. } = sorter;
         sources.policies = policies.into_values().collect();
         if problems.is_empty() { Ok(sources) } else { Err(problems) }
@@ -61,39 +71,62 @@ struct Sorter<'n> {
     sources: Sources,
     namespace: Option<&'n str>,
     policies: BTreeMap<(String, String), Policy>,
+    /// By file, the policies that no namespace is known for.
+    without_namespace: BTreeMap<String, Vec<(Origin, String)>>,
     problems: Vec<String>,
 }
 
 impl Sorter<'_> {
-    fn tree(&mut self, file: &str, mut tree: Value) {
-        let text = |tree: &Value, name| tree.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (kind, version) = (text(&tree, "kind"), text(&tree, "apiVersion"));
-        if tree.get("kind").is_some() {
-            let items = tree.get_mut("items").filter(|_| kind.ends_with("List")).map(Value::take);
+    fn tree(&mut self, mut tree: Tree) {
+        let text = |name| tree.value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (kind, version) = (text("kind"), text("apiVersion"));
+        if tree.value.get("kind").is_some() {
+            let items = tree.value.get_mut("items").filter(|_| kind.ends_with("List")).map(Value::take);
             if let Some(Value::Array(items)) = items {
-                items.into_iter().for_each(|item| self.tree(file, item));
+                for (index, item) in items.into_iter().enumerate() {
+                    self.tree(tree.item(&format!("$.items[{index}]"), item));
+                }
             } else if kind == "AuthorizationPolicy" && is_istios(&version) {
-                self.policy(file, &tree);
+                self.problems.extend(tree.problems());
+                self.policy(&tree.origin, tree.namespace.as_deref(), &tree.value);
             } else {
+                self.sources.pods.extend(Pods::of(&tree, self.namespace));
                 self.sources.others += 1;
             }
-        } else if tree.get("schema").is_some() {
-            self.document(file, tree);
-        } else if tree.get("descriptors").is_some() {
-            self.sources.limits.push((file.to_owned(), tree));
-        } else if LIMITING.iter().any(|name| tree.get(name).is_some()) {
-            self.sources.actions.push((file.to_owned(), tree));
+            return;
+        }
+        let has = |name| tree.value.get(name).is_some();
+        let is_composition = has("schema") && tree.value.get("workloads").is_some_and(Value::is_array);
+        let kept = if is_composition {
+            None
+        } else if is_document(&tree.value) {
+            if !has("schema") {
+                self.problems.push(tree.origin.error("$", "`schema` is missing: write `schema: 1`"));
+            }
+            return self.document(tree);
+        } else if has("descriptors") {
+            Some(&mut self.sources.limits)
+        } else if has("rate_limits") || is_actions(&tree.value) {
+            Some(&mut self.sources.actions)
         } else {
-            self.problems.push(format!(
-                "{file}: is neither a Weir document (`schema: 1`), a Kubernetes object (`kind`), an envoyproxy/ratelimit \
-                 configuration (`descriptors`) nor has it `rate_limits` or `apply`"
-            ));
+            None
+        };
+        match kept {
+            Some(kept) => {
+                self.problems.extend(tree.problems());
+                kept.push(tree);
+            }
+            None => self.sources.foreign += 1,
         }
     }
 
     /// Takes the policies out of a document, so that all are treated alike.
-    fn document(&mut self, file: &str, mut tree: Value) {
-        let holder = if tree.get("policy").is_some() { tree.get_mut("policy") } else { Some(&mut tree) };
+    fn document(&mut self, mut tree: Tree) {
+        self.problems.extend(tree.problems());
+        let (namespace, is_suite) = (tree.namespace.clone(), tree.value.get("policy").is_some());
+        let place = if is_suite { "$.policy" } else { "$" };
+        let value = &mut tree.value;
+        let holder = if is_suite { value.get_mut("policy") } else { Some(value) };
         if let Some(holder) = holder {
             let packed = packed::policies(holder);
             let fields = holder.as_object_mut();
@@ -109,46 +142,63 @@ impl Sorter<'_> {
             let written = written.map(Ok);
             let packed = packed.or(text.map(|_| Err("expected a text".to_owned())));
             for (name, policies) in [("policies", written), ("policiesGzip", packed)] {
+                let origin = tree.origin.inside(&format!("{place}.{name}"));
                 match policies {
-                    Some(Ok(Value::Array(items))) => items.into_iter().for_each(|item| self.pasted(file, item)),
+                    Some(Ok(Value::Array(items))) => self.pasted(&origin, namespace.as_deref(), items),
                     Some(Ok(Value::Null)) | None => {}
-                    Some(Ok(_)) => self.problems.push(format!("{file}: `{name}` is not a list")),
-                    Some(Err(problem)) => self.problems.push(format!("{file}: `{name}`: {problem}")),
+                    Some(Ok(_)) => self.problems.push(origin.error("$", "expected a list")),
+                    Some(Err(problem)) => self.problems.push(origin.error("$", problem)),
                 }
             }
         }
-        self.sources.documents.push((file.to_owned(), tree));
+        self.sources.documents.push(tree);
     }
 
-    /// An item of a document's `policies`, which can be nothing but a policy or a list of them.
-    fn pasted(&mut self, file: &str, mut item: Value) {
-        let is_list = item.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-        match item.get_mut("items").filter(|_| is_list).map(Value::take) {
-            Some(Value::Array(items)) => items.into_iter().for_each(|item| self.pasted(file, item)),
-            _ => self.policy(file, &item),
+    /// Items of a document's `policies`, which can be nothing but policies and lists of them.
+    fn pasted(&mut self, origin: &Origin, namespace: Option<&str>, items: Vec<Value>) {
+        for (index, mut item) in items.into_iter().enumerate() {
+            let origin = origin.inside(&format!("[{index}]"));
+            let is_list = item.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+            match item.get_mut("items").filter(|_| is_list).map(Value::take) {
+                Some(Value::Array(items)) => self.pasted(&origin.inside("$.items"), namespace, items),
+                _ => self.policy(&origin, namespace, &item),
+            }
         }
     }
 
-    fn policy(&mut self, file: &str, object: &Value) {
+    fn policy(&mut self, origin: &Origin, namespace: Option<&str>, object: &Value) {
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let given = text("/metadata/namespace").or_else(|| namespace.or(self.namespace).map(str::to_owned));
+        let origin = origin.in_object(object, given.as_deref().unwrap_or_default());
         let Some(name) = text("/metadata/name") else {
-            return self.problems.push(format!("{file}: an AuthorizationPolicy has no `metadata.name`"));
+            return self.problems.push(origin.error("$.metadata", "`name` is missing"));
         };
-        let given = text("/metadata/namespace").or_else(|| self.namespace.map(str::to_owned));
         let Some(namespace) = given else {
-            return self.problems.push(format!(
-                "{file}: AuthorizationPolicy `{name}` has no `metadata.namespace`: write it, or give --namespace"
-            ));
+            let found = self.without_namespace.entry(origin.file().to_owned()).or_default();
+            return found.push((origin, name));
         };
-        let policy = Policy {
-            file: file.to_owned(),
-            name: format!("{namespace}/{name}"),
-            object: bare(object, &namespace, &name),
-        };
+        let object = bare(object, &namespace, &name);
+        let policy = Policy { origin, name: format!("{namespace}/{name}"), object };
         if let Some(before) = self.policies.get(&(namespace.clone(), name.clone())) {
-            self.problems.push(format!("{file}: AuthorizationPolicy `{}` is in {} too", policy.name, before.file));
+            let message = format!("it is given twice, first at {}: a cluster has one of them", before.origin.place());
+            self.problems.push(policy.origin.error("$", message));
         }
         self.policies.insert((namespace, name), policy);
+    }
+
+    /// Says once for each file which of its policies have no namespace.
+    fn name_policies_without_namespace(&mut self) {
+        for found in std::mem::take(&mut self.without_namespace).into_values() {
+            let Some(((origin, _), more)) = found.split_first() else { continue };
+            let names: Vec<String> = more.iter().take(NAMED).map(|(_, name)| format!("`{name}`")).collect();
+            let more = match (more.len(), names.join(", ")) {
+                (0, _) => String::new(),
+                (count, names) if count > NAMED => format!("; so it is of {names} and {} more", count - NAMED),
+                (_, names) => format!("; so it is of {names}"),
+            };
+            let hint = "write it, or give --namespace (in `weir.yaml` and Kustomization files: `namespace`)";
+            self.problems.push(origin.error("$.metadata", format!("`namespace` is missing: {hint}{more}")));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Rendered, manifests};
 use crate::compile::Module;
 use crate::render::form::Form;
 use crate::render::workload::labels;
+use crate::tree::Tree;
 use serde_json::{Value, json};
 
 pub(crate) const DIGEST: &str = "0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192";
@@ -26,7 +27,7 @@ pub(crate) fn wanted(form: Form, proxy: Proxy) -> Wanted {
 }
 
 pub(crate) fn sources(trees: &[Value]) -> Sources {
-    let trees = trees.iter().enumerate().map(|(index, tree)| (format!("{index}.yaml"), tree.clone()));
+    let trees = trees.iter().enumerate().map(|(index, tree)| Tree::named(&format!("{index}.yaml"), tree.clone()));
     Sources::of(trees.collect(), None).unwrap()
 }
 

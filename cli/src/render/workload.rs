@@ -97,6 +97,30 @@ impl Target {
     }
 }
 
+/// Where the labels of a workload's pods are known from, and so which others they may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// The selector, which says of some.
+    Selector,
+    /// The pod template, to which Istio and Kubernetes add some.
+    Template,
+    /// All are given.
+    Given,
+    /// The rendered bootstrap names them, so that there are no others.
+    Written,
+}
+
+impl Known {
+    /// Whether the pods may have a label of that key, which is not among those that are known.
+    pub(crate) fn may_have(self, key: &str) -> bool {
+        match self {
+            Self::Selector => true,
+            Self::Template => super::pods::is_added(key),
+            Self::Given | Self::Written => false,
+        }
+    }
+}
+
 /// The workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Workload {
@@ -106,8 +130,7 @@ pub(crate) struct Workload {
     pub(crate) selector: Labels,
     /// The labels of its pods, as far as they are known; those of the selector are among them.
     pub(crate) labels: Labels,
-    /// Whether its pods have no others.
-    pub(crate) labels_are_all: bool,
+    pub(crate) known: Known,
     pub(crate) proxy: Proxy,
     pub(crate) target: Option<Target>,
 }

@@ -3,8 +3,10 @@
 use super::accept;
 use crate::bootstrap::Bootstrap;
 use crate::compile::Module;
+use crate::documents::is_document;
 use crate::field::field;
-use crate::render::{Form, Labels, Plan, Proxy, Rendered, Sources, Wanted, labels, manifests};
+use crate::render::{Form, Labels, Plan, Pods, Proxy, Rendered, Sources, Wanted, labels, manifests, read_labels};
+use crate::tree::{Files, Tree};
 use crate::{Failure, Run, input, validate};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,9 +15,6 @@ const BOOTSTRAP: &str = include_str!("../../../envoy-configs/envoy.yaml");
 
 /// The module that runs what files hold. No such file is there, so it is the one inside this binary.
 const MODULE: &str = "/weir/suite.wasm";
-
-/// A tree and the file that it is in.
-type Tree = (String, Value);
 
 /// The bootstrap that the options ask for, as the files are now. What is doubtful in it goes to standard error.
 ///
@@ -29,21 +28,25 @@ pub(super) fn read(options: &Run) -> Result<Bootstrap, Failure> {
             let bootstrap = parse(&name, &input::read_text(path)?)?;
             (name, bootstrap, None)
         }
-        (paths, None) => of_trees(options, input::trees(paths)?)?,
+        (paths, None) => {
+            let files = Files::read(paths)?;
+            files.notes.iter().for_each(|line| eprintln!("{line}"));
+            of_trees(options, files.trees)?
+        }
         (_, Some(_)) => {
             return Err(Failure::Use("--bootstrap takes its document with --config, not as a PATH".to_owned()));
         }
     };
     let document = match &options.config {
-        Some(path) => Some((path.display().to_string(), validate::read(path)?)),
+        Some(path) => Some(Tree::one(&path.display().to_string(), input::read_text(path)?)?),
         None => document,
     };
-    if let Some((file, document)) = &document
-        && bootstrap.set_configuration(document) == 0
+    if let Some(Tree { value, origin, .. }) = &document
+        && bootstrap.set_configuration(value) == 0
     {
-        return Err(Failure::No(format!("`{name}` has no plugin of Weir that could take `{file}`")));
+        return Err(Failure::No(format!("`{name}` has no plugin of Weir that could take `{}`", origin.file())));
     }
-    accept(&bootstrap, &name, document.as_ref().map(|(file, _)| file.as_str()))?;
+    accept(&bootstrap, &name, document.as_ref().map(|document| &document.origin))?;
     Ok(bootstrap)
 }
 
@@ -61,17 +64,17 @@ type Read = (String, Bootstrap, Option<Tree>);
 /// What files hold: a bootstrap, one document for any workload, or what is to be composed for one.
 fn of_trees(options: &Run, trees: Vec<Tree>) -> Result<Read, Failure> {
     let is_bootstrap = |tree: &Value| field(tree, "static_resources").is_some();
-    if trees.iter().any(|(_, tree)| is_bootstrap(tree)) {
+    if trees.iter().any(|tree| is_bootstrap(&tree.value)) {
         return match trees.as_slice() {
-            [(name, tree)] => {
-                let bootstrap = Bootstrap::of(tree.clone()).map_err(|error| unusable(name, &error))?;
-                Ok((name.clone(), bootstrap, None))
+            [Tree { value, origin, .. }] => {
+                let bootstrap = Bootstrap::of(value.clone()).map_err(|error| unusable(origin.file(), &error))?;
+                Ok((origin.file().to_owned(), bootstrap, None))
             }
             _ => Err(Failure::Use("a bootstrap stands alone: leave the other files out".to_owned())),
         };
     }
-    if let ([(_, tree)], None) = (trees.as_slice(), &options.workload)
-        && tree.get("schema").is_some()
+    if let ([tree], None) = (trees.as_slice(), &options.workload)
+        && is_document(&tree.value)
     {
         let name = "the built-in bootstrap";
         return Ok((name.to_owned(), parse(name, BOOTSTRAP)?, trees.into_iter().next()));
@@ -90,7 +93,7 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     if options.exit && options.requests.is_none() {
         return Err(Failure::Use("--exit with a PATH needs --requests: nothing would be sent".to_owned()));
     }
-    let has = |name: &str| trees.iter().any(|(_, tree)| tree.get(name).is_some());
+    let has = |name: &str| trees.iter().any(|tree| is_document(&tree.value) && tree.value.get(name).is_some());
     let mut more = json!({"schema": 1});
     if let Some(fields) = more.as_object_mut() {
         if !has("telemetry") {
@@ -101,7 +104,7 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
             fields.insert("accessLogState".to_owned(), json!("always"));
         }
     }
-    trees.push(("weir".to_owned(), more));
+    trees.push(Tree::named("weir", more));
     let refused = |problems: Vec<String>| Failure::No(problems.join("\n"));
     let sources = Sources::of(trees, options.namespace.as_deref().or(namespace.as_deref())).map_err(refused)?;
     if sources.policies.is_empty() {
@@ -115,7 +118,8 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
         ..Wanted::new(Form::Envoy, Module::Suite, &id, proxy)
     };
     let plan = Plan::of(&wanted).map_err(refused)?;
-    let Rendered { trees, notes } = manifests(&plan, &sources).map_err(refused)?;
+    let Rendered { trees, notes, warnings } = manifests(&plan, &sources).map_err(refused)?;
+    warnings.iter().for_each(|line| eprintln!("{line}"));
     // The other notes are about what is to be applied to a cluster.
     for note in notes.iter().filter(|note| note.contains("AuthorizationPolicies") || note.contains("left out")) {
         eprintln!("weir: {note}");
@@ -138,20 +142,24 @@ fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> 
     let given = labels(&options.labels).map_err(|problem| Failure::Use(format!("--labels: {problem}")))?;
     let own = match given.is_empty() {
         false => given,
-        true => pod_labels(&objects, namespace, name).unwrap_or_else(|| [("app".to_owned(), name.to_owned())].into()),
+        true => {
+            let pods: Vec<Pods> = objects.iter().filter_map(|tree| Pods::of(tree, None)).collect();
+            let found = Pods::find(&pods, namespace, name).map(|pods| pods.labels().clone());
+            found.unwrap_or_else(|| [("app".to_owned(), name.to_owned())].into())
+        }
     };
     let shown: Vec<String> = own.iter().map(|(key, value)| format!("{key}={value}")).collect();
     eprintln!("weir: {id} with the labels {}", shown.join(", "));
     Ok((id, own))
 }
 
-/// Every object, those of lists included.
-fn objects(trees: &[Tree]) -> Vec<&Value> {
+/// Every object with its namespace, those of lists included.
+fn objects(trees: &[Tree]) -> Vec<Tree> {
     let mut found = Vec::new();
-    let mut waiting: Vec<&Value> = trees.iter().map(|(_, tree)| tree).collect();
+    let mut waiting: Vec<Tree> = trees.to_vec();
     while let Some(tree) = waiting.pop() {
-        match tree.get("items").and_then(Value::as_array) {
-            Some(items) => waiting.extend(items),
+        match tree.value.get("items").and_then(Value::as_array) {
+            Some(items) => waiting.extend(items.iter().map(|item| tree.item("$.items", item.clone()))),
             None => found.push(tree),
         }
     }
@@ -162,28 +170,18 @@ fn text<'v>(object: &'v Value, pointer: &str) -> Option<&'v str> {
     object.pointer(pointer)?.as_str()
 }
 
-/// The labels in the pod template of an object such as a Deployment.
-fn pod_labels(objects: &[&Value], namespace: &str, name: &str) -> Option<Labels> {
-    let is_it = |object: &&&Value| {
-        let own = text(object, "/metadata/namespace").unwrap_or(namespace);
-        own == namespace && text(object, "/metadata/name") == Some(name)
-    };
-    objects.iter().filter(is_it).find_map(|object| read_labels(object.pointer("/spec/template/metadata/labels")?))
-}
-
-fn read_labels(value: &Value) -> Option<Labels> {
-    let fields = value.as_object()?.iter();
-    Some(fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
-}
-
 /// The only workload that policies are for.
-fn only_workload(objects: &[&Value], default: &str) -> Result<(String, Labels), Failure> {
-    let policies = objects.iter().filter(|object| text(object, "/kind") == Some("AuthorizationPolicy"));
-    let policies_without_namespace = policies.clone().any(|policy| text(policy, "/metadata/namespace").is_none());
+fn only_workload(objects: &[Tree], default: &str) -> Result<(String, Labels), Failure> {
+    let policies = objects.iter().filter(|tree| text(&tree.value, "/kind") == Some("AuthorizationPolicy"));
+    let namespace = |tree: &Tree| {
+        let own = text(&tree.value, "/metadata/namespace").map(str::to_owned);
+        own.or_else(|| tree.namespace.clone())
+    };
+    let policies_without_namespace = policies.clone().any(|policy| namespace(policy).is_none());
     let mut found: BTreeSet<(String, Labels)> = BTreeSet::new();
     for policy in policies {
-        let selector = policy.pointer("/spec/selector/matchLabels").and_then(read_labels).unwrap_or_default();
-        found.insert((text(policy, "/metadata/namespace").unwrap_or(default).to_owned(), selector));
+        let selector = policy.value.pointer("/spec/selector/matchLabels").and_then(read_labels).unwrap_or_default();
+        found.insert((namespace(policy).unwrap_or_else(|| default.to_owned()), selector));
     }
     if policies_without_namespace && found.iter().any(|(namespace, _)| namespace == "default") {
         eprintln!("weir: objects without a namespace are taken as of `default`: give another with --namespace");

@@ -64,7 +64,9 @@ fn what_is_said_for_all_holds_where_a_workload_says_nothing() {
     );
     let [cart, policy, ..] = entries.as_slice() else { panic!("{names:?}") };
     let mut rows = Rows::default();
-    rows.check("files", &cart.files, &vec!["policies/*.yaml".to_owned(), "limits/cart.yaml".to_owned()]);
+    let files: Vec<_> =
+        cart.files.iter().map(|pattern| (pattern.text.as_str(), pattern.namespace.as_deref())).collect();
+    rows.check("files", files, vec![("policies/*.yaml", None), ("limits/cart.yaml", Some("shop"))]);
     rows.check("directions", &cart.wanted.directions, &Some(vec![Direction::Inbound, Direction::Outbound]));
     rows.check("mode", (cart.wanted.mode, policy.wanted.mode), (Some(Mode::Shadow), Some(Mode::Enforce)));
     let modes = [(Module::RateLimit, Mode::Enforce), (Module::Policy, Mode::Enforce)];
@@ -78,6 +80,36 @@ fn what_is_said_for_all_holds_where_a_workload_says_nothing() {
     rows.check("gateway", &policy.wanted.directions, &Some(vec![Direction::Outbound]));
     rows.check("priority", (cart.wanted.priority, policy.wanted.priority), (None, Some(-5)));
     rows.check("image", policy.wanted.image.as_deref(), Some("oci://r/policy@sha256:2"));
+}
+
+/// Objects without a namespace are in the one of the workload, in a file that a workload has for itself; in a file for all, in
+/// that of the file, else in the only one that the workloads have.
+#[test]
+fn a_default_of_the_namespace_is_that_of_the_file_or_the_workload() {
+    let mut rows = Rows::default();
+    for (name, whole, workloads, expected) in [
+        (
+            "one namespace",
+            "",
+            "[{namespace: a, name: x1}, {namespace: a, name: y1}]",
+            [("a/x1", Some("a")), ("a/y1", Some("a"))],
+        ),
+        ("several", "", "[{namespace: a, name: x1}, {namespace: b, name: y1}]", [("a/x1", None), ("b/y1", None)]),
+        (
+            "of the file",
+            "namespace: c",
+            "[{name: x1}, {namespace: b, name: y1}]",
+            [("c/x1", Some("c")), ("b/y1", Some("c"))],
+        ),
+    ] {
+        let text = format!("schema: 1\nform: envoy\npolicies: [all.yaml]\n{whole}\nworkloads: {workloads}\n");
+        let text = text.replace("}", ", policies: [own.yaml]}");
+        for (entry, (id, common)) in entries(&text).unwrap().iter().zip(expected) {
+            let own = id.split('/').next();
+            let found: Vec<_> = entry.files.iter().map(|pattern| pattern.namespace.as_deref()).collect();
+            rows.check(name, (entry.wanted.workload.as_str(), found), (id, vec![common, own]));
+        }
+    }
 }
 
 #[test]
@@ -112,6 +144,7 @@ fn the_schema_takes_what_the_reader_takes() {
         WHOLE,
         "schema: 1\nworkloads: []",
         "schema: 1\nmode: off\nworkloads: []",
+        "schema: 1\nform: envoy\nnamespace: shop\nworkloads: [{name: cart}]",
         "schema: 1\nmode: false\nworkloads: []",
     ] {
         let tree = crate::input::one(text).unwrap();

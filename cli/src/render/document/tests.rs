@@ -111,10 +111,10 @@ fn what_two_files_say_differently_is_a_problem() {
     let elsewhere = json!({"schema": 1, "policy": {"workload": {"namespace": "stock"}}});
     let mut rows = Rows::default();
     for (trees, expected) in [
-        (vec![limits(), limits()], "1.yaml: limits are in another file too"),
-        (vec![json!({"apply": []}), json!({"apply": []})], "1.yaml: `apply` is in another file too"),
-        (vec![document("a"), document("b")], "1.yaml: `telemetry` is in another document too"),
-        (vec![document("a"), document("b")], "1.yaml: `name` differs from that of another document"),
+        (vec![limits(), limits()], "1.yaml: error: $: limits are in another file too"),
+        (vec![json!({"apply": []}), json!({"apply": []})], "1.yaml: error: $.apply: `apply` is in another file too"),
+        (vec![document("a"), document("b")], "1.yaml: error: $.telemetry: `telemetry` is in another document too"),
+        (vec![document("a"), document("b")], "1.yaml: error: $.name: `name` differs from that of another document"),
         (vec![elsewhere], "`workload.namespace` is \"stock\" in a document, and \"shop\" is rendered for"),
         (vec![json!({"schema": 1, "polcy": {}})], "polcy: unknown field; did you mean `policy`?"),
         (vec![json!({"schema": 2, "telemetry": {}})], ".schema: expected `1`"),

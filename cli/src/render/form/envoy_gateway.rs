@@ -3,8 +3,9 @@
 //! Of failures it knows `failOpen` alone, and a VM of its own for each entry, so nothing says which VM.
 
 use crate::render::Part;
+use crate::render::code::Code;
 use crate::render::failure::Failure;
-use crate::render::plan::{Code, Plan};
+use crate::render::plan::Plan;
 use serde_json::{Map, Value, json};
 
 /// The object; its listeners have no direction.

@@ -1,9 +1,10 @@
 //! Envoy's Wasm filter, for the forms that write it out.
 
 use crate::capabilities;
+use crate::render::code::Code;
 use crate::render::failure::Failure;
 use crate::render::form::Form;
-use crate::render::plan::{Code, EnvoyLine, Plan};
+use crate::render::plan::{EnvoyLine, Plan};
 use serde_json::{Value, json};
 
 pub(crate) const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";

@@ -5,8 +5,9 @@
 
 use super::envoyfilter;
 use crate::render::Part;
+use crate::render::code::Code;
 use crate::render::peer::Peer;
-use crate::render::plan::{Code, Plan};
+use crate::render::plan::Plan;
 use crate::render::workload::Direction;
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,7 @@
 use super::prune;
 use crate::render::sources::{Policy, Sources};
-use crate::render::workload::{GATEWAY_NAME, Labels, Proxy, Workload};
+use crate::render::workload::{GATEWAY_NAME, Known, Labels, Proxy, Workload};
+use crate::tree::Tree;
 use serde_json::{Value, json};
 use weir_testing::Rows;
 
@@ -8,13 +9,13 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn workload(proxy: Proxy, known: &[(&str, &str)], labels_are_all: bool) -> Workload {
+fn workload(proxy: Proxy, labels: &[(&str, &str)], known: Known) -> Workload {
     Workload {
         namespace: "shop".to_owned(),
         name: "cart".to_owned(),
-        selector: labels(known),
-        labels: labels(known),
-        labels_are_all,
+        selector: self::labels(labels),
+        labels: self::labels(labels),
+        known,
         proxy,
         target: None,
     }
@@ -25,7 +26,7 @@ fn policy(namespace: &str, scope: Value) -> Policy {
     spec.as_object_mut().unwrap().extend(scope.as_object().unwrap().clone());
     let object =
         json!({"kind": "AuthorizationPolicy", "metadata": {"name": "p", "namespace": namespace}, "spec": spec});
-    Sources::of(vec![("f.yaml".to_owned(), object)], None).unwrap().policies.remove(0)
+    Sources::of(vec![Tree::named("f.yaml", object)], None).unwrap().policies.remove(0)
 }
 
 fn selector(pairs: &[(&str, &str)]) -> Value {
@@ -74,7 +75,7 @@ fn a_policy_is_kept_where_it_is_selected_or_may_be() {
     for (name, proxy, known, namespace, scope, expected) in cases {
         let policies = [policy(namespace, scope)];
         let section = json!({"namespace": "shop", "proxy": proxy.word()});
-        let pruned = prune(&policies, &workload(proxy, known, false), &section).unwrap();
+        let pruned = prune(&policies, &workload(proxy, known, Known::Selector), &section).unwrap();
         let mut found = if pruned.kept.is_empty() { "left out" } else { "kept" }.to_owned();
         for (_, keys) in &pruned.undecided {
             found += &format!(", undecided by {}", keys.join(" "));
@@ -93,7 +94,7 @@ fn with_all_labels_nothing_is_undecided() {
     let mut rows = Rows::default();
     for (label, kept) in [(("version", "v1"), 1), (("version", "v2"), 0), (("tier", "web"), 0)] {
         let policies = [policy("shop", selector(&[label]))];
-        let pruned = prune(&policies, &workload(Proxy::Sidecar, &known, true), &section).unwrap();
+        let pruned = prune(&policies, &workload(Proxy::Sidecar, &known, Known::Given), &section).unwrap();
         rows.check(format!("{label:?}"), (pruned.kept.len(), pruned.undecided.len()), (kept, 0));
     }
 }
@@ -104,15 +105,16 @@ fn what_nobody_can_tell_is_a_problem_with_file_and_policy() {
     let broken = json!({"selector": {"matchLabel": {}}});
     let mut rows = Rows::default();
     for (scope, expected) in [
-        (route, "f.yaml: AuthorizationPolicy `shop/p`: whether this proxy serves the target is unknown"),
+        (route, "f.yaml: error: AuthorizationPolicy shop/p: $: whether this proxy serves the target is unknown"),
         (
             broken,
-            "f.yaml: AuthorizationPolicy `shop/p`: spec.selector.matchLabel: unknown field; did you mean `matchLabels`?",
+            "f.yaml: error: AuthorizationPolicy shop/p: $.spec.selector.matchLabel: unknown field; did you mean `matchLabels`?",
         ),
     ] {
         let policies = [policy("shop", scope)];
         let section = json!({"namespace": "shop", "proxy": "gateway"});
-        let found = prune(&policies, &workload(Proxy::Gateway, &[("app", "edge")], true), &section).unwrap_err();
+        let found =
+            prune(&policies, &workload(Proxy::Gateway, &[("app", "edge")], Known::Given), &section).unwrap_err();
         rows.contains(expected, &found.join("\n"), expected);
     }
 }

@@ -1,0 +1,49 @@
+use super::Kustomizations;
+use crate::input::Source;
+use weir_testing::Rows;
+
+#[test]
+fn objects_get_the_namespace_that_kustomize_gives_them() {
+    let files = [
+        ("app/kustomization.yaml", "namespace: shop\nresources: [base, deployment.yaml]\n"),
+        ("app/base/kustomization.yml", "namespace: base\nresources: [policy.yaml]\n"),
+        ("app/other/Kustomization", "namespace: other\n"),
+        ("app/silent/kustomization.yaml", "resources: [policy.yaml]\n"),
+        ("overlay/kustomization.yaml", "namespace: prod\nresources: [../app/base]\n"),
+        ("./kustomization.yaml", "resources: [./app]\n"),
+    ];
+    let sources: Vec<Source> = files.iter().map(|(name, text)| Source::new(name, (*text).to_owned())).collect();
+    let found = Kustomizations::of(&sources);
+    let mut rows = Rows::default();
+    for (file, expected) in [
+        ("app/deployment.yaml", Some("shop")),
+        ("app/deep/er/policy.yaml", Some("shop")),
+        ("./app/policy.yaml", Some("shop")),
+        // Built by the outer one, whose namespace is set last.
+        ("app/base/policy.yaml", Some("shop")),
+        // Not built by it.
+        ("app/other/policy.yaml", Some("other")),
+        ("app/silent/policy.yaml", None),
+        ("overlay/policy.yaml", Some("prod")),
+        ("elsewhere/policy.yaml", None),
+        ("stdin", None),
+    ] {
+        rows.check(file, found.namespace(file), expected);
+    }
+}
+
+#[test]
+fn what_else_a_kustomization_changes_is_said() {
+    let mut rows = Rows::default();
+    for (text, expected) in [
+        ("namespace: shop\nresources: [a.yaml]\nimages: []\nconfigMapGenerator: []\n", ""),
+        ("namePrefix: x-\n", "objects are read without `namePrefix`: run `kustomize build` first, and give its output"),
+        ("patches: []\nnameSuffix: -x\n", "without `nameSuffix`, `patches`"),
+        ("commonLabels: {a: b}\n", "without `commonLabels`"),
+    ] {
+        let sources = [Source::new("k/kustomization.yaml", text.to_owned())];
+        let note = Kustomizations::of(&sources).note("k/kustomization.yaml");
+        rows.check(text, note.is_some(), !expected.is_empty());
+        rows.contains(text, &note.map(|note| note.message).unwrap_or_default(), expected);
+    }
+}

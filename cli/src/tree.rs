@@ -1,0 +1,171 @@
+//! The documents of an operator's files, each with the place that it is from, so that every error in them is said as
+//! `weir validate` says it.
+
+use crate::Failure;
+use crate::diagnostic::Diagnostic;
+use crate::input::{self, Document, Fault, Kustomizations, Source};
+use crate::object::Object;
+use crate::validate::{self, Line};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// A document of a file, or an object in a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    pub(crate) value: Value,
+    pub(crate) origin: Origin,
+    /// The namespace of what names none in it, if something around the file says so.
+    pub(crate) namespace: Option<String>,
+    /// Why Weir would not read it, if it is Weir's.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    file: String,
+    /// `None` for what no file has.
+    source: Option<Rc<Source>>,
+    /// JSON path of it in its file.
+    path: String,
+    /// Kind, namespace and name of the object that it is in.
+    object: Option<String>,
+}
+
+/// Everything that files hold.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) trees: Vec<Tree>,
+    /// What is to be known of the files themselves, as lines.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Files {
+    /// Reads files and folders. A template that nothing of Weir's is seen in is passed over, as `weir validate` does.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is wrong as YAML or JSON.
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        Self::of(input::read_all(paths)?)
+    }
+
+    /// What sources hold.
+    ///
+    /// # Errors
+    /// One that is wrong as YAML or JSON.
+    pub(crate) fn of(sources: Vec<Source>) -> Result<Self, Failure> {
+        let kustomizations = Kustomizations::of(&sources);
+        let mut files = Self::default();
+        let mut problems = Vec::new();
+        for mut source in sources {
+            let namespace = kustomizations.namespace(&source.name).map(str::to_owned);
+            let documents = std::mem::take(&mut source.documents);
+            let found: Vec<(Value, Vec<Fault>)> =
+                documents.iter().map(|document| (document.value.clone(), document.faults())).collect();
+            source.documents = documents;
+            let source = Rc::new(source);
+            if let Some(fault) = validate::fault_of(&source) {
+                let line = Origin::of(&source, "$".to_owned()).line(fault.clone());
+                if fault.is_error() { problems.push(line) } else { files.notes.push(line) }
+            }
+            if let Some(diagnostic) = kustomizations.note(&source.name) {
+                files.notes.push(Origin::of(&source, "$".to_owned()).line(diagnostic));
+            }
+            let count = found.len();
+            for (index, (value, faults)) in found.into_iter().enumerate() {
+                let origin = Origin::of(&source, input::root(index, count));
+                files.trees.push(Tree { value, origin, namespace: namespace.clone(), faults });
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(files),
+            false => Err(Failure::No(problems.join("\n"))),
+        }
+    }
+}
+
+impl Tree {
+    /// One that no file has, under a name for messages.
+    pub(crate) fn named(name: &str, value: Value) -> Self {
+        let origin = Origin { file: name.to_owned(), path: "$".to_owned(), ..Origin::default() };
+        Self { value, origin, namespace: None, faults: Vec::new() }
+    }
+
+    /// The only document of a text.
+    ///
+    /// # Errors
+    /// What is wrong with the text under that name.
+    pub(crate) fn one(name: &str, text: String) -> Result<Self, Failure> {
+        let mut source = Source::new(name, text);
+        let mut documents = std::mem::take(&mut source.documents);
+        let fault = source.fault.clone().or_else(|| documents.iter().flat_map(Document::faults).next());
+        let origin = |source: Source| Origin::of(&Rc::new(source), "$".to_owned());
+        if let Some(fault) = fault {
+            return Err(Failure::No(origin(source).line(Diagnostic::fault("$", fault))));
+        }
+        let value = match (documents.len(), documents.pop()) {
+            (1, Some(document)) => {
+                let value = document.value.clone();
+                source.documents.push(document);
+                value
+            }
+            (0, _) => return Err(Failure::No(format!("`{name}`: it is empty"))),
+            (count, _) => return Err(Failure::No(format!("`{name}`: it has {count} documents, and one is needed"))),
+        };
+        Ok(Self { value, origin: origin(source), namespace: None, faults: Vec::new() })
+    }
+
+    /// What is wrong with its text, as lines; for a tree that turns out to be Weir's.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = String> {
+        self.faults.iter().map(|fault| self.origin.line(Diagnostic::fault("$", fault.clone())))
+    }
+
+    /// An item of the list that it is, with what is said of the list.
+    pub(crate) fn item(&self, path: &str, value: Value) -> Self {
+        let origin = self.origin.inside(path);
+        Self { value, origin, namespace: self.namespace.clone(), faults: self.faults.clone() }
+    }
+}
+
+impl Origin {
+    fn of(source: &Rc<Source>, path: String) -> Self {
+        Self { file: source.name.clone(), source: Some(Rc::clone(source)), path, object: None }
+    }
+
+    /// The place at a path within this one, which begins with `$`.
+    pub(crate) fn inside(&self, path: &str) -> Self {
+        Self { path: self.path.clone() + path.strip_prefix('$').unwrap_or(path), ..self.clone() }
+    }
+
+    /// The same, in an object of that namespace.
+    pub(crate) fn in_object(&self, value: &Value, namespace: &str) -> Self {
+        let object = Object::of(value).map(|object| Object { namespace: namespace.to_owned(), ..object }.shown());
+        Self { object, ..self.clone() }
+    }
+
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// `FILE:LINE:COLUMN`.
+    pub(crate) fn place(&self) -> String {
+        match self.source.as_ref().and_then(|source| source.position(&self.path)) {
+            Some(at) => format!("{}:{}:{}", self.file, at.line, at.column),
+            None => self.file.clone(),
+        }
+    }
+
+    /// The line for something that is said of a place within this one.
+    pub(crate) fn line(&self, diagnostic: Diagnostic) -> String {
+        let path = self.inside(&diagnostic.path).path;
+        let at = diagnostic.at.or_else(|| self.source.as_ref()?.position(&path));
+        let diagnostic = Diagnostic { path, ..diagnostic };
+        validate::line(&Line { file: self.file.clone(), at, object: self.object.clone(), diagnostic })
+    }
+
+    /// The line for an error at this place.
+    pub(crate) fn error(&self, path: &str, message: impl Into<String>) -> String {
+        self.line(Diagnostic::error(path, message))
+    }
+}
