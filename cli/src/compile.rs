@@ -2,6 +2,7 @@
 
 mod proxies;
 
+use crate::packed;
 use proxies::is_placed;
 
 use clap::ValueEnum;
@@ -120,7 +121,10 @@ impl Module {
     /// the module would, on the proxy of the bootstrap around it, or on a sidecar where there is none. A document that stands
     /// alone may also go to an Envoy without Istio, which is warned of more.
     pub(crate) fn compile(self, document: &Value, own: Option<&Node>, standing: Standing) -> Compiled {
-        let sidecar = || proxies::sidecar(document);
+        let section = document.get("policy").unwrap_or(document);
+        let packed = packed::policies(section).and_then(Result::ok);
+        let listed = proxies::policies(section, packed.as_ref());
+        let sidecar = || proxies::sidecar(&listed);
         // Each with whether the kind of proxy is unknown.
         let nodes: Vec<(Node, bool)> = match own {
             _ if standing == Standing::Policy => Vec::new(),
@@ -128,7 +132,7 @@ impl Module {
             None => {
                 let mut nodes = vec![(sidecar(), false)];
                 nodes.extend((standing == Standing::Alone).then(|| (Node { id: String::new(), ..sidecar() }, true)));
-                nodes.extend(proxies::gateways(document).into_iter().map(|gateway| (gateway, false)));
+                nodes.extend(proxies::gateways(&listed).into_iter().map(|gateway| (gateway, false)));
                 nodes
             }
         };

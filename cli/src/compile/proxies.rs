@@ -9,8 +9,8 @@ const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// A sidecar of a pod without labels, in the namespace of the document's first policy, else in `default`. What `workload`
 /// says in the document wins.
-pub(super) fn sidecar(document: &Value) -> Node {
-    let mut namespaces = policies(document).into_iter().filter_map(namespace);
+pub(super) fn sidecar(policies: &[&Value]) -> Node {
+    let mut namespaces = policies.iter().filter_map(|policy| namespace(policy));
     node("sidecar~", namespaces.next().unwrap_or("default"), &[])
 }
 
@@ -20,9 +20,9 @@ pub(super) fn is_placed(document: &Value) -> bool {
 }
 
 /// A gateway of each namespace that has one and also policies for what only some gateways serve.
-pub(super) fn gateways(document: &Value) -> Vec<Node> {
+pub(super) fn gateways(policies: &[&Value]) -> Vec<Node> {
     let mut found: BTreeMap<&str, (Option<&str>, bool)> = BTreeMap::new();
-    for policy in policies(document) {
+    for policy in policies {
         let Some(namespace) = namespace(policy) else { continue };
         let targets = items(policy.pointer("/spec/targetRefs"));
         for target in targets.into_iter().chain(policy.pointer("/spec/targetRef")) {
@@ -52,10 +52,11 @@ fn namespace(policy: &Value) -> Option<&str> {
     policy.pointer("/metadata/namespace")?.as_str()
 }
 
-/// The policies of a document, those in lists included.
-fn policies(document: &Value) -> Vec<&Value> {
+/// The policies of a section, those in lists included, and those that were packed in it.
+pub(super) fn policies<'d>(section: &'d Value, packed: Option<&'d Value>) -> Vec<&'d Value> {
     let mut found = Vec::new();
-    let mut waiting = items(document.get("policy").unwrap_or(document).get("policies"));
+    let mut waiting = items(section.get("policies"));
+    waiting.extend(items(packed));
     waiting.reverse();
     while let Some(object) = waiting.pop() {
         let inner = items(object.get("items"));

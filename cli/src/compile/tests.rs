@@ -92,3 +92,39 @@ fn a_document_that_stands_alone_is_warned_of_what_envoy_without_istio_cannot_see
         rows.check(format!("{standing:?}"), compiled.problems, []);
     }
 }
+
+/// A document is compiled for the proxies that its policies are for, also where they are packed.
+#[test]
+fn packed_policies_are_read_for_the_same_proxies() {
+    let target = |kind: &str, name: &str| json!([{"group": "gateway.networking.k8s.io", "kind": kind, "name": name}]);
+    let bad = json!([{"to": [{"operation": {"paths": ["/{x"]}}]}]);
+    let gateway = policy("edge", json!({"targetRefs": target("Gateway", "edge"), "rules": [{}]}));
+    let mut route = policy("edge", json!({"targetRefs": target("HTTPRoute", "cart"), "rules": [{}]}));
+    route["metadata"]["name"] = json!("route");
+    let cases = [
+        ("of a namespace", json!([policy("shop", json!({"rules": [{}]}))])),
+        ("refuses all", json!([policy("shop", json!({}))])),
+        ("wrong", json!([policy("shop", json!({"rules": bad}))])),
+        ("of a gateway and its routes", json!([gateway, route])),
+        ("of a gateway, in a list", json!([{"kind": "List", "items": [gateway, route]}])),
+        ("of routes alone", json!([route])),
+    ];
+    let mut rows = Rows::default();
+    for (name, policies) in cases {
+        let said = |module: Module, document: &Value| {
+            let compiled = module.compile(document, None, Standing::Alone);
+            let problems = compiled.problems.into_iter().map(|problem| (problem.path, problem.message));
+            let warnings = compiled.warnings.into_iter().map(|warning| (warning.path, warning.message));
+            problems
+                .chain(warnings)
+                .map(|(path, text)| (path.replace("policiesGzip", "policies"), text))
+                .collect::<Vec<_>>()
+        };
+        let written = json!({"schema": 1, "name": "mesh", "policies": policies});
+        let packed = crate::render::compressed(&written).unwrap();
+        rows.check(name, said(Module::Policy, &packed), said(Module::Policy, &written));
+        let written = json!({"schema": 1, "name": "mesh", "policy": {"policies": policies}});
+        let packed = crate::render::compressed(&written).unwrap();
+        rows.check(format!("{name}, suite"), said(Module::Suite, &packed), said(Module::Suite, &written));
+    }
+}
