@@ -164,6 +164,56 @@ impl Bootstrap {
         replaced
     }
 
+    /// Has the first listener take TLS with client certificates of an authority, beside what it takes without. Policies and
+    /// limits are the same for both.
+    ///
+    /// # Errors
+    /// A listener that has several filter chains, or TLS already.
+    pub(crate) fn take_tls(&mut self, certificate: &str, key: &str, authority: &str) -> Result<(), String> {
+        let socket = json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "require_client_certificate": true,
+                "common_tls_context": {
+                    "alpn_protocols": ["http/1.1"],
+                    "tls_certificates": [
+                        {"certificate_chain": {"inline_string": certificate}, "private_key": {"inline_string": key}},
+                    ],
+                    "validation_context": {"trusted_ca": {"inline_string": authority}},
+                },
+            },
+        });
+        let inspector = json!({
+            "name": "envoy.filters.listener.tls_inspector",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"},
+        });
+        let listener = self.0.pointer_mut(FIRST_LISTENER).and_then(Value::as_object_mut);
+        let take = || {
+            let fields = listener?;
+            let name = ["filter_chains", "filterChains"].into_iter().find(|name| fields.contains_key(*name))?;
+            let chains = fields.get_mut(name)?.as_array_mut().filter(|chains| chains.len() == 1)?;
+            let mut secure = chains.first()?.clone();
+            let matched = ["filter_chain_match", "filterChainMatch", "transport_socket", "transportSocket"];
+            if matched.iter().any(|name| secure.get(name).is_some()) {
+                return None;
+            }
+            let chain = secure.as_object_mut()?;
+            chain.remove("name");
+            chain.insert("filter_chain_match".to_owned(), json!({"transport_protocol": "tls"}));
+            chain.insert("transport_socket".to_owned(), socket);
+            chains.insert(0, secure);
+            let filters = if fields.contains_key("listenerFilters") { "listenerFilters" } else { "listener_filters" };
+            fields.entry(filters).or_insert_with(|| json!([])).as_array_mut()?.push(inspector);
+            Some(())
+        };
+        take().ok_or_else(|| {
+            "requests with a `principal` come in over TLS of this run's own: the first listener needs one filter chain, without a \
+             match and without TLS"
+                .to_owned()
+        })
+    }
+
     /// The tree.
     pub(crate) fn tree(&self) -> &Value {
         &self.0

@@ -1,6 +1,8 @@
 //! `weir run`: a real Envoy with a bootstrap of the operator's, in front of an upstream, and one line for each request.
 
 mod configuration;
+#[cfg_attr(not(feature = "identities"), path = "run/without_identities.rs")]
+mod identities;
 mod requests;
 mod watch;
 
@@ -12,6 +14,7 @@ use crate::documents::Contents;
 use crate::report::{self, Record, Summary};
 use crate::tree::Origin;
 use crate::{Failure, Run, input, modules};
+use identities::Identities;
 use requests::Planned;
 use serde_json::Value;
 use std::fs;
@@ -19,7 +22,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use watch::{Edit, Watch};
-use weir_launch::{Client, Envoy, Launch, LogTail, Protocol, Request, Upstream};
+use weir_launch::{Client, Envoy, Launch, LogTail, Request, Upstream};
 
 const REQUESTS: &str = include_str!("../../envoy-configs/requests.yaml");
 /// The name requests are sent to.
@@ -43,6 +46,7 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
              endpoints are all on loopback"
         )));
     }
+    let identities = Identities::of(&planned, &mut bootstrap)?;
     let launch = Launch::new(&binary).map_err(needed)?;
     let modules = launch.dir().to_owned();
     bootstrap.set_modules(|file| module_path(&modules, file)).map_err(Failure::Use)?;
@@ -70,7 +74,7 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     };
     announce(&envoy, listener, &upstream)?;
     let mut log = envoy.stdout();
-    send(&planned, listener, &mut log)?;
+    send(&planned, &identities, listener, &mut log)?;
     if !planned.is_empty() {
         show_metrics(&envoy)?;
     }
@@ -211,23 +215,27 @@ fn version(envoy: &Envoy) -> String {
     full.and_then(|full| full.split('/').nth(1)).unwrap_or("of unknown version").to_owned()
 }
 
-fn send(planned: &[Planned], listener: SocketAddr, log: &mut LogTail) -> Result<(), Failure> {
+fn send(planned: &[Planned], identities: &Identities, listener: SocketAddr, log: &mut LogTail) -> Result<(), Failure> {
     let client = Client::new().map_err(needed)?;
     let colours = report::Colours::of_terminal();
+    // Who sends it is a column where it matters.
+    let has_principals = planned.iter().any(|plan| plan.principal.is_some());
+    let sender = |principal: &str| if has_principals { format!("{principal:<36} ") } else { String::new() };
     if !planned.is_empty() {
-        say!("{:<34} {}", "sent", report::titles())?;
+        say!("{:<34} {}{}", "sent", sender("principal"), report::titles())?;
     }
     for plan in planned {
         let mut request = Request::new(&plan.method, AUTHORITY, &plan.path);
         for (name, value) in &plan.headers {
             request = request.header(name, value);
         }
-        client.send(listener, Protocol::Http1, &request).map_err(needed)?;
+        let sent = identities.connect(&client, listener, plan.principal.as_ref());
+        sent.and_then(|mut connection| connection.send(&request)).map_err(needed)?;
         let record = weir_launch::wait_until(Duration::from_secs(5), || {
             log.lines().ok()?.iter().filter_map(|line| Record::parse(line)).find(|one| one.is_of(&plan.method))
         });
         let line = record.ok_or_else(|| needed("Envoy wrote no access log for a request"))?.line(colours);
-        say!("{:<34} {line}", plan.say)?;
+        say!("{:<34} {}{line}", plan.say, sender(plan.principal.as_deref().unwrap_or("-")))?;
     }
     Ok(())
 }

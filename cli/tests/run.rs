@@ -60,8 +60,15 @@ impl Running {
     }
 
     fn status(&self, method: &str, user: &str) -> u16 {
-        let request = Request::new(method, "cart.example", "/").header("x-user", user);
-        Client::new().unwrap().send(self.address, Protocol::Http1, &request).unwrap().status
+        self.send(&Request::new(method, "cart.example", "/").header("x-user", user))
+    }
+
+    fn at(&self, method: &str, path: &str) -> u16 {
+        self.send(&Request::new(method, "cart.example", path))
+    }
+
+    fn send(&self, request: &Request) -> u16 {
+        Client::new().unwrap().send(self.address, Protocol::Http1, request).unwrap().status
     }
 }
 
@@ -104,6 +111,63 @@ fn native_objects_decide_and_edits_are_taken() {
     write("policies/reads.yaml", POLICY);
     running.line("the files have changed: in force");
     rows.check("a write that is refused again", running.status("DELETE", "tom"), 403);
+}
+
+/// Rules on identities decide requests that have one: each comes over mutual TLS with a certificate of its own.
+#[test]
+fn requests_have_the_identity_that_they_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let policy = "kind: AuthorizationPolicy
+metadata: {name: callers}
+spec:
+  rules:
+  - {from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}], to: [{operation: {paths: [/a]}}]}
+  - {from: [{source: {namespaces: [ops]}}], to: [{operation: {paths: [/b]}}]}
+  - {to: [{operation: {paths: [/c]}}]}
+";
+    write("policy.yaml", policy);
+    write(
+        "requests.yaml",
+        "- {say: the principal, method: GET, path: /a, principal: cluster.local/ns/shop/sa/web}
+- {say: another one, method: GET, path: /a, principal: cluster.local/ns/shop/sa/job}
+- {say: its namespace, method: GET, path: /b, principal: spiffe://cluster.local/ns/ops/sa/x}
+- {say: another namespace, method: GET, path: /b, principal: cluster.local/ns/shop/sa/web}
+- {say: no identity, method: GET, path: /a}
+- {say: none is needed, method: GET, path: /c}
+- {say: counted over TLS, method: GET, path: /c, headers: {x-user: ann}, principal: cluster.local/ns/shop/sa/web}
+- {say: and without, method: GET, path: /c, headers: {x-user: ann}}
+- {say: one too many, method: GET, path: /c, headers: {x-user: ann}, principal: cluster.local/ns/shop/sa/web}
+",
+    );
+    write("limits.yaml", LIMITS);
+    let running = Running::start(
+        folder.path(),
+        &["policy.yaml", "limits.yaml", "--workload", "shop/cart", "--requests", "requests.yaml"],
+    );
+    let mut rows = Rows::default();
+    for (say, principal, status, by) in [
+        ("sent", "principal", "status", "decided by"),
+        ("the principal", "cluster.local/ns/shop/sa/web", "200", "shop/callers[0]"),
+        ("another one", "cluster.local/ns/shop/sa/job", "403", "no ALLOW rule matches"),
+        ("its namespace", "cluster.local/ns/ops/sa/x", "200", "shop/callers[1]"),
+        ("another namespace", "cluster.local/ns/shop/sa/web", "403", "no ALLOW rule matches"),
+        ("no identity", "-", "403", "no ALLOW rule matches"),
+        ("none is needed", "-", "200", "shop/callers[2]"),
+        ("counted over TLS", "cluster.local/ns/shop/sa/web", "200", "per-user: 1 left"),
+        ("and without", "-", "200", "per-user: 0 left"),
+        ("one too many", "cluster.local/ns/shop/sa/web", "429", "limit per-user"),
+    ] {
+        let line = running.line(say);
+        let words: Vec<&str> = line.strip_prefix(say).unwrap_or_default().split_whitespace().collect();
+        rows.check(&line, (words.first().copied(), words.contains(&status)), (Some(principal), true));
+        rows.contains(say, &line, by);
+    }
+    // Both filter chains have the same configuration.
+    write("policy.yaml", &policy.replace("[/c]", "[/d]"));
+    running.line("the files have changed: in force");
+    rows.check("edited", running.at("GET", "/c"), 403);
+    rows.check("edited", running.at("GET", "/d"), 200);
 }
 
 #[test]

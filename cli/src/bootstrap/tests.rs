@@ -131,3 +131,30 @@ fn other_plugins_keep_their_configuration() {
     assert_eq!(bootstrap.set_configuration(&json!({"schema": 1, "name": "a"})), 1);
     assert_eq!(bootstrap.0[1], theirs);
 }
+
+#[test]
+fn a_listener_takes_tls_beside_plain_connections_if_it_has_one_plain_chain() {
+    let listener = |fields: Value| json!({"static_resources": {"listeners": [fields]}});
+    let chain = || json!({"filters": []});
+    let mut rows = Rows::default();
+    for (name, fields, expected) in [
+        ("one chain", json!({"filter_chains": [chain()]}), Some(1)),
+        ("the other spelling", json!({"filterChains": [chain()], "listenerFilters": [{"name": "a"}]}), Some(2)),
+        ("two chains", json!({"filter_chains": [chain(), chain()]}), None),
+        ("TLS of its own", json!({"filter_chains": [{"filters": [], "transport_socket": {}}]}), None),
+        ("a match", json!({"filter_chains": [{"filters": [], "filterChainMatch": {}}]}), None),
+        ("none", json!({"default_filter_chain": chain()}), None),
+    ] {
+        let mut bootstrap = Bootstrap(listener(fields));
+        let taken = bootstrap.take_tls("certificate", "key", "authority");
+        rows.check(name, taken.is_ok(), expected.is_some());
+        let Some(filters) = expected else { continue };
+        let listener = &bootstrap.0["static_resources"]["listeners"][0];
+        let either = |one: &str, other: &str| listener.get(one).or(listener.get(other)).unwrap().as_array().unwrap();
+        let chains = either("filter_chains", "filterChains");
+        let is_tls =
+            |chain: &Value| chain["filter_chain_match"]["transport_protocol"] == "tls" && chain["filters"].is_array();
+        rows.check(name, chains.iter().map(is_tls).collect::<Vec<_>>(), vec![true, false]);
+        rows.check(name, either("listener_filters", "listenerFilters").len(), filters);
+    }
+}

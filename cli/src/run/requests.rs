@@ -11,6 +11,8 @@ pub(super) struct Planned {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
+    /// The SPIFFE identity of who sends it, as policies write it: `cluster.local/ns/shop/sa/web`.
+    pub(super) principal: Option<String>,
 }
 
 /// The requests of a text, whose name is for messages.
@@ -36,8 +38,20 @@ fn planned(at: &Cursor<'_>) -> Option<Planned> {
     let method = fields.require("method").and_then(|at| at.text());
     let path = fields.require("path").and_then(|at| path(&at));
     let headers = fields.take("headers").map(|at| headers(&at)).unwrap_or_default();
+    let principal = fields.take("principal").and_then(|at| principal(&at));
     fields.finish();
-    Some(Planned { say: say?.to_owned(), method: method?.to_owned(), path: path?.to_owned(), headers })
+    Some(Planned { say: say?.to_owned(), method: method?.to_owned(), path: path?.to_owned(), headers, principal })
+}
+
+/// A SPIFFE identity without the scheme; an identity has neither escapes nor empty segments.
+fn principal(at: &Cursor<'_>) -> Option<String> {
+    let text = at.text()?;
+    let bare = text.strip_prefix("spiffe://").unwrap_or(text);
+    let is_plain = bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+    match is_plain && bare.contains('/') && bare.split('/').all(|part| !part.is_empty()) {
+        true => Some(bare.to_owned()),
+        false => at.problem("expected a SPIFFE identity such as `cluster.local/ns/shop/sa/web`"),
+    }
 }
 
 fn path<'v>(at: &Cursor<'v>) -> Option<&'v str> {

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use weir_launch::Identity;
 use weir_scenario::{
     Bytes, Cluster, Direction, EscapedSlashes, Failure, FilterStateValue, Span, Surroundings, Target, Tls,
 };
 
-use crate::certificates::Identity;
 use crate::filters::{Discovery, OnFailure, Plugin, Setup};
 use crate::paths::workspace;
 

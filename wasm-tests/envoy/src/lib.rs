@@ -5,7 +5,6 @@
 
 mod access;
 mod bootstrap;
-mod certificates;
 mod discovery;
 mod filters;
 mod gateway;
@@ -18,11 +17,11 @@ mod swap;
 mod wall_clock;
 mod wire;
 
-pub use certificates::{Authority, CertificateError, Identity};
 pub use filters::{Discovery, OnFailure, Plugin, Setup, Site};
 pub use gateway::RealEnvoy;
 pub use paths::{envoy_binary, envoy_line, module, workspace};
 pub use proxy::{Booted, Proxy};
 pub use side_by_side::run_side_by_side;
 pub use stats::VmStats;
+pub use weir_launch::{Authority, CertificateError, Identity};
 pub use wire::{ClientTls, Dialer, Wire, raw_http2};

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_launch::{ClientError, Envoy, Launch, LogTail, StartError, wait_until};
+use weir_launch::{Authority, ClientError, Envoy, Launch, LogTail, StartError, wait_until};
 use weir_scenario::{Client, Failure, LogLine, Metrics, Protocol, Record, Request, Response, Tls};
 use weir_world::Upstreams;
 
 use crate::access::Logged;
 use crate::bootstrap::{self, ACCESS_LOG, LISTENER, ServerTls};
-use crate::certificates::Authority;
 use crate::filters::{Discovery, Setup};
 use crate::slot::Slot;
 use crate::stats::{self, VmStats};

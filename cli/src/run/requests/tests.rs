@@ -4,14 +4,20 @@ use weir_testing::Rows;
 
 #[test]
 fn a_request_is_what_its_fields_say() {
-    let text = "# why\n- {say: a read, method: GET, path: /, headers: {x-user: ann, x-role: ''}}\n";
+    let text = "# why\n- {say: a read, method: GET, path: /, headers: {x-user: ann, x-role: ''}, principal: spiffe://a.b/ns/c/sa/d}\n";
     let Ok(requests) = read("r.yaml", text) else { panic!("cannot be read") };
     let headers = [("x-user", "ann"), ("x-role", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut found = requests.clone();
     found.iter_mut().for_each(|request| request.headers.sort());
     let mut headers = headers.to_vec();
     headers.sort();
-    let expected = Planned { say: "a read".to_owned(), method: "GET".to_owned(), path: "/".to_owned(), headers };
+    let expected = Planned {
+        say: "a read".to_owned(),
+        method: "GET".to_owned(),
+        path: "/".to_owned(),
+        headers,
+        principal: Some("a.b/ns/c/sa/d".to_owned()),
+    };
     assert_eq!(found, [expected]);
 }
 
@@ -35,6 +41,11 @@ fn what_is_wrong_is_named_with_line_and_field() {
         ),
         ("- {say: a, method: GET, path: /, headers: [a]}\n", "r.yaml:1:34: error: $[0].headers: expected an object"),
         ("- {say: a, method: '', path: /}\n- 7\n", "r.yaml:2:3: error: $[1]: expected an object"),
+        (
+            "- {say: a, method: GET, path: /, principal: web}\n",
+            "r.yaml:1:34: error: $[0].principal: expected a SPIFFE identity such as `cluster.local/ns/shop/sa/web`",
+        ),
+        ("- {say: a, method: GET, path: /, principal: a//b}\n", "$[0].principal: expected a SPIFFE identity"),
         ("say: a\n", "r.yaml:1:1: error: $: expected a list, found an object"),
         ("- {say: a, say: b, method: GET, path: /}\n", "r.yaml:1:12: error: $: key `say` is given twice"),
     ] {

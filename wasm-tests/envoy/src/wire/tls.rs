@@ -13,9 +13,8 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use weir_launch::Identity;
 use weir_scenario::{Failure, Protocol, Request};
-
-use crate::certificates::Identity;
 
 /// Client certificate and the authority that the server is checked by.
 #[derive(Clone, Debug)]

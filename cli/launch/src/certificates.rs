@@ -25,7 +25,7 @@ impl From<rcgen::Error> for CertificateError {
     }
 }
 
-/// A certificate authority that lives as long as the test.
+/// A certificate authority that lives as long as the process.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl fmt::Debug for Authority {
@@ -51,7 +51,7 @@ impl Authority {
     pub fn new() -> Result<Self, CertificateError> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "weir test authority");
+        params.distinguished_name.push(DnType::CommonName, "weir authority of one run");
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }
