@@ -169,6 +169,7 @@ impl Bootstrap {
     ///
     /// # Errors
     /// A listener that has several filter chains, or TLS already.
+    #[cfg(feature = "identities")]
     pub(crate) fn take_tls(&mut self, certificate: &str, key: &str, authority: &str) -> Result<(), String> {
         let socket = json!({
             "name": "envoy.transport_sockets.tls",

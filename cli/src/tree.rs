@@ -75,6 +75,9 @@ impl Files {
             let count = found.len();
             for (index, (value, faults)) in found.into_iter().enumerate() {
                 let origin = Origin::of(&source, input::root(index, count));
+                let diagnostic =
+                    namespace.as_deref().and_then(|namespace| Kustomizations::elsewhere(&value, namespace));
+                files.notes.extend(diagnostic.map(|diagnostic| origin.in_object(&value, None).line(diagnostic)));
                 files.trees.push(Tree { value, origin, namespace: namespace.clone(), faults });
             }
         }
@@ -138,9 +141,12 @@ impl Origin {
         Self { path: self.path.clone() + path.strip_prefix('$').unwrap_or(path), ..self.clone() }
     }
 
-    /// The same, in an object of that namespace.
-    pub(crate) fn in_object(&self, value: &Value, namespace: &str) -> Self {
-        let object = Object::of(value).map(|object| Object { namespace: namespace.to_owned(), ..object }.shown());
+    /// The same, in an object, which may be in another namespace than it names.
+    pub(crate) fn in_object(&self, value: &Value, namespace: Option<&str>) -> Self {
+        let object = Object::of(value).map(|object| match namespace {
+            Some(namespace) => Object { namespace: namespace.to_owned(), ..object }.shown(),
+            None => object.shown(),
+        });
         Self { object, ..self.clone() }
     }
 

@@ -198,7 +198,7 @@ type Row = (&'static str, [&'static str; 3], &'static [&'static str], i32, &'sta
 
 #[test]
 fn a_folder_is_rendered_as_it_is_kept() {
-    let rows: [Row; 10] = [
+    let rows: [Row; 11] = [
         (
             "as it is",
             ["", "", ""],
@@ -231,6 +231,16 @@ fn a_folder_is_rendered_as_it_is_kept() {
             &[
                 "app/deployment.yaml:9:9: warning: Deployment shop/cart: $.spec.template.metadata.labels.tier: ",
                 "`shop/store` (asks for `tier=store`)",
+            ],
+        ),
+        (
+            "another namespace than Kustomize gives",
+            ["app/policies.yaml", "name: web", "name: web, namespace: shop-old"],
+            &["--selector", "app=cart"],
+            0,
+            &[
+                "app/policies.yaml:10:23: note: AuthorizationPolicy shop-old/web: $.metadata.namespace: `kustomize build` puts this \
+               into `shop`: run it first",
             ],
         ),
         (

@@ -260,3 +260,26 @@ fn a_default_of_the_namespace_is_given_once() {
         rows.check(name, (text.contains("/own"), text.contains("/all")), (own, all));
     }
 }
+
+#[test]
+fn labels_that_the_pods_have_not_are_warned_of() {
+    let folder = folder();
+    let pods = "kind: Deployment
+metadata: {name: stock, namespace: stock}
+spec: {template: {metadata: {labels: {app: stock, tier: store}}}}
+";
+    fs::write(folder.path().join("policies/pods.yaml"), pods).unwrap();
+    let output = text(&weir(folder.path(), "", &ALL));
+    let expected = "policies/pods.yaml:3:51: warning: Deployment stock/stock: $.spec.template.metadata.labels.tier: the pods have \
+                    `tier=store`, which is not among the labels that are given";
+    assert_eq!(output.matches(expected).count(), 1, "{output}");
+    // Without labels, those of the pods are taken; the manifests still need a selector.
+    let selected = COMPOSITION.replace("name: stock, labels", "name: stock, selector");
+    fs::write(folder.path().join("weir.yaml"), selected).unwrap();
+    let output = text(&weir(folder.path(), "", &ALL));
+    assert!(
+        output.contains("weir: stock/stock: the labels of stock/stock are those of Deployment stock/stock in"),
+        "{output}"
+    );
+    assert!(!output.contains("[labels]"), "{output}");
+}

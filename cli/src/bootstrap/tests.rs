@@ -132,6 +132,7 @@ fn other_plugins_keep_their_configuration() {
     assert_eq!(bootstrap.0[1], theirs);
 }
 
+#[cfg(feature = "identities")]
 #[test]
 fn a_listener_takes_tls_beside_plain_connections_if_it_has_one_plain_chain() {
     let listener = |fields: Value| json!({"static_resources": {"listeners": [fields]}});

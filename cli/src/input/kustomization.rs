@@ -26,6 +26,9 @@ const CHANGES: [&str; 13] = [
     "helmCharts",
 ];
 
+/// What the notes can be recognised by.
+const ID: &str = "kustomize";
+
 /// Whether a file is a Kustomization.
 pub(crate) fn is_kustomization(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| NAMES.contains(&name))
@@ -72,7 +75,14 @@ impl Kustomizations {
         let found = self.0.iter().find(|one| one.file == file && !one.changes.is_empty())?;
         let fields = found.changes.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
         let message = format!("objects are read without {fields}: run `kustomize build` first, and give its output");
-        Some(Diagnostic::note("kustomize", format!("$.{}", found.changes.first()?), message))
+        Some(Diagnostic::note(ID, format!("$.{}", found.changes.first()?), message))
+    }
+
+    /// What is said of an object that names another namespace than that which its Kustomization gives to all.
+    pub(crate) fn elsewhere(object: &Value, namespace: &str) -> Option<Diagnostic> {
+        let own = object.pointer("/metadata/namespace")?.as_str()?;
+        let message = format!("`kustomize build` puts this into `{namespace}`: run it first, and give its output");
+        (own != namespace).then(|| Diagnostic::note(ID, "$.metadata.namespace", message))
     }
 
     /// The nearest Kustomization of a folder or one around it.

@@ -36,7 +36,7 @@ impl Pods {
         let given = Some(object.namespace.clone()).filter(|own| !own.is_empty());
         let namespace = given.or_else(|| tree.namespace.as_deref().or(namespace).map(str::to_owned));
         object.namespace = namespace.clone().unwrap_or_default();
-        let origin = tree.origin.in_object(&tree.value, &object.namespace);
+        let origin = tree.origin.in_object(&tree.value, Some(&object.namespace));
         Some(Self { origin, shown: object.shown(), namespace, name: object.name, labels })
     }
 

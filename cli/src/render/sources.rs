@@ -169,7 +169,7 @@ impl Sorter<'_> {
     fn policy(&mut self, origin: &Origin, namespace: Option<&str>, object: &Value) {
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let given = text("/metadata/namespace").or_else(|| namespace.or(self.namespace).map(str::to_owned));
-        let origin = origin.in_object(object, given.as_deref().unwrap_or_default());
+        let origin = origin.in_object(object, given.as_deref());
         let Some(name) = text("/metadata/name") else {
             return self.problems.push(origin.error("$.metadata", "`name` is missing"));
         };
