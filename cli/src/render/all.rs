@@ -79,7 +79,7 @@ pub(crate) fn write(folder: &Path, config: &Path) -> Result<(), Failure> {
         fs::write(&path, text).map_err(unwritable(&path))?;
         warnings.iter().for_each(|line| eprintln!("{line}"));
         notes.iter().for_each(|note| eprintln!("weir: {id}: {note}"));
-        say!("{}: {} objects", path.display(), trees.len())?;
+        say!("{}: {} object{}", path.display(), trees.len(), if trees.len() == 1 { "" } else { "s" })?;
         written.push(path);
     }
     for path in stale(folder, &written) {

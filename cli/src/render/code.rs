@@ -33,18 +33,20 @@ pub(crate) fn code(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Code> 
         None
     };
     match (&wanted.image, &wanted.module_file) {
-        (Some(_), Some(_)) => refuse("--image and --module-file exclude each other"),
-        (None, None) => {
-            refuse("where is the module? give --image oci://REGISTRY/NAME@sha256:DIGEST or --module-file PATH")
-        }
-        (Some(_), None) if wanted.form == Form::Envoy => {
-            refuse("Envoy itself pulls no images: give --module-file with the module's path on Envoy's machine")
-        }
+        (Some(_), Some(_)) => refuse(
+            "the module has both an image and a file (`--image` and `--module-file`; `images` and `moduleFiles` of weir.yaml): give one",
+        ),
+        (None, None) => refuse(
+            "where is the module? give `--image oci://REGISTRY/NAME@sha256:DIGEST` or `--module-file PATH`; in weir.yaml `images` or `moduleFiles`",
+        ),
+        (Some(_), None) if wanted.form == Form::Envoy => refuse(
+            "Envoy itself pulls no images: give the module's path on Envoy's machine (`--module-file`; `moduleFiles` of weir.yaml)",
+        ),
         (None, Some(_)) if wanted.form == Form::EnvoyGateway => {
-            refuse("Envoy Gateway loads no local files: give --image")
+            refuse("Envoy Gateway loads no local files: give an image (`--image`; `images` of weir.yaml)")
         }
         (None, Some(file)) if !file.starts_with('/') => {
-            refuse(&format!("`{file}` is not absolute: --module-file is a path in the proxy's container"))
+            refuse(&format!("`{file}` is not absolute: a module's file is a path in the proxy's container"))
         }
         (None, Some(_)) if wanted.sha256.is_some() || wanted.pull_secret.is_some() => {
             refuse("--sha256 and --pull-secret are for --image")

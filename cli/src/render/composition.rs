@@ -131,13 +131,14 @@ fn workload(at: &Cursor<'_>, common: &Common<'_>) -> Option<Vec<Entry>> {
     let entry = |module: Module| {
         let sections = settings.sections_of(module);
         let directions = directions(proxy, module, &sections)?;
+        let (image, module_file) = settings.place_of(module, form);
         let wanted = Wanted {
             selector: selector.clone(),
             labels: all.clone(),
             target: target.clone(),
             directions: Some(directions),
-            image: settings.images.get(module.word()).cloned(),
-            module_file: settings.module_files.get(module.word()).cloned(),
+            image,
+            module_file,
             pull_secret: settings.pull_secret.clone(),
             phase: settings.phase,
             priority: settings.priority,

@@ -20,9 +20,9 @@ pub(crate) struct Settings {
     pub(crate) form: Option<Form>,
     modules: Option<Vec<Module>>,
     /// By the word of the module.
-    pub(crate) images: BTreeMap<String, String>,
+    images: BTreeMap<String, String>,
     /// By the word of the module.
-    pub(crate) module_files: BTreeMap<String, String>,
+    module_files: BTreeMap<String, String>,
     pub(crate) pull_secret: Option<String>,
     pub(crate) phase: Option<Phase>,
     pub(crate) priority: Option<i32>,
@@ -63,11 +63,21 @@ impl Settings {
         let mut modes = whole.modes.clone();
         modes.retain(|(section, _)| !self.modes.iter().any(|(own, _)| own == section));
         modes.extend(self.modes);
+        // A workload that says where a module is from says all of it.
+        let says = |module: &String| self.images.contains_key(module) || self.module_files.contains_key(module);
+        let unsaid = |places: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            places
+                .iter()
+                .filter(|(module, _)| !says(module))
+                .map(|(module, place)| (module.clone(), place.clone()))
+                .collect()
+        };
+        let (images, module_files) = (unsaid(&whole.images), unsaid(&whole.module_files));
         Self {
             form: self.form.or(whole.form),
             modules: self.modules.or(whole.modules.clone()),
-            images: whole.images.clone().into_iter().chain(self.images).collect(),
-            module_files: whole.module_files.clone().into_iter().chain(self.module_files).collect(),
+            images: images.into_iter().chain(self.images).collect(),
+            module_files: module_files.into_iter().chain(self.module_files).collect(),
             pull_secret: self.pull_secret.or(whole.pull_secret.clone()),
             phase: self.phase.or(whole.phase),
             priority: self.priority.or(whole.priority),
@@ -78,6 +88,17 @@ impl Settings {
             sections: self.sections.or(whole.sections.clone()),
             outbound: self.outbound.or(whole.outbound.clone()),
             replaces_native: self.replaces_native.or(whole.replaces_native),
+        }
+    }
+
+    /// The image and the file of a module, if the form can load it. Envoy itself pulls no images, and Envoy Gateway loads no
+    /// files, so `images` and `moduleFiles` may both be there for workloads of different forms.
+    pub(crate) fn place_of(&self, module: Module, form: Form) -> (Option<String>, Option<String>) {
+        let of = |places: &BTreeMap<String, String>| places.get(module.word()).cloned();
+        match (of(&self.images), of(&self.module_files)) {
+            (Some(_), file @ Some(_)) if form == Form::Envoy => (None, file),
+            (image @ Some(_), Some(_)) if form == Form::EnvoyGateway => (image, None),
+            place => place,
         }
     }
 

@@ -82,6 +82,27 @@ fn what_is_said_for_all_holds_where_a_workload_says_nothing() {
     rows.check("image", policy.wanted.image.as_deref(), Some("oci://r/policy@sha256:2"));
 }
 
+#[test]
+fn a_mesh_of_several_forms_has_images_and_files() {
+    let mut rows = Rows::default();
+    for (name, workload, image, file) in [
+        ("Envoy takes the file", "form: envoy", None, Some("/all.wasm")),
+        ("Envoy Gateway takes the image", "form: envoy-gateway", Some("all"), None),
+        ("another form has to choose", "form: wasmplugin", Some("all"), Some("/all.wasm")),
+        ("an image of its own", "form: wasmplugin, images: {suite: own}", Some("own"), None),
+        ("a file of its own", "form: envoyfilter, moduleFiles: {suite: /own.wasm}", None, Some("/own.wasm")),
+        ("of another module", "form: envoy, moduleFiles: {policy: /own.wasm}", None, Some("/all.wasm")),
+    ] {
+        let text = format!(
+            "schema: 1\nimages: {{suite: all}}\nmoduleFiles: {{suite: /all.wasm}}\n\
+             workloads: [{{namespace: shop, name: cart, {workload}}}]"
+        );
+        let entries = entries(&text).unwrap();
+        let found = entries.iter().map(|entry| (entry.wanted.image.as_deref(), entry.wanted.module_file.as_deref()));
+        rows.check(name, found.collect::<Vec<_>>(), vec![(image, file)]);
+    }
+}
+
 /// Objects without a namespace are in the one of the workload, in a file that a workload has for itself; in a file for all, in
 /// that of the file, else in the only one that the workloads have.
 #[test]

@@ -19,7 +19,7 @@ fn what_does_not_fit_is_refused_with_what_does() {
         (sidecar(Form::WasmPlugin, |w| w.workload = "cart".to_owned()), "`cart` is not NAMESPACE/NAME"),
         (sidecar(Form::WasmPlugin, |w| w.workload = "shop/Cart".to_owned()), "`shop/Cart` is not NAMESPACE/NAME"),
         (sidecar(Form::WasmPlugin, |w| w.image = None), "where is the module?"),
-        (sidecar(Form::WasmPlugin, |w| w.module_file = text("/m.wasm")), "exclude each other"),
+        (sidecar(Form::WasmPlugin, |w| w.module_file = text("/m.wasm")), "both an image and a file"),
         (sidecar(Form::WasmPlugin, |w| w.image = text("oci://r/suite:1")), "is not pinned"),
         (sidecar(Form::WasmPlugin, |w| w.image = text("https://r/suite.wasm")), "is not an image"),
         (sidecar(Form::WasmPlugin, |w| w.image = text("oci://r/suite@sha256:abc")), "`abc` is not the digest"),
