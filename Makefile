@@ -198,6 +198,12 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 test-docker: test-modules ## run the scenarios and envoy-configs/compose in containers; BASE=IMAGE names the base image
 	@BASE='$(BASE)' PROMETHEUS='$(PROMETHEUS)' wasm-tests/docker/run
 
+# The file is given on the command line: that of the environment may be of any cluster.
+.PHONY: test-istio
+test-istio: build ## try what weir render prints in a cluster with Istio, in a namespace of its own; KUBECONFIG=FILE IMAGE=oci://REGISTRY/NAME@sha256:DIGEST
+	@[ '$(origin KUBECONFIG)' = 'command line' ] || { echo 'weir: name the cluster: make test-istio KUBECONFIG=FILE' >&2; exit 2; }
+	@scripts/test-istio '$(KUBECONFIG)' '$(IMAGE)'
+
 .PHONY: soak
 soak: test-modules ## compare 50,000 decisions with RBAC's, and measure a client while others make up labels; wants a quiet machine
 	@cargo test --locked $(TESTED) --test labels --test vouched -- --ignored --nocapture

@@ -1,12 +1,18 @@
 //! `docs/deploying.md` as a reader would follow it: its files are written where they say, and its commands run in order.
 //! `kubectl` is a stand-in that keeps what is applied to it.
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test ends where it fails, and waits for processes"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use weir_testing::Rows;
+
+mod cluster;
 
 /// Keeps the files of `apply -f FOLDER` and prints them for `get`, as one stream.
 const KUBECTL: &str = r#"#!/bin/sh
@@ -18,6 +24,19 @@ get) for file in .cluster/*.yaml; do echo ---; cat "$file"; done ;;
 esac
 "#;
 
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// Puts a stand-in for `kubectl` into `.bin` of a folder.
+fn install(folder: &Path, kubectl: &str) -> PathBuf {
+    let bin = folder.join(".bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("kubectl"), kubectl).unwrap();
+    fs::set_permissions(bin.join("kubectl"), fs::Permissions::from_mode(0o755)).unwrap();
+    bin
+}
+
 /// The blocks of a page in that language, in order.
 fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
     let fence = format!("\n```{language}\n");
@@ -26,8 +45,7 @@ fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
 
 #[test]
 fn every_command_of_the_page_works() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
-    let page = fs::read_to_string(workspace.join("docs/deploying.md")).unwrap();
+    let page = fs::read_to_string(workspace().join("docs/deploying.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for block in blocks(&page, "yaml") {
         let name = block.lines().next().unwrap().strip_prefix("# ").unwrap();
@@ -35,10 +53,7 @@ fn every_command_of_the_page_works() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, block).unwrap();
     }
-    let bin = folder.path().join(".bin");
-    fs::create_dir(&bin).unwrap();
-    fs::write(bin.join("kubectl"), KUBECTL).unwrap();
-    fs::set_permissions(bin.join("kubectl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let bin = install(folder.path(), KUBECTL);
     let weir = Path::new(env!("CARGO_BIN_EXE_weir")).parent().unwrap();
     let path = format!("{}:{}:{}", bin.display(), weir.display(), std::env::var("PATH").unwrap());
     let commands = blocks(&page, "sh");
