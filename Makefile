@@ -269,6 +269,11 @@ fmt: toolchain ## format the code
 inventory: toolchain ## write cli/inventory/crates.json: what is linked into the modules, for the SBOM and the licences of their images
 	@WEIR_INVENTORY=write cargo test --locked -p weir --test inventory
 
+.PHONY: compare-crd
+compare-crd: toolchain ## compare the schema of Envoy Gateway's resource with the definition of a release: make compare-crd CRD=FILE
+	@[ -f '$(CRD)' ] || { echo 'weir: there is no file $(CRD): make compare-crd CRD=FILE' >&2; exit 1; }
+	@CRD='$(abspath $(CRD))' cargo test --locked -p weir --test inventory the_schema_is_that_of_the_definition_in_crd
+
 .PHONY: hooks
 hooks: ## install a pre-commit hook that runs the quick checks
 	@mkdir -p "$$(git rev-parse --git-path hooks)"

@@ -1,5 +1,6 @@
 //! Whether an object is one that the API server takes: the structural schemas of Istio's custom resources, for each line of
-//! Istio, and of Envoy Gateway's, as `cli/schemas` has them. Their CEL rules and formats are not evaluated.
+//! Istio, and of Envoy Gateway's, as `cli/schemas` has them. CEL rules are asked for as far as
+//! the schemas say them in their own words; formats are not.
 
 pub(crate) mod structural;
 

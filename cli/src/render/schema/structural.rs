@@ -49,6 +49,7 @@ fn walk(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
                     found.push(format!("{path}: `{text}` does not match `{pattern}`"));
                 }
             }
+            ("allOf", _) => list(rule).iter().for_each(|inner| walk(value, inner, path, found)),
             ("oneOf", _) => {
                 let fit = list(rule).iter().filter(|inner| check(value, inner, path).is_empty()).count();
                 if fit != 1 {
@@ -59,7 +60,7 @@ fn walk(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
                 found.push(format!("{path}: none of its alternatives is given"));
             }
             ("not", _) if check(value, rule, path).is_empty() => found.push(format!("{path}: is not allowed together")),
-            ("minimum" | "maximum" | "minLength" | "maxLength" | "maxItems" | "maxProperties", _) => {
+            ("minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems" | "maxProperties", _) => {
                 bound(value, keyword, rule, path, found);
             }
             _ => {}
@@ -71,8 +72,9 @@ fn walk(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-const KEYWORDS: [&str; 17] = [
+const KEYWORDS: [&str; 19] = [
     "additionalProperties",
+    "allOf",
     "anyOf",
     "const",
     "enum",
@@ -81,6 +83,7 @@ const KEYWORDS: [&str; 17] = [
     "maxLength",
     "maxProperties",
     "maximum",
+    "minItems",
     "minLength",
     "minimum",
     "not",
@@ -91,8 +94,9 @@ const KEYWORDS: [&str; 17] = [
     "type",
 ];
 
-/// Keywords for readers, which ask nothing.
-const ANNOTATIONS: [&str; 3] = ["$schema", "description", "title"];
+/// Keywords for readers, which ask nothing. CEL rules are there to be compared with those of a release; what asks for them in
+/// the schema's own words stands beside them.
+const ANNOTATIONS: [&str; 4] = ["$schema", "description", "title", "x-kubernetes-validations"];
 
 fn additional(
     fields: &Map<String, Value>,
@@ -115,7 +119,7 @@ fn bound(value: &Value, keyword: &str, rule: &Value, path: &str, found: &mut Vec
     let measured = match (keyword, value) {
         ("minimum" | "maximum", Value::Number(number)) => number.as_f64(),
         ("minLength" | "maxLength", Value::String(text)) => Some(size(text.chars().count())),
-        ("maxItems", Value::Array(items)) => Some(size(items.len())),
+        ("minItems" | "maxItems", Value::Array(items)) => Some(size(items.len())),
         ("maxProperties", Value::Object(fields)) => Some(size(fields.len())),
         _ => None,
     };

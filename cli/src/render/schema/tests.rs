@@ -45,20 +45,40 @@ fn envoy_gateway_takes_one_source_and_a_target_of_its_kinds() {
     let target = |kind: &str| json!({"group": "gateway.networking.k8s.io", "kind": kind, "name": "a"});
     let image = json!({"type": "Image", "image": {"url": "r/i"}});
     let code = "$.spec.wasm[0].code: ";
+    let alternatives = || format!("{code}0 of its alternatives");
+    let with = |more: Value| {
+        let mut target = target("Gateway");
+        target.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        object(target, image.clone())
+    };
+    let mut both = object(target("Gateway"), image.clone());
+    both["spec"]["targetRef"] = target("Gateway");
     let mut rows = Rows::default();
     for (name, object, expected) in [
         ("an image", object(target("Gateway"), image.clone()), String::new()),
-        ("no source", object(target("Gateway"), json!({"type": "Image"})), format!("{code}0 of its alternatives")),
+        ("no source", object(target("Gateway"), json!({"type": "Image"})), alternatives()),
         (
             "two sources",
             object(target("Gateway"), json!({"type": "Image", "image": {"url": "r/i"}, "http": {"url": "x"}})),
-            format!("{code}2 of its alternatives"),
+            alternatives(),
         ),
         (
             "a service",
-            object(target("Service"), image),
+            object(target("Service"), image.clone()),
             "$.spec.targetRefs[0].kind: `Service` is not one of".to_owned(),
         ),
+        (
+            "a source of another type",
+            object(target("Gateway"), json!({"type": "HTTP", "image": {"url": "r/i"}})),
+            alternatives(),
+        ),
+        (
+            "another port",
+            with(json!({"sectionName": "Port:80"})),
+            "$.spec.targetRefs[0].sectionName: `Port:80`".to_owned(),
+        ),
+        ("another group", with(json!({"group": ""})), "$.spec.targetRefs[0].group: expected".to_owned()),
+        ("both ways to name targets", both, "$.spec: none of its alternatives is given".to_owned()),
     ] {
         let found = gateway_problems(&object).join("\n");
         rows.check(name, found.is_empty(), expected.is_empty());

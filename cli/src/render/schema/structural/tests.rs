@@ -7,7 +7,7 @@ fn each_keyword_refuses_what_it_is_for() {
     let one_of = json!({"oneOf": [{"not": {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}}, {"required": ["a"]},
         {"required": ["b"]}]});
     let closed = json!({"properties": {"a": {"type": "string"}}, "additionalProperties": false});
-    let cases: [(Value, Value, &str); 26] = [
+    let cases: [(Value, Value, &str); 29] = [
         (json!(1), json!({"type": "integer"}), ""),
         (json!(1.5), json!({"type": "integer"}), "$: expected `integer`"),
         (json!(null), json!({"type": ["integer", "null"]}), ""),
@@ -32,6 +32,9 @@ fn each_keyword_refuses_what_it_is_for() {
         (json!(""), json!({"minLength": 1}), "$: 0 is beyond `minLength` 1"),
         (json!("aü"), json!({"maxLength": 2}), ""),
         (json!([1, 2]), json!({"maxItems": 1}), "$: 2 is beyond `maxItems` 1"),
+        (json!([]), json!({"minItems": 1}), "$: 0 is beyond `minItems` 1"),
+        (json!("ab"), json!({"allOf": [{"maxLength": 2}, {"const": "ab"}], "x-kubernetes-validations": []}), ""),
+        (json!("ab"), json!({"allOf": [{"maxLength": 1}, {"const": "ab"}]}), "$: 2 is beyond `maxLength` 1"),
         (json!({"a": 1, "b": 2}), json!({"maxProperties": 1}), "$: 2 is beyond `maxProperties` 1"),
         (json!(1), json!({"multipleOf": 2}), "$: the schema's `multipleOf` is unknown to this checker"),
     ];

@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod crd;
+
 const MODULES: [&str; 4] = ["policy", "rate-limit", "telemetry", "suite"];
 const TARGET: &str = "wasm32-wasip1";
 
