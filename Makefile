@@ -269,6 +269,10 @@ fmt: toolchain ## format the code
 inventory: toolchain ## write cli/inventory/crates.json: what is linked into the modules, for the SBOM and the licences of their images
 	@WEIR_INVENTORY=write cargo test --locked -p weir --test inventory
 
+.PHONY: reference
+reference: toolchain ## write docs/configuration.md: every field of a Weir document and of weir.yaml, from cli/schemas
+	@WEIR_REFERENCE=write cargo test --locked -p weir --test inventory reference
+
 .PHONY: compare-crd
 compare-crd: toolchain ## compare the schema of Envoy Gateway's resource with the definition of a release: make compare-crd CRD=FILE
 	@[ -f '$(CRD)' ] || { echo 'weir: there is no file $(CRD): make compare-crd CRD=FILE' >&2; exit 1; }

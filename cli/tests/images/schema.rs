@@ -117,6 +117,10 @@ fn the_schema_takes_what_the_module_takes() {
 fn the_schema_refuses_what_is_no_field_or_value_of_the_document() {
     let packed = Packed::new();
     let limits = json!({"config": {"domain": "d"}});
+    let algorithm = |algorithm: Value| {
+        let local = json!({"config": {"domain": "d"}, "algorithms": {"a": algorithm}});
+        json!({"schema": 1, "name": "a", "local": local})
+    };
     let rows = [
         ("policy", json!({"schema": 1, "name": "a", "policy": []})),
         ("policy", json!({"schema": 2, "name": "a"})),
@@ -131,6 +135,9 @@ fn the_schema_refuses_what_is_no_field_or_value_of_the_document() {
             json!({"schema": 1, "name": "a", "local": {"config": {"domain": "d", "descriptors": [{"value": "v"}]}}}),
         ),
         ("rate-limit", json!({"schema": 1, "name": "a", "local": limits, "rateLimits": []})),
+        ("rate-limit", algorithm(json!({"gcra": {}}))),
+        ("rate-limit", algorithm(json!({"gcra": {"burst": 0}}))),
+        ("rate-limit", algorithm(json!({"gcra": {"burst": 1}, "fixed_window": {}}))),
         ("telemetry", json!({"schema": 1, "name": "a", "reporter": "client"})),
         ("telemetry", json!({"schema": 1, "name": "a", "cardinality": {"series": 0}})),
         ("telemetry", json!({"schema": 1, "name": "a", "telemetry": [{"kind": "Telemetry"}]})),
