@@ -1,5 +1,5 @@
-//! `docs/deploying.md` as a reader would follow it: its files are written where they say, and its commands run in order.
-//! `kubectl` is a stand-in that keeps what is applied to it.
+//! `docs/deploying.md` and `docs/mixer.md` as a reader would follow them: the files of a page are written where they say, and its
+//! commands run in order. `kubectl` is a stand-in that keeps what is applied to it.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tempfile::TempDir;
 use weir_testing::Rows;
 
 mod cluster;
@@ -43,36 +44,85 @@ fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
     page.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect()
 }
 
-#[test]
-fn every_command_of_the_page_works() {
-    let page = fs::read_to_string(workspace().join("docs/deploying.md")).unwrap();
+/// A folder with the files of a page, in which its commands have run in order, and what they printed.
+fn follow(page: &str, more: &[(&str, &str)], rows: &mut Rows) -> (TempDir, String) {
+    let text = fs::read_to_string(workspace().join("docs").join(page)).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for block in blocks(&page, "yaml") {
-        let name = block.lines().next().unwrap().strip_prefix("# ").unwrap();
+    let named = |block: &str| block.lines().next().unwrap().strip_prefix("# ").unwrap().to_owned();
+    let files = blocks(&text, "yaml").into_iter().map(|block| (named(block), block));
+    for (name, text) in files.chain(more.iter().map(|(name, text)| ((*name).to_owned(), *text))) {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, block).unwrap();
+        fs::write(path, text).unwrap();
     }
     let bin = install(folder.path(), KUBECTL);
     let weir = Path::new(env!("CARGO_BIN_EXE_weir")).parent().unwrap();
     let path = format!("{}:{}:{}", bin.display(), weir.display(), std::env::var("PATH").unwrap());
-    let commands = blocks(&page, "sh");
-    assert!(commands.iter().any(|block| block.contains("weir diff")), "the page has lost its commands");
-    let mut rows = Rows::default();
-    for block in commands {
+    let mut printed = String::new();
+    for block in blocks(&text, "sh") {
         let script = format!("set -euo pipefail\n{block}\n");
         let output =
             Command::new("bash").current_dir(folder.path()).env("PATH", &path).args(["-c", &script]).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        rows.check(format!("{block}\n{}{}", text(&output.stdout), text(&output.stderr)), output.status.code(), Some(0));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        rows.check(format!("{block}\n{text}"), output.status.code(), Some(0));
+        printed += &text;
     }
+    (folder, printed)
+}
+
+#[test]
+fn every_command_of_the_page_works() {
+    let mut rows = Rows::default();
+    let (folder, _) = follow("deploying.md", &[], &mut rows);
+    let read = |file: &str| fs::read_to_string(folder.path().join(file)).unwrap_or_default();
     for (file, expected) in [
         ("cart-envoyfilter.yaml", "kind: EnvoyFilter"),
         ("envoy.yaml", "static_resources:"),
         ("filters.yaml", "- name: weir-policy-cart"),
         ("telemetry.yaml", "kind: Telemetry"),
+        ("edge.yaml", "kind: EnvoyExtensionPolicy"),
         ("manifests/edge/public.yaml", "targetRefs:"),
+        ("emergency/cart.yaml", "mode: \"off\""),
     ] {
-        rows.contains(file, &fs::read_to_string(folder.path().join(file)).unwrap(), expected);
+        rows.contains(file, &read(file), expected);
+    }
+    // What is applied in an emergency replaces what is deployed: it has the same objects.
+    let names = |file: &str| -> Vec<String> {
+        read(file).lines().filter(|line| line.starts_with("  name: ")).map(str::to_owned).collect()
+    };
+    rows.check("names", names("emergency/cart.yaml"), names("cart-envoyfilter.yaml"));
+    rows.check("names", names("emergency/cart.yaml").is_empty(), false);
+}
+
+/// An object of Mixer that was left in the folder.
+const HANDLER: &str = "apiVersion: config.istio.io/v1alpha2\nkind: handler\nmetadata: {name: quotahandler, namespace: default}\n\
+                       spec: {compiledAdapter: memquota}\n";
+
+#[test]
+fn the_example_of_the_page_on_mixer_decides_as_the_page_says() {
+    let mut rows = Rows::default();
+    let (folder, printed) = follow("mixer.md", &[("policies/handler.yaml", HANDLER)], &mut rows);
+    let page = fs::read_to_string(workspace().join("docs/mixer.md")).unwrap();
+    let shown: Vec<&str> = blocks(&page, "text").last().unwrap().lines().collect();
+    rows.check("lines", shown.len(), 5);
+    for line in shown {
+        rows.contains(line, &printed, line);
+    }
+    let rendered = fs::read_to_string(folder.path().join("productpage-wasmplugin.yaml")).unwrap_or_default();
+    rows.contains("rendered", &rendered, "kind: WasmPlugin");
+}
+
+/// The sums of "Sizing" are those of the rows of the benchmarks.
+#[test]
+fn sizes_are_those_of_the_benchmarks() {
+    let read = |page: &str| fs::read_to_string(workspace().join("docs").join(page)).unwrap();
+    let (operations, benchmarks) = (read("operations.md").replace('\n', " "), read("benchmarks.md"));
+    let table = benchmarks.split("## Memory and start").nth(1).unwrap();
+    let mut rows = Rows::default();
+    for variant in ["weir suite, 10 rules", "weir suite, 10,000 rules"] {
+        let row = table.lines().find(|line| line.starts_with(&format!("| {variant} |"))).unwrap();
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (two, each): (f64, f64) = (cells.get(2).unwrap().parse().unwrap(), cells.get(5).unwrap().parse().unwrap());
+        rows.contains(variant, &operations, &format!("{two:.1} + 6 × {each:.1} = {:.1} MiB", two + 6.0 * each));
     }
 }
