@@ -241,12 +241,14 @@ fn the_page_is_that_of_the_schemas() {
     assert!(kept == made, "{} is not current: run `make reference`, and commit it", path.display());
 }
 
-/// Every object of the schemas that has named fields, with its path.
+/// Every object of the schemas that has named fields, with its path. Alternatives say more of fields that are described elsewhere.
 fn objects<'s>(value: &'s Value, path: &str, found: &mut Vec<(String, &'s Map<String, Value>)>) {
     if let Some(fields) = value["properties"].as_object() {
         found.push((path.to_owned(), fields));
     }
-    let inner = value.as_object().into_iter().flatten().map(|(name, inner)| (format!("{path}.{name}"), inner));
+    let is_place = |name: &str| !["allOf", "anyOf", "oneOf", "not"].contains(&name);
+    let inner = value.as_object().into_iter().flatten().filter(|(name, _)| is_place(name));
+    let inner = inner.map(|(name, inner)| (format!("{path}.{name}"), inner));
     let items = value.as_array().into_iter().flatten().map(|inner| (path.to_owned(), inner));
     inner.chain(items).for_each(|(path, inner)| objects(inner, &path, found));
 }
