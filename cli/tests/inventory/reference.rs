@@ -203,6 +203,9 @@ fn bounds(schema: &Value) -> String {
     if schema["minLength"] == 1 || schema["minItems"] == 1 || schema["minProperties"] == 1 {
         bounds.push("not empty".to_owned());
     }
+    if schema["maxLength"] == 0 {
+        bounds.push("empty".to_owned());
+    }
     if schema["maxProperties"] == 0 {
         bounds.push("`{}`".to_owned());
     }
