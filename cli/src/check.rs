@@ -3,13 +3,13 @@
 
 use crate::compile::{Module, Part};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::documents::{Contents, Found};
+use crate::documents::{Contents, Found, Share};
 use crate::field::field;
 use crate::filter_state::{Fate, Writer, fate};
 use crate::plugin::{Listeners, Plugin, Root, Strategy};
 use crate::routes::PathOption;
 use crate::{lint, packed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
 const MISFIRES: [&str; 1] = ["direct-address-unknown"];
@@ -26,15 +26,49 @@ pub(crate) struct Elsewhere {
 pub(crate) struct Others {
     pub(crate) options: Vec<Elsewhere>,
     pub(crate) writers: Vec<Writer>,
+    pub(crate) parts: Parts,
+}
+
+/// Parts of rate limit documents, of which a document is put together, in all files of the call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) limits: bool,
+    pub(crate) actions: bool,
+}
+
+impl Found {
+    /// Whether it is, or is for, a document that is put together of several files.
+    pub(crate) fn joins(&self, others: &Others) -> bool {
+        match self.share {
+            Share::Limits | Share::Actions => true,
+            Share::Policy => false,
+            Share::Whole => self.plugin.is_none() && (others.parts.limits || others.parts.actions),
+        }
+    }
+}
+
+/// A document with limits, if those are in another file.
+fn completed(document: &Value, module: Module, others: &Others) -> Option<Value> {
+    let mut document = document.clone();
+    let section = match module {
+        Module::RateLimit => &mut document,
+        Module::Suite => document.get_mut("rateLimit")?,
+        Module::Policy | Module::Telemetry => return None,
+    };
+    let fields = section.as_object_mut().filter(|_| others.parts.limits)?;
+    let local = fields.entry("local").or_insert_with(|| json!({}));
+    local.as_object_mut()?.entry("config").or_insert_with(|| json!({"domain": "validate"}));
+    Some(document)
 }
 
 /// All diagnostics of `found`, which is in `file`, read as a document of `module`.
 pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Diagnostic> {
     let mut diagnostics = Diagnostics::default();
-    let location = |path: &str| {
-        format!("{}{}", found.path, path.strip_prefix(found.part).or(path.strip_prefix('$')).unwrap_or(path))
-    };
-    let compiled = module.compile(&found.document, found.node.as_ref(), found.standing());
+    let location = |path: &str| found.location(path);
+    let joins = found.joins(others);
+    let completed = if joins { completed(&found.document, module, others) } else { None };
+    let document = completed.as_ref().unwrap_or(&found.document);
+    let compiled = module.compile(document, found.node.as_ref(), found.standing());
     let is_sound = compiled.problems.is_empty();
     for problem in compiled.problems {
         diagnostics.error(location(&problem.path), problem.message);
@@ -57,7 +91,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     let packed = policy.and_then(|part| packed::policies(part.value)?.ok());
     let mut doubtful = Diagnostics::default();
     for part in parts.iter().filter(|part| is_sound && part.mode != "off") {
-        if let Some(message) = idle(part) {
+        if let Some(message) = idle(part).filter(|_| !joins || part.module != Module::RateLimit) {
             diagnostics.warning("does-nothing", location(part.path), message);
         }
     }
@@ -68,6 +102,8 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
                 lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful);
                 lint::policies(packed.as_ref(), &format!("{}.policiesGzip", part.path), &mut doubtful);
             }
+            // What is in other files may be what it lacks: all are looked at together.
+            Module::RateLimit if joins => {}
             Module::RateLimit => lint::limits(part.value, part.path, &mut doubtful),
             Module::Telemetry | Module::Suite => {}
         }

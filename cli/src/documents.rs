@@ -23,12 +23,23 @@ use weir_model::Node;
 pub(crate) struct Found {
     pub(crate) path: String,
     pub(crate) document: Value,
-    /// What of the document is in the file, as a JSON path.
-    pub(crate) part: &'static str,
+    pub(crate) share: Share,
     /// The plugin that it configures.
     pub(crate) plugin: Option<Plugin>,
     /// The node of the bootstrap that it is in.
     pub(crate) node: Option<Node>,
+}
+
+/// What of a document is in the file; the rest was made for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    Whole,
+    /// One of its policies.
+    Policy,
+    /// The limits: an envoyproxy/ratelimit configuration.
+    Limits,
+    /// `rate_limits` and `apply`.
+    Actions,
 }
 
 /// What a file holds.
@@ -53,19 +64,44 @@ pub(crate) struct Contents {
 
 impl Found {
     fn new(path: &str, document: Value) -> Self {
-        Self { path: path.to_owned(), document, part: WHOLE, plugin: None, node: None }
+        Self { path: path.to_owned(), document, share: Share::Whole, plugin: None, node: None }
     }
 
     /// A policy.
     fn policy(path: &str, object: &Value) -> Self {
         let document = json!({"schema": 1, "name": "validate", "policies": [object]});
-        Self { path: path.to_owned(), document, part: "$.policies[0]", plugin: None, node: None }
+        Self { share: Share::Policy, ..Self::new(path, document) }
+    }
+
+    /// An envoyproxy/ratelimit configuration.
+    fn limits(path: &str, config: &Value) -> Self {
+        let document = json!({"schema": 1, "name": "validate", "local": {"config": config}});
+        Self { share: Share::Limits, ..Self::new(path, document) }
+    }
+
+    /// `rate_limits` and `apply`.
+    fn actions(path: &str, actions: &Value) -> Self {
+        let mut document = json!({"schema": 1, "name": "validate", "local": {"config": {"domain": "validate"}}});
+        if let (Some(fields), Some(own)) = (document.as_object_mut(), actions.as_object()) {
+            fields.extend(own.clone());
+        }
+        Self { share: Share::Actions, ..Self::new(path, document) }
+    }
+
+    /// A path of the document as it is in the file.
+    pub(crate) fn location(&self, path: &str) -> String {
+        let part = match self.share {
+            Share::Whole | Share::Actions => "$",
+            Share::Policy => "$.policies[0]",
+            Share::Limits => "$.local.config",
+        };
+        format!("{}{}", self.path, path.strip_prefix(part).or(path.strip_prefix('$')).unwrap_or(path))
     }
 
     /// What is around the document.
     pub(crate) fn standing(&self) -> Standing {
         match &self.plugin {
-            _ if !self.is_whole() => Standing::Policy,
+            _ if self.share == Share::Policy => Standing::Policy,
             Some(_) => Standing::Plugin,
             None => Standing::Alone,
         }
@@ -73,11 +109,9 @@ impl Found {
 
     /// Whether the whole document is in the file.
     pub(crate) fn is_whole(&self) -> bool {
-        self.part == WHOLE
+        self.share == Share::Whole
     }
 }
-
-const WHOLE: &str = "$";
 
 /// The kinds whose plugins are looked at, with the group of their API.
 pub(crate) const EXTENSIONS: [(&str, &str); 4] = [
@@ -170,8 +204,11 @@ impl Contents {
             self.found.push(Found::new(root, tree.clone()));
             return;
         }
+        if ours::is_limits(tree) {
+            return self.found.push(Found::limits(root, tree));
+        }
         if ours::is_actions(tree) {
-            return self.pass("`rate_limits` without limits".to_owned());
+            return self.found.push(Found::actions(root, tree));
         }
         let before = (self.found.len(), self.diagnostics.len());
         self.plugins(tree, root, &Around::default());
@@ -250,10 +287,22 @@ impl Contents {
     fn config_map(&mut self, tree: &Value, root: &str) {
         for (name, text) in tree.get("data").and_then(Value::as_object).into_iter().flatten() {
             let Some(text) = text.as_str().filter(|text| text.contains(['\n', '{'])) else { continue };
-            let Ok(inner) = input::one(text) else { continue };
-            let passed = self.passed.clone();
-            self.add(&inner, &input::field(&format!("{root}.data"), name), None);
+            let path = input::field(&format!("{root}.data"), name);
+            let inner = match input::one(text) {
+                Ok(inner) => inner,
+                Err(error) if ours::is_meant(text) => {
+                    self.diagnostics.push(Diagnostic::error(path, error));
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            let (passed, before) = (self.passed.clone(), self.found.len());
+            self.add(&inner, &path, None);
             self.passed = passed;
+            let is_part = |found: &Found| matches!(found.share, Share::Limits | Share::Actions);
+            if self.found.get(before..).is_some_and(|new| new.iter().any(is_part)) {
+                self.diagnostics.push(known::in_config_map(&path));
+            }
         }
     }
 
@@ -295,7 +344,7 @@ impl Contents {
         }
         let path = format!("{path}.{suffix}");
         match document {
-            Ok(document) => self.found.push(Found { path, document, part: WHOLE, plugin: Some(plugin), node }),
+            Ok(document) => self.found.push(Found { path, document, share: Share::Whole, plugin: Some(plugin), node }),
             Err(error) => self.diagnostics.push(Diagnostic::error(path, error)),
         }
     }

@@ -57,13 +57,13 @@ pub(crate) fn native_limits(value: &Value, path: &str) -> Option<Diagnostic> {
     Some(Diagnostic::note(ID, path, format!("Envoy's own {name} is not taken: {LIMITS}")))
 }
 
-/// The note on a file without a kind that is not Weir's: a configuration of a rate limit service.
+/// The note on limits, or what they count, in a ConfigMap.
+pub(crate) fn in_config_map(path: &str) -> Diagnostic {
+    Diagnostic::note(ID, path, "`weir render` and `weir run` read no ConfigMaps: give them this as a file of its own")
+}
+
+/// The note on a file without a kind that is not Weir's: limits of another service.
 pub(crate) fn file(value: &Value, path: &str) -> Option<Diagnostic> {
-    if value.get("descriptors").is_some_and(Value::is_array) && value.get("domain").is_some() {
-        let message = "a configuration of envoyproxy/ratelimit: put it into a document, at `local.config` (with the suite, at \
-                       `rateLimit.local.config`), with `rate_limits` that say what is counted";
-        return Some(Diagnostic::note(ID, path, message));
-    }
     let is_limit = |item: &Value| ["namespace", "max_value", "seconds"].iter().all(|name| item.get(name).is_some());
     let items = value.as_array().filter(|items| !items.is_empty())?;
     items.iter().all(is_limit).then(|| Diagnostic::note(ID, path, format!("limits of Limitador: {LIMITS}")))

@@ -5,7 +5,7 @@ mod limits;
 mod policies;
 
 pub(crate) use bootstrap::bootstrap;
-pub(crate) use limits::limits;
+pub(crate) use limits::{Met, limits};
 pub(crate) use policies::policies;
 
 use serde_json::Value;

@@ -124,7 +124,7 @@ struct Run {
   weir validate --require --warnings-as-errors --silence refuses-all deploy/")]
 struct Validate {
     /// Files and folders, `-` for standard input; YAML or JSON with any number of documents and lists. Weir documents,
-    /// AuthorizationPolicies, Envoy bootstraps and route configurations, EnvoyFilters, WasmPlugins, TrafficExtensions and
+    /// AuthorizationPolicies, limits and `rate_limits`, Envoy bootstraps and route configurations, EnvoyFilters, WasmPlugins, TrafficExtensions and
     /// EnvoyExtensionPolicies are read; other objects are counted
     #[arg(required = true, value_name = "PATH")]
     files: Vec<PathBuf>,

@@ -6,11 +6,12 @@ mod report;
 pub(crate) use output::Output;
 pub(crate) use report::Line;
 
-use crate::check::{self, Elsewhere, Others};
+use crate::check::{self, Elsewhere, Others, Parts};
 use crate::compile::Module;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::documents::{Contents, EXTENSIONS, Found, TEMPLATE};
+use crate::documents::{Contents, EXTENSIONS, Found, Share, TEMPLATE};
 use crate::input::{self, Kustomizations, Source};
+use crate::lint::Met;
 use crate::object::Object;
 use crate::overlap::{Placed, overlaps};
 use crate::{Failure, Validate};
@@ -52,20 +53,25 @@ fn report_of<'a>(
     let namespace = |source: &Source| kustomizations.namespace(&source.name).or(namespace);
     let files: Vec<(&Source, Contents)> =
         sources.iter().map(|source| (source, Contents::of_file(source, namespace(source)))).collect();
+    let parts = parts(&files);
+    // A mistake can make other values look doubtful, so it is mended first.
+    let mut is_sound = true;
     let mut report = Report::new(sources, silence);
     for (source, contents) in &files {
         report.file(contents);
         for diagnostic in said_of_file(source, contents) {
             report.add(source, contents, diagnostic);
         }
-        let others = others(&source.name, &files);
+        let others = Others { parts, ..others(&source.name, &files) };
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
-            let module = given.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
+            let asked = given.filter(|_| found.is_whole());
+            let module = asked.or(by_plugin).unwrap_or_else(|| Module::of(&found.document));
             if found.is_whole() {
                 report.document(module);
             }
             let diagnostics = check::check(found, module, contents, &others);
+            is_sound &= !found.joins(&others) || !diagnostics.iter().any(Diagnostic::is_error);
             let is_guessed = given.or(by_plugin).is_none() && found.is_whole();
             if is_guessed && has_foreign_field(found, &diagnostics) {
                 let message = format!("read as a {module} document; use --module if it is another");
@@ -76,7 +82,8 @@ fn report_of<'a>(
             }
         }
     }
-    for (file, diagnostic) in between(&files) {
+    let unmet = if is_sound { limits(&files, parts) } else { Vec::new() };
+    for (file, diagnostic) in between(&files).into_iter().chain(unmet) {
         if let Some((source, contents)) = files.get(file) {
             report.add(source, contents, diagnostic);
         }
@@ -113,6 +120,39 @@ fn has_foreign_field(found: &Found, diagnostics: &[Diagnostic]) -> bool {
         let name = diagnostic.path.strip_prefix(&found.path).and_then(|rest| rest.strip_prefix('.'));
         name.is_some_and(|name| !name.contains(['.', '['])) && diagnostic.message.starts_with("unknown field")
     })
+}
+
+/// Which parts of rate limit documents stand alone.
+fn parts(files: &[(&Source, Contents)]) -> Parts {
+    let has = |share| files.iter().any(|(_, contents)| contents.found.iter().any(|found| found.share == share));
+    Parts { limits: has(Share::Limits), actions: has(Share::Actions) }
+}
+
+/// Limits that no action reaches and actions that reach no limit, where files are put together to a document. Each with the
+/// number of its file.
+fn limits(files: &[(&Source, Contents)], parts: Parts) -> Vec<(usize, Diagnostic)> {
+    let others = Others { parts, ..Others::default() };
+    let numbered = files
+        .iter()
+        .enumerate()
+        .flat_map(|(file, (_, contents))| contents.found.iter().map(move |found| (file, found)));
+    let joined: Vec<(usize, &Found)> = numbered.filter(|(_, found)| found.joins(&others)).collect();
+    let mut met = Met::default();
+    for (number, (_, found)) in joined.iter().enumerate() {
+        for part in Module::of(&found.document).parts(&found.document) {
+            if part.module == Module::RateLimit && part.mode != "off" {
+                met.add(number, part.value, part.path);
+            }
+        }
+    }
+    if !met.has_both() {
+        return Vec::new();
+    }
+    let place = |(number, one): (usize, Diagnostic)| {
+        let (file, found) = joined.get(number)?;
+        Some((*file, Diagnostic { path: found.location(&one.path), ..one }))
+    };
+    met.warnings().into_iter().filter_map(place).collect()
 }
 
 /// What the other files have.

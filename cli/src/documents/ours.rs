@@ -71,10 +71,32 @@ fn has_schema(document: &Value) -> bool {
     document.get("schema").is_some_and(Value::is_number)
 }
 
-/// Whether it is what `weir render` and `weir run` put into a rate limit document: what is counted, without the limits.
+/// Whether a text that cannot be read begins a line with what Weir's files have.
+pub(crate) fn is_meant(text: &str) -> bool {
+    text.lines().any(|line| ["schema: 1", "descriptors:", "rate_limits:"].iter().any(|word| line.starts_with(word)))
+}
+
+/// Whether it is an envoyproxy/ratelimit configuration, which `weir render` and `weir run` put into a rate limit document.
+pub(crate) fn is_limits(tree: &Value) -> bool {
+    tree.get("descriptors").is_some() && (tree.get("domain").is_some() || any_has(tree, "descriptors", "key"))
+}
+
+/// What a rate limit document counts.
+const ACTIONS: [&str; 2] = ["rate_limits", "apply"];
+
+/// Whether it is what `weir render` and `weir run` put into a rate limit document: what is counted, without the limits. With an
+/// unknown field beside it, its author misspelt something.
 pub(crate) fn is_actions(tree: &Value) -> bool {
-    let only = |fields: &serde_json::Map<_, _>| {
-        fields.keys().all(|name: &String| ["rate_limits", "apply"].contains(&name.as_str()))
-    };
-    tree.as_object().is_some_and(|fields| !fields.is_empty() && only(fields))
+    let Some(fields) = tree.as_object() else { return false };
+    let is_action = |name: &String| ACTIONS.contains(&name.as_str());
+    let is_others = |name: &String| !FIELDS.contains(&name.as_str()) && !SECTIONS.contains(&name.as_str());
+    let looks_so = any_has(tree, "rate_limits", "actions") || any_has(tree, "apply", "rate_limits");
+    fields.keys().any(is_action)
+        && (fields.keys().all(is_action) || (looks_so && fields.keys().all(|name| is_action(name) || is_others(name))))
+}
+
+/// Whether an item of a list has a field.
+fn any_has(tree: &Value, list: &str, name: &str) -> bool {
+    let items = tree.get(list).and_then(Value::as_array);
+    items.is_some_and(|items| items.iter().any(|item| item.get(name).is_some()))
 }

@@ -80,6 +80,14 @@ fn a_document_is_known_by_its_schema_or_by_its_fields() {
         ("name: a\ntelemetry: {}", 1),
         ("name: a\npolicies: []\nworkload: {}", 1),
         ("name: a\npoliciesGzip: AAAA", 1),
+        ("domain: d\ndescriptors: []", 1),
+        ("descriptors: [{key: a}]", 1),
+        ("descriptors: [{name: a}]", 0),
+        ("rate_limits: []", 1),
+        ("rate_limits: [{actions: []}]\nnmae: a", 1),
+        ("rate_limits: [{burst: 1}]\nservice: a", 0),
+        ("apply: [{rate_limits: []}]\nto: []", 1),
+        ("apply: yes, please\non: 1", 0),
         ("name: a", 0),
         ("schema: public", 0),
     ] {
@@ -136,15 +144,13 @@ fn routes_of_envoy_are_no_document() {
 #[test]
 fn what_is_known_and_not_taken_is_named() {
     let mut rows = Rows::default();
-    let limits = json!({"domain": "d", "descriptors": []});
     let map = json!({"kind": "ConfigMap", "apiVersion": "v1", "data": {"config.yaml": "domain: d\ndescriptors: []\n"}});
     let filter = json!({"kind": "EnvoyFilter", "spec": {"configPatches": [{"patch": {"value": {"typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"}}}}]}});
     let object =
         |group: &str, kind: &str, spec: Value| json!({"apiVersion": format!("{group}/v1"), "kind": kind, "spec": spec});
     for (tree, expected) in [
-        (limits, "$: a configuration of envoyproxy/ratelimit"),
-        (map, "$.data[\"config.yaml\"]: a configuration of envoyproxy/ratelimit"),
+        (map, "$.data[\"config.yaml\"]: `weir render` and `weir run` read no ConfigMaps"),
         (filter, "Envoy's own LocalRateLimit is not taken"),
         (json!([{"namespace": "a", "max_value": 1, "seconds": 60}]), "limits of Limitador"),
         (object("telemetry.istio.io", "Telemetry", json!({"metrics": []})), "Istio's Telemetry are not taken"),

@@ -46,7 +46,19 @@ impl Source {
 
     /// Where the value at a path is, which begins with its document's root.
     pub(crate) fn position(&self, path: &str) -> Option<Position> {
-        Some(self.documents.get(self.number(path)?)?.position(path))
+        let document = self.documents.get(self.number(path)?)?;
+        let inside = document.embedded(path).filter(|(block, _)| self.is_literal(*block));
+        let inside = inside.map(|(block, inner)| Position {
+            line: block.line + inner.line - 1,
+            column: block.column + inner.column - 1,
+        });
+        Some(inside.unwrap_or_else(|| document.position(path)))
+    }
+
+    /// Whether a text that begins there is a literal block, whose lines are lines of the file.
+    fn is_literal(&self, block: Position) -> bool {
+        let header = block.line.checked_sub(2).and_then(|before| self.text.lines().nth(before));
+        header.is_some_and(|line| line.trim_end().trim_end_matches(['-', '+']).ends_with(['|']))
     }
 
     /// The number of the document that a path is in.

@@ -59,6 +59,26 @@ impl Node {
         })
     }
 
+    /// The text that these steps of a JSON path lead into, and where it begins. Those that are left are steps in the text.
+    pub(super) fn text<'s>(
+        &self,
+        steps: &mut std::iter::Peekable<impl Iterator<Item = super::path::Step<'s>>>,
+    ) -> Option<(&str, Position)> {
+        let mut node = self;
+        while let Some(step) = steps.peek() {
+            node = match (&node.kind, step) {
+                (Kind::Map(fields), super::path::Step::Key(key)) => {
+                    &fields.iter().find(|field| field.key == **key)?.value
+                }
+                (Kind::List(items), super::path::Step::Index(index)) => items.get(*index)?,
+                (Kind::Scalar(Value::String(text)), _) => return Some((text, node.at)),
+                _ => return None,
+            };
+            steps.next();
+        }
+        None
+    }
+
     /// Where the value at these steps of a JSON path begins, or its key; of a value that is not there, the nearest one
     /// around it.
     pub(super) fn find<'s>(&self, steps: impl IntoIterator<Item = super::path::Step<'s>>) -> Position {

@@ -56,6 +56,18 @@ impl Document {
         node.map_or(Position { line: 1, column: 1 }, |node| node.find(steps(in_document(path))))
     }
 
+    /// Where the text stands that a JSON path leads into, if it is a block of lines, and where in it the path ends: a file in a
+    /// ConfigMap, or JSON that a plugin is given as a text.
+    pub(crate) fn embedded(&self, path: &str) -> Option<(Position, Position)> {
+        let Positions::Known(node) = &self.positions else { return None };
+        let mut steps = steps(in_document(path)).peekable();
+        let (text, at) = node.text(&mut steps)?;
+        let inner = Reader::new(text).document().ok()??.node()?;
+        // The parser says where the first line stands that is not blank.
+        let blank = text.chars().take_while(|char| *char == '\n').count();
+        Some((Position { line: at.line.checked_sub(blank)?, ..at }, inner.find(steps)))
+    }
+
     fn node(self) -> Option<Rc<Node>> {
         match self.positions {
             Positions::Known(node) => Some(node),

@@ -2,7 +2,7 @@
 //! has a limit where each of its entries has the key of a level, in order, and a value that the level takes.
 
 use super::items;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::field::field;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -12,50 +12,86 @@ type Entry<'v> = (&'v str, Option<String>);
 
 /// Looks at a rate limit document, which is at `path`.
 pub(crate) fn limits(document: &Value, path: &str, diagnostics: &mut Diagnostics) {
-    let Some(config) = document.pointer("/local/config") else { return };
-    let config_path = format!("{path}.local.config");
-    let mut reached = BTreeSet::new();
-    let mut descriptors = Vec::new();
-    collect(document.get("rate_limits"), &format!("{path}.rate_limits"), &mut descriptors);
-    for (index, rule) in items(document.get("apply")).iter().enumerate() {
-        collect(rule.get("rate_limits"), &format!("{path}.apply[{index}].rate_limits"), &mut descriptors);
+    let mut met = Met::default();
+    met.add(0, document, path);
+    if !met.configs.is_empty() {
+        diagnostics.0.extend(met.warnings().into_iter().map(|(_, warning)| warning));
     }
-    for (at, entries) in &descriptors {
-        if !walk(config, &config_path, entries, &mut reached) {
-            let shown: Vec<String> = entries.iter().map(shown).collect();
-            let shown = shown.join(", ");
-            diagnostics.warning(
-                "action-without-limit",
-                at,
-                format!("no limit is for the descriptor ({shown}): it counts nothing"),
-            );
+}
+
+/// Limits and what they count, of one document or of several that are put together.
+#[derive(Debug, Default)]
+pub(crate) struct Met<'v> {
+    /// Configurations of limits, each with the number of its document and its path.
+    configs: Vec<(usize, String, &'v Value)>,
+    /// Descriptors, likewise.
+    descriptors: Vec<(usize, String, Vec<Entry<'v>>)>,
+}
+
+impl<'v> Met<'v> {
+    /// Adds what a rate limit document has, which is at `path`.
+    pub(crate) fn add(&mut self, number: usize, document: &'v Value, path: &str) {
+        let config = document.pointer("/local/config");
+        self.configs.extend(config.map(|config| (number, format!("{path}.local.config"), config)));
+        self.collect(number, document.get("rate_limits"), &format!("{path}.rate_limits"));
+        for (index, rule) in items(document.get("apply")).iter().enumerate() {
+            self.collect(number, rule.get("rate_limits"), &format!("{path}.apply[{index}].rate_limits"));
         }
     }
-    let mut all = Vec::new();
-    limited(config, &config_path, &mut all);
-    for at in all.into_iter().filter(|at| !reached.contains(at)) {
-        let why = if descriptors.is_empty() {
-            "no request is counted by this limit: there are no `rate_limits`, whose actions say what is counted"
-        } else {
-            "no request is counted by this limit: no item of `rate_limits` has actions with these keys, in this order and no \
-             others"
-        };
-        diagnostics.warning("limit-without-action", at, why);
+
+    /// Adds the descriptors of a list of `rate_limits`; one with an action that is not understood is left out.
+    fn collect(&mut self, number: usize, list: Option<&'v Value>, path: &str) {
+        for (index, item) in items(list).iter().enumerate() {
+            let entries: Option<Vec<_>> = items(item.get("actions")).iter().map(entry).collect();
+            if let Some(entries) = entries.filter(|entries| !entries.is_empty()) {
+                self.descriptors.push((number, format!("{path}[{index}]"), entries));
+            }
+        }
+    }
+
+    /// Whether both sides are there.
+    pub(crate) fn has_both(&self) -> bool {
+        self.configs.iter().any(|(.., config)| config.get("descriptors").is_some()) && !self.descriptors.is_empty()
+    }
+
+    /// What does not meet, each with the number of its document.
+    pub(crate) fn warnings(&self) -> Vec<(usize, Diagnostic)> {
+        let mut found = Vec::new();
+        let mut warn = |number, id, at: &str, message| found.push((number, Diagnostic::warning(id, at, message)));
+        let mut reached = BTreeSet::new();
+        for (number, at, entries) in &self.descriptors {
+            let mut has_limit = false;
+            for (of, path, config) in &self.configs {
+                let mut paths = BTreeSet::new();
+                has_limit |= walk(config, path, entries, &mut paths);
+                reached.extend(paths.into_iter().map(|path| (*of, path)));
+            }
+            if !has_limit {
+                let shown: Vec<String> = entries.iter().map(shown).collect();
+                let shown = shown.join(", ");
+                let message = format!("no limit is for the descriptor ({shown}): it counts nothing");
+                warn(*number, "action-without-limit", at, message);
+            }
+        }
+        for (number, path, config) in &self.configs {
+            let mut all = Vec::new();
+            limited(config, path, &mut all);
+            for at in all.into_iter().filter(|at| !reached.contains(&(*number, at.clone()))) {
+                let why = if self.descriptors.is_empty() {
+                    "no request is counted by this limit: there are no `rate_limits`, whose actions say what is counted"
+                } else {
+                    "no request is counted by this limit: no item of `rate_limits` has actions with these keys, in this \
+                     order and no others"
+                };
+                warn(*number, "limit-without-action", &at, why.to_owned());
+            }
+        }
+        found
     }
 }
 
 fn shown((key, value): &Entry<'_>) -> String {
     value.as_ref().map_or_else(|| (*key).to_owned(), |value| format!("{key}={value}"))
-}
-
-/// Adds the descriptors of a list of `rate_limits`; one with an action that is not understood is left out.
-fn collect<'v>(list: Option<&'v Value>, path: &str, descriptors: &mut Vec<(String, Vec<Entry<'v>>)>) {
-    for (index, item) in items(list).iter().enumerate() {
-        let entries: Option<Vec<_>> = items(item.get("actions")).iter().map(entry).collect();
-        if let Some(entries) = entries.filter(|entries| !entries.is_empty()) {
-            descriptors.push((format!("{path}[{index}]"), entries));
-        }
-    }
 }
 
 /// The entry that an action makes.

@@ -2,7 +2,7 @@
 
 use crate::compile::Module;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::documents::Contents;
+use crate::documents::{Contents, Share};
 use crate::input::{Position, Source};
 use std::collections::BTreeMap;
 
@@ -23,6 +23,10 @@ pub(crate) struct Report<'a> {
     /// How many documents of each module.
     pub(crate) documents: BTreeMap<String, usize>,
     pub(crate) policies: usize,
+    /// envoyproxy/ratelimit configurations.
+    pub(crate) limits: usize,
+    /// Files and documents with `rate_limits` or `apply` alone.
+    pub(crate) actions: usize,
     /// Route configurations that other files' documents are compared with.
     routes: usize,
     /// What was passed over: how many objects of each kind.
@@ -39,6 +43,8 @@ impl<'a> Report<'a> {
             files: sources.len(),
             documents: BTreeMap::new(),
             policies: 0,
+            limits: 0,
+            actions: 0,
             routes: 0,
             passed: BTreeMap::new(),
             lines: Vec::new(),
@@ -49,8 +55,10 @@ impl<'a> Report<'a> {
 
     /// Counts what a file holds.
     pub(crate) fn file(&mut self, contents: &Contents) {
-        let whole = contents.found.iter().filter(|found| found.is_whole()).count();
-        self.policies += contents.found.len() - whole;
+        let count = |share| contents.found.iter().filter(|found| found.share == share).count();
+        self.policies += count(Share::Policy);
+        self.limits += count(Share::Limits);
+        self.actions += count(Share::Actions);
         self.routes += contents.path_options.len();
         for (class, count) in &contents.passed {
             *self.passed.entry(class.clone()).or_default() += count;
@@ -64,7 +72,7 @@ impl<'a> Report<'a> {
 
     /// Whether nothing of Weir was read.
     pub(crate) fn is_empty(&self) -> bool {
-        self.documents.is_empty() && self.policies + self.routes == 0
+        self.documents.is_empty() && self.policies + self.limits + self.actions + self.routes == 0
     }
 
     pub(crate) fn push(&mut self, line: Line) {

@@ -9,6 +9,8 @@ pub(super) fn of(report: &Report<'_>) -> Value {
         "files": report.files,
         "documents": report.documents,
         "policies": report.policies,
+        "limits": report.limits,
+        "actions": report.actions,
         "passedOver": report.passed,
         "errors": report.count(Severity::Error),
         "warnings": report.count(Severity::Warning),

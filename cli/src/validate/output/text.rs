@@ -45,9 +45,14 @@ fn summary(report: &Report<'_>) -> String {
         .documents
         .iter()
         .map(|(module, number)| count(*number, &format!("{module} document"), &format!("{module} documents")));
-    let policies =
-        (report.policies > 0).then(|| count(report.policies, "AuthorizationPolicy", "AuthorizationPolicies"));
-    let read: Vec<String> = documents.chain(policies).collect();
+    let others = [
+        (report.policies, "AuthorizationPolicy", "AuthorizationPolicies"),
+        (report.limits, "envoyproxy/ratelimit configuration", "envoyproxy/ratelimit configurations"),
+        (report.actions, "set of rate limit actions", "sets of rate limit actions"),
+    ];
+    let others =
+        others.into_iter().filter(|(number, ..)| *number > 0).map(|(number, one, many)| count(number, one, many));
+    let read: Vec<String> = documents.chain(others).collect();
     let read =
         if read.is_empty() { "no document of Weir (it begins with `schema: 1`)".to_owned() } else { read.join(", ") };
     let files = count(report.files, "file", "files");
