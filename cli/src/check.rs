@@ -102,9 +102,13 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
                 lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful);
                 lint::policies(packed.as_ref(), &format!("{}.policiesGzip", part.path), &mut doubtful);
             }
-            // What is in other files may be what it lacks: all are looked at together.
-            Module::RateLimit if joins => {}
-            Module::RateLimit => lint::limits(part.value, part.path, &mut doubtful),
+            Module::RateLimit => {
+                lint::apply(part.value, part.path, &mut doubtful);
+                // What is in other files may be what it lacks: all are looked at together.
+                if !joins {
+                    lint::limits(part.value, part.path, &mut doubtful);
+                }
+            }
             Module::Telemetry | Module::Suite => {}
         }
     }

@@ -3,9 +3,10 @@
 mod bootstrap;
 mod limits;
 mod policies;
+mod values;
 
 pub(crate) use bootstrap::bootstrap;
-pub(crate) use limits::{Met, limits};
+pub(crate) use limits::{Met, apply, limits};
 pub(crate) use policies::policies;
 
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Actions that reach no limit, and limits that no action reaches. An action makes an entry of a descriptor; a descriptor
 //! has a limit where each of its entries has the key of a level, in order, and a value that the level takes.
 
-use super::items;
+use super::{items, values};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::field::field;
 use serde_json::Value;
@@ -16,6 +16,16 @@ pub(crate) fn limits(document: &Value, path: &str, diagnostics: &mut Diagnostics
     met.add(0, document, path);
     if !met.configs.is_empty() {
         diagnostics.0.extend(met.warnings().into_iter().map(|(_, warning)| warning));
+    }
+}
+
+/// Looks at the operations of `apply` in a rate limit document, which is at `path`.
+pub(crate) fn apply(document: &Value, path: &str, diagnostics: &mut Diagnostics) {
+    for (index, rule) in items(document.get("apply")).iter().enumerate() {
+        for (at, to) in items(rule.get("to")).iter().enumerate() {
+            let path = format!("{path}.apply[{index}].to[{at}].operation");
+            values::operation(to.get("operation"), &path, diagnostics);
+        }
     }
 }
 

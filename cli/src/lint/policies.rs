@@ -1,9 +1,10 @@
-//! Policies that refuse everybody, and values in them that no request has.
+//! Policies that refuse everybody, and values in them that no request has, or not every one that is meant.
 
-use super::items;
+use super::{items, values};
 use crate::diagnostic::Diagnostics;
 use crate::object::Object;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Looks at a list of AuthorizationPolicies, or of lists of them.
 pub(crate) fn policies(list: Option<&Value>, path: &str, diagnostics: &mut Diagnostics) {
@@ -35,87 +36,56 @@ fn policy(object: &Value, path: &str, diagnostics: &mut Diagnostics) {
             let message = format!("{name} refuses every request: the rule asks nothing");
             diagnostics.warning("refuses-all", &path, message);
         }
+        for (at, from) in items(rule.get("from")).iter().enumerate() {
+            values::source(from.get("source"), &format!("{path}.from[{at}].source"), diagnostics);
+        }
         for (at, to) in items(rule.get("to")).iter().enumerate() {
             let path = format!("{path}.to[{at}].operation");
-            for (field, check) in OPERATION {
-                for (at, value) in items(to.pointer(&format!("/operation/{field}"))).iter().enumerate() {
-                    if let Some(why) = value.as_str().and_then(check) {
-                        let text = value.as_str().unwrap_or_default();
-                        diagnostics.warning(
-                            "never-matches",
-                            format!("{path}.{field}[{at}]"),
-                            format!("`{text}` {why}"),
-                        );
-                    }
-                }
-            }
+            values::operation(to.get("operation"), &path, diagnostics);
+            // A request that these miss is one that the rule should have refused, or should not have allowed.
+            let (missed, fate) = match action {
+                "DENY" => ("hosts", "not refused by this rule"),
+                "ALLOW" => ("notHosts", "allowed by this rule"),
+                _ => continue,
+            };
+            let hosts = items(to.pointer(&format!("/operation/{missed}")));
+            ports(hosts, &format!("{path}.{missed}"), fate, diagnostics);
         }
         for (at, condition) in items(rule.get("when")).iter().enumerate() {
-            let key = condition.get("key").and_then(Value::as_str);
-            if let Some(why) = key.and_then(header_key) {
-                let key = key.unwrap_or_default();
-                diagnostics.warning("never-matches", format!("{path}.when[{at}].key"), format!("`{key}` {why}"));
-            }
+            values::condition(condition, &format!("{path}.when[{at}]"), diagnostics);
         }
     }
 }
 
-/// What is wrong with one value of a field of `operation`, if no request can have it.
-type Check = fn(&str) -> Option<&'static str>;
-
-const OPERATION: [(&str, Check); 6] = [
-    ("paths", path),
-    ("notPaths", path),
-    ("hosts", host),
-    ("notHosts", host),
-    ("methods", method),
-    ("notMethods", method),
-];
-
-fn path(text: &str) -> Option<&'static str> {
-    if text.contains("://") {
-        return Some("matches no path, which begins with `/` and has no scheme or host: write what is behind the host");
-    }
-    if text.contains(['?', '#']) {
-        return Some("matches no path: the query and the fragment are not part of it; cut it at `?` or `#`");
-    }
-    if [".*", "[^", "\\", "(?", "|"].iter().any(|part| text.contains(part)) && !text.contains('{') {
-        return Some(
-            "is not a regular expression: every character but one `*` at the beginning or the end stands for itself; \
-                     a template has `{*}` for one segment and `{**}` for several",
-        );
-    }
-    let inner = text.strip_prefix('*').unwrap_or(text);
-    let inner = inner.strip_suffix('*').unwrap_or(inner);
-    if inner.contains('*') && !text.contains('{') {
-        return Some(
-            "has `*` in the middle, where it stands for itself: write `{*}` for one segment, or `{**}` for several",
-        );
-    }
-    (!text.starts_with(['/', '*', '{']) && !text.is_empty())
-        .then_some("matches no path, which begins with `/` (or `*` where it is a suffix)")
-}
-
-fn host(text: &str) -> Option<&'static str> {
-    if text.contains("://") || text.contains('/') {
-        return Some("matches no host, which has no scheme and no path");
-    }
-    let inner = text.strip_prefix('*').unwrap_or(text);
-    let inner = inner.strip_suffix('*').unwrap_or(inner);
-    inner.contains('*').then_some("has `*` in the middle, where it stands for itself")
-}
-
-fn method(text: &str) -> Option<&'static str> {
-    let is_usual = ["get", "head", "post", "put", "patch", "delete", "options", "trace", "connect"]
-        .iter()
-        .any(|usual| text.eq_ignore_ascii_case(usual));
-    (is_usual && text.bytes().any(|byte| byte.is_ascii_lowercase()))
-        .then_some("matches no request, as methods are compared with their case: write it in capitals")
-}
-
-fn header_key(key: &str) -> Option<&'static str> {
-    let name = key.strip_prefix("request.headers[")?.strip_suffix(']')?;
-    name.starts_with(['"', '\'']).then_some("names a header with quotes: write `request.headers[name]`")
+/// Hosts that are compared without a port. The port that a client writes is a part of the host, also a usual one.
+fn ports(hosts: &[Value], path: &str, fate: &str, diagnostics: &mut Diagnostics) {
+    let hosts: Vec<String> = hosts.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
+    let has_port = |host: &str| host.rsplit(']').next().unwrap_or(host).contains(':') || host.ends_with('*');
+    let sorted: BTreeSet<&str> = hosts.iter().map(String::as_str).collect();
+    let prefixes: Vec<&str> = hosts.iter().filter_map(|host| host.strip_suffix('*')).collect();
+    let is_bare = |(_, host): &(usize, &String)| {
+        let with_port = format!("{host}:");
+        let next = sorted.range(with_port.as_str()..).next();
+        let is_covered = next.is_some_and(|next| next.starts_with(&with_port))
+            || prefixes.iter().any(|prefix| !prefix.starts_with('*') && host.starts_with(prefix));
+        !has_port(host) && !is_covered
+    };
+    let mut bare = hosts.iter().enumerate().filter(is_bare);
+    let Some((first, host)) = bare.next() else { return };
+    let more = match bare.count() {
+        0 => String::new(),
+        1 => " and another host".to_owned(),
+        more => format!(" and {more} other hosts"),
+    };
+    let (example, hint) = match host.strip_prefix('*') {
+        Some(name) => (format!("a{name}:8080"), format!("write a value for each port too, such as `{host}:8080`")),
+        None => (format!("{host}:8080"), format!("write `{host}:*` too")),
+    };
+    diagnostics.warning(
+        "host-without-port",
+        format!("{path}[{first}]"),
+        format!("`{host}`{more}: requests that have a port in their host, such as `{example}`, are {fate}: {hint}"),
+    );
 }
 
 #[cfg(test)]
@@ -155,10 +125,31 @@ mod tests {
             ("hosts", "shop.example:*", true),
             ("hosts", "https://shop.example", false),
             ("hosts", "shop.*.example", false),
+            ("hosts", "*.shop.example:*", false),
+            ("hosts", "*.shop.example:8080", true),
+            ("hosts", "*shop*", false),
+            ("hosts", " shop.example", false),
+            ("hosts", "*", true),
+            ("hosts", "[::1]:*", true),
+            ("notHosts", "*.shop.example:*", false),
+            ("paths", "*/a*", false),
+            ("paths", "**", false),
+            ("paths", "/a b", false),
+            ("paths", "/a ", false),
+            ("paths", "/a%20b", true),
+            ("paths", "/a*", true),
             ("methods", "GET", true),
             ("methods", "get", false),
             ("methods", "PURGE", true),
             ("methods", "purge", true),
+            ("methods", "P*", true),
+            ("methods", "GET,POST", false),
+            ("methods", "GET, POST", false),
+            ("methods", "GET POST", false),
+            ("methods", "GET|POST", false),
+            ("methods", "GET ", false),
+            ("methods", "M-SEARCH", true),
+            ("notMethods", "GET|POST", false),
         ] {
             let expected: Vec<String> = match matches {
                 true => Vec::new(),
@@ -173,6 +164,97 @@ mod tests {
             vec!["$[0].spec.rules[0].when[0].key never-matches".to_owned()],
         );
         rows.check("no quotes", found(when("request.headers[x-a]")), Vec::<String>::new());
+        rows.check("a space", found(when("request.headers[ x-a]")).len(), 1);
+    }
+
+    /// Which principals Istio makes patterns for that no SPIFFE id fits, with the trust domains that it puts in the place of one
+    /// with `*` (`TestReplaceTrustDomainAliases`).
+    #[test]
+    fn what_no_peer_is_called_is_found() {
+        let source = |field: &str, value: &str| json!({"rules": [{"from": [{"source": {field: [value]}}]}]});
+        let mut rows = Rows::default();
+        for (field, value, matches) in [
+            ("principals", "cluster.local/ns/shop/sa/web", true),
+            ("principals", "cluster.local/ns/shop/*", true),
+            ("principals", "*/ns/shop/sa/web", true),
+            ("principals", "*", true),
+            ("principals", "*/sa/web", true),
+            ("principals", "td*", true),
+            ("principals", "*-td/ns/shop/sa/web", true),
+            ("principals", "td*/ns/shop/sa/web", true),
+            ("principals", "*-td/ns/shop/sa/*", true),
+            ("principals", "*-td/ns/*/sa/web", false),
+            ("principals", "td*/shop", false),
+            ("principals", "t*d/ns/shop/sa/web", false),
+            ("principals", "cluster.local/ns/*/sa/web", false),
+            ("principals", "*/ns/*/sa/web", false),
+            ("principals", "*/ns/shop/*", false),
+            ("principals", "*/ns/shop/sa/*", false),
+            ("principals", "spiffe://cluster.local/ns/shop/sa/web", false),
+            ("principals", "spiffe://cluster.local/*", false),
+            ("principals", "*spiffe://cluster.local/ns/shop/sa/web", false),
+            ("principals", "cluster.local/ns/shop/sa/web ", false),
+            ("notPrincipals", "spiffe://cluster.local/ns/shop/sa/web", false),
+            ("namespaces", "shop-*-eu", true),
+            ("namespaces", "shop, web", false),
+            ("serviceAccounts", "shop/ web", false),
+            ("trustDomains", "cluster.local ", false),
+        ] {
+            let expected: Vec<String> = match matches {
+                true => Vec::new(),
+                false => vec![format!("$[0].spec.rules[0].from[0].source.{field}[0] never-matches")],
+            };
+            rows.check(format!("{field} {value}"), found(source(field, value)), expected);
+        }
+        for (key, value, matches) in [
+            ("source.principal", "cluster.local/ns/shop/sa/web", true),
+            ("source.principal", "spiffe://cluster.local/ns/shop/sa/web", false),
+            ("source.namespace", "shop ", false),
+            ("connection.sni", "shop.example ", false),
+            ("request.headers[Host]", "*.shop.example:*", false),
+            ("request.headers[:method]", "GET,POST", false),
+            ("request.headers[:path]", "/a b", false),
+            ("request.headers[:path]", "/a?b=c*d", true),
+            ("request.headers[x-a]", " a b ", true),
+        ] {
+            for values in ["values", "notValues"] {
+                let spec = json!({"rules": [{"when": [{"key": key, values: [value]}]}]});
+                let expected: Vec<String> = match matches {
+                    true => Vec::new(),
+                    false => vec![format!("$[0].spec.rules[0].when[0].{values}[0] never-matches")],
+                };
+                rows.check(format!("{key} {value}"), found(spec), expected);
+            }
+        }
+    }
+
+    /// Istio compares the whole `:authority`, with its port, and its documentation asks for `HOST` and `HOST:*`.
+    #[test]
+    fn hosts_that_a_port_gets_past_are_found() {
+        let mut rows = Rows::default();
+        for (action, field, hosts, expected) in [
+            ("DENY", "hosts", json!(["a.example"]), Some(0)),
+            ("DENY", "hosts", json!(["A.example", "a.Example:*"]), None),
+            ("DENY", "hosts", json!(["a.example", "a.example:8080"]), None),
+            ("DENY", "hosts", json!(["a.example*"]), None),
+            ("DENY", "hosts", json!(["a.example", "a.*"]), None),
+            ("DENY", "hosts", json!(["*"]), None),
+            ("DENY", "hosts", json!(["a.example", "a.example.com:*"]), Some(0)),
+            ("DENY", "hosts", json!(["a.example:*", "b.example", "c.example"]), Some(1)),
+            ("DENY", "hosts", json!(["*.a.example"]), Some(0)),
+            ("DENY", "hosts", json!(["*.a.example", "*.a.example:443"]), None),
+            ("DENY", "hosts", json!(["[::1]"]), Some(0)),
+            ("DENY", "hosts", json!(["[::1]:80"]), None),
+            ("DENY", "notHosts", json!(["a.example"]), None),
+            ("ALLOW", "hosts", json!(["a.example"]), None),
+            ("ALLOW", "notHosts", json!(["a.example"]), Some(0)),
+            ("AUDIT", "hosts", json!(["a.example"]), None),
+        ] {
+            let place = |at| format!("$[0].spec.rules[0].to[0].operation.{field}[{at}] host-without-port");
+            let expected: Vec<String> = expected.map(place).into_iter().collect();
+            let spec = json!({"action": action, "rules": [{"to": [{"operation": {field: hosts}}]}]});
+            rows.check(&spec, found(spec.clone()), expected);
+        }
     }
 
     #[test]
