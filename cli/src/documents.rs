@@ -13,7 +13,7 @@ use crate::input::{self, Source};
 use crate::object::Object;
 use crate::plugin::{Around, Discovery, Plugin};
 use crate::routes::{self, PathOption};
-use crate::{known, lint};
+use crate::{known, lint, names};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use weir_model::Node;
@@ -185,6 +185,19 @@ impl Contents {
     }
 
     fn keep(&mut self, root: &str, object: Object) {
+        for (field, text, check) in [
+            ("namespace", &object.namespace, names::namespace as fn(&str) -> Result<(), String>),
+            ("name", &object.name, names::name),
+        ] {
+            // One that is missing is missed elsewhere, if it is needed.
+            if let (false, Err(problem)) = (text.is_empty(), check(text)) {
+                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata.{field}"), problem));
+            }
+        }
+        self.register(root, object);
+    }
+
+    fn register(&mut self, root: &str, object: Object) {
         self.roots.insert(root.to_owned(), self.objects.len());
         self.objects.push((root.to_owned(), object));
     }
@@ -266,7 +279,7 @@ impl Contents {
         }
         if input::is_template(&tree.to_string()) {
             self.diagnostics.push(Diagnostic::error(root, TEMPLATE));
-            self.keep(root, object);
+            self.register(root, object);
             return;
         }
         let mut tree = tree.clone();

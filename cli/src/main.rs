@@ -23,6 +23,7 @@ mod input;
 mod known;
 mod lint;
 mod modules;
+mod names;
 mod node;
 mod object;
 mod oci;
@@ -89,7 +90,7 @@ struct Run {
     #[arg(long, value_enum, value_name = "KIND")]
     proxy: Option<render::Proxy>,
     /// The namespace of objects that name none [default: that of the workload]
-    #[arg(long, short, value_name = "NAMESPACE")]
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = names::namespace_option)]
     namespace: Option<String>,
     /// An Envoy bootstrap [default: the one that comes with Weir, suite in front of one upstream]
     #[arg(long, value_name = "FILE")]
@@ -129,7 +130,7 @@ struct Validate {
     #[arg(required = true, value_name = "PATH")]
     files: Vec<PathBuf>,
     /// The namespace of objects that name none, as for kubectl
-    #[arg(long, short, value_name = "NAMESPACE")]
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = names::namespace_option)]
     namespace: Option<String>,
     /// The module that the documents are for [default: the one that the plugin's file or image is named after, else the one
     /// whose fields the document has]

@@ -165,6 +165,7 @@ fn run_refuses_what_validate_refuses_before_envoy_starts() {
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("unknown.yaml", &format!("{DOCUMENT}policy: {{polices: []}}\n"));
     write("twice.yaml", "schema: 1\nname: cart\npolicy: {mode: enforce, mode: off}\n");
+    write("nothing.yaml", "kind: Service\n");
     write("requests.yaml", "- {say: a, method: GET, path: /, headers: {x-a: b, x-a: c}}\n");
     write("twice-bootstrap.yaml", "admin: {}\nadmin: {}\n");
     let mut network = bootstrap();
@@ -176,10 +177,13 @@ fn run_refuses_what_validate_refuses_before_envoy_starts() {
     cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["address"] =
         json!("192.0.2.1");
     write("far.yaml", &far.to_string());
-    let rows: [(&[&str], i32, &str); 6] = [
+    let rows: [(&[&str], i32, &str); 9] = [
         (&["--config", "unknown.yaml"], 1, "error: $.policy.polices: unknown field; did you mean `policies`?"),
         (&["--config", "twice.yaml"], 1, "twice.yaml:3:25: error: $: key `mode` is given twice"),
         (&["--requests", "requests.yaml"], 2, "key `x-a` is given twice"),
+        (&["nothing.yaml", "--workload", "shop/a..b"], 2, "--workload: `shop/a..b` is not NAMESPACE/NAME"),
+        (&["nothing.yaml", "--workload", "shop/a", "--labels", "app=a b"], 2, "`a b` is not a value of a label"),
+        (&["nothing.yaml", "--namespace", "Shop"], 2, "`Shop` is not a namespace"),
         (&["--bootstrap", "twice-bootstrap.yaml"], 1, "key `admin` is given twice"),
         (&["--bootstrap", "network.yaml"], 1, "cannot run the module, which is an HTTP filter"),
         (&["--bootstrap", "far.yaml", "--upstream", "127.0.0.1:9"], 2, "has nothing to replace"),

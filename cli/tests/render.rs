@@ -133,8 +133,11 @@ fn what_goes_wrong_has_a_code_and_a_reason() {
     let with = |files: &[&'static str], more: &[&'static str]| {
         [arguments("wasmplugin", files, &SIDECAR), more.to_vec()].concat()
     };
-    let rows: [(&str, Vec<&str>, i32, &str); 5] = [
+    let rows: [(&str, Vec<&str>, i32, &str); 8] = [
         ("usage", with(&FILES, &["--snippet"]), 2, "weir: --snippet is not for form wasmplugin"),
+        ("a label", with(&FILES, &["--labels", "app=a b"]), 2, "--labels: `a b` is not a value of a label"),
+        ("a key", with(&FILES, &["--selector", "a..b/app=a"]), 2, "--selector: `a..b/app` is not a key of a label"),
+        ("a Secret", with(&FILES, &["--pull-secret", "a_b"]), 2, "--pull-secret is not the name of a Secret"),
         ("no such file", with(&["none.yaml"], &[]), 2, "`none.yaml` cannot be read"),
         ("refused by the core", with(&["custom.yaml"], &[]), 1, "action `CUSTOM` is not supported"),
         (

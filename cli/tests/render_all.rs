@@ -160,11 +160,7 @@ fn nothing_is_written_if_one_workload_cannot_be_rendered() {
         ("form: envoyfilter", "form: envoygateway", "weir.yaml:3:1: error: $.form: `envoygateway` is not one of"),
         ("@sha256:", ":", "weir.yaml:7:3: error: $.workloads[0]: shop/cart: `oci://"),
         ("schema: 1", "schema: 1\nform: envoy", "weir.yaml:4:1: error: $: key `form` is given twice"),
-        (
-            "name: stock, labels",
-            "name: Stock, labels",
-            "weir.yaml:8:3: error: $.workloads[1]: stock/Stock: `stock/Stock` is not NAMESPACE/NAME",
-        ),
+        ("name: stock, labels", "name: Stock, labels", "$.workloads[1].name: `Stock` is not a name"),
         (
             "namespace: stock, name: stock, labels: {app: stock}",
             "namespace: shop, name: cart, labels: {app: cart}",

@@ -193,7 +193,7 @@ fn what_cannot_be_run_is_said() {
             "wrong.yaml:6:40: error: AuthorizationPolicy shop/reads: $.spec.rules[0]",
         ),
         (&["one.yaml", "--workload", "shop/cart"], 2, "--exit with a PATH needs --requests"),
-        (&["one.yaml", "--workload", "cart"], 2, "--workload cart: write NAMESPACE/NAME"),
+        (&["one.yaml", "--workload", "cart"], 2, "--workload: `cart` is not NAMESPACE/NAME"),
         (&["one.yaml", "--bootstrap", "envoy.yaml"], 2, "--bootstrap takes its document with --config"),
         (&["envoy.yaml", "one.yaml"], 2, "a bootstrap stands alone"),
         (&["envoy.yaml"], 1, "`envoy.yaml` is not a usable bootstrap"),

@@ -44,6 +44,7 @@ const POLICY: &str =
 #[test]
 fn the_exit_code_is_for_a_gate() {
     let bad = POLICY.replace("rules", "rulez");
+    let misnamed = POLICY.replace("name: a", "name: a..b");
     let doubtful = POLICY.replace("rules: [{}]", "rules: []");
     let mut rows = Rows::default();
     for (name, arguments, input, code, line) in [
@@ -58,6 +59,22 @@ fn the_exit_code_is_for_a_gate() {
         ("something is asked for", vec!["--require", "-n", "shop", "-"], POLICY, 0, "no errors"),
         ("empty", vec!["-"], "", 0, "1 file: no document of Weir"),
         ("not there", vec!["nowhere.yaml"], "", 2, ""),
+        ("a namespace that is none", vec!["-n", "a.b", "-"], POLICY, 2, ""),
+        (
+            "a name that is none",
+            vec!["-n", "shop", "-"],
+            &misnamed,
+            1,
+            "stdin:3:12: error: AuthorizationPolicy shop/a..b: $.metadata.name: `a..b` is not a name",
+        ),
+        (
+            "a namespace in a file",
+            vec!["-"],
+            "kind: EnvoyFilter\nmetadata: {name: a, namespace: Shop}\nspec: {config: {root_id: weir, vm_config: {}, \
+             configuration: {value: {schema: 1, name: a, telemetry: {}}}}}\n",
+            1,
+            "stdin:2:21: error: EnvoyFilter Shop/a: $.metadata.namespace: `Shop` is not a namespace",
+        ),
     ] {
         let (found, output) = here(&arguments, input);
         rows.check(name, found, code);

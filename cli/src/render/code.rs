@@ -2,6 +2,7 @@
 
 use super::form::Form;
 use super::plan::Wanted;
+use crate::names;
 
 /// Where the module is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub(crate) fn code(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Code> 
         }
         (None, Some(file)) if !file.starts_with('/') => {
             refuse(&format!("`{file}` is not absolute: a module's file is a path in the proxy's container"))
+        }
+        (Some(_), None) if wanted.pull_secret.as_deref().is_some_and(|secret| names::name(secret).is_err()) => {
+            refuse("--pull-secret is not the name of a Secret")
         }
         (None, Some(_)) if wanted.sha256.is_some() || wanted.pull_secret.is_some() => {
             refuse("--sha256 and --pull-secret are for --image")

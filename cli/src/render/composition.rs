@@ -7,6 +7,7 @@ mod settings;
 use super::plan::{Sections, Wanted};
 use super::workload::{Direction, Labels, Proxy};
 use crate::compile::Module;
+use crate::names;
 use serde_json::{Map, Value, json};
 use settings::Settings;
 use weir_config::{Cursor, Fields, read_document};
@@ -46,7 +47,7 @@ pub(crate) fn read(tree: &Value) -> Result<Vec<Entry>, Problems> {
             at.integer(1, 1);
         }
         let mesh = fields.take("mesh").map(|at| mesh(&at)).unwrap_or_default();
-        let namespace = fields.take("namespace").and_then(|at| at.text());
+        let namespace = fields.take("namespace").and_then(|at| named(&at, names::namespace));
         let mut common = Common { settings: Settings::default(), files: files(&mut fields), namespace, mesh };
         common.settings = Settings::read(&mut fields);
         let items = fields.require("workloads").and_then(|at| at.list()).unwrap_or_default();
@@ -104,18 +105,30 @@ fn files(fields: &mut Fields<'_>) -> Vec<Pattern> {
 }
 
 fn labels(at: &Cursor<'_>) -> Labels {
-    let text = |(key, value): (&str, Cursor<'_>)| Some((key.to_owned(), value.string()?.to_owned()));
+    let text = |(key, value): (&str, Cursor<'_>)| {
+        let text = value.string()?;
+        match names::label(key, text) {
+            Ok(()) => Some((key.to_owned(), text.to_owned())),
+            Err(problem) => value.problem(problem),
+        }
+    };
     at.map().unwrap_or_default().into_iter().filter_map(text).collect()
+}
+
+/// A text that Kubernetes takes.
+fn named<'v>(at: &Cursor<'v>, check: fn(&str) -> Result<(), String>) -> Option<&'v str> {
+    let text = at.text()?;
+    check(text).map_or_else(|problem| at.problem(problem), |()| Some(text))
 }
 
 /// The entries of one workload, one for each of its modules.
 fn workload(at: &Cursor<'_>, common: &Common<'_>) -> Option<Vec<Entry>> {
     let mut fields = at.object()?;
     let namespace = match common.namespace {
-        Some(default) => fields.take("namespace").map_or(Some(default), |at| at.text()),
-        None => fields.require("namespace").and_then(|at| at.text()),
+        Some(default) => fields.take("namespace").map_or(Some(default), |at| named(&at, names::namespace)),
+        None => fields.require("namespace").and_then(|at| named(&at, names::namespace)),
     };
-    let name = fields.require("name").and_then(|at| at.text());
+    let name = fields.require("name").and_then(|at| named(&at, names::name));
     let proxies = [Proxy::Sidecar, Proxy::Gateway, Proxy::Waypoint].map(|proxy| (proxy.word(), proxy));
     let proxy = fields.take("proxy").map_or(Some(Proxy::Sidecar), |at| at.word(&proxies));
     let all = fields.take("labels").map(|at| labels(&at));

@@ -5,6 +5,7 @@ use super::plan::{EnvoyLine, Phase, Sections, Wanted};
 use super::schema::Istio;
 use super::workload::{Direction, Proxy, labels};
 use crate::compile::Module;
+use crate::names;
 use clap::{Args, ValueEnum};
 use serde_json::Map;
 use std::path::PathBuf;
@@ -102,7 +103,7 @@ pub(crate) struct Render {
     #[arg(long)]
     snippet: bool,
     /// The namespace of objects that name none
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = names::namespace_option)]
     pub(crate) namespace: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use super::form::Form;
 use super::schema::Istio;
 use super::workload::{Direction, Known, Labels, Proxy, Target, Workload};
 use crate::compile::Module;
+use crate::names;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use weir_config::Mode;
@@ -246,9 +247,12 @@ fn default_phase(module: Module) -> Phase {
 }
 
 fn workload(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Workload> {
-    let Some((namespace, name)) = wanted.workload.split_once('/').filter(|(a, b)| is_name(a) && is_name(b)) else {
-        problems.push(format!("`{}` is not NAMESPACE/NAME, both as Kubernetes writes names", wanted.workload));
-        return None;
+    let (namespace, name) = match names::workload(&wanted.workload) {
+        Ok(id) => id,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
     };
     let target = wanted.target.as_deref().map(Target::parse).transpose();
     let target = target.map_err(|problem| problems.push(format!("--target-ref {problem}"))).ok()?;
@@ -295,13 +299,6 @@ fn workload(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Workload> {
         proxy: wanted.proxy,
         target,
     })
-}
-
-/// Whether Kubernetes takes it for a name, which the document's `name` takes too.
-fn is_name(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    text.len() <= 63 && text.bytes().all(inner) && edge(text.bytes().next()) && edge(text.bytes().last())
 }
 
 fn directions(wanted: &Wanted, workload: &Workload, problems: &mut Vec<String>) -> Vec<Direction> {

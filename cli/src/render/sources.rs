@@ -4,8 +4,8 @@
 use super::pods::Pods;
 use crate::compile::Module;
 use crate::documents::{is_actions, is_document};
-use crate::packed;
 use crate::tree::{Origin, Tree};
+use crate::{names, packed};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -177,6 +177,11 @@ impl Sorter<'_> {
             let found = self.without_namespace.entry(origin.file().to_owned()).or_default();
             return found.push((origin, name));
         };
+        for (field, checked) in [("namespace", names::namespace(&namespace)), ("name", names::name(&name))] {
+            if let Err(problem) = checked {
+                return self.problems.push(origin.error(&format!("$.metadata.{field}"), &problem));
+            }
+        }
         let object = bare(object, &namespace, &name);
         let policy = Policy { origin, name: format!("{namespace}/{name}"), object };
         if let Some(before) = self.policies.get(&(namespace.clone(), name.clone())) {

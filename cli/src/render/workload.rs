@@ -1,5 +1,6 @@
 //! The workload that is rendered for: what its manifests select, and which listeners of its proxies there are.
 
+use crate::names;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -79,6 +80,7 @@ impl Target {
         let (kind, name) = text.split_once('/').unwrap_or((text, ""));
         match KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)) {
             Some((kind, group)) if !name.is_empty() => {
+                names::name(name)?;
                 Ok(Self { group, kind: (*kind).to_owned(), name: name.to_owned() })
             }
             _ => {
@@ -194,8 +196,8 @@ impl Workload {
 /// The first that is not.
 pub(crate) fn labels(written: &[String]) -> Result<Labels, String> {
     let pair = |text: &String| match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!("`{text}` is not a label: write `key=value`")),
+        Some((key, value)) => names::label(key, value).map(|()| (key.to_owned(), value.to_owned())),
+        None => Err(format!("`{text}` is not a label: write `key=value`")),
     };
     written.iter().map(pair).collect()
 }

@@ -7,7 +7,7 @@ use crate::documents::is_document;
 use crate::field::field;
 use crate::render::{Form, Labels, Plan, Pods, Proxy, Rendered, Sources, Wanted, labels, manifests, read_labels};
 use crate::tree::{Files, Tree};
-use crate::{Failure, Run, input, validate};
+use crate::{Failure, Run, input, names, validate};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -136,9 +136,7 @@ fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> 
     let Some(id) = options.workload.clone() else {
         return only_workload(&objects, options.namespace.as_deref().unwrap_or("default"));
     };
-    let Some((namespace, name)) = id.split_once('/') else {
-        return Err(Failure::Use(format!("--workload {id}: write NAMESPACE/NAME")));
-    };
+    let (namespace, name) = names::workload(&id).map_err(|problem| Failure::Use(format!("--workload: {problem}")))?;
     let given = labels(&options.labels).map_err(|problem| Failure::Use(format!("--labels: {problem}")))?;
     let own = match given.is_empty() {
         false => given,

@@ -153,6 +153,22 @@ fn what_is_wrong_is_named_with_its_place() {
             "$.priority: expected a whole number of 32 bits",
         ),
         ("schema: 1\nform: envoy\nworkloads: [{name: cart}]".to_owned(), "$.workloads[0]: `namespace` is missing"),
+        (
+            "schema: 1\nform: envoy\nworkloads: [{name: a..b, namespace: a.b}]".to_owned(),
+            "$.workloads[0].namespace: `a.b` is not a namespace",
+        ),
+        (
+            "schema: 1\nform: envoy\nworkloads: [{name: a..b, namespace: a.b}]".to_owned(),
+            "$.workloads[0].name: `a..b` is not a name",
+        ),
+        (
+            "schema: 1\nform: envoy\nworkloads: [{name: a, namespace: a, labels: {app: a b}}]".to_owned(),
+            "$.workloads[0].labels.app: `a b` is not a value of a label",
+        ),
+        (
+            "schema: 1\nform: envoy\nworkloads: [{name: a, namespace: a, selector: {-app: a}}]".to_owned(),
+            "`-app` is not a key of a label",
+        ),
     ] {
         rows.contains(expected, &entries(&text).unwrap_err(), expected);
     }

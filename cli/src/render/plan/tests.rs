@@ -15,9 +15,13 @@ fn sidecar(form: Form, change: impl FnOnce(&mut Wanted)) -> Result<Plan, Vec<Str
 #[test]
 fn what_does_not_fit_is_refused_with_what_does() {
     let text = |text: &str| Some(text.to_owned());
-    let cases: [(Result<Plan, Vec<String>>, &str); 22] = [
+    let cases: [(Result<Plan, Vec<String>>, &str); 26] = [
         (sidecar(Form::WasmPlugin, |w| w.workload = "cart".to_owned()), "`cart` is not NAMESPACE/NAME"),
         (sidecar(Form::WasmPlugin, |w| w.workload = "shop/Cart".to_owned()), "`shop/Cart` is not NAMESPACE/NAME"),
+        (sidecar(Form::WasmPlugin, |w| w.workload = "shop/a..b".to_owned()), "NAMESPACE/NAME: `a..b` is not a name"),
+        (sidecar(Form::WasmPlugin, |w| w.workload = "a.b/cart".to_owned()), "`a.b` is not a namespace"),
+        (sidecar(Form::WasmPlugin, |w| w.workload = format!("a/{}", "b".repeat(64))), "more than 63 characters"),
+        (sidecar(Form::WasmPlugin, |w| w.target = text("Service/a..b")), "--target-ref `a..b` is not a name"),
         (sidecar(Form::WasmPlugin, |w| w.image = None), "where is the module?"),
         (sidecar(Form::WasmPlugin, |w| w.module_file = text("/m.wasm")), "both an image and a file"),
         (sidecar(Form::WasmPlugin, |w| w.image = text("oci://r/suite:1")), "is not pinned"),

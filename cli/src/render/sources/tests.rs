@@ -82,6 +82,14 @@ fn what_cannot_be_used_is_named_with_its_file() {
             vec![nameless.clone()],
             "f.yaml: error: AuthorizationPolicy a: $.metadata: `namespace` is missing: write it, or give --namespace",
         ),
+        (
+            vec![policy(json!({"name": "a..b", "namespace": "shop"}))],
+            "f.yaml: error: AuthorizationPolicy shop/a..b: $.metadata.name: `a..b` is not a name",
+        ),
+        (
+            vec![policy(json!({"name": "a", "namespace": "a.b"}))],
+            "f.yaml: error: AuthorizationPolicy a.b/a: $.metadata.namespace: `a.b` is not a namespace",
+        ),
         (vec![named(), named()], "f.yaml: error: AuthorizationPolicy shop/a: $: it is given twice, first at f.yaml:"),
         (vec![json!({"schema": 1, "policies": {}})], "f.yaml: error: $.policies: expected a list"),
         (vec![json!({"schema": 1, "policiesGzip": "AAAA"})], "f.yaml: error: $.policiesGzip: not gzip, or damaged"),
