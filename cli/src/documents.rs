@@ -140,6 +140,9 @@ impl Contents {
             }
         }
         contents.join_missing_namespaces();
+        if !contents.objects.is_empty() {
+            contents.diagnostics.extend(source.separators().map(|fault| Diagnostic::fault("$", fault)));
+        }
         contents
     }
 
@@ -235,10 +238,15 @@ impl Contents {
     }
 
     fn object(&mut self, tree: &Value, root: &str, object: Object, namespace: Option<&str>) {
-        let items = tree.get("items").and_then(Value::as_array);
-        if let Some(items) = items.filter(|_| object.kind.ends_with("List")) {
+        if object.kind.ends_with("List")
+            && let Some(items) = self.items(tree, root, &object)
+        {
             for (index, item) in items.iter().enumerate() {
-                self.add(item, &format!("{root}.items[{index}]"), namespace);
+                let root = format!("{root}.items[{index}]");
+                match Object::of(item) {
+                    Some(object) => self.object(item, &root, object, namespace),
+                    None => self.diagnostics.push(Diagnostic::error(root, "`kind` is missing: a list is of objects")),
+                }
             }
             return;
         }
@@ -263,6 +271,23 @@ impl Contents {
         } else {
             self.keep(root, object);
         }
+    }
+
+    /// The items of a list. Of one without any kubectl says that it found no objects.
+    fn items<'v>(&mut self, tree: &'v Value, root: &str, object: &Object) -> Option<&'v [Value]> {
+        let path = format!("{root}.items");
+        match tree.get("items") {
+            Some(Value::Array(items)) => return Some(items),
+            Some(Value::Null) => {
+                self.diagnostics.push(Diagnostic::note("empty-list", path, "the list has no items"));
+            }
+            Some(_) => self.diagnostics.push(Diagnostic::error(path, "`items` is not a list")),
+            None if object.kind == "List" && object.is_of("") => {
+                self.diagnostics.push(Diagnostic::error(root, "`items` is missing: the list has no objects"));
+            }
+            None => return None,
+        }
+        Some(&[])
     }
 
     /// An object of kind AuthorizationPolicy, which other projects have too.

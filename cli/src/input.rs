@@ -5,6 +5,7 @@ mod files;
 mod kustomization;
 mod path;
 mod scalar;
+mod separator;
 mod template;
 mod tree;
 mod yaml;

@@ -59,8 +59,11 @@ fn report_of<'a>(
     let mut report = Report::new(sources, silence);
     for (source, contents) in &files {
         report.file(contents);
-        for diagnostic in said_of_file(source, contents) {
+        for diagnostic in contents.diagnostics.iter().cloned() {
             report.add(source, contents, diagnostic);
+        }
+        if let Some(diagnostic) = fault_of(source) {
+            report.push(Line { file: source.name.clone(), at: diagnostic.at, object: None, diagnostic });
         }
         let others = Others { parts, ..others(&source.name, &files) };
         for found in &contents.found {
@@ -90,11 +93,6 @@ fn report_of<'a>(
     }
     report.sort();
     report
-}
-
-/// What is said of a file before its documents are read.
-fn said_of_file(source: &Source, contents: &Contents) -> Vec<Diagnostic> {
-    contents.diagnostics.iter().cloned().chain(fault_of(source)).collect()
 }
 
 /// What ended the reading of a file.

@@ -71,6 +71,27 @@ fn what_is_not_weirs_is_passed_over_and_counted() {
     assert!(contents("").passed.is_empty());
 }
 
+/// What kubectl refuses is an error.
+#[test]
+fn a_list_has_objects() {
+    let mut rows = Rows::default();
+    for (text, expected) in [
+        ("kind: List\nitems: []", ""),
+        ("kind: List\nitems: null", "f: note: $.items: the list has no items [empty-list]"),
+        ("kind: List\nitems:", "f: note: $.items: the list has no items [empty-list]"),
+        ("kind: AuthorizationPolicyList\nitems:", "f: note: $.items: the list has no items [empty-list]"),
+        ("kind: List\nitems: {kind: Service}", "f: error: $.items: `items` is not a list"),
+        ("kind: List", "f: error: $: `items` is missing"),
+        ("kind: AllowList\nspec: {}", ""),
+        ("kind: List\nitems: [{kind: Service}, null]", "f: error: $.items[1]: `kind` is missing"),
+        ("kind: List\nitems: [{kind: List, items: [{schema: 1}]}]", "f: error: $.items[0].items[0]: `kind` is missing"),
+    ] {
+        let found = said(text);
+        rows.check(text, found.len(), usize::from(!expected.is_empty()));
+        rows.contains(text, found.first().map_or("", String::as_str), expected);
+    }
+}
+
 #[test]
 fn a_document_is_known_by_its_schema_or_by_its_fields() {
     let mut rows = Rows::default();

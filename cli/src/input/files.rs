@@ -2,6 +2,7 @@
 
 use super::kustomization::is_kustomization;
 use super::path::Step;
+use super::separator::with_value;
 use super::tree::Position;
 use super::yaml::{self, Document, Fault};
 use crate::Failure;
@@ -22,6 +23,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Separators of documents that kubectl does not take.
+    pub(crate) fn separators(&self) -> impl Iterator<Item = Fault> {
+        with_value(&self.text)
+    }
+
     /// A text and where it comes from.
     pub(crate) fn new(name: &str, text: String) -> Self {
         let (documents, fault) = yaml::documents(&text);
@@ -101,8 +107,13 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
             if file.canonicalize().is_ok_and(|file| !seen.insert(file)) {
                 continue;
             }
+            let name = file.display().to_string();
+            if is_dangling(&file) && file != *path {
+                sources.push(unread(&name, "a link to a file that is not there"));
+                continue;
+            }
             let bytes = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
-            sources.push(source(&file.display().to_string(), bytes));
+            sources.push(source(&name, bytes));
         }
     }
     Ok(sources)
@@ -142,14 +153,21 @@ fn source(name: &str, bytes: Vec<u8>) -> Source {
     match String::from_utf8(bytes) {
         Ok(text) => Source::new(name, text),
         Err(_) => {
-            let fault = Fault {
-                at: None,
-                message: "not YAML: the file is not UTF-8; Windows PowerShell writes UTF-16, which has to be converted"
-                    .to_owned(),
-            };
-            Source { name: name.to_owned(), text: String::new(), documents: Vec::new(), fault: Some(fault) }
+            unread(name, "not YAML: the file is not UTF-8; Windows PowerShell writes UTF-16, which has to be converted")
         }
     }
+}
+
+/// A file that cannot be read, and why.
+fn unread(name: &str, why: &str) -> Source {
+    let fault = Some(Fault { at: None, message: why.to_owned() });
+    Source { name: name.to_owned(), text: String::new(), documents: Vec::new(), fault }
+}
+
+/// Whether it is a link to nothing. Emacs has such links beside files that it edits.
+fn is_dangling(path: &Path) -> bool {
+    let is_lock = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".#"));
+    path.is_symlink() && !path.exists() && !is_lock
 }
 
 /// Adds the YAML and JSON files below a folder. Hidden folders, and folders behind links, are left out.
@@ -161,7 +179,7 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
         if kind.is_dir() && !is_hidden {
             below(&path, files)?;
-        } else if !kind.is_dir() && path.is_file() && has_ending(&path) {
+        } else if !kind.is_dir() && (path.is_file() || is_dangling(&path)) && has_ending(&path) {
             files.push(path);
         }
     }
@@ -182,6 +200,10 @@ mod tests {
     #[test]
     fn folders_are_read_in_order_and_hidden_ones_left_out() {
         let folder = tempfile::tempdir().unwrap();
+        #[cfg(unix)]
+        for link in ["dangling.yaml", ".#b.yaml", "dangling.txt"] {
+            std::os::unix::fs::symlink("nowhere", folder.path().join(link)).unwrap();
+        }
         for name in ["b.yaml", "a/c.yml", "a/d.json", "a/e.txt", ".git/f.yaml"] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -189,7 +211,10 @@ mod tests {
         }
         let Ok(sources) = read_all(&[folder.path().to_path_buf()]) else { panic!("cannot be read") };
         let names: Vec<_> = sources.iter().map(|source| source.name.rsplit('/').next().unwrap()).collect();
-        assert_eq!(names, ["c.yml", "d.json", "b.yaml"]);
+        assert_eq!(names, ["c.yml", "d.json", "b.yaml", "dangling.yaml"]);
+        let faults: Vec<_> = sources.iter().filter_map(|source| source.fault.as_ref()).collect();
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].message.contains("a link to a file that is not there"));
         assert!(read_all(&[PathBuf::from("/nowhere/at/all.yaml")]).is_err());
     }
 }

@@ -3,6 +3,7 @@
 
 use super::path::{in_document, steps};
 use super::scalar;
+use super::separator::Separated;
 use super::tree::{Field, Kind, Node, Position};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Value};
@@ -93,11 +94,12 @@ pub(super) fn documents(text: &str) -> (Vec<Document>, Option<Fault>) {
     if let Some(document) = strict(text) {
         return (vec![document], None);
     }
-    let mut reader = Reader::new(text);
+    let Separated { text, end } = Separated::of(text);
+    let mut reader = Reader::new(&text);
     let mut found = Vec::new();
     loop {
         match reader.document() {
-            Ok(None) => return (found, None),
+            Ok(None) => return (found, end),
             Ok(Some(document)) if document.value.is_null() => {}
             Ok(Some(document)) => found.push(document),
             Err(fault) => return (found, Some(fault)),
