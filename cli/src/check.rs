@@ -154,6 +154,19 @@ fn loading(plugin: &Plugin, diagnostics: &mut Diagnostics) {
         let message = format!("{kind} cannot run the module, which is an HTTP filter: no request would be decided");
         diagnostics.error(path.as_str(), message);
     }
+    for path in &plugin.unknown {
+        if plugin.is_object {
+            let message = "unknown field of Envoy's: istiod drops it in silence";
+            diagnostics.warning("unknown-field", path.as_str(), message);
+        } else {
+            diagnostics.error(path.as_str(), "unknown field: Envoy refuses its configuration");
+        }
+    }
+    if let Some(path) = &plugin.other_digest {
+        let message = "this is not the digest in the image's address, so no image has both, and none is loaded: remove one of \
+                       them";
+        diagnostics.error(path.as_str(), message);
+    }
     if let Root::Unknown(id) = &plugin.root {
         diagnostics.error(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));
     }

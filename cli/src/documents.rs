@@ -56,6 +56,8 @@ pub(crate) struct Contents {
     pub(crate) objects: Vec<(String, Object)>,
     /// Where each of them is in that list, by its path.
     roots: HashMap<String, usize>,
+    /// Objects that load a module of Weir without a configuration, by their paths.
+    pub(crate) unconfigured: Vec<String>,
     /// How many objects of which kind were passed over.
     pub(crate) passed: BTreeMap<String, usize>,
     /// What is said of objects before any document of theirs is read.
@@ -262,6 +264,13 @@ impl Contents {
             if self.path_options.len() > known {
                 self.keep(root, object);
                 return;
+            }
+            if (self.found.len(), self.diagnostics.len()) == before
+                && let Some((path, field)) = ours::without_configuration(tree, root)
+            {
+                let message = format!("`{field}` is missing: a module of Weir refuses to be loaded without a document");
+                self.diagnostics.push(Diagnostic::error(path, message));
+                self.unconfigured.push(root.to_owned());
             }
         } else if let Some(note) = known::object(&object, tree, root) {
             self.diagnostics.push(note);

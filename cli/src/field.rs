@@ -12,6 +12,18 @@ pub(crate) fn spelling(object: &Value, snake: &str) -> Option<String> {
     [snake.to_owned(), camel(snake)].into_iter().find(|name| object.get(name).is_some())
 }
 
+/// A name in snake case, of one in either case.
+pub(crate) fn snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
 fn camel(snake: &str) -> String {
     let mut words = snake.split('_');
     let first = words.next().unwrap_or_default().to_owned();

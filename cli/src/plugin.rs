@@ -2,6 +2,7 @@
 //! happens when it fails.
 
 mod discovery;
+mod fields;
 
 pub(crate) use discovery::Discovery;
 
@@ -199,6 +200,12 @@ pub(crate) struct Plugin {
     pub(crate) listeners: Option<Listeners>,
     /// What it may ask of Envoy, if that is restricted.
     pub(crate) allowed: Option<Allowed>,
+    /// Path of a digest beside an image that has another one in its address.
+    pub(crate) other_digest: Option<String>,
+    /// Paths of fields that Envoy does not know.
+    pub(crate) unknown: Vec<String>,
+    /// In a Kubernetes object.
+    pub(crate) is_object: bool,
 }
 
 impl Plugin {
@@ -226,7 +233,9 @@ impl Plugin {
             words: ["true", "false", "false"],
         };
         let root = value.get("rootID").and_then(Value::as_str).unwrap_or_default();
+        let digest = value.pointer("/code/image/sha256").and_then(Value::as_str);
         Self {
+            other_digest: is_contradicted(source, digest).then(|| format!("{path}.code.image.sha256")),
             root_path: field_path(value, path, "rootID"),
             ..Self::new(path, root, source, value.get("config"), strategy)
         }
@@ -253,6 +262,9 @@ impl Plugin {
             listeners: None,
             is_local: false,
             allowed: None,
+            other_digest: None,
+            unknown: Vec::new(),
+            is_object: false,
         }
     }
 
@@ -263,6 +275,7 @@ impl Plugin {
         let strategy = written(value, path, "failStrategy", ["FAIL_OPEN", "FAIL_CLOSE", "FAIL_RELOAD"]);
         let root = text("pluginName").unwrap_or_default();
         Self {
+            other_digest: is_contradicted(text("url"), text("sha256")).then(|| format!("{path}.sha256")),
             root_path: field_path(value, path, "pluginName"),
             not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
             is_local: text("url").is_some_and(|url| url.starts_with("file://")),
@@ -293,7 +306,10 @@ impl Plugin {
         }
         let root = text("root_id").unwrap_or_default();
         let plugin = Self::new(path, root, file, value.pointer("/configuration/value"), strategy);
+        let digest = code.and_then(|code| code.pointer("/remote/sha256")?.as_str());
+        let vm = spelling(value, "vm_config").unwrap_or_default();
         Self {
+            other_digest: is_contradicted(file, digest).then(|| format!("{path}.{vm}.code.remote.sha256")),
             root_path: field_path(value, path, "root_id"),
             is_local: local.is_some(),
             not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
@@ -304,6 +320,8 @@ impl Plugin {
             has_whole_chain: around.manager.is_some() && !around.is_object && !path.contains(".clusters["),
             listeners: around.listeners.clone(),
             allowed: Allowed::of(value, path),
+            unknown: fields::unknown(value, path),
+            is_object: around.is_object,
             ..plugin
         }
     }
@@ -334,6 +352,14 @@ impl Allowed {
         missing.retain(|needed| !self.names.iter().any(|name| name == needed));
         missing
     }
+}
+
+/// Whether an image has one digest in its address and another one beside it.
+fn is_contradicted(address: Option<&str>, digest: Option<&str>) -> bool {
+    let within = address.and_then(|address| address.split_once("@sha256:")).map(|(_, digest)| digest);
+    // With `nil` an EnvoyFilter says that there is none.
+    let beside = digest.filter(|digest| !["", "nil"].contains(digest));
+    within.zip(beside).is_some_and(|(within, beside)| within != beside.strip_prefix("sha256:").unwrap_or(beside))
 }
 
 /// Whether a configuration has the field that every document of Weir has. Others call their modules `policy.wasm` too.

@@ -16,7 +16,7 @@ mod places;
 mod plan;
 mod pods;
 mod prune;
-mod schema;
+pub(crate) mod schema;
 mod size;
 mod sources;
 mod workload;

@@ -1,5 +1,6 @@
 //! `weir validate`: what is wrong with the files of an operator, and what is doubtful about them.
 
+mod kubernetes;
 mod output;
 mod report;
 
@@ -16,7 +17,7 @@ use crate::object::Object;
 use crate::overlap::{Placed, overlaps};
 use crate::{Failure, Validate};
 use report::Report;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Validates everything in files and folders, and prints what was found.
@@ -65,6 +66,7 @@ fn report_of<'a>(
         if let Some(diagnostic) = fault_of(source) {
             report.push(Line { file: source.name.clone(), at: diagnostic.at, object: None, diagnostic });
         }
+        let mut wrong: BTreeSet<String> = paths_of_errors(&contents.diagnostics);
         let others = Others { parts, ..others(&source.name, &files) };
         for found in &contents.found {
             let by_plugin = found.plugin.as_ref().and_then(|plugin| plugin.module);
@@ -74,6 +76,7 @@ fn report_of<'a>(
                 report.document(module);
             }
             let diagnostics = check::check(found, module, contents, &others);
+            wrong.extend(paths_of_errors(&diagnostics));
             is_sound &= !found.joins(&others) || !diagnostics.iter().any(Diagnostic::is_error);
             let is_guessed = given.or(by_plugin).is_none() && found.is_whole();
             if is_guessed && has_foreign_field(found, &diagnostics) {
@@ -83,6 +86,10 @@ fn report_of<'a>(
             for diagnostic in diagnostics {
                 report.add(source, contents, diagnostic);
             }
+        }
+        // What is wrong for the module is said in its words.
+        for diagnostic in kubernetes::differences(source, contents).filter(|one| !wrong.contains(&one.path)) {
+            report.add(source, contents, diagnostic);
         }
     }
     let unmet = if is_sound { limits(&files, parts) } else { Vec::new() };
@@ -118,6 +125,10 @@ fn has_foreign_field(found: &Found, diagnostics: &[Diagnostic]) -> bool {
         let name = diagnostic.path.strip_prefix(&found.path).and_then(|rest| rest.strip_prefix('.'));
         name.is_some_and(|name| !name.contains(['.', '['])) && diagnostic.message.starts_with("unknown field")
     })
+}
+
+fn paths_of_errors(diagnostics: &[Diagnostic]) -> BTreeSet<String> {
+    diagnostics.iter().filter(|one| one.is_error()).map(|one| one.path.clone()).collect()
 }
 
 /// Which parts of rate limit documents stand alone.

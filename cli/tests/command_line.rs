@@ -43,7 +43,8 @@ fn validate_separates_problems_from_warnings() {
     let plugin = |strategy: &str, kind: &str, document: &str| {
         let spec = format!("spec:\n  failStrategy: {strategy}\n  type: {kind}\n  pluginName: weir\n");
         let document = document.lines().map(|line| format!("    {line}\n")).collect::<String>();
-        format!("kind: WasmPlugin\n{spec}  pluginConfig:\n{document}")
+        let head = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: a, namespace: b}\n";
+        format!("{head}{spec}  url: file:///suite.wasm\n  pluginConfig:\n{document}")
     };
     let policy = "kind: AuthorizationPolicy\nmetadata: {name: a, namespace: shop}\n";
     let blocks =
@@ -74,14 +75,14 @@ fn validate_separates_problems_from_warnings() {
             "a trial that can refuse",
             plugin("FAIL_CLOSE", "HTTP", DOCUMENT),
             0,
-            &["f.yaml:3:3: warning: WasmPlugin: $.spec.failStrategy: ", "1 suite document: no errors, 1 warning\n"],
+            &["f.yaml:5:3: warning: WasmPlugin b/a: $.spec.failStrategy: ", "1 suite document: no errors, 1 warning\n"],
         ),
         ("a trial that cannot", plugin("FAIL_OPEN", "HTTP", DOCUMENT), 0, &["1 suite document: no errors\n"]),
         (
             "a network filter",
             plugin("FAIL_OPEN", "NETWORK", DOCUMENT),
             1,
-            &["f.yaml:4:3: error: WasmPlugin: $.spec.type: `type: NETWORK` cannot run the module"],
+            &["f.yaml:6:3: error: WasmPlugin b/a: $.spec.type: `type: NETWORK` cannot run the module"],
         ),
         (
             "ipBlocks in a policy",

@@ -1,5 +1,6 @@
 //! What is Weir's among documents without a kind, and among plugins.
 
+use crate::compile::Module;
 use crate::plugin::{Plugin, Root};
 use serde_json::Value;
 
@@ -64,6 +65,24 @@ pub(crate) fn is_plugin(plugin: &Plugin, document: Option<&Value>) -> bool {
         Root::Http if plugin.names_root => true,
         Root::Http => plugin.is_from_weir || document.is_some_and(has_schema),
     }
+}
+
+/// Where a WasmPlugin, TrafficExtension or EnvoyExtensionPolicy loads a module of Weir without a configuration, and the field that
+/// it lacks.
+pub(crate) fn without_configuration(object: &Value, root: &str) -> Option<(String, &'static str)> {
+    let is_ours = |value: &Value, pointers: &[&str]| {
+        let address = pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_str());
+        address.is_some_and(|address| Module::named(address).is_some() && address.contains("weir"))
+    };
+    let spec = object.get("spec")?;
+    for (pointer, path) in [("", ".spec"), ("/wasm", ".spec.wasm")] {
+        if spec.pointer(pointer).is_some_and(|plugin| is_ours(plugin, &["/url"])) {
+            return Some((format!("{root}{path}"), "pluginConfig"));
+        }
+    }
+    let entries = spec.get("wasm")?.as_array()?.iter();
+    let index = entries.clone().position(|plugin| is_ours(plugin, &["/code/image/url", "/code/http/url"]))?;
+    Some((format!("{root}.spec.wasm[{index}]"), "config"))
 }
 
 /// Whether it says which schema of Weir's it has. Others have a `schema` too, which is a word.

@@ -6,6 +6,8 @@ pub(crate) mod structural;
 
 use clap::ValueEnum;
 use serde_json::Value;
+use std::sync::LazyLock;
+use structural::Difference;
 
 /// A line of Istio releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -64,6 +66,25 @@ pub(crate) fn gateway_problems(object: &Value) -> Vec<String> {
     let (kind, text) = ENVOY_GATEWAY;
     against(object, kind, text)
 }
+
+/// What the schemas have against an object at `path` that any line may get: nothing if one of them takes it, else what the newest
+/// has. Of a kind that there is no schema for, nothing.
+pub(crate) fn differences(object: &Value, path: &str) -> Vec<Difference> {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let all: Vec<Vec<Difference>> = PARSED
+        .iter()
+        .rev()
+        .filter(|(name, _)| *name == kind)
+        .map(|(_, schema)| structural::differences(object, schema, path))
+        .collect();
+    if all.iter().any(Vec::is_empty) { Vec::new() } else { all.into_iter().next().unwrap_or_default() }
+}
+
+/// The schemas, each with its kind, read once.
+static PARSED: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
+    let all = SCHEMAS.iter().map(|(kind, _, text)| (*kind, *text)).chain([ENVOY_GATEWAY]);
+    all.filter_map(|(kind, text)| Some((kind, serde_json::from_str(text).ok()?))).collect()
+});
 
 fn against(object: &Value, kind: &str, schema: &str) -> Vec<String> {
     match serde_json::from_str(schema) {

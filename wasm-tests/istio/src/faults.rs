@@ -73,7 +73,7 @@ use Manifest::{EnvoyFilter, WasmPlugin};
 
 /// Every mistake.
 pub const FAULTS: [Fault; 29] = [
-    fault(EnvoyFilter, "a context that does not exist", Admission, false, |object| {
+    fault(EnvoyFilter, "a context that does not exist", Admission, true, |object| {
         each_patch(object, |patch| set(patch, "/match/context", json!("INBOUND")));
     }),
     fault(EnvoyFilter, "the context of gateways", Applier, false, |object| {
@@ -99,7 +99,7 @@ pub const FAULTS: [Fault; 29] = [
     fault(EnvoyFilter, "ADD, which puts the filter behind the router", Applier, false, |object| {
         each_filter(object, |patch| set(patch, "/patch/operation", json!("ADD")));
     }),
-    fault(EnvoyFilter, "an operation that does not exist", Admission, false, |object| {
+    fault(EnvoyFilter, "an operation that does not exist", Admission, true, |object| {
         each_filter(object, |patch| set(patch, "/patch/operation", json!("INSERT")));
     }),
     fault(EnvoyFilter, "another name of the configuration than of the filter", Applier, false, |object| {
@@ -126,7 +126,7 @@ pub const FAULTS: [Fault; 29] = [
         let sum = "0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192";
         on_plugin(object, |config| set(config, "/vm_config/code/remote/sha256", json!(sum)));
     }),
-    fault(EnvoyFilter, "a field that Istio would drop in silence", Agent, false, |object| {
+    fault(EnvoyFilter, "a field that Istio would drop in silence", Agent, true, |object| {
         on_plugin(object, |config| set(config, "/failure_polcy", json!("FAIL_OPEN")));
     }),
     fault(EnvoyFilter, "a configuration that the module refuses", Requests, true, |object| {
@@ -155,10 +155,10 @@ pub const FAULTS: [Fault; 29] = [
     fault(WasmPlugin, "another namespace than the workload's", Applier, false, |object| {
         set(object, "/metadata/namespace", json!("bank"));
     }),
-    fault(WasmPlugin, "a phase that does not exist", Admission, false, |object| {
+    fault(WasmPlugin, "a phase that does not exist", Admission, true, |object| {
         set(object, "/spec/phase", json!("AUTHORIZATION"));
     }),
-    fault(WasmPlugin, "a digest with its algorithm", Admission, false, |object| {
+    fault(WasmPlugin, "a digest with its algorithm", Admission, true, |object| {
         let sum = "sha256:0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192";
         set(object, "/spec/sha256", json!(sum));
     }),

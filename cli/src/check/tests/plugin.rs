@@ -41,6 +41,44 @@ fn a_module_is_an_http_filter() {
 }
 
 #[test]
+fn fields_that_envoy_does_not_know_are_named() {
+    let document = suite(json!({"telemetry": {}}));
+    let of = |more: Value| {
+        let mut plugin = json!({"failure_policy": "FAIL_OPEN"});
+        plugin.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        filter(HTTP, document.clone(), plugin)
+    };
+    let config = "$.typed_config.config";
+    expect(&[
+        (
+            "both cases",
+            of(json!({"rootId": "weir", "vmConfig": {"vmId": "a", "code": {"remote": {"httpUri": {}}}}})),
+            &[],
+        ),
+        (
+            "of the plugin",
+            of(json!({"failure_polcy": "FAIL_OPEN"})),
+            &[&format!("{config}.failure_polcy: unknown field")],
+        ),
+        (
+            "of the VM",
+            of(json!({"vm_config": {"id": "a"}})),
+            &[&format!("{config}.vm_config.id: unknown field: Envoy")],
+        ),
+        (
+            "of the code",
+            of(json!({"vm_config": {"code": {"remote": {"http_uri": {"url": "a"}}}}})),
+            &[&format!("{config}.vm_config.code.remote.http_uri.url: unknown field")],
+        ),
+        (
+            "in an EnvoyFilter",
+            json!({"kind": "EnvoyFilter", "spec": {"value": of(json!({"vm_config": {"id": "a"}}))}}),
+            &["warning: $.spec.value.typed_config.config.vm_config.id: unknown field of Envoy's: istiod drops it"],
+        ),
+    ]);
+}
+
+#[test]
 fn a_root_id_that_a_module_of_weir_does_not_know_is_a_problem() {
     let document = suite(json!({"telemetry": {}}));
     let open = |root: &str, file: &str, document: Value| {

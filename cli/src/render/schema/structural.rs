@@ -1,33 +1,65 @@
 //! A checker for the structural schemas of Kubernetes: the keywords that those in `cli/schemas` use, and no others.
 
+use crate::input;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
+use std::fmt;
 
-/// Every way in which `value` differs from `schema`, each with its JSON path. A schema with an unknown keyword allows nothing:
-/// what is not checked must not look as if it were.
-pub(crate) fn check(value: &Value, schema: &Value, path: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    walk(value, schema, path, &mut found);
-    found
+/// One way in which a value differs from a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// JSON path.
+    pub(crate) path: String,
+    pub(crate) message: String,
+    /// It is a field that the schema does not have, which the API server drops; anything else it refuses.
+    pub(crate) is_unknown: bool,
 }
 
-fn walk(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Every way in which `value` differs from `schema`. A schema with an unknown keyword allows nothing: what is not checked must
+/// not look as if it were.
+pub(crate) fn differences(value: &Value, schema: &Value, path: &str) -> Vec<Difference> {
+    let mut found = Differences(Vec::new());
+    walk(value, schema, path, &mut found);
+    found.0
+}
+
+/// The same, as lines.
+pub(crate) fn check(value: &Value, schema: &Value, path: &str) -> Vec<String> {
+    differences(value, schema, path).iter().map(Difference::to_string).collect()
+}
+
+#[derive(Debug)]
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    fn add(&mut self, path: &str, message: impl Into<String>) {
+        self.0.push(Difference { path: path.to_owned(), message: message.into(), is_unknown: false });
+    }
+}
+
+fn walk(value: &Value, schema: &Value, path: &str, found: &mut Differences) {
     let rules = match schema {
         Value::Object(rules) => rules,
         Value::Bool(true) => return,
-        _ => return found.push(format!("{path}: is not allowed here")),
+        _ => return found.add(path, "is not allowed here"),
     };
     for (keyword, rule) in rules {
-        let before = found.len();
+        let before = found.0.len();
         match (keyword.as_str(), value) {
-            ("type", _) if !is_of_type(value, rule) => found.push(format!("{path}: expected {}", words(rule))),
+            ("type", _) if !is_of_type(value, rule) => found.add(path, format!("expected {}", words(rule))),
             ("enum", _) if !list(rule).contains(value) => {
-                found.push(format!("{path}: `{}` is not one of {}", bare(value), words(rule)));
+                found.add(path, format!("`{}` is not one of {}", bare(value), words(rule)));
             }
-            ("const", _) if rule != value => found.push(format!("{path}: expected `{}`", bare(rule))),
+            ("const", _) if rule != value => found.add(path, format!("expected `{}`", bare(rule))),
             ("required", Value::Object(fields)) => {
                 for name in list(rule).iter().filter_map(Value::as_str).filter(|name| !fields.contains_key(*name)) {
-                    found.push(format!("{path}: `{name}` is missing"));
+                    found.add(path, format!("`{name}` is missing"));
                 }
             }
             ("properties", Value::Object(fields)) => {
@@ -46,28 +78,28 @@ fn walk(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
             ("pattern", Value::String(text)) => {
                 let pattern = rule.as_str().unwrap_or_default();
                 if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(text)) {
-                    found.push(format!("{path}: `{text}` does not match `{pattern}`"));
+                    found.add(path, format!("`{text}` does not match `{pattern}`"));
                 }
             }
             ("allOf", _) => list(rule).iter().for_each(|inner| walk(value, inner, path, found)),
             ("oneOf", _) => {
                 let fit = list(rule).iter().filter(|inner| check(value, inner, path).is_empty()).count();
                 if fit != 1 {
-                    found.push(format!("{path}: {fit} of its alternatives are given, and 1 is allowed"));
+                    found.add(path, format!("{fit} of its alternatives are given, and 1 is allowed"));
                 }
             }
             ("anyOf", _) if list(rule).iter().all(|inner| !check(value, inner, path).is_empty()) => {
-                found.push(format!("{path}: none of its alternatives is given"));
+                found.add(path, "none of its alternatives is given");
             }
-            ("not", _) if check(value, rule, path).is_empty() => found.push(format!("{path}: is not allowed together")),
+            ("not", _) if check(value, rule, path).is_empty() => found.add(path, "is not allowed together"),
             ("minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems" | "maxProperties", _) => {
                 bound(value, keyword, rule, path, found);
             }
             _ => {}
         }
         let is_known = KEYWORDS.contains(&keyword.as_str()) || ANNOTATIONS.contains(&keyword.as_str());
-        if before == found.len() && !is_known {
-            found.push(format!("{path}: the schema's `{keyword}` is unknown to this checker"));
+        if before == found.0.len() && !is_known {
+            found.add(path, format!("the schema's `{keyword}` is unknown to this checker"));
         }
     }
 }
@@ -103,18 +135,22 @@ fn additional(
     rules: &Map<String, Value>,
     rule: &Value,
     path: &str,
-    found: &mut Vec<String>,
+    found: &mut Differences,
 ) {
     let known = rules.get("properties").and_then(Value::as_object);
     for (name, field) in fields.iter().filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name))) {
         match rule {
-            Value::Bool(false) => found.push(format!("{}: unknown field", below(path, name))),
+            Value::Bool(false) => found.0.push(Difference {
+                path: below(path, name),
+                message: "unknown field".to_owned(),
+                is_unknown: true,
+            }),
             schema => walk(field, schema, &below(path, name), found),
         }
     }
 }
 
-fn bound(value: &Value, keyword: &str, rule: &Value, path: &str, found: &mut Vec<String>) {
+fn bound(value: &Value, keyword: &str, rule: &Value, path: &str, found: &mut Differences) {
     let size = |count: usize| u32::try_from(count).map_or(f64::INFINITY, f64::from);
     let measured = match (keyword, value) {
         ("minimum" | "maximum", Value::Number(number)) => number.as_f64(),
@@ -126,7 +162,7 @@ fn bound(value: &Value, keyword: &str, rule: &Value, path: &str, found: &mut Vec
     let (Some(measured), Some(limit)) = (measured, rule.as_f64()) else { return };
     let fits = if keyword.starts_with("min") { measured >= limit } else { measured <= limit };
     if !fits {
-        found.push(format!("{path}: {measured} is beyond `{keyword}` {limit}"));
+        found.add(path, format!("{measured} is beyond `{keyword}` {limit}"));
     }
 }
 
@@ -152,7 +188,7 @@ fn list(rule: &Value) -> &[Value] {
 }
 
 fn below(path: &str, name: &str) -> String {
-    format!("{path}.{name}")
+    input::field(path, name)
 }
 
 fn bare(value: &Value) -> String {
