@@ -141,25 +141,10 @@ impl Contents {
                 }
             }
         }
-        contents.join_missing_namespaces();
         if !contents.objects.is_empty() {
             contents.diagnostics.extend(source.separators().map(|fault| Diagnostic::fault("$", fault)));
         }
         contents
-    }
-
-    /// Says once what is said of many objects for one reason: that the file is meant for a namespace which is given elsewhere.
-    fn join_missing_namespaces(&mut self) {
-        let is_one = |diagnostic: &Diagnostic| diagnostic.message == NO_NAMESPACE;
-        let more = self.diagnostics.iter().filter(|one| is_one(one)).count().saturating_sub(1);
-        if more == 0 {
-            return;
-        }
-        let mut is_first = true;
-        self.diagnostics.retain(|one| !is_one(one) || std::mem::take(&mut is_first));
-        if let Some(first) = self.diagnostics.iter_mut().find(|one| is_one(one)) {
-            first.message = format!("{NO_NAMESPACE}; so it is of {more} more in this file");
-        }
     }
 
     /// What one tree holds, at the path `$`.
@@ -320,11 +305,11 @@ impl Contents {
         let metadata = tree.get_mut("metadata").and_then(Value::as_object_mut);
         if let Some(metadata) = metadata.filter(|metadata| metadata.get("namespace").is_none_or(Value::is_null)) {
             if namespace.is_none() {
-                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata"), NO_NAMESPACE));
+                let message = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
+                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata"), message));
             }
-            let namespace = namespace.unwrap_or("default");
-            metadata.insert("namespace".to_owned(), namespace.into());
-            namespace.clone_into(&mut object.namespace);
+            metadata.insert("namespace".to_owned(), namespace.unwrap_or("default").into());
+            object.namespace = namespace.unwrap_or_default().to_owned();
         }
         self.keep(root, object);
         self.found.push(Found::policy(root, &tree));
@@ -396,9 +381,6 @@ impl Contents {
         }
     }
 }
-
-/// What is said of an object without a namespace.
-const NO_NAMESPACE: &str = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
 
 /// What is said of a template of Helm's.
 pub(crate) const TEMPLATE: &str =

@@ -12,7 +12,7 @@ mod yaml;
 
 pub(crate) use files::{Source, has_ending, read_all, read_text, root, trees};
 pub(crate) use kustomization::Kustomizations;
-pub(crate) use path::{field, in_document};
+pub(crate) use path::{field, in_any_item, in_document};
 pub(crate) use template::is_template;
 pub(crate) use tree::Position;
 pub(crate) use yaml::{Document, Fault, json, one};

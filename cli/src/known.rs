@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const ID: &str = "not-taken";
 
-const LIMITS: &str = "write its limits as `rateLimit.local.config` of a document, in the words of envoyproxy/ratelimit, and \
+const LIMITS: &str = "write the limits as `rateLimit.local.config` of a document, in the words of envoyproxy/ratelimit, and \
                       what they count as `rateLimit.rate_limits`";
 
 /// The note on an object of a kind that is known and not taken.

@@ -35,7 +35,7 @@ pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
 pub(crate) fn errors(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<String>, Failure> {
     let sources = input::read_all(files)?;
     let report = report_of(&sources, namespace, None, &[]);
-    Ok(report.lines.iter().filter(|line| line.diagnostic.is_error()).map(output::text::line).collect())
+    Ok(output::text::lines(report.lines.iter().filter(|line| line.diagnostic.is_error())))
 }
 
 /// A finding as a line for a person.
@@ -189,7 +189,7 @@ fn between(files: &[(&Source, Contents)]) -> Vec<(usize, Diagnostic)> {
                 continue;
             };
             let place = files.get(file).map(|(source, _)| place(source, at)).unwrap_or_default();
-            let message = format!("{} is given twice, first at {place}: a cluster has one of them", object.shown());
+            let message = format!("given twice, first at {place}: a cluster has one object of this kind and name");
             found.push((number, Diagnostic::error(path.as_str(), message)));
         }
     }

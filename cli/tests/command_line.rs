@@ -91,12 +91,7 @@ fn validate_separates_problems_from_warnings() {
             &["warning: AuthorizationPolicy shop/a: $.spec.rules[0]", "1 AuthorizationPolicy: no errors, 1 warning\n"],
         ),
         ("ipBlocks in a document", whole, 1, &["error: $.policies[0].spec.rules[0]", "[direct-address-unknown]"]),
-        (
-            "nothing",
-            "kind: Deployment\n".to_owned(),
-            0,
-            &["1 file: no document of Weir", "passed over: 1 Deployment\n"],
-        ),
+        ("nothing", "kind: Deployment\n".to_owned(), 0, &["1 file: no document of Weir", "passed over: Deployment\n"]),
         (
             "routes alone",
             "name: r\nvirtual_hosts: []\nignore_path_parameters_in_path_matching: true\n".to_owned(),

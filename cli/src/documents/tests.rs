@@ -191,12 +191,3 @@ fn what_is_known_and_not_taken_is_named() {
     }
     assert!(said(&object("gateway.envoyproxy.io", "BackendTrafficPolicy", json!({})).to_string()).is_empty());
 }
-
-#[test]
-fn objects_without_a_namespace_are_one_error_of_their_file() {
-    let policy = "kind: AuthorizationPolicy\nmetadata: {name: a}\nspec: {rules: [{}]}\n";
-    let contents = Contents::of_file(&Source::new("f", [policy; 3].join("---\n")), None);
-    let said: Vec<&str> = contents.diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
-    assert_eq!(said, [format!("{}; so it is of 2 more in this file", super::NO_NAMESPACE)]);
-    assert_eq!(contents.diagnostics.first().unwrap().path, "document 1: $.metadata");
-}

@@ -20,6 +20,18 @@ pub(crate) fn in_document(path: &str) -> &str {
     path.find('$').and_then(|at| path.get(at..)).unwrap_or(path)
 }
 
+/// A path in its document with no say in which items of lists it leads through, nor, in a Kubernetes list, through which object.
+pub(crate) fn in_any_item(path: &str) -> String {
+    let mut parts = in_document(path).split('[');
+    let mut any = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let after = part.trim_start_matches(|char: char| char.is_ascii_digit());
+        any.push('[');
+        any.push_str(if after.starts_with(']') { after } else { part });
+    }
+    any.strip_prefix("$.items[]").map_or(any.clone(), |object| format!("${object}"))
+}
+
 /// The steps of a path, up to the first that is not one.
 pub(super) fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
     let mut rest = path.strip_prefix('$').unwrap_or(path);
@@ -56,8 +68,22 @@ fn quote(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Step, field, steps};
+    use super::{Step, field, in_any_item, steps};
     use weir_testing::Rows;
+
+    #[test]
+    fn a_path_without_its_items_is_that_of_all() {
+        let mut rows = Rows::default();
+        for (path, expected) in [
+            ("$.spec.rules[0].to[12].too", "$.spec.rules[].to[].too"),
+            ("document 2: $.metadata", "$.metadata"),
+            ("$.items[3].metadata", "$.metadata"),
+            (r#"$.data["1"][2]"#, r#"$.data["1"][]"#),
+            ("$", "$"),
+        ] {
+            rows.check(path, in_any_item(path), expected.to_owned());
+        }
+    }
 
     #[test]
     fn a_path_is_its_steps() {

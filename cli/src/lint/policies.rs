@@ -2,7 +2,6 @@
 
 use super::{items, values};
 use crate::diagnostic::Diagnostics;
-use crate::object::Object;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -21,20 +20,16 @@ fn policy(object: &Value, path: &str, diagnostics: &mut Diagnostics) {
     let spec = object.get("spec");
     let action = spec.and_then(|spec| spec.get("action")).and_then(Value::as_str).unwrap_or("ALLOW");
     let rules = items(spec.and_then(|spec| spec.get("rules")));
-    let name = Object::of(object).map(|object| object.shown()).unwrap_or_default();
     if action == "ALLOW" && rules.is_empty() {
-        let message = format!(
-            "{name} allows nothing: it refuses every request that no other ALLOW policy of the workload matches; write \
-             `rules: [{{}}]` if it is to allow everything"
-        );
+        let message = "the policy allows nothing: it refuses every request that no other ALLOW policy of the workload \
+                       matches; write `rules: [{}]` if it is to allow everything";
         diagnostics.warning("refuses-all", path, message);
     }
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("{path}.spec.rules[{index}]");
         let is_empty = |name: &str| rule.get(name).is_none_or(|part| items(Some(part)).is_empty());
         if action == "DENY" && rule.is_object() && ["from", "to", "when"].into_iter().all(is_empty) {
-            let message = format!("{name} refuses every request: the rule asks nothing");
-            diagnostics.warning("refuses-all", &path, message);
+            diagnostics.warning("refuses-all", &path, "the policy refuses every request: the rule asks nothing");
         }
         for (at, from) in items(rule.get("from")).iter().enumerate() {
             values::source(from.get("source"), &format!("{path}.from[{at}].source"), diagnostics);

@@ -4,6 +4,7 @@ use super::composition::{self, Entry};
 use super::plan::Plan;
 use super::sources::Sources;
 use super::{Rendered, manifests, yaml};
+use crate::diagnostic::count;
 use crate::tree::{Files, Origin, Tree};
 use crate::{Failure, input};
 use serde_json::Value;
@@ -79,7 +80,7 @@ pub(crate) fn write(folder: &Path, config: &Path) -> Result<(), Failure> {
         fs::write(&path, text).map_err(unwritable(&path))?;
         warnings.iter().for_each(|line| eprintln!("{line}"));
         notes.iter().for_each(|note| eprintln!("weir: {id}: {note}"));
-        say!("{}: {} object{}", path.display(), trees.len(), if trees.len() == 1 { "" } else { "s" })?;
+        say!("{}: {}", path.display(), count(trees.len(), "object", "objects"))?;
         written.push(path);
     }
     for path in stale(folder, &written) {

@@ -7,6 +7,7 @@ use super::prune::{Pruned, prune, reason};
 use super::sources::{Policy, Sources, module_of};
 use super::workload::{Direction, Known, Proxy, Workload};
 use crate::compile::Module;
+use crate::diagnostic::count;
 use crate::input;
 use crate::tree::Tree;
 use serde_json::{Map, Value, json};
@@ -338,11 +339,13 @@ impl Composer<'_> {
             _ => {}
         }
         if sources.others > 0 {
-            self.document.notes.push(format!("{} other objects are passed over", sources.others));
+            let others = count(sources.others, "other object is", "other objects are");
+            self.document.notes.push(format!("{others} passed over"));
         }
         if sources.foreign > 0 {
-            let count = sources.foreign;
-            self.document.notes.push(format!("{count} documents that are neither Weir's nor objects are passed over"));
+            let one = "document that is neither Weir's nor an object is";
+            let foreign = count(sources.foreign, one, "documents that are neither Weir's nor objects are");
+            self.document.notes.push(format!("{foreign} passed over"));
         }
         if self.problems.is_empty() { Ok(self.document) } else { Err(self.problems) }
     }

@@ -58,13 +58,13 @@ fn the_exit_code_is_for_a_gate() {
     let mut rows = Rows::default();
     for (name, arguments, input, code, line) in [
         ("valid", vec!["-n", "shop", "-"], POLICY, 0, "1 file: 1 AuthorizationPolicy: no errors\n"),
-        ("no namespace", vec!["-"], POLICY, 1, "stdin:3:1: error: AuthorizationPolicy default/a: $.metadata: "),
+        ("no namespace", vec!["-"], POLICY, 1, "stdin:3:1: error: AuthorizationPolicy a: $.metadata: "),
         ("an error", vec!["-n", "shop", "-"], &bad, 1, "$.spec.rulez: unknown field; did you mean `rules`?"),
         ("a warning", vec!["-n", "shop", "-"], &doubtful, 0, "1 file: 1 AuthorizationPolicy: no errors, 1 warning\n"),
         ("silenced", vec!["-n", "shop", "--silence", "x,refuses-all", "-"], &doubtful, 0, "no errors\n"),
         ("warnings as errors", vec!["-n", "shop", "--warnings-as-errors", "-"], &doubtful, 1, "[refuses-all]"),
         ("nothing", vec!["-"], "kind: Service\n", 0, "1 file: no document of Weir"),
-        ("nothing, and something is asked for", vec!["--require", "-"], "kind: Service\n", 1, "passed over: 1 Service"),
+        ("nothing, and something is asked for", vec!["--require", "-"], "kind: Service\n", 1, "passed over: Service"),
         ("something is asked for", vec!["--require", "-n", "shop", "-"], POLICY, 0, "no errors"),
         ("empty", vec!["-"], "", 0, "1 file: no document of Weir"),
         ("not there", vec!["nowhere.yaml"], "", 2, ""),
@@ -89,6 +89,47 @@ fn the_exit_code_is_for_a_gate() {
         rows.check(name, found, code);
         rows.contains(name, &output, line);
     }
+}
+
+/// One line for what is said of several places in the same words; programs get each place.
+#[test]
+fn what_is_said_of_several_places_is_said_once() {
+    let nameless: String =
+        (0..6).map(|number| format!("{}---\n", POLICY.replace("name: a", &format!("name: a{number}")))).collect();
+    let list = "kind: List\nitems:\n- {kind: AuthorizationPolicy, metadata: {name: a}, spec: {rules: [{}]}}\n\
+                - {kind: AuthorizationPolicy, metadata: {name: b}, spec: {rules: [{}]}}\n";
+    let missing = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
+    let mut rows = Rows::default();
+    for (name, input, expected) in [
+        (
+            "several objects",
+            nameless.as_str(),
+            format!(
+                "stdin:3:1: error: AuthorizationPolicy a0: $.metadata: {missing} (also at 8:1, 13:1, 18:1 and 2 other places)\n\
+                 1 file: 6 AuthorizationPolicies: 6 errors\n"
+            ),
+        ),
+        (
+            "items of a list",
+            list,
+            format!(
+                "stdin:3:31: error: AuthorizationPolicy a: $.items[0].metadata: {missing} (also at 4:31)\n1 file: 2 \
+                 AuthorizationPolicies: 2 errors\n"
+            ),
+        ),
+        (
+            "kinds that are passed over",
+            "kind: Service\n---\nkind: Service\n---\nkind: Deployment\n---\na: 1\n---\nb: 1\n",
+            "1 file: no document of Weir (it begins with `schema: 1`): no errors\npassed over: Deployment, Service (2), other YAML \
+             (2)\n"
+                .to_owned(),
+        ),
+    ] {
+        rows.check(name, here(&["-"], input).1, expected);
+    }
+    let (_, output) = here(&["--output", "json", "-"], &nameless);
+    let report: Value = serde_json::from_str(&output).unwrap();
+    rows.check("programs", report["findings"].as_array().map(Vec::len), Some(6));
 }
 
 #[test]

@@ -1,25 +1,71 @@
-//! For a person: `FILE:LINE:COLUMN: error: KIND NAMESPACE/NAME: PATH: what is wrong`.
+//! For a person: `FILE:LINE:COLUMN: error: KIND NAMESPACE/NAME: PATH: what is wrong`. What is said of several places of a file in
+//! the same words is one line.
 
 use super::super::report::{Line, Report};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Severity, count};
+use crate::input;
+use std::collections::BTreeMap;
+
+/// The most places that a line names beside its own.
+const PLACES: usize = 3;
 
 pub(super) fn of(report: &Report<'_>) -> String {
-    let mut lines: Vec<String> = report.lines.iter().map(line).collect();
+    let mut lines = lines(report.lines.iter());
     lines.push(summary(report));
     if !report.passed.is_empty() {
-        let passed: Vec<String> = report.passed.iter().map(|(class, count)| format!("{count} {class}")).collect();
+        let class = |(class, count): (&String, &usize)| match count {
+            1 => class.clone(),
+            count => format!("{class} ({count})"),
+        };
+        let passed: Vec<String> = report.passed.iter().map(class).collect();
         lines.push(plain(&format!("passed over: {}", passed.join(", "))));
     }
     lines.join("\n")
 }
 
+/// The lines for findings, in their order.
+pub(in super::super) fn lines<'l>(findings: impl Iterator<Item = &'l Line>) -> Vec<String> {
+    let mut groups: Vec<Vec<&Line>> = Vec::new();
+    let mut known = BTreeMap::new();
+    for finding in findings {
+        let Line { file, diagnostic, .. } = finding;
+        let key = (file, diagnostic.severity, input::in_any_item(&diagnostic.path), &diagnostic.message);
+        let group = *known.entry(key).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups.iter().filter_map(|group| group.split_first()).map(|(first, others)| with_places(first, others)).collect()
+}
+
 /// The line for one finding.
 pub(in super::super) fn line(line: &Line) -> String {
-    let Line { file, at, object, diagnostic } = line;
+    with_places(line, &[])
+}
+
+/// The line for findings that differ in their places alone.
+fn with_places(first: &Line, others: &[&Line]) -> String {
+    let Line { file, at, object, diagnostic } = first;
     let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
     let object = object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
     let path = diagnostic.shown_path();
-    plain(&format!("{file}{at}: {}: {object}{path}: {}", diagnostic.severity.word(), diagnostic.text()))
+    let also = also(others);
+    plain(&format!("{file}{at}: {}: {object}{path}: {}{also}", diagnostic.severity.word(), diagnostic.text()))
+}
+
+/// The other places.
+fn also(others: &[&Line]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let place = |line: &&Line| line.at.map(|at| format!("{}:{}", at.line, at.column));
+    let places: Vec<String> = others.iter().take(PLACES).filter_map(place).collect();
+    let more = match others.len().saturating_sub(PLACES) {
+        0 => String::new(),
+        more => format!(" and {}", count(more, "other place", "other places")),
+    };
+    format!(" (also at {}{more})", places.join(", "))
 }
 
 /// A text without what a terminal or the reader of a log would act on: names are written by others.
@@ -37,10 +83,6 @@ fn plain(text: &str) -> String {
 }
 
 fn summary(report: &Report<'_>) -> String {
-    let count = |number: usize, one: &str, many: &str| match number {
-        1 => format!("1 {one}"),
-        number => format!("{number} {many}"),
-    };
     let documents = report
         .documents
         .iter()
