@@ -51,7 +51,7 @@ pub(crate) fn bootstrap(
         "stats_flush_interval": "0.2s",
         "static_resources": {"clusters": clusters},
     });
-    if setup.discovery == Discovery::Listener {
+    if matches!(setup.discovery, Discovery::Listener | Discovery::Both) {
         merge(&mut tree, json!({"dynamic_resources": {"lds_config": source(&listener_file(dir))}}));
     } else {
         merge(&mut tree, json!({"static_resources": {"listeners": [listener(setup, tls, dir)]}}));
@@ -132,7 +132,7 @@ fn tcp_proxy() -> Value {
 fn connection_manager(setup: &Setup, dir: &Path) -> Value {
     let proxy = &setup.proxy;
     let filter = |plugin: &Plugin| match setup.discovery {
-        Discovery::Filters => json!({
+        Discovery::Filters | Discovery::Both => json!({
             "name": plugin.name,
             "config_discovery": {"config_source": source(&filter_file(dir, &plugin.name)), "type_urls": [WASM]},
         }),

@@ -15,6 +15,10 @@ pub(crate) fn write_all(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> R
         Discovery::None => Ok(()),
         Discovery::Filters => setup.plugins.iter().try_for_each(|plugin| write_filter(plugin, setup.on_failure, dir)),
         Discovery::Listener => write_listener(setup, tls, dir),
+        Discovery::Both => {
+            setup.plugins.iter().try_for_each(|plugin| write_filter(plugin, setup.on_failure, dir))?;
+            write_listener(setup, tls, dir)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 use weir_scenario::{Failure, FilterSpec, Scenario, Step, Surroundings};
@@ -52,6 +53,8 @@ pub enum Discovery {
     Filters,
     /// The whole listener through listener discovery (LDS) over a file.
     Listener,
+    /// The listener over a file, and the filters in it over files of their own, as istiod does it.
+    Both,
 }
 
 /// What Envoy does with streams when a plugin's VM is dead.
@@ -91,6 +94,8 @@ pub struct Setup {
     pub world: Surroundings,
     /// How the plugins' configuration reaches the proxy.
     pub discovery: Discovery,
+    /// How long connections of a listener that was replaced may go on; Envoy's own default where absent.
+    pub drain_time: Option<Duration>,
     /// Envoy's `--component-log-level`, such as `wasm:debug`.
     pub component_log_level: Option<String>,
     /// Whether the proxy's wall clock can be set; it is this machine's otherwise.
@@ -137,6 +142,7 @@ impl Setup {
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),
             discovery: if changes { Discovery::Filters } else { Discovery::None },
+            drain_time: None,
             component_log_level: None,
             own_wall_clock: scenario.steps.iter().any(|step| matches!(step, Step::WallClock(_))),
             site: Site::default(),

@@ -77,6 +77,9 @@ impl Proxy {
         if let Some(wall_clock) = &wall_clock {
             launch = wall_clock.own(launch);
         }
+        if let Some(time) = setup.drain_time {
+            launch = launch.drain_time(time);
+        }
         if let Some(levels) = &setup.component_log_level {
             launch = launch.component_log_level(levels);
         }
@@ -308,7 +311,7 @@ impl Proxy {
                     let all = counts.iter().all(|count| count.taken + count.refused > 0);
                     all.then(|| counts.iter().any(|count| count.refused > 0))
                 }
-                Discovery::Listener => {
+                Discovery::Listener | Discovery::Both => {
                     let count = Answered::listener(&stats);
                     (count.taken + count.refused > 0).then_some(count.refused > 0)
                 }

@@ -8,7 +8,7 @@ use weir_launch::wait_until;
 use weir_scenario::{Change, Failure, Request, Response};
 
 use crate::discovery;
-use crate::filters::{Discovery, Plugin};
+use crate::filters::{Discovery, Plugin, Setup};
 use crate::proxy::{Answered, PATIENCE, Proxy};
 use crate::wire::Dialer;
 
@@ -51,7 +51,7 @@ impl Proxy {
         let from = self.log_length()?;
         let refused = match self.setup.discovery {
             Discovery::None => return Err(Failure("this proxy has no discovery to swap through".to_owned())),
-            Discovery::Filters => self.swap_filters(plugins)?,
+            Discovery::Filters | Discovery::Both => self.swap_filters(plugins)?,
             Discovery::Listener => self.swap_listener(plugins)?,
         };
         if refused {
@@ -85,9 +85,51 @@ impl Proxy {
         if self.setup.plugins == plugins {
             return Ok(false);
         }
-        let before = Answered::listener(&self.stats()?);
+        self.serve_listener(Setup { plugins, ..self.setup.clone() })
+    }
+
+    /// Serves another listener, with the files of filters that are new in it, as istiod does when objects come or go. Waits
+    /// until new connections get it; those that are open keep the one before until it has drained.
+    ///
+    /// # Errors
+    /// When the listener is not discovered, or Envoy refuses it or does not answer.
+    pub fn change_listener(&mut self, change: impl FnOnce(&mut Setup)) -> Result<(), Failure> {
+        if self.setup.discovery != Discovery::Both {
+            return Err(Failure("this proxy has no discovery of its listener and filters".to_owned()));
+        }
         let mut setup = self.setup.clone();
-        setup.plugins = plugins;
+        change(&mut setup);
+        for plugin in setup.plugins.iter().filter(|plugin| !self.setup.plugins.contains(plugin)) {
+            discovery::write_filter(plugin, setup.on_failure, self.envoy.dir())?;
+        }
+        let from = self.log_length()?;
+        if self.serve_listener(setup)? {
+            return Err(Failure(self.complaints(from)?));
+        }
+        let warm = || (self.gauge("listener_manager.total_listeners_warming") == Some(0)).then_some(());
+        wait_until(PATIENCE, warm).ok_or_else(|| Failure("the new listener does not come into force".to_owned()))?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Waits until no connection is left that a replaced listener decides.
+    ///
+    /// # Errors
+    /// When that takes long.
+    pub fn drained(&self) -> Result<(), Failure> {
+        const DRAINING: [&str; 2] =
+            ["listener_manager.total_filter_chains_draining", "listener_manager.total_listeners_draining"];
+        let none = || DRAINING.iter().all(|name| self.gauge(name) == Some(0)).then_some(());
+        wait_until(PATIENCE, none).ok_or_else(|| Failure("connections of a replaced listener stay".to_owned()))
+    }
+
+    fn gauge(&self, name: &str) -> Option<u64> {
+        self.stats().ok()?.get(name).copied()
+    }
+
+    /// Writes the listener and waits for Envoy's answer: whether it refused it.
+    fn serve_listener(&mut self, setup: Setup) -> Result<bool, Failure> {
+        let before = Answered::listener(&self.stats()?);
         let server = self.tls.as_ref().map(|tls| &tls.server);
         discovery::write_listener(&setup, server, self.envoy.dir())?;
         let answer = || Some(Answered::listener(&self.stats().ok()?)).filter(|now| *now != before);

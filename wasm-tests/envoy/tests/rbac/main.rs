@@ -11,6 +11,7 @@
 mod compare;
 mod golden;
 mod istio;
+mod owner;
 mod policies;
 #[path = "../../../../filters/policy/tests/generator/random.rs"]
 mod random;
