@@ -1,6 +1,8 @@
 //! Configuration swapped under load: a bad one is refused with all its problems, a good one comes into force, and no
 //! request is lost either way.
 
+mod upgrade;
+
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -52,15 +54,14 @@ fn open(proxy: &mut Proxy) -> Result<(bool, bool), Failure> {
 }
 
 /// Requests over and over, each on the connection of the one before as long as that is open.
-fn load(dialer: &Dialer, ended: &AtomicBool) -> Result<Vec<Response>, Failure> {
-    let request = get("/elsewhere");
-    let mut wire = dialer.connect(&request)?;
+fn load(dialer: &Dialer, request: &Request, ended: &AtomicBool) -> Result<Vec<Response>, Failure> {
+    let mut wire = dialer.connect(request)?;
     let mut responses = Vec::new();
     while !ended.load(Ordering::Relaxed) && responses.len() < 50_000 {
         if !wire.is_open() {
-            wire = dialer.connect(&request)?;
+            wire = dialer.connect(request)?;
         }
-        responses.push(wire.send(&request));
+        responses.push(wire.send(request));
         thread::sleep(Duration::from_millis(1));
     }
     Ok(responses)
@@ -89,10 +90,11 @@ fn swaps(discovery: Discovery) -> Outcome {
         Booted::Ready(proxy) => proxy,
         Booted::Refused(log) => return Err(log.into()),
     };
-    let dialer = proxy.dialer(&get("/"))?;
+    let request = get("/elsewhere");
+    let dialer = proxy.dialer(&request)?;
     let ended = AtomicBool::new(false);
     let loads = thread::scope(|scope| -> Result<_, Box<dyn Error>> {
-        let loads = [0, 1].map(|_| scope.spawn(|| load(&dialer, &ended)));
+        let loads = [0, 1].map(|_| scope.spawn(|| load(&dialer, &request, &ended)));
         {
             let _end = End(&ended);
             all_swaps(&mut proxy)?;
