@@ -1,13 +1,20 @@
-//! `weir diff`: what is deployed, compared with what `weir.yaml` describes.
+//! `weir diff`: what is deployed, compared with what `weir.yaml` describes; or the policies of a cluster with those of the
+//! documents that are deployed in it.
 
 mod compare;
+mod policies;
 
+use self::compare::Sides;
 use crate::render::{MANAGED_BY, MANAGER, all};
+use crate::tree::Files;
 use crate::{Failure, input};
 use clap::Args;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// What the two sides of a comparison are called.
+const SIDES: Sides = Sides { left: "deployed", right: "described" };
 
 /// The most differences of one object that are printed.
 const SHOWN: usize = 20;
@@ -19,24 +26,27 @@ pub(crate) struct Diff {
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     deployed: Vec<PathBuf>,
     /// The `weir.yaml` that describes what should be
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "policies")]
+    config: Option<PathBuf>,
+    /// Compare the AuthorizationPolicies among what is deployed with the documents of the plugins among it
+    #[arg(long, conflicts_with = "config")]
+    policies: bool,
 }
 
 /// Compares, and prints each difference.
 pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
-    let mut deployed = BTreeMap::new();
-    for (_, tree) in input::trees(&options.deployed)? {
-        add(tree, &mut deployed);
-    }
+    let Some(config) = &options.config else { return policies::diff(Files::read(&options.deployed)?.trees) };
+    let trees = input::trees(&options.deployed)?.into_iter().map(|(_, tree)| tree);
+    let mut deployed: BTreeMap<String, Value> =
+        flat(trees).into_iter().map(|tree| (all::identity(&tree), tree)).collect();
     let (mut same, mut differing) = (0, 0);
-    for workload in all::render(&options.config)? {
+    for workload in all::render(config)? {
         for tree in &workload.trees {
             let name = all::identity(tree);
             let lines = match deployed.remove(&name) {
                 None => vec![format!("{name}: is not deployed")],
                 Some(found) => {
-                    let differences = compare::differences(&found, tree);
+                    let differences = compare::differences(&found, tree, SIDES);
                     differences.iter().map(|difference| format!("{name}: {difference}")).collect()
                 }
             };
@@ -63,15 +73,17 @@ pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
     }
 }
 
-/// Adds an object, or the objects of a list, by what they are.
-fn add(mut tree: Value, deployed: &mut BTreeMap<String, Value>) {
-    let is_list = tree.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-    match tree.get_mut("items").filter(|_| is_list).map(Value::take) {
-        Some(Value::Array(items)) => items.into_iter().for_each(|item| add(item, deployed)),
-        _ => {
-            deployed.insert(all::identity(&tree), tree);
+/// The trees, and in the place of a list its objects.
+fn flat(trees: impl Iterator<Item = Value>) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for mut tree in trees {
+        let is_list = tree.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+        match tree.get_mut("items").filter(|_| is_list).map(Value::take) {
+            Some(Value::Array(items)) => objects.extend(flat(items.into_iter())),
+            _ => objects.push(tree),
         }
     }
+    objects
 }
 
 /// Whether an object was rendered by this tool.

@@ -26,10 +26,11 @@ pub(crate) use form::Form;
 pub(crate) use options::Render;
 pub(crate) use plan::{MANAGED_BY, MANAGER, Plan, Wanted};
 pub(crate) use pods::{Pods, read as read_labels};
+pub(crate) use prune::prune;
 #[cfg(test)]
 pub(crate) use size::compressed;
-pub(crate) use sources::Sources;
-pub(crate) use workload::{Labels, Proxy, labels};
+pub(crate) use sources::{Policy, Sources};
+pub(crate) use workload::{GATEWAY_NAME, Known, Labels, Proxy, Workload, labels};
 
 use crate::Failure;
 use crate::check::{self, Others};

@@ -8,11 +8,24 @@ const SERVERS: [&str; 6] = ["creationTimestamp", "generation", "managedFields", 
 /// Annotations that `kubectl apply` keeps for itself.
 const KUBECTLS: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configuration"];
 
-/// Every place where `deployed` is not as `rendered`, with its path and both values.
-pub(crate) fn differences(deployed: &Value, rendered: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    walk(&plain(deployed), &plain(rendered), "$", &mut found);
-    found
+/// What the sides of a comparison are called: what is on one "is `left`" or "is `right`".
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sides {
+    pub(crate) left: &'static str,
+    pub(crate) right: &'static str,
+}
+
+/// Every place where two objects differ, with its path and both values.
+pub(crate) fn differences(left: &Value, right: &Value, sides: Sides) -> Vec<String> {
+    let mut walk = Walk { sides, found: Vec::new() };
+    walk.value(&plain(left), &plain(right), "$");
+    walk.found
+}
+
+/// A walk through two objects.
+struct Walk {
+    sides: Sides,
+    found: Vec<String>,
 }
 
 /// The object without what belongs to the API server.
@@ -32,40 +45,48 @@ fn plain(object: &Value) -> Value {
     object
 }
 
-fn walk(deployed: &Value, rendered: &Value, path: &str, found: &mut Vec<String>) {
-    match (deployed, rendered) {
-        (Value::Object(deployed), Value::Object(rendered)) => fields(deployed, rendered, path, found),
-        (Value::Array(deployed), Value::Array(rendered)) => match (named(deployed), named(rendered)) {
-            // Items with names, such as policies, are compared by them: one more in the middle is one difference.
-            (Some(deployed), Some(rendered)) => fields(&deployed, &rendered, path, found),
-            _ => items(deployed, rendered, path, found),
-        },
-        _ if deployed != rendered => {
-            found.push(format!("{path}: deployed is {}, described is {}", short(deployed), short(rendered)));
-        }
-        _ => {}
-    }
-}
-
-fn fields(deployed: &Map<String, Value>, rendered: &Map<String, Value>, path: &str, found: &mut Vec<String>) {
-    for (name, value) in deployed {
-        let path = below(path, name);
-        match rendered.get(name) {
-            Some(other) => walk(value, other, &path, found),
-            None => found.push(format!("{path}: is deployed, and not described")),
+impl Walk {
+    fn value(&mut self, left: &Value, right: &Value, path: &str) {
+        let sides = self.sides;
+        match (left, right) {
+            (Value::Object(left), Value::Object(right)) => self.fields(left, right, path),
+            (Value::Array(left), Value::Array(right)) => match (named(left), named(right)) {
+                // Items with names, such as policies, are compared by them: one more in the middle is one difference.
+                (Some(left), Some(right)) => self.fields(&left, &right, path),
+                _ => self.items(left, right, path),
+            },
+            _ if left != right => {
+                let (left, right) = (short(left), short(right));
+                self.found.push(format!("{path}: {} is {left}, {} is {right}", sides.left, sides.right));
+            }
+            _ => {}
         }
     }
-    for name in rendered.keys().filter(|name| !deployed.contains_key(*name)) {
-        found.push(format!("{}: is described, and not deployed", below(path, name)));
-    }
-}
 
-fn items(deployed: &[Value], rendered: &[Value], path: &str, found: &mut Vec<String>) {
-    for (index, (deployed, rendered)) in deployed.iter().zip(rendered).enumerate() {
-        walk(deployed, rendered, &format!("{path}[{index}]"), found);
+    fn fields(&mut self, left: &Map<String, Value>, right: &Map<String, Value>, path: &str) {
+        let Sides { left: here, right: there } = self.sides;
+        for (name, value) in left {
+            let path = below(path, name);
+            match right.get(name) {
+                Some(other) => self.value(value, other, &path),
+                None => self.found.push(format!("{path}: is {here}, and not {there}")),
+            }
+        }
+        for name in right.keys().filter(|name| !left.contains_key(*name)) {
+            self.found.push(format!("{}: is {there}, and not {here}", below(path, name)));
+        }
     }
-    if deployed.len() != rendered.len() {
-        found.push(format!("{path}: deployed has {} items, described has {}", deployed.len(), rendered.len()));
+
+    fn items(&mut self, left: &[Value], right: &[Value], path: &str) {
+        let sides = self.sides;
+        for (index, (left, right)) in left.iter().zip(right).enumerate() {
+            self.value(left, right, &format!("{path}[{index}]"));
+        }
+        let counts = (left.len(), right.len());
+        if counts.0 != counts.1 {
+            let line = format!("{path}: {} items are {}, {} are {}", counts.0, sides.left, counts.1, sides.right);
+            self.found.push(line);
+        }
     }
 }
 

@@ -19,8 +19,8 @@ mod cluster;
 const KUBECTL: &str = r#"#!/bin/sh
 set -eu
 case "$1" in
-apply) while [ "$1" != -f ]; do shift; done; mkdir -p .cluster; find "$2" -name '*.yaml' -exec cp {} .cluster/ ';' ;;
-get) for file in .cluster/*.yaml; do echo ---; cat "$file"; done ;;
+apply) while [ "$1" != -f ]; do shift; done; mkdir -p .cluster; cp -r "$2" .cluster/ ;;
+get) find .cluster -name '*.yaml' | while read -r file; do echo ---; cat "$file"; echo; done ;;
 *) echo "no such command: $1" >&2; exit 1 ;;
 esac
 "#;

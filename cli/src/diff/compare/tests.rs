@@ -1,6 +1,10 @@
-use super::differences;
+use super::Sides;
 use serde_json::{Value, json};
 use weir_testing::Rows;
+
+fn differences(deployed: &Value, rendered: &Value) -> Vec<String> {
+    super::differences(deployed, rendered, Sides { left: "deployed", right: "described" })
+}
 
 fn object(more: Value) -> Value {
     let mut object =
@@ -67,7 +71,7 @@ fn a_difference_has_its_path_and_both_values() {
             object(json!({"/spec/match": [{"mode": "SERVER"}]})),
             vec![
                 "$.spec.match[0].mode: deployed is `\"CLIENT\"`, described is `\"SERVER\"`",
-                "$.spec.match: deployed has 2 items, described has 1",
+                "$.spec.match: 2 items are deployed, 1 are described",
             ],
         ),
         (
@@ -75,7 +79,7 @@ fn a_difference_has_its_path_and_both_values() {
             spec(vec![policy("a", json!([])), policy("c", json!([{}]))]),
             spec(vec![policy("a", json!([])), policy("b", json!([])), policy("c", json!([]))]),
             vec![
-                "$.spec.policies[\"shop/c\"].spec.rules: deployed has 1 items, described has 0",
+                "$.spec.policies[\"shop/c\"].spec.rules: 1 items are deployed, 0 are described",
                 "$.spec.policies[\"shop/b\"]: is described, and not deployed",
             ],
         ),

@@ -1,6 +1,8 @@
 //! `weir render --all` and `weir diff` as an operator calls them, on a `weir.yaml` with several workloads.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod policies;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;
