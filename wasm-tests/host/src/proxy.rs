@@ -296,6 +296,12 @@ impl Proxy {
         lock(&self.process.log).clone()
     }
 
+    /// Keys and values of the shared data of a `vm_id`.
+    #[must_use]
+    pub fn shared_data(&self, vm_id: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        lock(&self.process.shared_data).of(vm_id.as_bytes())
+    }
+
     /// How many VMs have failed while they ran.
     #[must_use]
     pub fn vm_failures(&self) -> u64 {

@@ -1,4 +1,5 @@
-//! What scenarios cannot show of the shell: callouts that fail before the call returns, and plugins in the wrong position.
+//! What scenarios cannot show of the shell: callouts that fail before the call returns, plugins in the wrong position, and
+//! cells of limits that another plugin wrote.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
@@ -23,11 +24,16 @@ impl World for Inline {
     }
 }
 
-/// Sends a request with that plan, lets time pass, and gives the answers that the filter logged, and the outcome.
-fn run(plan: &str) -> (Vec<String>, Option<u16>, u64) {
+/// A module of `dist`.
+fn module(name: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let dist = std::env::var_os("WEIR_DIST").map_or_else(|| root.join("dist"), PathBuf::from);
-    let module = std::fs::read(dist.join("shell-probe.wasm")).unwrap();
+    std::fs::read(dist.join(name)).unwrap()
+}
+
+/// Sends a request with that plan, lets time pass, and gives the answers that the filter logged, and the outcome.
+fn run(plan: &str) -> (Vec<String>, Option<u16>, u64) {
+    let module = module("shell-probe.wasm");
     let proxy = Proxy::builder().plugin(PluginSpec::new("shell", module, "v1")).world(Inline).build().unwrap();
     let ended = proxy.http_stream(0, Incoming::get("/").with("x-do", plan), PATIENCE).unwrap();
     proxy.advance(PATIENCE).unwrap();
@@ -52,9 +58,7 @@ fn a_callout_that_fails_inside_the_call_has_one_answer() {
 
 /// A plugin of the probe with this root id.
 fn plugin(root_id: &str) -> PluginSpec {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let dist = std::env::var_os("WEIR_DIST").map_or_else(|| root.join("dist"), PathBuf::from);
-    let module = std::fs::read(dist.join("shell-probe.wasm")).unwrap();
+    let module = module("shell-probe.wasm");
     PluginSpec { root_id: root_id.to_owned(), ..PluginSpec::new("shell", module, "v1") }
 }
 
@@ -196,4 +200,69 @@ fn a_filter_whose_period_keeps_changing_is_called() {
         proxy.advance(Duration::from_millis(100)).unwrap();
     }
     assert_eq!(said(&proxy, " tick "), 3, "the first three are logged");
+}
+
+/// A plugin of somebody else's that writes a value into the shared data when it is configured. Like all WasmPlugins of
+/// Istio, it has the `vm_id` of the others.
+fn writer(key: &[u8], value: &[u8]) -> PluginSpec {
+    let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
+    let module = format!(
+        r#"(module
+          (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 2)
+          (func (export "malloc") (param i32) (result i32) (i32.const 65536))
+          (func (export "proxy_abi_version_0_2_1"))
+          (data (i32.const 0) "{}") (data (i32.const 1000) "{}")
+          (func (export "proxy_on_configure") (param i32 i32) (result i32)
+            (call $set (i32.const 0) (i32.const {}) (i32.const 1000) (i32.const {}) (i32.const 0)) (i32.eqz)))"#,
+        text(key),
+        text(value),
+        key.len(),
+        value.len(),
+    );
+    PluginSpec::new("writer", module.into_bytes(), "")
+}
+
+#[test]
+fn cells_that_another_plugin_wrote_count_as_empty_unless_they_fit() {
+    let document = r#"{"schema": 1, "name": "cart", "rate_limits": [{"actions": [{"generic_key": {"descriptor_value": "all"}}]}],
+      "local": {"config": {"domain": "shop", "descriptors": [
+        {"key": "generic_key", "value": "all", "rate_limit": {"unit": "year", "requests_per_unit": 2}}]}}}"#;
+    let limits = PluginSpec::new("limits", module("rate-limit.wasm"), document);
+    let proxy = Proxy::builder().plugin(limits.clone()).build().unwrap();
+    let ask = || proxy.http_stream(0, Incoming::get("/"), PATIENCE).unwrap().downstream.status.unwrap();
+    let restarted = || {
+        // Counters reach the host with a tick.
+        proxy.advance(PATIENCE).unwrap();
+        let stats = proxy.stats();
+        let counters = stats.iter().filter(|(_, name, _)| name.ends_with(b"weir_ratelimit_restarted_cells_total"));
+        counters.map(|(_, name, _)| stats.value(std::str::from_utf8(name).unwrap())).sum::<u64>()
+    };
+    assert_eq!((ask(), restarted()), (200, 0));
+    // The one cell of the limit, after one request.
+    let cells: Vec<_> = proxy.shared_data("").into_iter().filter(|(key, _)| key.starts_with(b"w1/cart/")).collect();
+    let [(cell, of_one)] = &cells[..] else { panic!("{cells:?}") };
+    assert_eq!([ask(), ask()], [200, 429]);
+
+    let longer = [of_one.as_slice(), b"x"].concat();
+    let (mut version, mut limit) = (of_one.clone(), of_one.clone());
+    *version.first_mut().unwrap() += 1;
+    *limit.get_mut(4).unwrap() ^= 1;
+    let empty = [200, 200, 429];
+    let mut rows = Rows::default();
+    for (name, value, expected, damaged) in [
+        ("nothing", b"".as_slice(), empty, 1),
+        ("text", b"hello", empty, 1),
+        ("ones", &[0xff; 40], empty, 1),
+        ("a byte more", &longer, empty, 1),
+        ("another version of the layout", &version, empty, 1),
+        ("another limit", &limit, empty, 1),
+        ("what fits, with one request in it", of_one, [200, 429, 429], 0),
+    ] {
+        let before = restarted();
+        proxy.reconfigure(vec![limits.clone(), writer(cell, value)]).unwrap();
+        rows.check(name, [ask(), ask(), ask()], expected);
+        rows.check(format!("{name}: damaged"), restarted() - before, damaged);
+    }
+    assert_eq!(proxy.vm_failures(), 0);
 }

@@ -26,6 +26,12 @@ impl SharedData {
         self.values.get(&(vm_id.to_vec(), key.to_vec())).cloned().ok_or(Status::NotFound)
     }
 
+    /// Keys and values of a `vm_id`.
+    pub(crate) fn of(&self, vm_id: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let own = self.values.iter().filter(|((id, _), _)| id == vm_id);
+        own.map(|((_, key), (value, _))| (key.clone(), value.clone())).collect()
+    }
+
     /// Sets a value. A CAS number of 0 sets it in any case; so does any number where the key is absent.
     pub(crate) fn set(&mut self, vm_id: &[u8], key: &[u8], value: Vec<u8>, cas: u32) -> Result<(), Status> {
         let next = self.next_cas;
