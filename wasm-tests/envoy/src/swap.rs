@@ -89,7 +89,9 @@ impl Proxy {
     }
 
     /// Serves another listener, with the files of filters that are new in it, as istiod does when objects come or go. Waits
-    /// until new connections get it; those that are open keep the one before until it has drained.
+    /// until new connections get it; those that are open keep the one before until it has drained. The files of filters that
+    /// are gone stay: istiod never removes a resource of extension discovery (istio/istio#49855), so connections of before
+    /// keep their filter.
     ///
     /// # Errors
     /// When the listener is not discovered, or Envoy refuses it or does not answer.
