@@ -9,11 +9,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use weir_scenario::{Failure, Fields, Metrics, Node, Payload, Proxy as Listener, Request, Value as Number};
+use weir_scenario::{Failure, Fields, Metrics, Node, Payload, Proxy as Listener, Request, Span, Value as Number};
 use weir_test_envoy::{Booted, Discovery, Plugin, Proxy, Setup, module, workspace};
 use weir_testing::Rows;
 
@@ -132,7 +133,8 @@ const STREAMS: Counted = ("weir_istio_requests_total", ("request_protocol", "grp
 
 /// Swaps the module while clients send what passes.
 fn swap(rows: &mut Rows, title: &str, proxy: &mut Proxy, plugin: &Plugin) -> Outcome {
-    let passing = get("/cart/load");
+    // A busy machine takes a while to make the VMs of another module.
+    let passing = Request { timeout: Some(Span(Duration::from_secs(30))), ..get("/cart/load") };
     let dialer = proxy.dialer(&passing)?;
     let ended = AtomicBool::new(false);
     thread::scope(|scope| -> Outcome {
