@@ -1,6 +1,7 @@
 //! Who owns the policy: native RBAC beside Weir, ahead of it and behind it, in every step of the way in and of the way out.
 //! At each step a table says who refuses, and clients that never stop sending show that nothing that was closed opens and
-//! nothing that must pass is lost. The page on operations has the order and the bound of `mode: off`.
+//! nothing that must pass is lost. `docs/beside-istio.md` has the order and the
+//! bound of `mode: off`.
 
 use std::collections::BTreeMap;
 use std::error::Error;

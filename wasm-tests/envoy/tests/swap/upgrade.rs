@@ -1,6 +1,6 @@
 //! From the modules of 0.1.0 to those of today and back, through extension config discovery under load: no request is lost,
 //! both decide the same by the document of then, and what stays and what begins again is measured. What each refuses of the
-//! other's syntax is in the page on operations, with the words.
+//! other's syntax is in `docs/upgrading.md`, with the words.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
