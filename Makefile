@@ -196,7 +196,7 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 
 .PHONY: test-docker
 test-docker: test-modules ## run the scenarios and envoy-configs/compose in containers; BASE=IMAGE names the base image
-	@BASE='$(BASE)' PROMETHEUS='$(PROMETHEUS)' wasm-tests/docker/run
+	@TESTED="$(subst ',,$(TESTED))" BASE='$(BASE)' PROMETHEUS='$(PROMETHEUS)' wasm-tests/docker/run
 
 # The file is given on the command line: that of the environment may be of any cluster.
 .PHONY: test-istio

@@ -43,7 +43,7 @@ pub(super) fn check(client: &Client, project: &Project, prometheus: &Prometheus)
         thread::spawn(move || once(&client, proxy, &mut None, SLOW))
     };
     rows.check("a user has used up the limit", limits::statuses(client, project.envoy, "eve")?.last(), Some(&429));
-    // By then it has reached the upstream, which answers after three seconds.
+    // By then it has reached the upstream, which answers after ten seconds.
     sleep(Duration::from_secs(1));
     let killed = clock.now();
     project.kill("envoy")?;

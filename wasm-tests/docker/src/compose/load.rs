@@ -22,7 +22,7 @@ pub(super) struct Kind {
 pub(super) const ALLOWED: Kind = Kind { path: "/items/42", status: 200 };
 /// A policy denies it.
 pub(super) const DENIED: Kind = Kind { path: "/admin/users", status: 403 };
-/// A policy allows it, and the upstream takes three seconds.
+/// A policy allows it, and the upstream takes ten seconds.
 pub(super) const SLOW: Kind = Kind { path: "/items/slow", status: 200 };
 
 impl Kind {
