@@ -3,7 +3,7 @@
 
 use super::pods;
 use super::sources::Policy;
-use super::workload::{Labels, Workload};
+use super::workload::{GATEWAY_NAME, Labels, Proxy, Workload};
 use serde_json::{Value, json};
 use weir_model::{Filter, Node};
 
@@ -33,16 +33,17 @@ pub(crate) fn prune<'p>(
             Ok(Answer { selected: true, .. }) => pruned.kept.push(policy),
             Ok(Answer { has_no_target: true, .. }) => pruned.without_target.push(policy.name.clone()),
             Ok(_) => {
-                let unknown = unknown_labels(policy, workload);
-                let assumed: Labels = workload.labels.clone().into_iter().chain(unknown.clone()).collect();
-                let keys = || unknown.keys().cloned().collect();
-                match belongs(policy, section, &assumed) {
-                    Ok(Answer { selected: true, .. }) => {
-                        pruned.kept.push(policy);
-                        pruned.undecided.push((policy.name.clone(), keys()));
+                for unknown in unknown_labels(policy, workload) {
+                    let assumed: Labels = workload.labels.clone().into_iter().chain(unknown.clone()).collect();
+                    match belongs(policy, section, &assumed) {
+                        Ok(Answer { selected: true, .. }) => {
+                            pruned.kept.push(policy);
+                            pruned.undecided.push((policy.name.clone(), unknown.into_keys().collect()));
+                            break;
+                        }
+                        Ok(_) => {}
+                        Err(found) => problems.extend(found),
                     }
-                    Ok(_) => {}
-                    Err(found) => problems.extend(found),
                 }
             }
             Err(found) => problems.extend(found),
@@ -89,10 +90,24 @@ fn belongs(policy: &Policy, section: &Value, labels: &Labels) -> Result<Answer, 
     }
 }
 
-/// Labels of the policy's selector that the pods may have beside those that are known.
-fn unknown_labels(policy: &Policy, workload: &Workload) -> Labels {
+/// The sets of labels of which any would make the policy one for the workload, as far as its pods may have them beside those
+/// that are known: the labels of its selector, or what Kubernetes' controllers name the pods of each of its gateways with.
+fn unknown_labels(policy: &Policy, workload: &Workload) -> Vec<Labels> {
     let is_unknown = |key: &String| !workload.labels.contains_key(key) && workload.known.may_have(key);
-    asked(policy).into_iter().filter(|(key, _)| is_unknown(key)).collect()
+    let unknown = |labels: Labels| labels.into_iter().filter(|(key, _)| is_unknown(key)).collect::<Labels>();
+    let gateways = targets(policy).filter(|target| target.get("kind").and_then(Value::as_str) == Some("Gateway"));
+    let names = gateways.filter_map(|target| target.get("name").and_then(Value::as_str));
+    let names = names.filter(|_| workload.proxy != Proxy::Sidecar);
+    let by_gateway = names.map(|name| Labels::from([(GATEWAY_NAME.to_owned(), name.to_owned())]));
+    let sets = std::iter::once(asked(policy)).chain(by_gateway).map(unknown);
+    sets.filter(|labels| !labels.is_empty()).collect()
+}
+
+/// What a policy is for by name.
+fn targets(policy: &Policy) -> impl Iterator<Item = &Value> {
+    let spec = |name: &str| policy.object.pointer(&format!("/spec/{name}"));
+    let several = spec("targetRefs").and_then(Value::as_array).into_iter().flatten();
+    spec("targetRef").into_iter().chain(several)
 }
 
 /// The labels that a policy asks for.
@@ -107,8 +122,7 @@ pub(crate) fn reason(policy: &Policy, workload: &Workload) -> String {
         .filter(|(key, value)| workload.labels.get(*key) != Some(value))
         .map(|(key, value)| format!("`{key}={value}`"))
         .collect();
-    let spec = |name: &str| policy.object.pointer(&format!("/spec/{name}"));
-    let target = spec("targetRef").or_else(|| spec("targetRefs")?.get(0));
+    let target = targets(policy).next();
     let text = |name| target.and_then(|target| target.get(name)?.as_str()).unwrap_or_default();
     match (labels.is_empty(), target) {
         (false, _) => format!("asks for {}", labels.join(", ")),

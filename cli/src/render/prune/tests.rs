@@ -34,7 +34,12 @@ fn selector(pairs: &[(&str, &str)]) -> Value {
 }
 
 fn gateway(name: &str) -> Value {
-    json!({"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name}]})
+    gateways(&[name])
+}
+
+fn gateways(names: &[&str]) -> Value {
+    let target = |name: &&str| json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name});
+    json!({"targetRefs": names.iter().map(target).collect::<Vec<_>>()})
 }
 
 /// Name, proxy, known labels, namespace and scope of the policy, what is expected.
@@ -46,7 +51,8 @@ fn a_policy_is_kept_where_it_is_selected_or_may_be() {
     let cart: &[(&str, &str)] = &[("app", "cart")];
     let edge: &[(&str, &str)] = &[(GATEWAY_NAME, "edge")];
     let v1: &[(&str, &str)] = &[("app", "cart"), ("version", "v1")];
-    let cases: [Case<'_>; 16] = [
+    let by_gateway = "kept, undecided by gateway.networking.k8s.io/gateway-name";
+    let cases: [Case<'_>; 20] = [
         ("whole namespace", Proxy::Sidecar, cart, "shop", json!({}), "kept"),
         ("another namespace", Proxy::Sidecar, cart, "stock", json!({}), "left out"),
         ("root namespace", Proxy::Sidecar, cart, "istio-system", json!({}), "kept"),
@@ -65,6 +71,10 @@ fn a_policy_is_kept_where_it_is_selected_or_may_be() {
         ("another label elsewhere", Proxy::Sidecar, cart, "stock", selector(&[("tier", "web")]), "left out"),
         ("own Gateway", Proxy::Gateway, edge, "shop", gateway("edge"), "kept"),
         ("another Gateway", Proxy::Gateway, edge, "shop", gateway("east"), "left out"),
+        ("a Gateway by another label", Proxy::Gateway, &[("team", "edge")], "shop", gateway("edge"), by_gateway),
+        ("one of several Gateways", Proxy::Gateway, edge, "shop", gateways(&["east", "edge"]), "kept"),
+        ("several Gateways by another label", Proxy::Gateway, cart, "shop", gateways(&["east", "edge"]), by_gateway),
+        ("another label, and a Gateway elsewhere", Proxy::Gateway, cart, "stock", gateway("edge"), "left out"),
         ("a Gateway elsewhere", Proxy::Gateway, edge, "istio-system", gateway("edge"), "left out"),
         ("a Gateway's sidecar", Proxy::Sidecar, cart, "shop", gateway("cart"), "left out"),
         ("a waypoint by target", Proxy::Waypoint, edge, "shop", gateway("edge"), "kept"),
