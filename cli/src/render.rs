@@ -45,6 +45,7 @@ use crate::render::workload::Direction;
 use crate::tree::Files;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use weir_config::Mode;
 use weir_model::Problem;
 
 /// What the listeners of one direction run.
@@ -53,6 +54,9 @@ pub(crate) struct Part {
     pub(crate) direction: Direction,
     pub(crate) document: Value,
     pub(crate) failure: OnFailure,
+    /// What the listener's own filter is made for. `--mode off` leaves it as it is, so that only the document changes: a
+    /// listener that changed would drain, and lose what is in flight.
+    pub(crate) in_listener: OnFailure,
 }
 
 /// What is rendered for one workload.
@@ -113,11 +117,15 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
     let peer = Peer::of(plan, &mut document)?;
     notes.append(&mut document.notes);
     let mut parts = Vec::new();
+    let on_failure = |document: &Value| OnFailure::of(enforces_policy(plan, document), plan.code.is_pulled());
+    let written = switched_on(plan, sources)?;
     for direction in &plan.directions {
         match document.of(plan, *direction) {
             Some(document) => {
-                let failure = OnFailure::of(enforces_policy(plan, &document), plan.code.is_pulled());
-                parts.push(Part { direction: *direction, document, failure });
+                let failure = on_failure(&document);
+                let written = written.as_ref().and_then(|(plan, written)| written.of(plan, *direction));
+                let in_listener = written.map_or(failure, |written| on_failure(&written));
+                parts.push(Part { direction: *direction, document, failure, in_listener });
             }
             None => notes.push(format!(
                 "nothing runs {}: policies are for inbound requests, and do nothing on a sidecar's outbound listeners",
@@ -139,6 +147,16 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
         problems.extend(parts.iter().flat_map(|part| refused(plan, &part.document, &document.places)));
     }
     if problems.is_empty() { Ok(Rendered { trees, notes, warnings }) } else { Err(once(problems)) }
+}
+
+/// Where everything is turned off: the plan and the document without that.
+fn switched_on(plan: &Plan, sources: &Sources) -> Result<Option<(Plan, Document)>, Vec<String>> {
+    if plan.mode != Some(Mode::Off) {
+        return Ok(None);
+    }
+    let plan = Plan { mode: None, ..plan.clone() };
+    let document = document::compose(&plan, sources)?;
+    Ok(Some((plan, document)))
 }
 
 /// Whether a document can refuse requests by a policy.

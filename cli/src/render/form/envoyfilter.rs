@@ -48,7 +48,7 @@ pub(crate) fn insert(plan: &Plan, direction: Direction, is_first: bool, filter: 
 }
 
 fn patches(plan: &Plan, part: &Part, peer: &Peer) -> Vec<Value> {
-    let Part { direction, document, failure } = part;
+    let Part { direction, document, failure, in_listener } = part;
     let (direction, failure) = (*direction, *failure);
     let context = plan.workload.context(direction);
     // Resources of extension config discovery are found by their name alone, so it tells workload and direction.
@@ -63,7 +63,7 @@ fn patches(plan: &Plan, part: &Part, peer: &Peer) -> Vec<Value> {
     })];
     let before = peer.filter(&format!("{name}.peer"), document);
     patches.extend(before.iter().map(|filter| insert(plan, direction, false, filter)));
-    let own = discovered(&name, failure);
+    let own = discovered(&name, *in_listener);
     patches.push(insert(plan, direction, false, &own));
     patches.extend(before.iter().chain([&own]).filter_map(|filter| spare_tunnels(plan, direction, filter)));
     patches

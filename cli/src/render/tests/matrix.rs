@@ -220,6 +220,49 @@ fn what_happens_without_the_module_follows_from_document_and_form() {
     }
 }
 
+/// A listener that changes drains, and what is in flight on its connections is lost when the time for that is over.
+#[test]
+fn turning_all_off_changes_the_document_and_not_the_listener() {
+    let off = |wanted: &Wanted| Wanted { mode: Some(weir_config::Mode::Off), ..wanted.clone() };
+    let blocks = json!({"action": "DENY", "rules": [{"from": [{"source": {"ipBlocks": ["192.0.2.0/24"]}}]}]});
+    let with = |more: Value| everything().into_iter().chain([more]).collect::<Vec<_>>();
+    let by_address = with(policy("blocks", json!({"app": "cart"}), blocks));
+    let shadow: Vec<Value> = everything()
+        .into_iter()
+        .map(|mut tree| {
+            if tree.get("schema").is_some() {
+                tree["mode"] = json!("shadow");
+            }
+            tree
+        })
+        .collect();
+    let mut rows = Rows::default();
+    for (name, files, has_default) in
+        [("enforced", everything(), false), ("by address", by_address, false), ("in shadow", shadow, true)]
+    {
+        for proxy in [Proxy::Sidecar, Proxy::Gateway, Proxy::Waypoint] {
+            let wanted = wanted(Form::EnvoyFilter, proxy);
+            if name == "by address" && proxy != Proxy::Sidecar {
+                continue;
+            }
+            let patches = |wanted: &Wanted| {
+                let tree = render(wanted, &files).unwrap().trees.remove(0);
+                let patches = tree["spec"]["configPatches"].as_array().unwrap().clone();
+                let (resources, listener): (Vec<_>, Vec<_>) =
+                    patches.into_iter().partition(|patch| patch["applyTo"] == "EXTENSION_CONFIG");
+                (json!(resources).to_string(), listener)
+            };
+            let ((before, listener), (after, same)) = (patches(&wanted), patches(&off(&wanted)));
+            let name = format!("{name}, {proxy:?}");
+            rows.check(format!("{name}: listener"), &same, &listener);
+            rows.check(format!("{name}: default"), json!(same).to_string().contains("default_config"), has_default);
+            rows.check(format!("{name}: document"), before == after, false);
+            // Where the image cannot be pulled, this lets requests pass.
+            rows.check(format!("{name}: open"), after.contains("FAIL_OPEN") && !after.contains("FAIL_RELOAD"), true);
+        }
+    }
+}
+
 /// `internal/xds/translator/wasm.go` of Envoy Gateway: a VM for each entry, `rootID` as root id, `config` as JSON text.
 #[test]
 fn an_extension_policy_of_envoy_gateway_has_what_its_listeners_take() {
