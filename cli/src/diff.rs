@@ -2,6 +2,7 @@
 //! documents that are deployed in it.
 
 mod compare;
+mod coverage;
 mod policies;
 
 use self::compare::Sides;

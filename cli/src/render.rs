@@ -19,6 +19,7 @@ mod prune;
 pub(crate) mod schema;
 mod size;
 mod sources;
+pub(crate) mod tcp;
 mod workload;
 mod yaml;
 
@@ -141,6 +142,7 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
         notes.push(format!("{}: {}", part.direction.word(), part.failure.reason(plan.form)));
     }
     notes.extend(advice(plan, &document)?);
+    notes.extend(tcp_note(plan, &document, sources));
     trees.extend(plan.replaces_native.then(|| native::telemetry(plan)));
     let mut problems = problems(plan, &trees, &document.places, &mut warnings);
     if plan.form == Form::EnvoyGateway {
@@ -243,6 +245,17 @@ fn advice(plan: &Plan, document: &Document) -> Result<Vec<String>, Vec<String>> 
         notes.push("Istio goes on counting beside Weir; --replace-native turns off what Weir counts too".to_owned());
     }
     Ok(notes)
+}
+
+/// What the policies guard in Istio, and this filter does not.
+fn tcp_note(plan: &Plan, document: &Document, sources: &Sources) -> Option<String> {
+    let Workload { namespace, labels, .. } = &plan.workload;
+    let policies = document.policies().filter(|policies| plan.form.is_istios() && !policies.is_empty())?;
+    let reasons = tcp::reasons(policies.iter(), &sources.services, namespace, labels)?;
+    Some(format!(
+        "in Istio these policies guard TCP streams too, and Weir decides HTTP alone: keep them in the cluster, or TCP is open \
+         ({reasons})"
+    ))
 }
 
 /// What the module itself would refuse, for a form whose documents `weir validate` does not look for.

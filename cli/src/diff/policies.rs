@@ -2,12 +2,13 @@
 //! what Istio's RBAC and Weir have in common, and what only one of them has.
 
 use super::compare::{self, Sides};
+use super::coverage::{Place, Workloads};
 use super::{SHOWN, flat};
 use crate::Failure;
 use crate::compile::{Module, Part};
 use crate::documents::{Contents, Found};
 use crate::plugin::Root;
-use crate::render::{GATEWAY_NAME, Known, Labels, Policy, Proxy, Sources, Workload, all, prune};
+use crate::render::{GATEWAY_NAME, Known, Labels, Policy, Proxy, Sources, Workload, all, prune, tcp};
 use crate::tree::Tree;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -21,25 +22,44 @@ const SELECTORS: [&str; 2] = ["/spec/workloadSelector/labels", "/spec/selector/m
 /// The root namespace of a mesh that says of no other.
 const ROOT: &str = "istio-system";
 
-/// Compares each deployed document with the policies that are for its workload.
+/// Compares each deployed document with the policies that are for its workload, and where they are with where the policies are.
 pub(super) fn diff(trees: Vec<Tree>) -> Result<(), Failure> {
     let objects = flat(trees.iter().map(|tree| tree.value.clone()));
-    let native = Sources::of(trees, None).map_err(|found| Failure::No(found.join("\n")))?.policies;
+    let cluster = Sources::of(trees, None).map_err(|found| Failure::No(found.join("\n")))?;
     let mut tally = Tally::default();
+    let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     for object in &objects {
         let name = all::identity(object);
         for found in Contents::of(object).found {
             if let Some(deployed) = Deployed::of(&found, object) {
                 tally.plugins += 1;
-                tally.add(&name, deployed.and_then(|deployed| deployed.differences(&native)))?;
+                for policy in deployed.iter().flat_map(|deployed| &deployed.policies) {
+                    places.entry(policy.name.clone()).or_default().extend(deployed.iter().map(|own| own.place.clone()));
+                }
+                tally.add(&name, deployed.and_then(|deployed| deployed.differences(&cluster)))?;
             }
         }
+    }
+    let workloads = Workloads::of(&cluster.pods, &objects);
+    for policy in cluster.policies.iter().filter(|policy| !is_custom(policy)) {
+        let places: Vec<&Place> = places.get(&policy.name).into_iter().flatten().collect();
+        // One that no plugin has is a difference already, or is not for the workloads of any.
+        if let Some(beyond) = workloads.beyond(policy, &places).filter(|_| !places.is_empty()) {
+            tally.differing += 1;
+            say!("AuthorizationPolicy {} {beyond}", policy.name)?;
+        }
+    }
+    if tally.same > 0 {
+        eprintln!(
+            "weir: in Istio these policies guard TCP streams too, and Weir decides HTTP alone: where a workload has TCP ports, \
+             keep them in the cluster"
+        );
     }
     match tally {
         Tally { plugins: 0, .. } => Err(Failure::No("no plugin of Weir with policies is deployed".to_owned())),
         Tally { differing: 0, same, plugins } => say!("{same} policies of {plugins} plugins are as in the cluster"),
         Tally { differing, same, .. } => {
-            Err(Failure::No(format!("{differing} policies differ, {same} are as in the cluster")))
+            Err(Failure::No(format!("{differing} differences; {same} policies are as in the cluster")))
         }
     }
 }
@@ -92,6 +112,9 @@ struct Deployed {
     /// Whether the document names the pods' labels, so that no others count in the proxy.
     names_labels: bool,
     policies: Vec<Policy>,
+    /// Where the plugin is, and the mode of its policies.
+    place: Place,
+    mode: String,
 }
 
 impl Deployed {
@@ -118,6 +141,8 @@ impl Deployed {
         // An object of the root namespace may be for workloads of any.
         let around =
             text(object, "/metadata/namespace").filter(|namespace| *namespace != root || proxy != Proxy::Sidecar);
+        let own = text(object, "/metadata/namespace");
+        let place = Place { namespace: own, selected: reached(object), root };
         let Some(namespace) = text(&section, "/namespace").or(around) else {
             return Err(vec!["the document does not say `workload.namespace`".to_owned()]);
         };
@@ -142,17 +167,28 @@ impl Deployed {
             proxy,
             target: None,
         };
-        Ok(Self { workload, section, names_labels, policies })
+        Ok(Self { workload, section, names_labels, policies, place, mode: part.mode.to_owned() })
     }
 
     /// How its policies differ from those of the cluster.
-    fn differences(&self, native: &[Policy]) -> Result<Comparison, Vec<String>> {
+    fn differences(&self, cluster: &Sources) -> Result<Comparison, Vec<String>> {
         // These need a provider and stay Istio's: no document can have them.
-        let (custom, native): (Vec<_>, Vec<_>) = native.iter().cloned().partition(is_custom);
+        let (custom, native): (Vec<_>, Vec<_>) = cluster.policies.iter().cloned().partition(is_custom);
         let of_cluster = prune(&native, &self.workload, &self.section)?;
         let of_document = prune(&self.policies, &self.workload, &self.section)?;
         let customs = prune(&custom, &self.workload, &self.section)?;
         let mut comparison = Comparison::default();
+        if self.mode != "enforce" {
+            let mode = &self.mode;
+            comparison.differing.push(vec![format!(
+                "its policies have `mode: {mode}` and refuse nothing: those in the cluster alone do"
+            )]);
+        }
+        let Workload { namespace, labels, .. } = &self.workload;
+        let objects = of_cluster.kept.iter().map(|policy| &policy.object);
+        if let Some(reasons) = tcp::reasons(objects, &cluster.services, namespace, labels) {
+            comparison.notes.push(format!("its policies in the cluster guard TCP too: {reasons}"));
+        }
         for policy in customs.kept {
             comparison
                 .notes
@@ -239,6 +275,12 @@ fn selected(object: &Value) -> Map<String, Value> {
         labels.insert(GATEWAY_NAME.to_owned(), name.clone());
     }
     labels
+}
+
+/// The labels of the pods that an object reaches. A target that is not a Gateway does not show them.
+fn reached(object: &Value) -> Option<Labels> {
+    let selected = labels(selected(object));
+    (object.pointer("/spec/targetRefs").is_none() || selected.contains_key(GATEWAY_NAME)).then_some(selected)
 }
 
 fn labels(written: Map<String, Value>) -> Labels {

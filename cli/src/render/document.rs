@@ -89,6 +89,11 @@ impl Document {
         self.sections.contains_key("telemetry")
     }
 
+    /// The policies that are for the workload.
+    pub(crate) fn policies(&self) -> Option<&Vec<Value>> {
+        self.sections.get("policy")?.get("policies")?.as_array()
+    }
+
     /// The `workload` of its policy, for filter state that policies read.
     pub(crate) fn workload_mut(&mut self) -> Option<&mut Map<String, Value>> {
         self.sections.get_mut("policy")?.get_mut("workload")?.as_object_mut()

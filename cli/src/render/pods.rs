@@ -48,6 +48,16 @@ impl Pods {
     pub(crate) fn labels(&self) -> &Labels {
         &self.labels
     }
+
+    /// The namespace, if it is known.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// Kind, namespace and name of the object that makes them.
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
 }
 
 /// Labels as an object has them.

@@ -2,6 +2,7 @@
 //! configuration, and fields of a rate limit document that stand alone, such as `rate_limits` and `apply`.
 
 use super::pods::Pods;
+use super::tcp::Service;
 use crate::compile::Module;
 use crate::documents::{is_actions, is_document};
 use crate::tree::{Origin, Tree};
@@ -38,6 +39,8 @@ pub(crate) struct Sources {
     pub(crate) actions: Vec<Tree>,
     /// Objects that make pods, such as Deployments.
     pub(crate) pods: Vec<Pods>,
+    /// Services with TCP ports.
+    pub(crate) services: Vec<Service>,
     /// How many Kubernetes objects are something else.
     pub(crate) others: usize,
     /// How many documents are neither Kubernetes objects nor Weir's.
@@ -91,6 +94,7 @@ impl Sorter<'_> {
                 self.policy(&tree.origin, tree.namespace.as_deref(), &tree.value);
             } else {
                 self.sources.pods.extend(Pods::of(&tree, self.namespace));
+                self.sources.services.extend(Service::of(&tree, self.namespace));
                 self.sources.others += 1;
             }
             return;

@@ -44,6 +44,19 @@ fn sections(tree: &mut Value, change: &dyn Fn(&mut Value)) {
     }
 }
 
+/// Gives every document below a tree that mode, or none.
+fn mode(tree: &mut Value, word: Option<Value>) {
+    match tree {
+        Value::Object(fields) if fields.contains_key("schema") => {
+            fields.remove("mode");
+            fields.extend(word.map(|word| ("mode".to_owned(), word)));
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|inner| mode(inner, word.clone())),
+        Value::Array(items) => items.iter_mut().for_each(|inner| mode(inner, word.clone())),
+        _ => {}
+    }
+}
+
 fn pack(section: &mut Value) {
     let policies = section.as_object_mut().unwrap().remove("policies").unwrap().to_string();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -51,7 +64,16 @@ fn pack(section: &mut Value) {
     section["policiesGzip"] = json!(BASE64_STANDARD.encode(encoder.finish().unwrap()));
 }
 
-/// Objects of the cluster: those that are deployed, then its policies `shop/cart`, `stock/stock` and `edge/public`.
+/// An object that makes pods with a label `app` of its name.
+fn deployment(namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": namespace, "name": name},
+        "spec": {"template": {"metadata": {"labels": {"app": name}}}},
+    })
+}
+
+/// Objects of the cluster: those that are deployed, all of them enforced, then its policies `shop/cart`, `stock/stock` and
+/// `edge/public`.
 type Cluster = (Vec<Value>, Vec<Value>);
 
 #[test]
@@ -62,6 +84,8 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
     let of = |labels: Value| json!({"selector": {"matchLabels": labels}, "action": "DENY", "rules": [{}]});
     let mut check = |name: &str, code: i32, expected: &[&str], change: &dyn Fn(&mut Cluster)| {
         let mut cluster = (live(folder.path()), native());
+        cluster.0.extend([deployment("shop", "cart"), deployment("stock", "stock")]);
+        cluster.0.iter_mut().for_each(|object| mode(object, None));
         change(&mut cluster);
         let (mut objects, policies) = cluster;
         objects.extend(policies);
@@ -88,7 +112,7 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
         1,
         &[
             "EnvoyFilter shop/weir-suite-cart: AuthorizationPolicy shop/new is in the cluster, and not in the document\n",
-            "1 policies differ, 3 are as in the cluster",
+            "1 differences; 3 policies are as in the cluster",
         ],
         &|(_, policies)| policies.push(policy("shop", "new", of(json!({"app": "cart"})))),
     );
@@ -173,7 +197,7 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
         1,
         &[
             "WasmPlugin edge/weir-suite-public: cannot be compared: stdin:1:",
-            "AuthorizationPolicy edge/route: $.items[6]: whether this proxy serves the target is unknown",
+            "AuthorizationPolicy edge/route: $.items[8]: whether this proxy serves the target is unknown",
         ],
         &|(_, policies)| {
             let target = json!({"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "r"});
@@ -192,6 +216,79 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
         &|(objects, _)| {
             objects[0]["metadata"]["namespace"] = json!("istio-system");
             sections(&mut objects[0], &|section| drop(section.as_object_mut().unwrap().remove("workload")));
+        },
+    );
+    for (word, said) in [(json!("shadow"), "shadow"), (json!("off"), "off"), (json!(false), "off")] {
+        let line = format!("EnvoyFilter shop/weir-suite-cart: its policies have `mode: {said}` and refuse nothing");
+        check("a mode that refuses nothing", 1, &[&line, "1 differences; 3 policies"], &|(objects, _)| {
+            mode(&mut objects[0], Some(word.clone()));
+        });
+    }
+    check("the mode of the section", 1, &["shop/weir-suite-cart: its policies have `mode: shadow`"], &|(
+        objects,
+        _,
+    )| {
+        sections(&mut objects[0], &|section| section["mode"] = json!("shadow"));
+    });
+    let beyond = "AuthorizationPolicy shop/cart is for Deployment shop/payments too, where no plugin of Weir has it";
+    check("a workload without a plugin", 1, &[beyond], &|(objects, _)| objects.push(deployment("shop", "payments")));
+    check("one of another namespace", 0, &[same], &|(objects, _)| objects.push(deployment("web", "payments")));
+    let labelled = |label: &str, word: &str| {
+        let mut pods = deployment("shop", "payments");
+        pods["spec"]["template"]["metadata"]["labels"][label] = json!(word);
+        pods
+    };
+    check("one without a proxy", 0, &[same], &|(objects, _)| {
+        objects.push(labelled("sidecar.istio.io/inject", "false"));
+    });
+    let namespace = |labels: Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}});
+    check("a namespace without proxies", 0, &[same], &|(objects, _)| {
+        objects.extend([deployment("shop", "payments"), namespace(json!({}))]);
+    });
+    check("a namespace with proxies", 1, &[beyond], &|(objects, _)| {
+        objects.extend([deployment("shop", "payments"), namespace(json!({"istio-injection": "enabled"}))]);
+    });
+    check("a workload that the policy is not for", 0, &[same], &|(objects, policies)| {
+        objects.push(deployment("shop", "payments"));
+        policies[0]["spec"]["selector"] = json!({"matchLabels": {"app": "cart"}});
+        sections(&mut objects[0], &|section| section["policies"][0]["spec"] = policies[0]["spec"].clone());
+    });
+    check("a dry run, which opens nothing", 0, &[same], &|(objects, policies)| {
+        objects.push(deployment("shop", "payments"));
+        let dry = json!({"istio.io/dry-run": "true"});
+        policies[0]["metadata"]["annotations"] = dry.clone();
+        sections(&mut objects[0], &|section| section["policies"][0]["metadata"]["annotations"] = dry.clone());
+    });
+    check(
+        "no Deployments",
+        1,
+        &[
+            "AuthorizationPolicy shop/cart is for all workloads of shop, and the plugins that have it are at some of them",
+        ],
+        &|(objects, _)| objects.retain(|object| object["kind"] != "Deployment"),
+    );
+    check("no Deployments, and as wide as the plugin", 0, &[same], &|(objects, policies)| {
+        objects.retain(|object| object["kind"] != "Deployment");
+        for (number, app) in [(0, "cart"), (1, "stock")] {
+            policies[number]["spec"]["selector"] = json!({"matchLabels": {"app": app}});
+            sections(&mut objects[number], &|section| {
+                section["policies"][0]["spec"] = policies[number]["spec"].clone();
+            });
+        }
+    });
+    check(
+        "TCP",
+        0,
+        &[
+            same,
+            "in Istio these policies guard TCP streams too, and Weir decides HTTP alone",
+            "EnvoyFilter shop/weir-suite-cart: its policies in the cluster guard TCP too: Service shop/cart has TCP ports: `redis` 1",
+        ],
+        &|(objects, _)| {
+            let spec = json!({"selector": {"app": "cart"}, "ports": [{"name": "redis", "port": 1}]});
+            objects.push(json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": "cart"}, "spec": spec,
+            }));
         },
     );
     check("no plugin", 1, &["no plugin of Weir with policies is deployed"], &|(objects, _)| objects.clear());

@@ -49,7 +49,7 @@ fn each_tree_is_what_its_fields_say() {
     let mut rows = Rows::default();
     for (name, tree, expected) in cases {
         let found = sorted(&[tree], None).unwrap();
-        let Sources { documents, policies, limits, actions, pods: _, others, foreign } = found;
+        let Sources { documents, policies, limits, actions, pods: _, services: _, others, foreign } = found;
         rows.check(name, [documents.len(), policies.len(), limits.len(), actions.len(), others, foreign], expected);
     }
 }
