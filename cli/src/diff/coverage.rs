@@ -14,6 +14,18 @@ const INJECT: &str = "sidecar.istio.io/inject";
 const ENABLED: &str = "istio-injection";
 const REVISION: &str = "istio.io/rev";
 
+/// The label of a namespace or of pods whose connections ztunnel takes.
+const DATAPLANE: &str = "istio.io/dataplane-mode";
+const AMBIENT: &str = "ambient";
+
+/// Who enforces policies at the pods of a namespace that say nothing of it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dataplane {
+    Sidecars,
+    Ambient,
+    Nothing,
+}
+
 /// The most workloads that one line names.
 const NAMED: usize = 5;
 
@@ -43,22 +55,30 @@ impl Place {
 }
 
 impl<'p> Workloads<'p> {
-    /// Those of the input. Namespaces among the objects say which inject a proxy; without them every namespace is taken to.
+    /// Those of the input. Namespaces among the objects say which have a proxy, as Istio's defaults are; without them every
+    /// namespace is taken to.
     pub(super) fn of(pods: &'p [Pods], objects: &[Value]) -> Self {
-        let namespaces: BTreeMap<&str, bool> = objects
+        let namespaces: BTreeMap<&str, Dataplane> = objects
             .iter()
             .filter(|object| object.get("kind").is_some_and(|kind| kind == "Namespace"))
             .filter_map(|object| {
                 let label = |name: &str| object.pointer("/metadata/labels")?.get(name)?.as_str();
-                let injects = label(ENABLED) == Some("enabled") || label(REVISION).is_some();
-                Some((object.pointer("/metadata/name")?.as_str()?, injects))
+                let dataplane = match (label(ENABLED), label(REVISION), label(DATAPLANE)) {
+                    (_, _, Some(AMBIENT)) => Dataplane::Ambient,
+                    (Some("enabled"), _, _) | (None, Some(_), _) => Dataplane::Sidecars,
+                    _ => Dataplane::Nothing,
+                };
+                Some((object.pointer("/metadata/name")?.as_str()?, dataplane))
             })
             .collect();
-        let has_proxy = |pods: &Pods| match pods.labels().get(INJECT).map(String::as_str) {
-            Some(word) => word == "true",
-            None => {
-                let injects = pods.namespace().and_then(|name| namespaces.get(name)).copied();
-                injects.unwrap_or(true) || is_gateway(pods.labels())
+        let has_proxy = |pods: &Pods| {
+            let label = |name: &str| pods.labels().get(name).map(String::as_str);
+            let around = pods.namespace().and_then(|name| namespaces.get(name)).copied();
+            match (label(INJECT), label(DATAPLANE), around.unwrap_or(Dataplane::Sidecars)) {
+                (Some("true"), _, _) | (_, Some(AMBIENT), _) | (_, None, Dataplane::Ambient) => true,
+                (Some(_), _, _) => false,
+                (None, _, Dataplane::Sidecars) => true,
+                (None, _, Dataplane::Ambient | Dataplane::Nothing) => is_gateway(pods.labels()),
             }
         };
         Self { pods: pods.iter().map(|pods| (pods, has_proxy(pods))).collect() }

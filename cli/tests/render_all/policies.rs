@@ -248,6 +248,12 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
     check("a namespace with proxies", 1, &[beyond], &|(objects, _)| {
         objects.extend([deployment("shop", "payments"), namespace(json!({"istio-injection": "enabled"}))]);
     });
+    check("a namespace in ambient mode", 1, &[beyond], &|(objects, _)| {
+        objects.extend([deployment("shop", "payments"), namespace(json!({"istio.io/dataplane-mode": "ambient"}))]);
+    });
+    check("one in ambient mode", 1, &[beyond], &|(objects, _)| {
+        objects.extend([labelled("istio.io/dataplane-mode", "ambient"), namespace(json!({}))]);
+    });
     check("a workload that the policy is not for", 0, &[same], &|(objects, policies)| {
         objects.push(deployment("shop", "payments"));
         policies[0]["spec"]["selector"] = json!({"matchLabels": {"app": "cart"}});
