@@ -7,7 +7,7 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -15,11 +15,18 @@ use weir_testing::Rows;
 
 mod cluster;
 
-/// Keeps the files of `apply -f FOLDER` and prints them for `get`, as one stream.
+/// Keeps the files of `apply -f FOLDER` and prints them for `get`, as one stream. `delete` removes the files whose objects all have
+/// the label; a ConfigMap takes no more than the API server lets it hold.
 const KUBECTL: &str = r#"#!/bin/sh
 set -eu
 case "$1" in
 apply) while [ "$1" != -f ]; do shift; done; mkdir -p .cluster; cp -r "$2" .cluster/ ;;
+create) size=$(wc -c <"${*##*=}") && [ "$size" -gt 0 ] && [ "$size" -lt 1048576 ] ;;
+delete)
+  label=${*##* -l }
+  find .cluster -name '*.yaml' | while read -r file; do
+    [ "$(grep -c '^kind:' "$file")" != "$(grep -c "^    ${label%%=*}: ${label#*=}$" "$file")" ] || rm "$file"
+  done ;;
 get) find .cluster -name '*.yaml' | while read -r file; do echo ---; cat "$file"; echo; done ;;
 *) echo "no such command: $1" >&2; exit 1 ;;
 esac
@@ -56,6 +63,11 @@ fn follow(page: &str, more: &[(&str, &str)], rows: &mut Rows) -> (TempDir, Strin
         fs::write(path, text).unwrap();
     }
     let bin = install(folder.path(), KUBECTL);
+    symlink(
+        std::env::var_os("WEIR_DIST").map_or_else(|| workspace().join("dist"), PathBuf::from),
+        folder.path().join("dist"),
+    )
+    .unwrap();
     let weir = Path::new(env!("CARGO_BIN_EXE_weir")).parent().unwrap();
     let path = format!("{}:{}:{}", bin.display(), weir.display(), std::env::var("PATH").unwrap());
     let mut printed = String::new();
@@ -68,6 +80,12 @@ fn follow(page: &str, more: &[(&str, &str)], rows: &mut Rows) -> (TempDir, Strin
         printed += &text;
     }
     (folder, printed)
+}
+
+/// The files below a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[test]
@@ -86,6 +104,15 @@ fn every_command_of_the_page_works() {
     ] {
         rows.contains(file, &read(file), expected);
     }
+    // What is left after the uninstall is not Weir's.
+    let mut left = Vec::new();
+    for entry in walk(&folder.path().join(".cluster")) {
+        let text = fs::read_to_string(&entry).unwrap();
+        rows.check(entry.display(), text.contains("managed-by: weir"), false);
+        left.push(entry.file_name().unwrap().to_string_lossy().into_owned());
+    }
+    left.sort();
+    rows.check("left", left, vec!["cart-pods.yaml".to_owned(), "cart.yaml".to_owned()]);
     // What is applied in an emergency replaces what is deployed: it has the same objects.
     let names = |file: &str| -> Vec<String> {
         read(file).lines().filter(|line| line.starts_with("  name: ")).map(str::to_owned).collect()
@@ -105,6 +132,8 @@ fn the_example_of_the_page_on_mixer_decides_as_the_page_says() {
     let page = fs::read_to_string(workspace().join("docs/mixer.md")).unwrap();
     let shown: Vec<&str> = blocks(&page, "text").last().unwrap().lines().collect();
     rows.check("lines", shown.len(), 5);
+    rows.contains("a match", &printed, "403  default/reviews-v3[0]");
+    rows.check("v2 passes", printed.lines().any(|line| line.starts_with("v2 ") && line.contains("  200  ")), true);
     for line in shown {
         rows.contains(line, &printed, line);
     }
