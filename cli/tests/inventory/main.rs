@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 mod crd;
+mod examples;
 mod reference;
 
 const MODULES: [&str; 4] = ["policy", "rate-limit", "telemetry", "suite"];

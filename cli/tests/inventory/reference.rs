@@ -1,6 +1,7 @@
 //! `docs/configuration.md`, which `make reference` writes from `cli/schemas/config.json` (a Weir document) and
 //! `cli/schemas/weir.schema.json` (`weir.yaml`): a table for each object. The page has every field that the filters read.
 
+use super::examples::{DOCUMENTS, MESH, RENDERED};
 use super::workspace;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ struct Table<'s> {
     schema: &'s Value,
 }
 
-fn read(name: &str) -> Value {
+pub(crate) fn read(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(workspace().join("cli/schemas").join(name)).unwrap()).unwrap()
 }
 
@@ -38,6 +39,11 @@ fn page() -> String {
     let (parts, mesh) = (read("config.json"), read("weir.schema.json"));
     let object = |name: &str, required: Value| json!({"properties": parts[name], "required": required});
     let mut page = BEGIN.to_owned();
+    page +=
+        "\n## Examples\n\nOne for each module; [`weir.yaml`](#weiryaml) has its own. `weir validate` takes them all.\n";
+    for (_, about, text) in DOCUMENTS {
+        write!(page, "\n{about}\n\n```yaml\n{text}```\n").unwrap();
+    }
     for (heading, name, required) in [
         ("Every document", "common", json!(["schema", "name"])),
         ("Every section", "section", json!([])),
@@ -53,7 +59,13 @@ fn page() -> String {
             write(&Table { heading: format!("{name} object"), schema }, "###", &mut page);
         }
     }
-    write(&Table { heading: "`weir.yaml`".to_owned(), schema: &without_repetition(mesh) }, "##", &mut page);
+    page += RENDERED;
+    let mut table = String::new();
+    write(&Table { heading: "`weir.yaml`".to_owned(), schema: &without_repetition(mesh) }, "##", &mut table);
+    let heading = "\n## `weir.yaml`\n";
+    let table = table.strip_prefix(heading).unwrap();
+    write!(page, "{heading}\nFor example, with `suite.yaml` [from above](#examples):\n\n```yaml\n{MESH}```\n{table}")
+        .unwrap();
     page
 }
 
@@ -92,7 +104,10 @@ fn write(table: &Table<'_>, level: &str, page: &mut String) {
         };
         let own = field["description"].as_str().map(str::to_owned);
         let meaning = own.or_else(|| Some(definition(reference(field)?)["description"].as_str()?.to_owned()));
-        let meaning = meaning.unwrap_or_default().replace('|', "\\|");
+        let mut meaning = meaning.unwrap_or_default().replace('|', "\\|");
+        if let Some(example) = field["examples"].get(0) {
+            write!(meaning, " Example: `{}`.", flow(example)).unwrap();
+        }
         let cells = [format!("`{name}`"), kind(field), default, bounds(field), meaning];
         writeln!(page, "| {} |", cells.join(" | ").replace("  ", " ")).unwrap();
         if let Some((more, inner)) = inner(field) {
@@ -180,6 +195,21 @@ fn kind(schema: &Value) -> String {
     }
 }
 
+/// A value as YAML on one line.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name}: {}", flow(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        // In brackets and as numbers these would be something else.
+        Value::String(text) if text.contains(['{', '*', '#']) || text.parse::<f64>().is_ok() => format!("\"{text}\""),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
 fn default(value: &Value) -> String {
     match value {
         Value::Array(items) if items.is_empty() => "none".to_owned(),
@@ -245,7 +275,7 @@ fn the_page_is_that_of_the_schemas() {
 }
 
 /// Every object of the schemas that has named fields, with its path. Alternatives say more of fields that are described elsewhere.
-fn objects<'s>(value: &'s Value, path: &str, found: &mut Vec<(String, &'s Map<String, Value>)>) {
+pub(crate) fn objects<'s>(value: &'s Value, path: &str, found: &mut Vec<(String, &'s Map<String, Value>)>) {
     if let Some(fields) = value["properties"].as_object() {
         found.push((path.to_owned(), fields));
     }
