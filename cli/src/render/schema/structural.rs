@@ -128,7 +128,7 @@ const KEYWORDS: [&str; 19] = [
 
 /// Keywords for readers, which ask nothing. CEL rules are there to be compared with those of a release; what asks for them in
 /// the schema's own words stands beside them.
-const ANNOTATIONS: [&str; 4] = ["$schema", "description", "title", "x-kubernetes-validations"];
+const ANNOTATIONS: [&str; 6] = ["$schema", "default", "description", "examples", "title", "x-kubernetes-validations"];
 
 fn additional(
     fields: &Map<String, Value>,
