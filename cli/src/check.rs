@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::documents::{Contents, Found, Share};
 use crate::field::field;
 use crate::filter_state::{Fate, Writer, fate};
-use crate::plugin::{Listeners, Plugin, Root, Strategy};
+use crate::plugin::{Listeners, Plugin, Root, Strategy, Until};
 use crate::routes::PathOption;
 use crate::{lint, packed};
 use serde_json::{Value, json};
@@ -190,7 +190,7 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, diagnostics: &
     if parts.is_empty() || parts.iter().any(|part| !modes.contains(&part.mode)) {
         return;
     }
-    let policy = parts.iter().any(|part| part.module == Module::Policy && part.refuses());
+    let policy = parts.iter().any(Part::enforces_policy);
     let shown = written.shown();
     // With a file there is nothing to pull, and a new VM is better than none.
     let mends_itself = strategy == Strategy::Reload && plugin.is_local;
@@ -208,11 +208,19 @@ fn strategy(plugin: &Plugin, parts: &[Part<'_>], file: &Contents, diagnostics: &
         );
         diagnostics.warning("passes-on-failure", written.path.as_str(), message);
     }
-    let until = file.discoveries.iter().find(|discovery| Some(&discovery.name) == plugin.name.as_ref());
-    if let Some(discovery) = until.filter(|_| policy) {
-        let message = "requests pass without a policy until the module is loaded and its configuration accepted: remove it \
-                       with `mode: enforce`";
-        diagnostics.warning("passes-until-loaded", discovery.path.as_str(), message);
+    let discovery = file.discoveries.iter().find(|discovery| Some(&discovery.name) == plugin.name.as_ref());
+    match discovery.map(|discovery| (&discovery.until, &discovery.path)) {
+        Some((Until::Other(path), _)) if policy => {
+            let message = "requests pass without a policy until the module is loaded and its configuration accepted: remove \
+                           it with `mode: enforce`";
+            diagnostics.warning("passes-until-loaded", path.as_str(), message);
+        }
+        Some((Until::Refusing, path)) if !parts.iter().any(Part::refuses) => {
+            let message = "every request is refused until the module is loaded and its configuration accepted, but the \
+                           document refuses none: add a `default_config`, such as an RBAC filter without rules";
+            diagnostics.warning("refuses-on-failure", path.as_str(), message);
+        }
+        _ => {}
     }
 }
 

@@ -56,6 +56,13 @@ impl Part<'_> {
     pub(crate) fn refuses(&self) -> bool {
         self.module != Module::Telemetry && self.mode == "enforce"
     }
+
+    /// Whether it can refuse a request by a policy.
+    pub(crate) fn enforces_policy(&self) -> bool {
+        let list = self.value.get("policies").and_then(Value::as_array);
+        let has_policies = list.is_some_and(|list| !list.is_empty()) || self.value.get("policiesGzip").is_some();
+        self.module == Module::Policy && self.refuses() && has_policies
+    }
 }
 
 impl Module {

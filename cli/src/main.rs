@@ -92,6 +92,9 @@ struct Run {
     /// The namespace of objects that name none [default: that of the workload]
     #[arg(long, short, value_name = "NAMESPACE", value_parser = names::namespace_option)]
     namespace: Option<String>,
+    /// Run also if the files have AuthorizationPolicies and none is for the workload
+    #[arg(long)]
+    allow_no_policies: bool,
     /// An Envoy bootstrap [default: the one that comes with Weir, suite in front of one upstream]
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,

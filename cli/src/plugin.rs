@@ -4,7 +4,7 @@
 mod discovery;
 mod fields;
 
-pub(crate) use discovery::Discovery;
+pub(crate) use discovery::{Discovery, Until};
 
 use crate::compile::Module;
 use crate::field::{field, spelling};

@@ -35,7 +35,7 @@ pub(crate) use workload::{GATEWAY_NAME, Known, Labels, Proxy, Workload, labels};
 
 use crate::Failure;
 use crate::check::{self, Others};
-use crate::compile::Module;
+use crate::compile::Part as Section;
 use crate::diagnostic::Diagnostic;
 use crate::documents::{Contents, Found};
 use crate::render::document::Document;
@@ -55,9 +55,9 @@ pub(crate) struct Part {
     pub(crate) direction: Direction,
     pub(crate) document: Value,
     pub(crate) failure: OnFailure,
-    /// What the listener's own filter is made for. `--mode off` leaves it as it is, so that only the document changes: a
+    /// Whether the listener's own filter is made for a document that enforces a policy. `--mode off` leaves it as it is, so that only the document changes: a
     /// listener that changed would drain, and lose what is in flight.
-    pub(crate) in_listener: OnFailure,
+    pub(crate) enforces_in_listener: bool,
 }
 
 /// What is rendered for one workload.
@@ -118,15 +118,15 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
     let peer = Peer::of(plan, &mut document)?;
     notes.append(&mut document.notes);
     let mut parts = Vec::new();
-    let on_failure = |document: &Value| OnFailure::of(enforces_policy(plan, document), plan.code.is_pulled());
     let written = switched_on(plan, sources)?;
     for direction in &plan.directions {
         match document.of(plan, *direction) {
             Some(document) => {
-                let failure = on_failure(&document);
+                let enforces = enforces_policy(plan, &document);
+                let failure = OnFailure::of(enforces, plan.code.is_pulled());
                 let written = written.as_ref().and_then(|(plan, written)| written.of(plan, *direction));
-                let in_listener = written.map_or(failure, |written| on_failure(&written));
-                parts.push(Part { direction: *direction, document, failure, in_listener });
+                let enforces_in_listener = written.map_or(enforces, |written| enforces_policy(plan, &written));
+                parts.push(Part { direction: *direction, document, failure, enforces_in_listener });
             }
             None => notes.push(format!(
                 "nothing runs {}: policies are for inbound requests, and do nothing on a sidecar's outbound listeners",
@@ -139,7 +139,7 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
     }
     let mut trees = bounded(plan, &parts, &peer, &mut notes)?;
     for part in &parts {
-        notes.push(format!("{}: {}", part.direction.word(), part.failure.reason(plan.form)));
+        notes.push(format!("{}: {}", part.direction.word(), part.failure.reason(plan.form, part.enforces_in_listener)));
     }
     notes.extend(advice(plan, &document)?);
     notes.extend(tcp_note(plan, &document, sources));
@@ -163,12 +163,7 @@ fn switched_on(plan: &Plan, sources: &Sources) -> Result<Option<(Plan, Document)
 
 /// Whether a document can refuse requests by a policy.
 fn enforces_policy(plan: &Plan, document: &Value) -> bool {
-    let has_policies = |part: &Value| {
-        let list = part.get("policies").and_then(Value::as_array);
-        list.is_some_and(|list| !list.is_empty()) || part.get("policiesGzip").is_some()
-    };
-    let parts = plan.module.parts(document);
-    parts.iter().any(|part| part.module == Module::Policy && part.refuses() && has_policies(part.value))
+    plan.module.parts(document).iter().any(Section::enforces_policy)
 }
 
 /// The trees of a form, with compressed policies where an object would be too large, and their sizes.
@@ -287,7 +282,7 @@ fn problems(plan: &Plan, trees: &[Value], places: &Places, warnings: &mut Vec<St
     let mut say = |diagnostic: &Diagnostic, found: Option<&Found>| {
         let inner = found.and_then(|found| diagnostic.path.strip_prefix(&found.path));
         let line = inner.and_then(|inner| places.line(plan.module, &format!("${inner}"), diagnostic));
-        let line = line.unwrap_or_else(|| format!("{}: {}", diagnostic.path, diagnostic.text()));
+        let line = line.unwrap_or_else(|| diagnostic.line("the rendered manifest"));
         if diagnostic.is_error() { problems.push(line) } else { warnings.push(line) }
     };
     contents.diagnostics.iter().for_each(|diagnostic| say(diagnostic, None));

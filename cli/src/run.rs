@@ -9,7 +9,7 @@ mod watch;
 use crate::bootstrap::{Bootstrap, Ports};
 use crate::check;
 use crate::compile::Module;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, count};
 use crate::documents::Contents;
 use crate::report::{self, Record, Summary};
 use crate::tree::Origin;
@@ -74,12 +74,15 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     };
     announce(&envoy, listener, &upstream)?;
     let mut log = envoy.stdout();
-    send(&planned, &identities, listener, &mut log)?;
+    let undecided = send(&planned, &identities, listener, &mut log)?;
     if !planned.is_empty() {
         show_metrics(&envoy)?;
     }
     if options.exit {
-        return Ok(());
+        return match undecided {
+            0 => Ok(()),
+            more => Err(Failure::No(format!("{} without a decision", count(more, "request is", "requests are")))),
+        };
     }
     let edits = watch.map(|watch| Edits { watch, options, modules });
     stay(envoy, listener, log, edits)
@@ -142,9 +145,9 @@ fn set_ports(bootstrap: &mut Bootstrap, options: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses what `weir validate` refuses, in the same words; warnings go to standard error. What is wrong in the document is said of
+/// Refuses what `weir validate` refuses, in the same words, and shows its warnings. What is wrong in the document is said of
 /// its own file.
-fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Origin>) -> Result<(), Failure> {
+fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Origin>, show: impl Fn(&str)) -> Result<(), Failure> {
     let contents = Contents::of(bootstrap.tree());
     let mut refused: Vec<String> = Vec::new();
     let mut say = |diagnostic: &Diagnostic, found: Option<&str>| {
@@ -153,7 +156,7 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Origin>) -> Result<
             _ => diagnostic.line(name),
         };
         if !diagnostic.is_error() {
-            eprintln!("{line}");
+            show(&line);
         } else if !refused.contains(&line) {
             refused.push(line);
         }
@@ -215,7 +218,14 @@ fn version(envoy: &Envoy) -> String {
     full.and_then(|full| full.split('/').nth(1)).unwrap_or("of unknown version").to_owned()
 }
 
-fn send(planned: &[Planned], identities: &Identities, listener: SocketAddr, log: &mut LogTail) -> Result<(), Failure> {
+/// Sends the requests, prints a line for each, and tells how many of them no filter decided.
+fn send(
+    planned: &[Planned],
+    identities: &Identities,
+    listener: SocketAddr,
+    log: &mut LogTail,
+) -> Result<usize, Failure> {
+    let mut undecided = 0;
     let client = Client::new().map_err(needed)?;
     let colours = report::Colours::of_terminal();
     // Who sends it is a column where it matters.
@@ -230,14 +240,23 @@ fn send(planned: &[Planned], identities: &Identities, listener: SocketAddr, log:
             request = request.header(name, value);
         }
         let sent = identities.connect(&client, listener, plan.principal.as_ref());
-        sent.and_then(|mut connection| connection.send(&request)).map_err(needed)?;
-        let record = weir_launch::wait_until(Duration::from_secs(5), || {
+        let answer = sent.and_then(|mut connection| connection.send(&request)).map(|response| response.status);
+        // What Envoy cannot parse it answers itself, and the log has no method for it.
+        let patience = if matches!(answer, Ok(400) | Err(_)) { 1 } else { 5 };
+        let record = weir_launch::wait_until(Duration::from_secs(patience), || {
             log.lines().ok()?.iter().filter_map(|line| Record::parse(line)).find(|one| one.is_of(&plan.method))
         });
-        let line = record.ok_or_else(|| needed("Envoy wrote no access log for a request"))?.line(colours);
+        let line = match (record, answer) {
+            (Some(record), _) => record.line(colours),
+            (None, answer) => {
+                undecided += 1;
+                let answer = answer.map_or_else(|error| error.to_string(), |status| format!("status {status}"));
+                format!("{} {}: {answer}, and no decision: Envoy refuses it before any filter", plan.method, plan.path)
+            }
+        };
         say!("{:<34} {}{line}", plan.say, sender(plan.principal.as_deref().unwrap_or("-")))?;
     }
-    Ok(())
+    Ok(undecided)
 }
 
 fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {

@@ -130,10 +130,12 @@ fn what_goes_wrong_has_a_code_and_a_reason() {
     )
     .unwrap();
     fs::write(folder.path().join("nameless.yaml"), POLICIES.replace(", namespace: shop", "")).unwrap();
+    let stock = "kind: AuthorizationPolicy\nmetadata: {name: stock, namespace: shop}\nspec: {selector: {matchLabels: {app: stock}}}\n";
+    fs::write(folder.path().join("stock.yaml"), stock).unwrap();
     let with = |files: &[&'static str], more: &[&'static str]| {
         [arguments("wasmplugin", files, &SIDECAR), more.to_vec()].concat()
     };
-    let rows: [(&str, Vec<&str>, i32, &str); 8] = [
+    let rows: [(&str, Vec<&str>, i32, &str); 10] = [
         ("usage", with(&FILES, &["--snippet"]), 2, "weir: --snippet is not for form wasmplugin"),
         ("a label", with(&FILES, &["--labels", "app=a b"]), 2, "--labels: `a b` is not a value of a label"),
         ("a key", with(&FILES, &["--selector", "a..b/app=a"]), 2, "--selector: `a..b/app` is not a key of a label"),
@@ -145,6 +147,21 @@ fn what_goes_wrong_has_a_code_and_a_reason() {
             with(&["nameless.yaml"], &[]),
             1,
             "nameless.yaml:6:3: error: AuthorizationPolicy public: $.items[0].metadata: `namespace` is missing",
+        ),
+        (
+            "a mistyped workload",
+            with(&["policies"], &[])
+                .into_iter()
+                .map(|word| if word == "shop/cart" { "shp/cart" } else { word })
+                .collect(),
+            0,
+            "1 of 3 AuthorizationPolicies are for shp/cart, none of namespace shp",
+        ),
+        (
+            "policies of others",
+            with(&["stock.yaml", "limits.yaml"], &[]),
+            1,
+            "none of 1 AuthorizationPolicy is for shop/cart",
         ),
         ("a namespace for all", with(&["nameless.yaml"], &["--namespace", "shop"]), 0, "2 of 3 AuthorizationPolicies"),
     ];

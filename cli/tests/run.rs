@@ -134,6 +134,7 @@ spec:
 - {say: its namespace, method: GET, path: /b, principal: spiffe://cluster.local/ns/ops/sa/x}
 - {say: another namespace, method: GET, path: /b, principal: cluster.local/ns/shop/sa/web}
 - {say: no identity, method: GET, path: /a}
+- {say: no method of HTTP, method: get, path: /c}
 - {say: none is needed, method: GET, path: /c}
 - {say: counted over TLS, method: GET, path: /c, headers: {x-user: ann}, principal: cluster.local/ns/shop/sa/web}
 - {say: and without, method: GET, path: /c, headers: {x-user: ann}}
@@ -153,6 +154,7 @@ spec:
         ("its namespace", "cluster.local/ns/ops/sa/x", "200", "shop/callers[1]"),
         ("another namespace", "cluster.local/ns/shop/sa/web", "403", "no ALLOW rule matches"),
         ("no identity", "-", "403", "no ALLOW rule matches"),
+        ("no method of HTTP", "-", "400,", "no decision: Envoy refuses it before any filter"),
         ("none is needed", "-", "200", "shop/callers[2]"),
         ("counted over TLS", "cluster.local/ns/shop/sa/web", "200", "per-user: 1 left"),
         ("and without", "-", "200", "per-user: 0 left"),
@@ -179,6 +181,8 @@ fn what_cannot_be_run_is_said() {
     write("wrong.yaml", &POLICY.replace("GET", "7"));
     write("envoy.yaml", "static_resources: {}\n");
     write("requests.yaml", "- {say: a, method: GET, path: 7}\n");
+    write("fine.yaml", "- {say: a, method: GET, path: /}\n");
+    write("limits.yaml", LIMITS);
     write("values.yaml", "image: {tag: '1'}\n");
     let mut rows = Rows::default();
     for (arguments, code, expected) in [
@@ -193,12 +197,31 @@ fn what_cannot_be_run_is_said() {
             "wrong.yaml:6:40: error: AuthorizationPolicy shop/reads: $.spec.rules[0]",
         ),
         (&["one.yaml", "--workload", "shop/cart"], 2, "--exit with a PATH needs --requests"),
+        (
+            &["one.yaml", "--workload", "shp/cart", "-n", "shop", "--requests", "fine.yaml"],
+            1,
+            "none of 1 AuthorizationPolicy is for shp/cart: they are of the namespaces `shop` (1), so every request would pass",
+        ),
+        (
+            &["one.yaml", "limits.yaml", "--workload", "shop/crat", "--requests", "fine.yaml"],
+            1,
+            "left out, as for other workloads: `shop/reads` (asks for `tier=store`)",
+        ),
         (&["one.yaml", "--workload", "cart"], 2, "--workload: `cart` is not NAMESPACE/NAME"),
         (&["one.yaml", "--bootstrap", "envoy.yaml"], 2, "--bootstrap takes its document with --config"),
         (&["envoy.yaml", "one.yaml"], 2, "a bootstrap stands alone"),
         (&["envoy.yaml"], 1, "`envoy.yaml` is not a usable bootstrap"),
         (
-            &["one.yaml", "values.yaml", "--workload", "shop/cart", "--requests", "requests.yaml"],
+            &[
+                "one.yaml",
+                "values.yaml",
+                "--workload",
+                "shop/store",
+                "--labels",
+                "tier=store",
+                "--requests",
+                "requests.yaml",
+            ],
             2,
             "requests.yaml:1:25: error: $[0].path: expected a string, found a number",
         ),
@@ -212,6 +235,27 @@ fn what_cannot_be_run_is_said() {
         rows.check(arguments.join(" "), output.status.code(), Some(code));
         rows.contains(arguments.join(" "), &String::from_utf8(output.stderr).unwrap(), expected);
     }
+}
+
+/// What is doubtful has one line, at its place in the operator's file.
+#[test]
+fn a_warning_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("one.yaml", POLICY);
+    // Neither the limit nor the action meets the other.
+    write("limits.yaml", &LIMITS.replace("key: user,", "key: usr,"));
+    write("requests.yaml", "7\n");
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .current_dir(folder.path())
+        .args(["run", "--exit", "one.yaml", "limits.yaml", "-n", "shop", "--requests", "requests.yaml"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "limits.yaml:3:3: warning: $.descriptors[0]: no request is counted by this limit";
+    let mut rows = Rows::default();
+    rows.check(&said, (said.matches("warning:").count(), said.matches(expected).count()), (2, 1));
+    rows.check("in the operator's file", said.contains("static_resources"), false);
 }
 
 #[test]

@@ -44,7 +44,9 @@ fn suite(more: Value) -> Value {
 }
 
 fn policy(mode: &str) -> Value {
-    suite(json!({"policy": {"mode": mode}}))
+    suite(
+        json!({"policy": {"mode": mode, "policies": [{"kind": "AuthorizationPolicy", "metadata": {"name": "a", "namespace": "shop"}, "spec": {"rules": [{"to": [{"operation": {"paths": ["/"]}}]}]}}]}}),
+    )
 }
 
 /// A WasmPlugin with `more` in its spec.

@@ -2,6 +2,7 @@
 
 use super::form::Form;
 use super::plan::Wanted;
+use crate::compile::Module;
 use crate::names;
 
 /// Where the module is from.
@@ -29,6 +30,12 @@ impl Code {
 
 /// Where the module of what is wanted is from; what does not fit is added to `problems`.
 pub(crate) fn code(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Code> {
+    for place in [&wanted.image, &wanted.module_file].into_iter().flatten() {
+        if let Some(other) = Module::named(place).filter(|other| *other != wanted.module) {
+            problems
+                .push(format!("`{place}` is the module {other}, and {} is to be loaded: give its own", wanted.module));
+        }
+    }
     let mut refuse = |problem: &str| {
         problems.push(problem.to_owned());
         None

@@ -1,17 +1,17 @@
 //! The Weir document of a workload: the operator's documents and objects in one, with the workload written into it, and of
 //! that what runs in one direction.
 
+mod policies;
+
 use super::places::Places;
-use super::plan::Plan;
-use super::prune::{Pruned, prune, reason};
-use super::sources::{Policy, Sources, module_of};
-use super::workload::{Direction, Known, Proxy, Workload};
+use super::plan::{Plan, Sections};
+use super::sources::{Sources, module_of};
+use super::workload::{Direction, Proxy, Workload};
 use crate::compile::Module;
 use crate::diagnostic::count;
 use crate::input;
 use crate::tree::Tree;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 use weir_config::Mode;
 
 /// Sections of a suite's document, and the modules whose documents they are.
@@ -20,12 +20,6 @@ pub(crate) const SECTIONS: [(&str, Module); 3] =
 
 /// Fields of a document that no section has, or that stand for all sections.
 const WHOLE: [&str; 5] = ["schema", "name", "listener", "mode", "accessLogState"];
-
-/// Istio's default for the namespace whose policies are for the whole mesh.
-const ROOT_NAMESPACE: &str = "istio-system";
-
-/// The most policies that one note names.
-const NAMED: usize = 5;
 
 /// The prefix of Weir's metrics beside those of Istio itself, so that nothing is counted twice.
 const BESIDE_ISTIO: &str = "weir_istio_";
@@ -202,99 +196,26 @@ impl Composer<'_> {
         }
     }
 
-    /// Writes the workload, and adds the policies that are for it.
-    fn policies(&mut self, sources: &Sources) {
-        if !self.wants(Module::Policy) {
-            if !sources.policies.is_empty() {
-                self.document.notes.push("policies are left out, which the module does not have".to_owned());
+    /// Names sections that are asked for by name and that no file has.
+    fn missing_sections(&mut self) {
+        let plan = self.plan;
+        let Sections { inbound, outbound, modes } = &plan.sections;
+        let both = [(inbound, "sections"), (outbound, "outbound")];
+        for (name, section) in SECTIONS {
+            if !self.wants(section) || self.document.sections.contains_key(name) {
+                continue;
             }
-            return;
-        }
-        let is_given = self.document.sections.contains_key("policy");
-        if sources.policies.is_empty() && !is_given {
-            return;
-        }
-        let workload = &self.plan.workload;
-        let Some(section) = self.section("policy") else { return };
-        let mut own = section.remove("workload").unwrap_or_else(|| json!({}));
-        let Some(fields) = own.as_object_mut() else {
-            self.problems.push("`workload` is not an object".to_owned());
-            return;
-        };
-        for (name, value) in &self.plan.mesh {
-            fields.entry(name).or_insert_with(|| value.clone());
-        }
-        for (name, value) in [("namespace", json!(workload.namespace)), ("proxy", json!(workload.proxy.word()))] {
-            let before = fields.insert(name.to_owned(), value.clone());
-            if let Some(before) = before.filter(|before| *before != value) {
-                self.problems.push(format!("`workload.{name}` is {before} in a document, and {value} is rendered for"));
+            let hint = match section {
+                Module::Policy => "the files have no AuthorizationPolicy for the workload",
+                Module::RateLimit => "the files have no limits",
+                Module::Telemetry | Module::Suite => "no document has it: write `telemetry: {}`",
+            };
+            let asks = |list: &&Option<Vec<Module>>| list.as_ref().is_some_and(|list| list.contains(&section));
+            if let Some((_, field)) = both.iter().find(|(list, _)| asks(list)) {
+                self.problems.push(format!("`{field}` asks for `{name}`, and {hint}"));
+            } else if modes.iter().any(|(of, _)| *of == section) {
+                self.document.notes.push(format!("`modes` has `{name}`, and {hint}"));
             }
-        }
-        match prune(&sources.policies, workload, &own) {
-            Ok(pruned) => {
-                let root = own.get("rootNamespace").and_then(Value::as_str).unwrap_or(ROOT_NAMESPACE);
-                self.left_out(&pruned, sources, root);
-                self.keep(pruned, sources.policies.len(), own);
-            }
-            Err(found) => self.problems.extend(found),
-        }
-    }
-
-    /// Names policies of the namespaces that count for the workload and are for others: wrong labels would leave out its own.
-    fn left_out(&mut self, pruned: &Pruned<'_>, sources: &Sources, root: &str) {
-        let workload = &self.plan.workload;
-        let kept: BTreeSet<&str> = pruned.kept.iter().map(|policy| policy.name.as_str()).collect();
-        let is_near = |policy: &&Policy| {
-            let namespace = policy.name.split('/').next().unwrap_or_default();
-            let is_said = kept.contains(policy.name.as_str()) || pruned.without_target.contains(&policy.name);
-            [workload.namespace.as_str(), root].contains(&namespace) && !is_said
-        };
-        let left: Vec<&Policy> = sources.policies.iter().filter(is_near).collect();
-        if left.is_empty() {
-            return;
-        }
-        let said = |policy: &&Policy| format!("`{}` ({})", policy.name, reason(policy, workload));
-        let mut named: Vec<String> = left.iter().take(NAMED).map(said).collect();
-        named.extend(left.len().checked_sub(NAMED).filter(|more| *more > 0).map(|more| format!("{more} more")));
-        let labels: Vec<String> = workload.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        self.document.notes.push(format!(
-            "left out, as for other workloads: {}; the labels of {} are {}",
-            named.join(", "),
-            workload.id(),
-            if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }
-        ));
-    }
-
-    fn keep(&mut self, pruned: Pruned<'_>, all: usize, mut workload: Value) {
-        let Pruned { kept, undecided, without_target } = pruned;
-        let id = self.plan.workload.id();
-        if all > 0 {
-            self.document.notes.push(format!("{} of {all} AuthorizationPolicies are for {id}", kept.len()));
-        }
-        if let Some((first, keys)) = undecided.first() {
-            let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-            let source = if self.plan.workload.known == Known::Template { "the pod template" } else { "--selector" };
-            self.document.notes.push(format!(
-                "{} of them are kept though {source} does not tell whether they are for it, and each pod decides (`{first}` \
-                 asks for {keys}): give all labels of the pods with --labels to decide it now",
-                undecided.len()
-            ));
-        }
-        if let Some(first) = without_target.first() {
-            self.document.notes.push(format!(
-                "a waypoint takes policies by `targetRefs` only, as in Istio: {} others are left out, `{first}` first",
-                without_target.len()
-            ));
-        }
-        // Labels that are written hide those of the pod, which have to decide here.
-        if let (Some(fields), true) = (workload.as_object_mut(), undecided.is_empty()) {
-            fields.insert("labels".to_owned(), json!(self.plan.workload.labels));
-        }
-        self.document.places.set_policies(kept.iter().map(|policy| policy.origin.clone()).collect());
-        let policies: Vec<&Value> = kept.iter().map(|policy| &policy.object).collect();
-        if let Some(section) = self.section("policy") {
-            section.insert("workload".to_owned(), workload);
-            section.insert("policies".to_owned(), json!(policies));
         }
     }
 
@@ -303,7 +224,8 @@ impl Composer<'_> {
         if self.plan.module == Module::Telemetry {
             self.section("telemetry");
         }
-        if self.document.sections.is_empty() {
+        self.missing_sections();
+        if self.document.sections.is_empty() && self.problems.is_empty() {
             self.problems.push("the files have nothing for the module to do".to_owned());
         }
         let Document { whole, sections, .. } = &mut self.document;

@@ -37,13 +37,21 @@ impl Failure {
     }
 
     /// The sentence for the operator who applies it.
-    pub(crate) fn reason(self, form: Form) -> &'static str {
+    pub(crate) fn reason(self, form: Form, enforces_policy: bool) -> &'static str {
         match self {
             Self::Open if form == Form::EnvoyGateway => {
                 "failOpen: true: requests pass after a trap, until the next change; nothing is limited or counted then"
             }
             Self::Reload if form == Form::EnvoyGateway => {
                 "failOpen: false: after a trap requests are refused until the next change, as Envoy Gateway makes no new VM"
+            }
+            Self::Reload if form == Form::Envoy => {
+                "FAIL_RELOAD: after a trap requests are refused until there is a new VM, after about a second; without the \
+                 module's file Envoy does not start"
+            }
+            Self::Reload if form == Form::EnvoyFilter && !enforces_policy => {
+                "FAIL_RELOAD: after a trap requests are refused until there is a new VM, after about a second; if the module \
+                 cannot be had, every request passes, and nothing is limited or counted"
             }
             Self::Open => {
                 "FAIL_OPEN: requests pass if the image cannot be pulled, and after a trap until the next change; nothing is \

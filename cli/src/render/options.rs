@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use weir_config::Mode;
 
 /// What a `weir.yaml` says, so that the command line must not.
-const ALONE: [&str; 20] = [
+const ALONE: [&str; 21] = [
     "form",
     "module",
     "workload",
@@ -33,6 +33,7 @@ const ALONE: [&str; 20] = [
     "replace_native",
     "snippet",
     "namespace",
+    "allow_no_policies",
 ];
 
 /// Options of `weir render`.
@@ -102,6 +103,9 @@ pub(crate) struct Render {
     /// Only the HTTP filters, to be put before `envoy.filters.http.router`; for form envoy
     #[arg(long)]
     snippet: bool,
+    /// Render also if the files have AuthorizationPolicies and none is for the workload
+    #[arg(long)]
+    allow_no_policies: bool,
     /// The namespace of objects that name none
     #[arg(long, value_name = "NAMESPACE", value_parser = names::namespace_option)]
     pub(crate) namespace: Option<String>,
@@ -166,6 +170,7 @@ impl Render {
                 ModeWord::Enforce => Mode::Enforce,
             }),
             sections: Sections::default(),
+            allows_no_policies: self.allow_no_policies,
             mesh: Map::new(),
             replaces_native: self.replace_native,
             is_snippet: self.snippet,

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     /// The mode that all sections get.
     pub(crate) mode: Option<Mode>,
     pub(crate) sections: Sections,
+    /// Whether the files may have policies, and none for the workload.
+    pub(crate) allows_no_policies: bool,
     /// Fields of the policy's `workload` that hold for the whole mesh.
     pub(crate) mesh: Map<String, Value>,
     /// Istio's own metrics are turned off.
@@ -106,6 +108,7 @@ pub(crate) struct Wanted {
     pub(crate) envoy: Option<EnvoyLine>,
     pub(crate) mode: Option<Mode>,
     pub(crate) sections: Sections,
+    pub(crate) allows_no_policies: bool,
     pub(crate) mesh: Map<String, Value>,
     pub(crate) replaces_native: bool,
     pub(crate) is_snippet: bool,
@@ -133,6 +136,7 @@ impl Wanted {
             envoy: None,
             mode: None,
             sections: Sections::default(),
+            allows_no_policies: false,
             mesh: Map::new(),
             replaces_native: false,
             is_snippet: false,
@@ -200,6 +204,7 @@ impl Plan {
             envoy: wanted.envoy.unwrap_or(EnvoyLine::V1_40),
             mode: wanted.mode,
             sections: wanted.sections.clone(),
+            allows_no_policies: wanted.allows_no_policies,
             mesh: wanted.mesh.clone(),
             replaces_native: wanted.replaces_native,
             is_snippet: wanted.is_snippet,

@@ -42,7 +42,16 @@ impl Pods {
 
     /// The first that makes the pods of a workload: it is called after it, and is in its namespace or says of none.
     pub(crate) fn find<'p>(all: &'p [Self], namespace: &str, name: &str) -> Option<&'p Self> {
-        all.iter().find(|pods| pods.name == name && pods.namespace.as_deref().is_none_or(|own| own == namespace))
+        all.iter().find(|pods| pods.name == name && pods.is_in(namespace))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is in a namespace, or says of none.
+    pub(crate) fn is_in(&self, namespace: &str) -> bool {
+        self.namespace.as_deref().is_none_or(|own| own == namespace)
     }
 
     pub(crate) fn labels(&self) -> &Labels {

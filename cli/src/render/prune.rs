@@ -4,7 +4,9 @@
 use super::pods;
 use super::sources::Policy;
 use super::workload::{GATEWAY_NAME, Labels, Proxy, Workload};
+use crate::diagnostic::count;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use weir_model::{Filter, Node};
 
 /// The policies of a workload.
@@ -113,6 +115,17 @@ fn targets(policy: &Policy) -> impl Iterator<Item = &Value> {
 /// The labels that a policy asks for.
 fn asked(policy: &Policy) -> Labels {
     policy.object.pointer("/spec/selector/matchLabels").and_then(pods::read).unwrap_or_default()
+}
+
+/// Says that no policy is for a workload, and which namespaces they are of.
+pub(crate) fn none_is_for(policies: &[Policy], workload: &Workload) -> String {
+    let mut namespaces: BTreeMap<&str, usize> = BTreeMap::new();
+    for policy in policies {
+        *namespaces.entry(policy.name.split('/').next().unwrap_or_default()).or_default() += 1;
+    }
+    let list: Vec<String> = namespaces.iter().map(|(namespace, number)| format!("`{namespace}` ({number})")).collect();
+    let all = count(policies.len(), "AuthorizationPolicy", "AuthorizationPolicies");
+    format!("none of {all} is for {}: they are of the namespaces {}", workload.id(), list.join(", "))
 }
 
 /// Why a policy is not for a workload: the labels that it asks for and the pods have not, or what else it is for.

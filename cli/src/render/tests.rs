@@ -26,6 +26,12 @@ pub(crate) fn wanted(form: Form, proxy: Proxy) -> Wanted {
     }
 }
 
+/// The same for another module, from an image or a file of its own.
+pub(crate) fn of_module(module: Module, wanted: Wanted) -> Wanted {
+    let own = |place: String| place.replace("weir/suite", &format!("weir/{}", module.word()));
+    Wanted { module, image: wanted.image.clone().map(own), module_file: wanted.module_file.clone().map(own), ..wanted }
+}
+
 pub(crate) fn sources(trees: &[Value]) -> Sources {
     let trees = trees.iter().enumerate().map(|(index, tree)| Tree::named(&format!("{index}.yaml"), tree.clone()));
     Sources::of(trees.collect(), None).unwrap()

@@ -21,12 +21,12 @@ const MODULE: &str = "/weir/suite.wasm";
 /// # Errors
 /// What `weir validate` refuses, in the same words.
 pub(super) fn read(options: &Run) -> Result<Bootstrap, Failure> {
-    let (name, mut bootstrap, document) = match (options.paths.as_slice(), &options.bootstrap) {
-        ([], None) => ("the built-in bootstrap".to_owned(), parse("the built-in bootstrap", BOOTSTRAP)?, None),
+    let Read { name, mut bootstrap, document, is_checked } = match (options.paths.as_slice(), &options.bootstrap) {
+        ([], None) => Read::built_in(None)?,
         ([], Some(path)) => {
             let name = path.display().to_string();
             let bootstrap = parse(&name, &input::read_text(path)?)?;
-            (name, bootstrap, None)
+            Read { name, bootstrap, document: None, is_checked: false }
         }
         (paths, None) => {
             let files = Files::read(paths)?;
@@ -46,7 +46,13 @@ pub(super) fn read(options: &Run) -> Result<Bootstrap, Failure> {
     {
         return Err(Failure::No(format!("`{name}` has no plugin of Weir that could take `{}`", origin.file())));
     }
-    accept(&bootstrap, &name, document.as_ref().map(|document| &document.origin))?;
+    // What is doubtful in what was rendered has been said of the operator's own files.
+    let show = |line: &str| {
+        if !is_checked {
+            eprintln!("{line}")
+        }
+    };
+    accept(&bootstrap, &name, document.as_ref().map(|document| &document.origin), show)?;
     Ok(bootstrap)
 }
 
@@ -58,8 +64,24 @@ fn unusable(name: &str, error: &str) -> Failure {
     Failure::No(format!("`{name}` is not a usable bootstrap: {error}"))
 }
 
-/// A name for messages, a bootstrap, and the document that is to replace its own, with its file.
-type Read = (String, Bootstrap, Option<Tree>);
+/// What the files hold.
+struct Read {
+    /// For messages.
+    name: String,
+    bootstrap: Bootstrap,
+    /// The document that is to replace its own, with its file.
+    document: Option<Tree>,
+    /// Whether it was rendered, and so checked.
+    is_checked: bool,
+}
+
+impl Read {
+    /// The bootstrap that comes with Weir.
+    fn built_in(document: Option<Tree>) -> Result<Self, Failure> {
+        let name = "the built-in bootstrap";
+        Ok(Self { name: name.to_owned(), bootstrap: parse(name, BOOTSTRAP)?, document, is_checked: false })
+    }
+}
 
 /// What files hold: a bootstrap, one document for any workload, or what is to be composed for one.
 fn of_trees(options: &Run, trees: Vec<Tree>) -> Result<Read, Failure> {
@@ -68,7 +90,7 @@ fn of_trees(options: &Run, trees: Vec<Tree>) -> Result<Read, Failure> {
         return match trees.as_slice() {
             [Tree { value, origin, .. }] => {
                 let bootstrap = Bootstrap::of(value.clone()).map_err(|error| unusable(origin.file(), &error))?;
-                Ok((origin.file().to_owned(), bootstrap, None))
+                Ok(Read { name: origin.file().to_owned(), bootstrap, document: None, is_checked: false })
             }
             _ => Err(Failure::Use("a bootstrap stands alone: leave the other files out".to_owned())),
         };
@@ -76,8 +98,7 @@ fn of_trees(options: &Run, trees: Vec<Tree>) -> Result<Read, Failure> {
     if let ([tree], None) = (trees.as_slice(), &options.workload)
         && is_document(&tree.value)
     {
-        let name = "the built-in bootstrap";
-        return Ok((name.to_owned(), parse(name, BOOTSTRAP)?, trees.into_iter().next()));
+        return Read::built_in(trees.into_iter().next());
     }
     composed(options, trees)
 }
@@ -85,6 +106,11 @@ fn of_trees(options: &Run, trees: Vec<Tree>) -> Result<Read, Failure> {
 /// A bootstrap for one workload, with its policies, its limits and metrics.
 fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     let (id, labels) = workload(options, &trees)?;
+    let shown: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    eprintln!(
+        "weir: {id} with {}",
+        if shown.is_empty() { "no labels".to_owned() } else { format!("the labels {}", shown.join(", ")) }
+    );
     let namespace = id.split_once('/').map(|(namespace, _)| namespace.to_owned());
     let errors = validate::errors(&options.paths, options.namespace.as_deref().or(namespace.as_deref()))?;
     if !errors.is_empty() {
@@ -115,6 +141,7 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
         selector: labels.clone(),
         labels: Some(labels),
         module_file: Some(MODULE.to_owned()),
+        allows_no_policies: options.allow_no_policies,
         ..Wanted::new(Form::Envoy, Module::Suite, &id, proxy)
     };
     let plan = Plan::of(&wanted).map_err(refused)?;
@@ -127,14 +154,15 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     let tree = trees.into_iter().next().unwrap_or_default();
     let name = format!("the configuration of {id}");
     let bootstrap = Bootstrap::of(tree).map_err(|error| unusable(&name, &error))?;
-    Ok((name, bootstrap, None))
+    Ok(Read { name, bootstrap, document: None, is_checked: true })
 }
 
 /// Namespace and name of the workload, and the labels of its pods.
 fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> {
     let objects = objects(trees);
     let Some(id) = options.workload.clone() else {
-        return only_workload(&objects, options.namespace.as_deref().unwrap_or("default"));
+        let pods: Vec<Pods> = objects.iter().filter_map(|tree| Pods::of(tree, options.namespace.as_deref())).collect();
+        return only_workload(&objects, &pods, options.namespace.as_deref().unwrap_or("default"));
     };
     let (namespace, name) = names::workload(&id).map_err(|problem| Failure::Use(format!("--workload: {problem}")))?;
     let given = labels(&options.labels).map_err(|problem| Failure::Use(format!("--labels: {problem}")))?;
@@ -146,8 +174,6 @@ fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> 
             found.unwrap_or_else(|| [("app".to_owned(), name.to_owned())].into())
         }
     };
-    let shown: Vec<String> = own.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    eprintln!("weir: {id} with the labels {}", shown.join(", "));
     Ok((id, own))
 }
 
@@ -168,8 +194,13 @@ fn text<'v>(object: &'v Value, pointer: &str) -> Option<&'v str> {
     object.pointer(pointer)?.as_str()
 }
 
-/// The only workload that policies are for.
-fn only_workload(objects: &[Tree], default: &str) -> Result<(String, Labels), Failure> {
+fn has(labels: &Labels, (key, value): (&String, &String)) -> bool {
+    labels.get(key) == Some(value)
+}
+
+/// The only workload that policies are for: the one whose object in the files has the labels that they ask for, else one with
+/// the labels that they ask for.
+fn only_workload(objects: &[Tree], pods: &[Pods], default: &str) -> Result<(String, Labels), Failure> {
     let policies = objects.iter().filter(|tree| text(&tree.value, "/kind") == Some("AuthorizationPolicy"));
     let namespace = |tree: &Tree| {
         let own = text(&tree.value, "/metadata/namespace").map(str::to_owned);
@@ -186,10 +217,19 @@ fn only_workload(objects: &[Tree], default: &str) -> Result<(String, Labels), Fa
     }
     let namespaces: BTreeSet<&String> = found.iter().map(|(namespace, _)| namespace).collect();
     let selected: Vec<&Labels> = found.iter().map(|(_, labels)| labels).filter(|labels| !labels.is_empty()).collect();
-    let (labels, namespace) = match (selected.as_slice(), namespaces.first()) {
-        ([], namespace) => (BTreeMap::new(), namespace),
-        ([labels], namespace) => ((*labels).clone(), namespace),
-        _ => (BTreeMap::new(), None),
+    let has_all = |labels: &Labels| selected.iter().all(|asked| asked.iter().all(|label| has(labels, label)));
+    if let (Some(namespace), 1) = (namespaces.first(), namespaces.len()) {
+        let mut ours = pods.iter().filter(|pods| pods.is_in(namespace) && has_all(pods.labels()));
+        if let (Some(only), None) = (ours.next(), ours.next()) {
+            return Ok((format!("{namespace}/{}", only.name()), only.labels().clone()));
+        }
+    }
+    // Pods that the narrowest selector selects are those that all policies are for.
+    let narrowest = selected.iter().find(|labels| has_all(labels));
+    let (labels, namespace) = match (narrowest, selected.is_empty()) {
+        (Some(labels), _) => ((*labels).clone(), namespaces.first()),
+        (None, true) => (BTreeMap::new(), namespaces.first()),
+        (None, false) => (BTreeMap::new(), None),
     };
     let name = labels.values().next().cloned().unwrap_or_else(|| "workload".to_owned());
     match namespace {
@@ -211,3 +251,6 @@ fn only_workload(objects: &[Tree], default: &str) -> Result<(String, Labels), Fa
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ fn a_strategy_fits_the_mode() {
     let envoy = |document: Value, more: Value| filter(HTTP, document, more);
     let limits = json!({"local": {"config": {"domain": "d", "descriptors": []}}});
     let limited = |mode: &str| suite(json!({"mode": mode, "rateLimit": limits}));
+    let mut without_mode = policy("enforce");
+    without_mode["policy"].as_object_mut().unwrap().remove("mode");
     let trial = "warning: $.spec.failStrategy: `failStrategy: ";
     let door = "warning: $.spec.failStrategy: `failStrategy: FAIL_OPEN` lets every request past the policy";
     expect(&[
@@ -26,7 +28,8 @@ fn a_strategy_fits_the_mode() {
         ("enforce, default", wasm_plugin(policy("enforce"), json!({})), &[]),
         ("enforce, reload", istio(policy("enforce"), "FAIL_RELOAD"), &[]),
         ("enforce, open", istio(policy("enforce"), "FAIL_OPEN"), &[door]),
-        ("no mode, open", istio(suite(json!({"policy": {}})), "FAIL_OPEN"), &[door]),
+        ("no mode, open", istio(without_mode, "FAIL_OPEN"), &[door]),
+        ("no policies, open", istio(suite(json!({"policy": {"policies": []}})), "FAIL_OPEN"), &[]),
         (
             "shadow, reload from a file",
             wasm_plugin(policy("shadow"), json!({"failStrategy": "FAIL_RELOAD", "url": "file:///opt/suite.wasm"})),
@@ -82,6 +85,11 @@ fn a_filter_that_lets_pass_until_there_is_a_policy_is_reported() {
             discovery(default.clone()),
         ]})
     };
+    let without_default = |mode: &str| {
+        let mut plugin = filter(HTTP, policy(mode), json!({"failure_policy": "FAIL_RELOAD"}));
+        plugin["typed_config"]["config"]["vm_config"] = json!({"code": {"local": {"filename": "/opt/suite.wasm"}}});
+        json!({"kind": "EnvoyFilter", "spec": [plugin, {"name": "shop.weir", "config_discovery": {"type_urls": [HTTP]}}]})
+    };
     expect(&[
         (
             "enforce",
@@ -89,6 +97,12 @@ fn a_filter_that_lets_pass_until_there_is_a_policy_is_reported() {
             &["warning: $.spec[1].config_discovery.default_config: requests pass without a policy"],
         ),
         ("shadow", both("shadow", "FAIL_OPEN", &rbac), &[]),
+        ("nothing, enforce", without_default("enforce"), &[]),
+        (
+            "nothing, shadow",
+            without_default("shadow"),
+            &["warning: $.spec[1].config_discovery: every request is refused until the module is loaded"],
+        ),
         ("the filter's own", both("enforce", "FAIL_RELOAD", &json!({"@type": HTTP})), &[]),
     ]);
 }

@@ -1,14 +1,14 @@
 use crate::compile::Module;
 use crate::render::form::Form;
-use crate::render::plan::Wanted;
-use crate::render::tests::{documents, everything, policy, render, wanted};
-use crate::render::workload::{Direction, Proxy};
+use crate::render::plan::{Sections, Wanted};
+use crate::render::tests::{documents, everything, of_module, policy, render, wanted};
+use crate::render::workload::{Direction, Proxy, labels};
 use serde_json::{Value, json};
 use weir_config::Mode;
 use weir_testing::Rows;
 
 fn of(module: Module) -> Wanted {
-    Wanted { module, ..wanted(Form::WasmPlugin, Proxy::Sidecar) }
+    of_module(module, wanted(Form::WasmPlugin, Proxy::Sidecar))
 }
 
 /// The only document that is rendered of those trees.
@@ -121,5 +121,87 @@ fn what_two_files_say_differently_is_a_problem() {
         (vec![json!({"kind": "Service"})], "the files have nothing for the module to do"),
     ] {
         rows.contains(expected, &render(&of(Module::Suite), &trees).unwrap_err().join("\n"), expected);
+    }
+}
+
+/// A file can have everything but what the workload needs: a mistyped name must not look like a protected workload.
+#[test]
+fn policies_that_are_all_for_others_are_an_error_unless_that_is_asked_for() {
+    let cart = || of(Module::Suite);
+    let at = |workload: &str| Wanted { workload: workload.to_owned(), ..cart() };
+    let labelled = |wanted: Wanted, label: &str| Wanted { selector: labels(&[label.to_owned()]).unwrap(), ..wanted };
+    let without_policy = Sections { inbound: Some(vec![Module::RateLimit, Module::Telemetry]), ..Sections::default() };
+    let everywhere = policy("all", json!({}), json!({"action": "DENY", "rules": [{}]}));
+    let others = "none of 3 AuthorizationPolicies is for shp/cart: they are of the namespaces `shop` (3), so every request \
+                  would pass: mend the workload";
+    let mut rows = Rows::default();
+    for (name, wanted, trees, expected) in [
+        ("its own", cart(), everything(), None),
+        ("another namespace", at("shp/cart"), everything(), Some(others)),
+        ("another label", labelled(cart(), "app=crat"), everything(), Some("`shop/cart` (asks for `app=cart`)")),
+        (
+            "policies alone",
+            at("shp/cart"),
+            everything().split_off(2)[..1].to_vec(),
+            Some("none of 1 AuthorizationPolicy is"),
+        ),
+        (
+            "the policy module",
+            Wanted { workload: "shp/cart".to_owned(), ..of(Module::Policy) },
+            everything(),
+            Some(others),
+        ),
+        ("another module", Wanted { workload: "shp/cart".to_owned(), ..of(Module::RateLimit) }, everything(), None),
+        ("sections without policy", Wanted { sections: without_policy, ..at("shp/cart") }, everything(), None),
+        ("allowed", Wanted { allows_no_policies: true, ..at("shp/cart") }, everything(), None),
+        ("no policies at all", at("shp/cart"), everything().split_off(3), None),
+        ("of the whole namespace", labelled(cart(), "app=crat"), vec![everywhere], None),
+    ] {
+        let found = render(&wanted, &trees);
+        rows.check(name, found.is_err(), expected.is_some());
+        rows.contains(name, &found.err().unwrap_or_default().join("\n"), expected.unwrap_or_default());
+    }
+    // Nothing is written that does nothing, and nothing is warned of that was asked for.
+    let found = render(&Wanted { allows_no_policies: true, ..at("shp/cart") }, &everything()).unwrap();
+    rows.check("no section", documents(&found)[0].get("policy"), None);
+    rows.check("no warning", found.warnings, Vec::<String>::new());
+    rows.contains("a note", &found.notes.join("\n"), "none of 3 AuthorizationPolicies is for shp/cart");
+}
+
+#[test]
+fn a_section_that_is_asked_for_by_name_is_there_or_missed() {
+    let [policy, limits, telemetry] = [Module::Policy, Module::RateLimit, Module::Telemetry];
+    let all = || vec![policy, limits, telemetry];
+    let inbound = |list| Sections { inbound: Some(list), ..Sections::default() };
+    let outbound = |list| Sections { outbound: Some(list), ..Sections::default() };
+    let only = |range: std::ops::Range<usize>| everything()[range].to_vec();
+    let missed = "asks for `telemetry`, and no document has it: write `telemetry: {}`";
+    let mut rows = Rows::default();
+    for (sections, trees, expected) in [
+        (inbound(all()), everything(), ""),
+        (inbound(all()), only(0..5), missed),
+        (outbound(vec![telemetry]), only(0..5), missed),
+        (inbound(all()), only(3..6), "asks for `policy`, and the files have no AuthorizationPolicy"),
+        (
+            inbound(all()),
+            [only(0..3), only(5..6)].concat(),
+            "`sections` asks for `rateLimit`, and the files have no limits",
+        ),
+        (inbound(vec![policy]), only(0..3), ""),
+    ] {
+        let name = format!("{sections:?}: {expected}");
+        let directions = Some(vec![Direction::Inbound, Direction::Outbound]);
+        let found = render(&Wanted { sections, directions, ..of(Module::Suite) }, &trees);
+        rows.check(&name, found.is_err(), !expected.is_empty());
+        rows.contains(&name, &found.err().unwrap_or_default().join("\n"), expected);
+    }
+    let modes = Sections { modes: vec![(telemetry, Mode::Off)], ..Sections::default() };
+    for (trees, said) in [(only(0..5), true), (everything(), false)] {
+        let notes = render(&Wanted { sections: modes.clone(), ..of(Module::Suite) }, &trees).unwrap().notes;
+        rows.check(
+            "a mode",
+            notes.iter().any(|note| note.contains("`modes` has `telemetry`, and no document has it")),
+            said,
+        );
     }
 }

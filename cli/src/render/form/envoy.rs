@@ -56,7 +56,7 @@ fn node(plan: &Plan) -> Value {
 }
 
 fn filters(plan: &Plan, part: &Part, peer: &Peer) -> Vec<Value> {
-    let Part { direction, document, failure, in_listener: _ } = part;
+    let Part { direction, document, failure, .. } = part;
     let name = format!("{}{}", plan.name(), plan.workload.suffix(*direction));
     let filter = json!({"name": name, "typed_config": typed_config(plan, &name, document, *failure)});
     peer.filter(&format!("{name}-peer"), document).into_iter().chain([filter]).collect()

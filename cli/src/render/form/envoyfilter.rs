@@ -3,7 +3,6 @@
 
 use super::wasm::{RBAC, WASM, typed_config};
 use crate::render::Part;
-use crate::render::failure::Failure;
 use crate::render::peer::Peer;
 use crate::render::plan::Plan;
 use crate::render::workload::Direction;
@@ -48,7 +47,7 @@ pub(crate) fn insert(plan: &Plan, direction: Direction, is_first: bool, filter: 
 }
 
 fn patches(plan: &Plan, part: &Part, peer: &Peer) -> Vec<Value> {
-    let Part { direction, document, failure, in_listener } = part;
+    let Part { direction, document, failure, enforces_in_listener } = part;
     let (direction, failure) = (*direction, *failure);
     let context = plan.workload.context(direction);
     // Resources of extension config discovery are found by their name alone, so it tells workload and direction.
@@ -63,7 +62,7 @@ fn patches(plan: &Plan, part: &Part, peer: &Peer) -> Vec<Value> {
     })];
     let before = peer.filter(&format!("{name}.peer"), document);
     patches.extend(before.iter().map(|filter| insert(plan, direction, false, filter)));
-    let own = discovered(&name, *in_listener);
+    let own = discovered(&name, *enforces_in_listener);
     patches.push(insert(plan, direction, false, &own));
     patches.extend(before.iter().chain([&own]).filter_map(|filter| spare_tunnels(plan, direction, filter)));
     patches
@@ -89,12 +88,12 @@ pub(crate) fn spare_tunnels(plan: &Plan, direction: Direction, filter: &Value) -
 
 /// The filter whose configuration is discovered. Istio's agent puts an RBAC filter in the place of a module that it cannot
 /// have, so that type is allowed too.
-fn discovered(name: &str, failure: Failure) -> Value {
+fn discovered(name: &str, enforces_policy: bool) -> Value {
     let mut discovery = json!({
         "config_source": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
         "type_urls": [WASM, RBAC],
     });
-    if let (Failure::Open, Some(fields)) = (failure, discovery.as_object_mut()) {
+    if let (false, Some(fields)) = (enforces_policy, discovery.as_object_mut()) {
         // Until the module is there and takes its configuration, an RBAC filter without rules lets requests pass.
         fields.insert("default_config".to_owned(), json!({"@type": RBAC}));
         fields.insert("apply_default_config_without_warming".to_owned(), json!(true));

@@ -1,7 +1,7 @@
 use crate::compile::Module;
 use crate::render::form::Form;
 use crate::render::plan::Wanted;
-use crate::render::tests::{documents, everything, policy, render, wanted};
+use crate::render::tests::{documents, everything, of_module, policy, render, wanted};
 use crate::render::workload::{GATEWAY_NAME, Proxy};
 use serde_json::{Value, json};
 use weir_testing::Rows;
@@ -22,7 +22,7 @@ fn written(form: Form, proxy: Proxy, rules: Value) -> Vec<&'static str> {
         let target = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"});
         spec.insert("targetRefs".to_owned(), json!([target]));
     }
-    let mut wanted = Wanted { module: Module::Policy, ..wanted(form, proxy) };
+    let mut wanted = of_module(Module::Policy, wanted(form, proxy));
     wanted.selector.insert(GATEWAY_NAME.to_owned(), "edge".to_owned());
     let text = json!(render(&wanted, &[policy]).unwrap().trees).to_string();
     [ADDRESS, SANS].into_iter().filter(|format| text.contains(*format)).collect()
@@ -71,7 +71,7 @@ fn a_key_that_the_document_names_is_written_under_that_name() {
     let document = json!({"schema": 1, "name": "p", "workload": {"peerUriSans": {"filterState": "own.key"}}, "policies": [
         policy("p", json!({}), from(json!({"principals": ["*"]}))),
     ]});
-    let wanted = Wanted { module: Module::Policy, is_snippet: true, ..wanted(Form::Envoy, Proxy::Sidecar) };
+    let wanted = Wanted { is_snippet: true, ..of_module(Module::Policy, wanted(Form::Envoy, Proxy::Sidecar)) };
     let tree = render(&wanted, &[document]).unwrap().trees.remove(0);
     assert_eq!(tree[0]["typed_config"]["on_request_headers"][0]["object_key"], "own.key");
 }

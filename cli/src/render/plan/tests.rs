@@ -2,7 +2,7 @@ use super::{Code, Phase, Plan, Wanted};
 use crate::compile::Module;
 use crate::render::form::Form;
 use crate::render::schema::Istio;
-use crate::render::tests::{DIGEST, wanted};
+use crate::render::tests::{DIGEST, of_module, wanted};
 use crate::render::workload::{Direction, Labels, Proxy};
 use weir_testing::Rows;
 
@@ -15,7 +15,7 @@ fn sidecar(form: Form, change: impl FnOnce(&mut Wanted)) -> Result<Plan, Vec<Str
 #[test]
 fn what_does_not_fit_is_refused_with_what_does() {
     let text = |text: &str| Some(text.to_owned());
-    let cases: [(Result<Plan, Vec<String>>, &str); 26] = [
+    let cases: [(Result<Plan, Vec<String>>, &str); 29] = [
         (sidecar(Form::WasmPlugin, |w| w.workload = "cart".to_owned()), "`cart` is not NAMESPACE/NAME"),
         (sidecar(Form::WasmPlugin, |w| w.workload = "shop/Cart".to_owned()), "`shop/Cart` is not NAMESPACE/NAME"),
         (sidecar(Form::WasmPlugin, |w| w.workload = "shop/a..b".to_owned()), "NAMESPACE/NAME: `a..b` is not a name"),
@@ -28,6 +28,15 @@ fn what_does_not_fit_is_refused_with_what_does() {
         (sidecar(Form::WasmPlugin, |w| w.image = text("https://r/suite.wasm")), "is not an image"),
         (sidecar(Form::WasmPlugin, |w| w.image = text("oci://r/suite@sha256:abc")), "`abc` is not the digest"),
         (sidecar(Form::WasmPlugin, |w| w.sha256 = text(&DIGEST.replace('0', "1"))), "different digests"),
+        (sidecar(Form::WasmPlugin, |w| w.module = Module::Policy), "is the module suite, and policy is to be loaded"),
+        (
+            sidecar(Form::WasmPlugin, |w| w.image = text(&format!("r/weir/rate-limit-lean@sha256:{DIGEST}"))),
+            "is the module rate limit, and suite is to be loaded",
+        ),
+        (
+            sidecar(Form::Envoy, |w| w.module_file = text("/opt/telemetry.wasm")),
+            "`/opt/telemetry.wasm` is the module telemetry, and suite is to be loaded: give its own",
+        ),
         (sidecar(Form::WasmPlugin, |w| w.selector = Labels::new()), "--selector is missing"),
         (sidecar(Form::WasmPlugin, |w| w.target = text("Gateway/edge")), "takes no target of kind Gateway"),
         (sidecar(Form::WasmPlugin, |w| w.target = text("Pod/x")), "`Pod/x` is not one of"),
@@ -81,7 +90,7 @@ fn a_digest_may_stand_in_the_image_or_beside_it() {
 /// istiod sorts WasmPlugins by priority, the greatest first, and EnvoyFilters the other way round.
 #[test]
 fn policy_is_before_limits_and_limits_before_telemetry() {
-    let priority = |form, module| sidecar(form, |w| w.module = module).unwrap().priority;
+    let priority = |form, module| sidecar(form, |w| *w = of_module(module, w.clone())).unwrap().priority;
     let chain = [Module::Policy, Module::RateLimit, Module::Telemetry];
     let plugins = chain.map(|module| priority(Form::WasmPlugin, module));
     let filters = chain.map(|module| priority(Form::EnvoyFilter, module));
@@ -103,7 +112,7 @@ fn directions_are_those_of_the_proxy_and_the_module() {
         (Proxy::Gateway, Module::Telemetry, outbound),
         (Proxy::Waypoint, Module::Suite, inbound),
     ] {
-        let plan = Plan::of(&Wanted { module, ..wanted(Form::WasmPlugin, proxy) }).unwrap();
+        let plan = Plan::of(&of_module(module, wanted(Form::WasmPlugin, proxy))).unwrap();
         rows.check(format!("{proxy:?} {module:?}"), plan.directions, expected.to_vec());
     }
 }

@@ -30,7 +30,8 @@ fn cases() -> Vec<(String, Wanted)> {
                     continue;
                 }
                 let name = format!("{form} {module} {proxy:?} {directions:?}");
-                cases.push((name, Wanted { module, directions: Some(directions.clone()), ..wanted(form, proxy) }));
+                let wanted = of_module(module, wanted(form, proxy));
+                cases.push((name, Wanted { directions: Some(directions.clone()), ..wanted }));
             }
         }
     }
@@ -184,7 +185,7 @@ fn capabilities_are_where_the_line_has_them() {
 fn what_happens_without_the_module_follows_from_document_and_form() {
     let local = |wanted: Wanted| Wanted { image: None, module_file: Some("/opt/m.wasm".to_owned()), ..wanted };
     let shadow = |wanted: Wanted| Wanted { mode: Some(weir_config::Mode::Shadow), ..wanted };
-    let of = |module| Wanted { module, ..wanted(Form::WasmPlugin, Proxy::Sidecar) };
+    let of = |module| of_module(module, wanted(Form::WasmPlugin, Proxy::Sidecar));
     let mut rows = Rows::default();
     for (name, wanted, expected) in [
         ("policy, registry", of(Module::Policy), "FAIL_RELOAD"),
@@ -211,11 +212,8 @@ fn what_happens_without_the_module_follows_from_document_and_form() {
             rows.check(format!("{name}, {form}"), (written("FAIL_RELOAD"), written("FAIL_OPEN")), one);
             // A filter that lets requests pass until the module is there, where they would pass without it too.
             let passes = text.contains("default_config");
-            rows.check(
-                format!("{name}, {form}: until then"),
-                passes,
-                expected == "FAIL_OPEN" && form == Form::EnvoyFilter,
-            );
+            let enforces = ["policy, registry", "policy, file", "suite, registry"].contains(&name);
+            rows.check(format!("{name}, {form}: until then"), passes, !enforces && form == Form::EnvoyFilter);
         }
     }
 }
@@ -263,15 +261,38 @@ fn turning_all_off_changes_the_document_and_not_the_listener() {
     }
 }
 
+/// The sentence says what the form does: Envoy itself does not start, and a default of discovery lets requests pass.
+#[test]
+fn what_is_said_of_a_failure_is_what_the_form_does() {
+    let shadow = |wanted: Wanted| Wanted { mode: Some(weir_config::Mode::Shadow), ..wanted };
+    let file = |wanted: Wanted| Wanted { image: None, module_file: Some("/opt/m.wasm".to_owned()), ..wanted };
+    let of = |form| wanted(form, if form == Form::EnvoyGateway { Proxy::Gateway } else { Proxy::Sidecar });
+    let refused = "if the module cannot be had, every request is refused";
+    let mut rows = Rows::default();
+    for (name, wanted, expected) in [
+        ("envoy", of(Form::Envoy), "without the module's file Envoy does not start"),
+        ("envoy in shadow", shadow(of(Form::Envoy)), "without the module's file Envoy does not start"),
+        ("image", of(Form::EnvoyFilter), refused),
+        ("file", file(of(Form::EnvoyFilter)), refused),
+        ("file in shadow", file(shadow(of(Form::EnvoyFilter))), "if the module cannot be had, every request passes"),
+        ("plugin from a file in shadow", file(shadow(of(Form::WasmPlugin))), refused),
+        ("image in shadow", shadow(of(Form::EnvoyFilter)), "requests pass if the image cannot be pulled"),
+        ("gateway", of(Form::EnvoyGateway), "after a trap requests are refused until the next change"),
+    ] {
+        rows.contains(name, &render(&wanted, &everything()).unwrap().notes.join("\n"), expected);
+    }
+}
+
 /// `internal/xds/translator/wasm.go` of Envoy Gateway: a VM for each entry, `rootID` as root id, `config` as JSON text.
 #[test]
 fn an_extension_policy_of_envoy_gateway_has_what_its_listeners_take() {
-    let of = |module| Wanted { module, ..wanted(Form::EnvoyGateway, Proxy::Gateway) };
+    let of = |module| of_module(module, wanted(Form::EnvoyGateway, Proxy::Gateway));
     let mut rows = Rows::default();
     for (module, fails_open) in [(Module::Policy, false), (Module::Suite, false), (Module::RateLimit, true)] {
         let tree = render(&of(module), &everything()).unwrap().trees.remove(0);
         let entry = &tree["spec"]["wasm"][0];
-        let image = json!({"url": format!("registry.example.com/weir/suite@sha256:{DIGEST}"), "sha256": DIGEST});
+        let name = format!("registry.example.com/weir/{}@sha256:{DIGEST}", module.word());
+        let image = json!({"url": name, "sha256": DIGEST});
         rows.check(module, (&entry["failOpen"], &entry["rootID"]), (&json!(fails_open), &json!("weir")));
         rows.check(module, &entry["code"]["image"], &image);
         rows.check(module, entry["config"].get("listener"), None);

@@ -23,7 +23,7 @@ fn policies(bytes: usize) -> Vec<Value> {
 #[test]
 fn an_object_that_is_too_large_is_refused_and_the_form_that_is_a_file_named() {
     let trees = policies(2_500_000);
-    let module = |form| Wanted { module: Module::Policy, ..wanted(form, Proxy::Sidecar) };
+    let module = |form| of_module(Module::Policy, wanted(form, Proxy::Sidecar));
     let mut rows = Rows::default();
     for form in [Form::EnvoyFilter, Form::WasmPlugin, Form::TrafficExtension] {
         let found = render(&module(form), &trees).unwrap_err().join("\n");
