@@ -58,6 +58,8 @@ pub(crate) struct Contents {
     roots: HashMap<String, usize>,
     /// Objects that load a module of Weir without a configuration, by their paths.
     pub(crate) unconfigured: Vec<String>,
+    /// The paths of `weir.yaml` files.
+    pub(crate) compositions: Vec<String>,
     /// How many objects of which kind were passed over.
     pub(crate) passed: BTreeMap<String, usize>,
     /// What is said of objects before any document of theirs is read.
@@ -201,7 +203,8 @@ impl Contents {
             return self.object(tree, root, object, namespace);
         }
         if tree.get("workloads").is_some_and(Value::is_array) && tree.get("schema").is_some() {
-            return self.pass("`weir.yaml`, which `weir render --all` checks".to_owned());
+            self.compositions.push(root.to_owned());
+            return;
         }
         if ours::is_document(tree) {
             self.found.push(Found::new(root, tree.clone()));
@@ -305,8 +308,7 @@ impl Contents {
         let metadata = tree.get_mut("metadata").and_then(Value::as_object_mut);
         if let Some(metadata) = metadata.filter(|metadata| metadata.get("namespace").is_none_or(Value::is_null)) {
             if namespace.is_none() {
-                let message = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
-                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata"), message));
+                self.diagnostics.push(Diagnostic::error(format!("{root}.metadata"), NO_NAMESPACE));
             }
             metadata.insert("namespace".to_owned(), namespace.unwrap_or("default").into());
             object.namespace = namespace.unwrap_or_default().to_owned();
@@ -381,6 +383,9 @@ impl Contents {
         }
     }
 }
+
+/// What is said of a policy whose namespace nothing tells.
+pub(crate) const NO_NAMESPACE: &str = "`namespace` is missing: write it, or give it as --namespace, as to kubectl";
 
 /// What is said of a template of Helm's.
 pub(crate) const TEMPLATE: &str =

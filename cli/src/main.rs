@@ -6,7 +6,7 @@
 macro_rules! say {
     ($($words:tt)*) => {{
         let written = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{}\n", format_args!($($words)*)));
-        written.map_err(|error| crate::Failure::Use(format!("standard output cannot be written: {error}")))
+        written.map_err(|error| crate::unwritable(&error))
     }};
 }
 
@@ -163,6 +163,17 @@ enum Failure {
     Quiet(u8),
 }
 
+/// What a shell says of a program that the reader of its output ended.
+const CLOSED_PIPE: u8 = 141;
+
+/// The end of a reader that has what it wants, such as `head`, is not worth a message.
+fn unwritable(error: &std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::Quiet(CLOSED_PIPE),
+        _ => Failure::Use(format!("standard output cannot be written: {error}")),
+    }
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
@@ -170,8 +181,9 @@ fn main() -> ExitCode {
         Command::Render(options) => render::render(&options),
         Command::Diff(options) => diff::diff(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "weir", &mut std::io::stdout().lock());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "weir", &mut script);
+            say!("{}", String::from_utf8_lossy(&script).trim_end())
         }
         Command::Image(command) => oci::run(&command),
     };

@@ -9,6 +9,7 @@ mod composition;
 mod document;
 mod failure;
 mod form;
+mod identity;
 mod native;
 mod options;
 mod peer;
@@ -69,6 +70,8 @@ pub(crate) struct Rendered {
     pub(crate) notes: Vec<String>,
     /// What is doubtful, as lines with their places.
     pub(crate) warnings: Vec<String>,
+    /// The annotation that pods lack, as lines of YAML.
+    pub(crate) annotation: Option<String>,
 }
 
 /// Renders what the options say, and prints it.
@@ -85,9 +88,10 @@ pub(crate) fn render(options: &Render) -> Result<(), Failure> {
     let files = Files::read(&options.config)?;
     files.notes.iter().for_each(|line| eprintln!("{line}"));
     let sources = Sources::of(files.trees, options.namespace.as_deref()).map_err(refused)?;
-    let Rendered { trees, notes, warnings } = manifests(&plan, &sources).map_err(refused)?;
+    let Rendered { trees, notes, warnings, annotation } = manifests(&plan, &sources).map_err(refused)?;
     warnings.iter().for_each(|line| eprintln!("{line}"));
     notes.iter().for_each(|note| eprintln!("weir: {note}"));
+    annotation.iter().for_each(|lines| eprintln!("{lines}"));
     let text = text(&plan, &trees);
     say!("{}", text.trim_end())
 }
@@ -141,14 +145,22 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
     for part in &parts {
         notes.push(format!("{}: {}", part.direction.word(), part.failure.reason(plan.form, part.enforces_in_listener)));
     }
-    notes.extend(advice(plan, &document)?);
+    let mut annotation = None;
+    if plan.form.is_istios() {
+        let needed = native::labels_note(plan, &sources.pods).map_err(|problem| vec![problem])?;
+        annotation = needed.map(|(note, lines)| {
+            notes.push(note);
+            lines
+        });
+    }
+    notes.extend(advice(plan, &document, &parts));
     notes.extend(tcp_note(plan, &document, sources));
     trees.extend(plan.replaces_native.then(|| native::telemetry(plan)));
     let mut problems = problems(plan, &trees, &document.places, &mut warnings);
     if plan.form == Form::EnvoyGateway {
         problems.extend(parts.iter().flat_map(|part| refused(plan, &part.document, &document.places)));
     }
-    if problems.is_empty() { Ok(Rendered { trees, notes, warnings }) } else { Err(once(problems)) }
+    if problems.is_empty() { Ok(Rendered { trees, notes, warnings, annotation }) } else { Err(once(problems)) }
 }
 
 /// Where everything is turned off: the plan and the document without that.
@@ -213,10 +225,14 @@ fn trees(plan: &Plan, parts: &[Part], peer: &Peer) -> Result<Vec<Value>, String>
 }
 
 /// What else is to be done or known.
-fn advice(plan: &Plan, document: &Document) -> Result<Vec<String>, Vec<String>> {
+fn advice(plan: &Plan, document: &Document, parts: &[Part]) -> Vec<String> {
     let mut notes = Vec::new();
-    if plan.form.is_istios() {
-        notes.push(native::labels_note(plan).map_err(|problem| vec![problem])?);
+    if plan.form == Form::Envoy && !plan.is_snippet && parts.iter().any(|part| identity::is_asked_for(&part.document)) {
+        notes.push(
+            "policies name identities, and the listeners of this bootstrap have no TLS, so no request has one: their ALLOW rules \
+             match none, and `not` fields all; add a `transport_socket` that asks for client certificates, or use --snippet"
+                .to_owned(),
+        );
     }
     if matches!(plan.form, Form::WasmPlugin | Form::TrafficExtension) {
         notes.push(
@@ -239,7 +255,7 @@ fn advice(plan: &Plan, document: &Document) -> Result<Vec<String>, Vec<String>> 
     if plan.form.is_istios() && document.has_telemetry() && !plan.replaces_native {
         notes.push("Istio goes on counting beside Weir; --replace-native turns off what Weir counts too".to_owned());
     }
-    Ok(notes)
+    notes
 }
 
 /// What the policies guard in Istio, and this filter does not.

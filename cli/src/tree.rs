@@ -17,6 +17,8 @@ pub(crate) struct Tree {
     pub(crate) origin: Origin,
     /// The namespace of what names none in it, if something around the file says so.
     pub(crate) namespace: Option<String>,
+    /// What would give it one, in words.
+    pub(crate) overlay: Option<String>,
     /// Why Weir would not read it, if it is Weir's.
     pub(crate) faults: Vec<Fault>,
 }
@@ -60,6 +62,7 @@ impl Files {
         let mut problems = Vec::new();
         for mut source in sources {
             let namespace = kustomizations.namespace(&source.name).map(str::to_owned);
+            let overlay = kustomizations.overlay(&source.name);
             let documents = std::mem::take(&mut source.documents);
             let found: Vec<(Value, Vec<Fault>)> =
                 documents.iter().map(|document| (document.value.clone(), document.faults())).collect();
@@ -78,7 +81,13 @@ impl Files {
                 let diagnostic =
                     namespace.as_deref().and_then(|namespace| Kustomizations::elsewhere(&value, namespace));
                 files.notes.extend(diagnostic.map(|diagnostic| origin.in_object(&value, None).line(diagnostic)));
-                files.trees.push(Tree { value, origin, namespace: namespace.clone(), faults });
+                files.trees.push(Tree {
+                    value,
+                    origin,
+                    namespace: namespace.clone(),
+                    overlay: overlay.clone(),
+                    faults,
+                });
             }
         }
         match problems.is_empty() {
@@ -92,7 +101,7 @@ impl Tree {
     /// One that no file has, under a name for messages.
     pub(crate) fn named(name: &str, value: Value) -> Self {
         let origin = Origin { file: name.to_owned(), path: "$".to_owned(), ..Origin::default() };
-        Self { value, origin, namespace: None, faults: Vec::new() }
+        Self { value, origin, namespace: None, overlay: None, faults: Vec::new() }
     }
 
     /// The only document of a text.
@@ -116,7 +125,7 @@ impl Tree {
             (0, _) => return Err(Failure::No(format!("`{name}`: it is empty"))),
             (count, _) => return Err(Failure::No(format!("`{name}`: it has {count} documents, and one is needed"))),
         };
-        Ok(Self { value, origin: origin(source), namespace: None, faults: Vec::new() })
+        Ok(Self { value, origin: origin(source), namespace: None, overlay: None, faults: Vec::new() })
     }
 
     /// What is wrong with its text, as lines; for a tree that turns out to be Weir's.
@@ -127,7 +136,7 @@ impl Tree {
     /// An item of the list that it is, with what is said of the list.
     pub(crate) fn item(&self, path: &str, value: Value) -> Self {
         let origin = self.origin.inside(path);
-        Self { value, origin, namespace: self.namespace.clone(), faults: self.faults.clone() }
+        Self { value, origin, ..self.clone() }
     }
 }
 

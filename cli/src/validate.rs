@@ -10,15 +10,16 @@ pub(crate) use report::Line;
 use crate::check::{self, Elsewhere, Others, Parts};
 use crate::compile::Module;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::documents::{Contents, EXTENSIONS, Found, Share, TEMPLATE};
+use crate::documents::{Contents, EXTENSIONS, Found, NO_NAMESPACE, Share, TEMPLATE};
 use crate::input::{self, Kustomizations, Source};
 use crate::lint::Met;
 use crate::object::Object;
 use crate::overlap::{Placed, overlaps};
+use crate::render::all;
 use crate::{Failure, Validate};
 use report::Report;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Validates everything in files and folders, and prints what was found.
 pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
@@ -60,8 +61,20 @@ fn report_of<'a>(
     let mut report = Report::new(sources, silence);
     for (source, contents) in &files {
         report.file(contents);
-        for diagnostic in contents.diagnostics.iter().cloned() {
+        for mut diagnostic in contents.diagnostics.iter().cloned() {
+            if diagnostic.message == NO_NAMESPACE
+                && let Some(overlay) = kustomizations.overlay(&source.name)
+            {
+                diagnostic.message = format!("`namespace` is missing: {overlay}");
+            }
             report.add(source, contents, diagnostic);
+        }
+        for root in &contents.compositions {
+            let Some(value) = source.value(root) else { continue };
+            for one in all::check(value, folder(source)) {
+                let path = format!("{root}{}", one.path.strip_prefix('$').unwrap_or(&one.path));
+                report.add(source, contents, Diagnostic { path, ..one });
+            }
         }
         if let Some(diagnostic) = fault_of(source) {
             report.push(Line { file: source.name.clone(), at: diagnostic.at, object: None, diagnostic });
@@ -100,6 +113,11 @@ fn report_of<'a>(
     }
     report.sort();
     report
+}
+
+/// The folder of a file; standard input has none.
+fn folder(source: &Source) -> Option<&Path> {
+    (source.name != input::STDIN).then(|| Path::new(&source.name).parent().unwrap_or(Path::new("")))
 }
 
 /// What ended the reading of a file.

@@ -342,3 +342,48 @@ fn a_folder_is_rendered_as_it_is_kept() {
         }
     }
 }
+
+/// The usual folders of Kustomize: the base has no namespace, and only its overlay gives one.
+#[test]
+fn an_overlay_that_gives_the_namespace_is_to_be_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        ("ov/base/kustomization.yaml", "resources: [policies.yaml]\n"),
+        ("ov/base/policies.yaml", APPLICATION[1].1),
+        ("ov/overlays/prod/kustomization.yaml", "namespace: shop\nresources: [../../base]\n"),
+    ];
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let expected = "`namespace` is missing: `ov/overlays/prod/kustomization.yaml` gives it `shop`: run `kustomize build \
+                    ov/overlays/prod`, and give its output";
+    let mut rows = Rows::default();
+    for (name, arguments) in
+        [("validate", vec!["validate", "ov"]), ("render", arguments("wasmplugin", &["ov"], &SIDECAR))]
+    {
+        let output = weir(folder.path(), &[], &arguments);
+        rows.check(name, output.status.code(), Some(1));
+        rows.contains(name, &(text(&output.stdout) + &text(&output.stderr)), expected);
+    }
+}
+
+/// `weir render ... | head -3` ends without a message.
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let folder = folder("weir-render-");
+    let mut rows = Rows::default();
+    for (name, arguments) in [
+        ("render", arguments("wasmplugin", &FILES, &SIDECAR)),
+        ("completions", vec!["completions", "bash"]),
+        ("validate", vec!["validate", "cart.yaml"]),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command.current_dir(folder.path()).args(arguments).stdout(writer).output().unwrap();
+        let said = text(&output.stderr);
+        rows.check(format!("{name}: {said}"), (output.status.code(), said.contains("output")), (Some(141), false));
+    }
+}

@@ -62,7 +62,6 @@ fn what_is_not_weirs_is_passed_over_and_counted() {
         ("kind: ConfigMap\ndata: {a: \"b: {c: 1}\"}", "ConfigMap"),
         ("- a\n- b", "other YAML"),
         ("name: a\npolicy: {}\nservices: {}", "other YAML"),
-        ("schema: 1\nworkloads: []", "`weir.yaml`, which `weir render --all` checks"),
     ] {
         let contents = contents(text);
         rows.check(text, contents.found.len(), 0);

@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// What standard input is shown as.
+pub(crate) const STDIN: &str = "stdin";
+
 /// A file with its documents.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -93,7 +96,7 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
             read.map_err(|error| Failure::Use(format!("standard input cannot be read: {error}")))?;
-            sources.push(source("stdin", bytes));
+            sources.push(source(STDIN, bytes));
             continue;
         }
         let mut files = Vec::new();

@@ -70,6 +70,16 @@ impl Kustomizations {
         namespace
     }
 
+    /// Where `kustomize build` would give a namespace to a file's objects, which Weir does not: from a folder that refers to
+    /// theirs, as an overlay does.
+    pub(crate) fn overlay(&self, file: &str) -> Option<String> {
+        let file = plain(Path::new(file));
+        let builds = |one: &&Kustomization| file.ancestors().any(|path| one.folders.iter().any(|own| own == path));
+        let found = self.0.iter().filter(|one| one.namespace.is_some()).find(builds)?;
+        let (namespace, folder) = (found.namespace.as_deref()?, found.folder.display());
+        Some(format!("`{}` gives it `{namespace}`: run `kustomize build {folder}`, and give its output", found.file))
+    }
+
     /// What a Kustomization would change in objects and Weir does not.
     pub(crate) fn note(&self, file: &str) -> Option<Diagnostic> {
         let found = self.0.iter().find(|one| one.file == file && !one.changes.is_empty())?;
@@ -97,8 +107,19 @@ impl Kustomization {
         let namespace = value.get("namespace").and_then(Value::as_str).filter(|text| !text.is_empty());
         let lists = ["resources", "bases"].into_iter().filter_map(|name| value.get(name)?.as_array());
         let folders = lists.flatten().filter_map(Value::as_str).map(|path| plain(&folder.join(path))).collect();
-        let changes = CHANGES.into_iter().filter(|field| value.get(field).is_some()).collect();
+        let changes = CHANGES.into_iter().filter(|field| value.get(field).is_some_and(has_content)).collect();
         Some(Self { file: file.to_owned(), folder, namespace: namespace.map(str::to_owned), folders, changes })
+    }
+}
+
+/// Whether a field has something for Kustomize to do.
+fn has_content(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
     }
 }
 

@@ -4,7 +4,7 @@ use super::composition::{self, Entry};
 use super::plan::Plan;
 use super::sources::Sources;
 use super::{Rendered, manifests, yaml};
-use crate::diagnostic::count;
+use crate::diagnostic::{Diagnostic, count};
 use crate::tree::{Files, Origin, Tree};
 use crate::{Failure, input};
 use serde_json::Value;
@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 const HEADING: &str = "# Rendered by `weir render";
 
 /// What is rendered for one workload.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Workload {
     /// `NAMESPACE/NAME`.
     pub(crate) id: String,
     pub(crate) trees: Vec<Value>,
     notes: Vec<String>,
     warnings: Vec<String>,
+    annotation: Option<String>,
 }
 
 /// Renders every workload of the file.
@@ -43,10 +44,11 @@ pub(crate) fn render(config: &Path) -> Result<Vec<Workload>, Failure> {
     for entry in &entries {
         let id = &entry.wanted.workload;
         match one(entry, &files, at) {
-            Ok(Rendered { trees, notes, warnings }) => {
-                let new = || Workload { id: id.clone(), trees: Vec::new(), notes: Vec::new(), warnings: Vec::new() };
+            Ok(Rendered { trees, notes, warnings, annotation }) => {
+                let new = || Workload { id: id.clone(), ..Workload::default() };
                 let workload = workloads.entry(id.clone()).or_insert_with(new);
                 workload.trees.extend(trees);
+                workload.annotation = annotation.or(workload.annotation.take());
                 workload.notes.extend(notes);
                 workload.warnings.extend(warnings);
             }
@@ -72,17 +74,20 @@ pub(crate) fn write(folder: &Path, config: &Path) -> Result<(), Failure> {
         move |error| Failure::Use(format!("`{path}` cannot be written: {error}"))
     };
     let mut written = Vec::new();
-    for Workload { id, trees, notes, warnings } in &workloads {
+    let mut annotations = BTreeSet::new();
+    for Workload { id, trees, notes, warnings, annotation } in &workloads {
+        annotations.extend(annotation);
         let path = folder.join(format!("{id}.yaml"));
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).map_err(unwritable(parent))?;
         let text = format!("{HEADING} --all`: {id}.\n{}", yaml::stream(trees));
         fs::write(&path, text).map_err(unwritable(&path))?;
         warnings.iter().for_each(|line| eprintln!("{line}"));
-        notes.iter().for_each(|note| eprintln!("weir: {id}: {note}"));
+        notes.iter().for_each(|note| eprintln!("weir: {id}: {}", by_field(note)));
         say!("{}: {}", path.display(), count(trees.len(), "object", "objects"))?;
         written.push(path);
     }
+    annotations.iter().for_each(|lines| eprintln!("{lines}"));
     for path in stale(folder, &written) {
         eprintln!(
             "weir: {} is of a workload that is not in {} any more: remove it, and what it describes from the cluster",
@@ -111,9 +116,61 @@ pub(crate) fn identity(tree: &Value) -> String {
     }
 }
 
+/// What is wrong with a `weir.yaml` as such: its fields, what does not fit a form or a workload, and patterns that match no file,
+/// if its folder is known.
+pub(crate) fn check(value: &Value, folder: Option<&Path>) -> Vec<Diagnostic> {
+    let entries = match composition::read(value) {
+        Ok(entries) => entries,
+        Err(problems) => {
+            let all = problems.0.iter();
+            return all.map(|problem| Diagnostic::error(problem.path.as_str(), problem.message.as_str())).collect();
+        }
+    };
+    let mut found: Vec<Diagnostic> = Vec::new();
+    let mut add = |path: &str, message: String| {
+        let diagnostic = Diagnostic::error(path, message);
+        if !found.contains(&diagnostic) {
+            found.push(diagnostic);
+        }
+    };
+    for entry in &entries {
+        for problem in Plan::of(&entry.wanted).err().into_iter().flatten() {
+            add(&entry.path, format!("{}: {}", entry.wanted.workload, by_field(&problem)));
+        }
+        for (folder, pattern) in folder.iter().flat_map(|folder| entry.files.iter().map(move |file| (folder, file))) {
+            match matching(folder, &pattern.text) {
+                Ok(Ok(_)) => {}
+                Ok(Err(problem)) => add(&pattern.path, problem),
+                Err(Failure::No(problem) | Failure::Use(problem)) => add(&pattern.path, problem),
+                Err(Failure::Quiet(_)) => {}
+            }
+        }
+    }
+    found
+}
+
+/// Options of the command line, and the fields of `weir.yaml` that are the same.
+const FIELDS: [(&str, &str); 9] = [
+    ("--allow-no-policies", "`sections` without `policy`"),
+    ("--envoy", "`envoy`"),
+    ("--istio", "`istio`"),
+    ("--labels", "`labels`"),
+    ("--phase", "`phase`"),
+    ("--priority", "`priority`"),
+    ("--pull-secret", "`pullSecret`"),
+    ("--replace-native", "`replaceNative`"),
+    ("--selector", "`selector`"),
+];
+
+/// A sentence on options in the words of `weir.yaml`.
+fn by_field(sentence: &str) -> String {
+    let target = sentence.replace("--target-ref", "`targetRef`");
+    FIELDS.iter().fold(target, |text, (option, field)| text.replace(option, field))
+}
+
 fn one(entry: &Entry, files: &Matched, at: &Origin) -> Result<Rendered, Vec<String>> {
     let id = &entry.wanted.workload;
-    let said = |problem: String| at.error(&entry.path, format!("{id}: {problem}"));
+    let said = |problem: String| at.error(&entry.path, format!("{id}: {}", by_field(&problem)));
     let plan = Plan::of(&entry.wanted).map_err(|problems| problems.into_iter().map(said).collect::<Vec<_>>())?;
     let (mut trees, mut problems) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();

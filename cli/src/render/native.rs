@@ -1,8 +1,10 @@
 //! Istio's own metrics beside Weir's: turned off where Weir takes their place, and what the pods need for labels.
 
 use super::plan::Plan;
+use super::pods::Pods;
 use crate::input;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// The pod annotation that makes Prometheus labels of the labels in Weir's stat names.
 const DEPLOYMENT: &str = include_str!("../../../envoy-configs/istio/deployment.yaml");
@@ -27,21 +29,34 @@ pub(crate) fn telemetry(plan: &Plan) -> Value {
     })
 }
 
-/// The note on labels: the annotation, and the pods that have to restart for it.
+/// The annotation that the pods need for labels, as lines of YAML, and the note on the pods that have to restart for it. `None`
+/// if the files show that they have it.
 ///
 /// # Errors
 /// If the manifest with the annotation is not readable.
-pub(crate) fn labels_note(plan: &Plan) -> Result<String, String> {
+pub(crate) fn labels_note(plan: &Plan, pods: &[Pods]) -> Result<Option<(String, String)>, String> {
     let deployment = input::one(DEPLOYMENT)?;
-    let annotations = deployment.pointer(ANNOTATIONS).and_then(Value::as_object).into_iter().flatten();
-    let annotations: Vec<String> =
-        annotations.map(|(name, value)| format!("{name}: {}", value.as_str().unwrap_or_default())).collect();
+    let wanted = deployment.pointer(ANNOTATIONS).and_then(super::read_labels).unwrap_or_default();
+    let own = Pods::find(pods, &plan.workload.namespace, &plan.workload.name).map(Pods::annotations);
+    let differs = |(name, value): &(&String, &String)| {
+        let own = own.and_then(|own| own.get(*name));
+        own.is_none_or(|own| !words(value).is_subset(&words(own)))
+    };
+    let lines: Vec<String> = wanted.iter().filter(differs).map(|(name, value)| format!("{name}: '{value}'")).collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
     let labels =
         plan.workload.selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
-    Ok(format!(
-        "metrics have their labels only where the proxy started with this annotation of the pod; it is read at start, so the pods \
-         of {} with {labels} restart once: {}",
+    let note = format!(
+        "metrics have their labels only where the proxy started with the annotation of the pod that is printed last; it is read \
+         at start, so the pods of {} with {labels} restart once",
         plan.workload.namespace,
-        annotations.join(" ")
-    ))
+    );
+    Ok(Some((note, lines.join("\n"))))
+}
+
+/// The items of a list with commas.
+fn words(list: &str) -> BTreeSet<&str> {
+    list.split(',').map(str::trim).collect()
 }

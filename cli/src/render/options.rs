@@ -38,6 +38,14 @@ const ALONE: [&str; 21] = [
 
 /// Options of `weir render`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  weir render wasmplugin --module suite --workload shop/cart --proxy sidecar --selector app=cart \\
+    --config policies limits.yaml --image oci://REGISTRY/weir/suite@sha256:DIGEST > cart.yaml
+  weir render envoyfilter --module policy --workload shop/cart --proxy sidecar --selector app=cart \\
+    --config policies --mode shadow --module-file /opt/weir/policy.wasm > cart.yaml
+  weir render envoy --module suite --workload shop/cart --proxy sidecar --labels app=cart \\
+    --config policies --module-file /opt/weir/suite.wasm > envoy.yaml
+  weir render --all manifests --config weir.yaml")]
 pub(crate) struct Render {
     /// How the proxy gets the module
     #[arg(value_enum, required_unless_present = "all")]

@@ -16,6 +16,9 @@ const ID: &str = "labels";
 /// Where an object has the labels of its pods.
 const LABELS: &str = "/spec/template/metadata/labels";
 
+/// Where it has their annotations.
+const ANNOTATIONS: &str = "/spec/template/metadata/annotations";
+
 /// An object that makes pods.
 #[derive(Clone, Debug)]
 pub(crate) struct Pods {
@@ -25,6 +28,7 @@ pub(crate) struct Pods {
     namespace: Option<String>,
     name: String,
     labels: Labels,
+    annotations: Labels,
 }
 
 impl Pods {
@@ -33,11 +37,12 @@ impl Pods {
     pub(crate) fn of(tree: &Tree, namespace: Option<&str>) -> Option<Self> {
         let mut object = Object::of(&tree.value)?;
         let labels = read(tree.value.pointer(LABELS)?)?;
+        let annotations = tree.value.pointer(ANNOTATIONS).and_then(read).unwrap_or_default();
         let given = Some(object.namespace.clone()).filter(|own| !own.is_empty());
         let namespace = given.or_else(|| tree.namespace.as_deref().or(namespace).map(str::to_owned));
         object.namespace = namespace.clone().unwrap_or_default();
         let origin = tree.origin.in_object(&tree.value, Some(&object.namespace));
-        Some(Self { origin, shown: object.shown(), namespace, name: object.name, labels })
+        Some(Self { origin, shown: object.shown(), namespace, name: object.name, labels, annotations })
     }
 
     /// The first that makes the pods of a workload: it is called after it, and is in its namespace or says of none.
@@ -52,6 +57,10 @@ impl Pods {
     /// Whether it is in a namespace, or says of none.
     pub(crate) fn is_in(&self, namespace: &str) -> bool {
         self.namespace.as_deref().is_none_or(|own| own == namespace)
+    }
+
+    pub(crate) fn annotations(&self) -> &Labels {
+        &self.annotations
     }
 
     pub(crate) fn labels(&self) -> &Labels {
@@ -69,7 +78,7 @@ impl Pods {
     }
 }
 
-/// Labels as an object has them.
+/// Labels or annotations as an object has them.
 pub(crate) fn read(value: &Value) -> Option<Labels> {
     let fields = value.as_object()?.iter();
     Some(fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())

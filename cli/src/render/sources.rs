@@ -58,6 +58,7 @@ impl Sources {
             namespace,
             policies: BTreeMap::new(),
             without_namespace: BTreeMap::new(),
+            overlays: BTreeMap::new(),
             problems: Vec::new(),
         };
         for tree in trees {
@@ -76,11 +77,15 @@ struct Sorter<'n> {
     policies: BTreeMap<(String, String), Policy>,
     /// By file, the policies that no namespace is known for.
     without_namespace: BTreeMap<String, Vec<(Origin, String)>>,
+    /// By file, what would give it one.
+    overlays: BTreeMap<String, String>,
     problems: Vec<String>,
 }
 
 impl Sorter<'_> {
     fn tree(&mut self, mut tree: Tree) {
+        let overlay = tree.overlay.take().map(|overlay| (tree.origin.file().to_owned(), overlay));
+        self.overlays.extend(overlay);
         let text = |name| tree.value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (kind, version) = (text("kind"), text("apiVersion"));
         if tree.value.get("kind").is_some() {
@@ -205,7 +210,10 @@ impl Sorter<'_> {
                 (count, names) if count > NAMED => format!("; so it is of {names} and {} more", count - NAMED),
                 (_, names) => format!("; so it is of {names}"),
             };
-            let hint = "write it, or give --namespace (in `weir.yaml` and Kustomization files: `namespace`)";
+            let hint = match self.overlays.get(origin.file()) {
+                Some(overlay) => overlay.as_str(),
+                None => "write it, or give --namespace (in `weir.yaml` and Kustomization files: `namespace`)",
+            };
             self.problems.push(origin.error("$.metadata", format!("`namespace` is missing: {hint}{more}")));
         }
     }

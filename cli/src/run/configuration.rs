@@ -145,7 +145,7 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
         ..Wanted::new(Form::Envoy, Module::Suite, &id, proxy)
     };
     let plan = Plan::of(&wanted).map_err(refused)?;
-    let Rendered { trees, notes, warnings } = manifests(&plan, &sources).map_err(refused)?;
+    let Rendered { trees, notes, warnings, .. } = manifests(&plan, &sources).map_err(refused)?;
     warnings.iter().for_each(|line| eprintln!("{line}"));
     // The other notes are about what is to be applied to a cluster.
     for note in notes.iter().filter(|note| note.contains("AuthorizationPolicies") || note.contains("left out")) {

@@ -10,13 +10,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use weir_launch::Envoy;
 
+/// Looks at files that have not changed, after which nothing is being written: two tenths of a second.
+const STILL: u32 = 2;
+
 /// How long Envoy may take to say what became of a configuration.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The files of a run, and what they were when they were last read.
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
-    seen: Vec<(PathBuf, Option<SystemTime>, u64)>,
+    seen: State,
+    /// What they were at the last look, and for how many looks they have been so.
+    latest: (State, u32),
     /// The directory of discovery files.
     dir: PathBuf,
     /// What Envoy was handed last, by the names of the filters.
@@ -37,14 +42,23 @@ pub(super) enum Edit {
 impl Watch {
     pub(super) fn new(paths: Vec<PathBuf>, dir: &Path) -> Self {
         let seen = state(&paths);
-        Self { paths, seen, dir: dir.to_owned(), handed: BTreeMap::new() }
+        Self { paths, latest: (seen.clone(), 0), seen, dir: dir.to_owned(), handed: BTreeMap::new() }
     }
 
-    /// Whether a file has changed since the last call.
+    /// Whether a file has changed since it was last said so, and all are still again: an editor may empty a file before it writes
+    /// it, and a file that is half there must not come in force.
     pub(super) fn has_changed(&mut self) -> bool {
         let now = state(&self.paths);
-        let has_changed = now != self.seen;
-        self.seen = now;
+        let (latest, looks) = &mut self.latest;
+        if now != *latest {
+            self.latest = (now, 0);
+            return false;
+        }
+        *looks += 1;
+        let has_changed = *looks >= STILL && now != self.seen;
+        if has_changed {
+            self.seen = now;
+        }
         has_changed
     }
 
@@ -118,8 +132,11 @@ impl Counts {
     }
 }
 
-/// Each file that is read, when it was changed, and its size. Links to folders are not followed, as in reading.
-fn state(paths: &[PathBuf]) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
+/// Each file that is read, when it was changed, and its size.
+type State = Vec<(PathBuf, Option<SystemTime>, u64)>;
+
+/// The state of what is read. Links to folders are not followed, as in reading.
+fn state(paths: &[PathBuf]) -> State {
     let mut found = Vec::new();
     let mut waiting = paths.to_vec();
     while let Some(path) = waiting.pop() {
@@ -144,3 +161,6 @@ fn state(paths: &[PathBuf]) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,8 @@ pub(crate) struct Report<'a> {
     pub(crate) limits: usize,
     /// Files and documents with `rate_limits` or `apply` alone.
     pub(crate) actions: usize,
+    /// `weir.yaml` files.
+    pub(crate) compositions: usize,
     /// Route configurations that other files' documents are compared with.
     routes: usize,
     /// What was passed over: how many objects of each kind.
@@ -45,6 +47,7 @@ impl<'a> Report<'a> {
             policies: 0,
             limits: 0,
             actions: 0,
+            compositions: 0,
             routes: 0,
             passed: BTreeMap::new(),
             lines: Vec::new(),
@@ -59,6 +62,7 @@ impl<'a> Report<'a> {
         self.policies += count(Share::Policy);
         self.limits += count(Share::Limits);
         self.actions += count(Share::Actions);
+        self.compositions += contents.compositions.len();
         self.routes += contents.path_options.len();
         for (class, count) in &contents.passed {
             *self.passed.entry(class.clone()).or_default() += count;
@@ -72,7 +76,7 @@ impl<'a> Report<'a> {
 
     /// Whether nothing of Weir was read.
     pub(crate) fn is_empty(&self) -> bool {
-        self.documents.is_empty() && self.policies + self.limits + self.actions + self.routes == 0
+        self.documents.is_empty() && self.policies + self.limits + self.actions + self.compositions + self.routes == 0
     }
 
     pub(crate) fn push(&mut self, line: Line) {

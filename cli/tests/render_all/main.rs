@@ -150,6 +150,29 @@ fn a_file_of_a_workload_that_has_gone_is_named() {
     );
 }
 
+/// `weir validate` checks the file itself, with the patterns in it, and writes nothing.
+#[test]
+fn a_weir_yaml_is_validated_without_rendering() {
+    let mut rows = Rows::default();
+    for (from, to, code, expected) in [
+        ("", "", 0, "1 `weir.yaml`: no errors"),
+        (
+            "limits/cart.yaml",
+            "limits/none.yaml",
+            1,
+            "weir.yaml:7:63: error: $.workloads[0].limits[0]: `limits/none.yaml` matches no file",
+        ),
+        ("policies/**", "polices/**", 1, "weir.yaml:5:12: error: $.policies[0]: `polices/**/*.yaml` matches no file"),
+        ("form: envoyfilter", "form: envoygateway", 1, "weir.yaml:3:1: error: $.form: `envoygateway` is not one of"),
+    ] {
+        let folder = folder();
+        fs::write(folder.path().join("weir.yaml"), COMPOSITION.replacen(from, to, 1)).unwrap();
+        let output = weir(folder.path(), "", &["validate", "weir.yaml"]);
+        rows.check(to, (output.status.code(), folder.path().join("out").exists()), (Some(code), false));
+        rows.contains(to, &text(&output), expected);
+    }
+}
+
 #[test]
 fn nothing_is_written_if_one_workload_cannot_be_rendered() {
     let mut rows = Rows::default();
@@ -162,6 +185,14 @@ fn nothing_is_written_if_one_workload_cannot_be_rendered() {
         ("form: envoyfilter", "form: envoygateway", "weir.yaml:3:1: error: $.form: `envoygateway` is not one of"),
         ("@sha256:", ":", "weir.yaml:7:3: error: $.workloads[0]: shop/cart: `oci://"),
         ("schema: 1", "schema: 1\nform: envoy", "weir.yaml:4:1: error: $: key `form` is given twice"),
+        ("form: envoyfilter", "form: envoyfilter\nphase: AUTHN", "shop/cart: `phase` is not for form envoyfilter"),
+        (
+            "namespace: stock, name",
+            "namespace: stok, name",
+            "stok/stock: none of 3 AuthorizationPolicies is for stok/stock: they are of the namespaces `edge` (1), `shop` (1), \
+             `stock` (1), so every request would pass: mend the workload or its labels, leave these policies out, or say so with \
+             `sections` without `policy`",
+        ),
         ("name: stock, labels", "name: Stock, labels", "$.workloads[1].name: `Stock` is not a name"),
         (
             "namespace: stock, name: stock, labels: {app: stock}",

@@ -47,6 +47,12 @@ fn a_repository_has_exactly_these_findings() {
     assert_eq!(code, 1);
 }
 
+const WEIR: &str = "schema: 1
+form: envoyfilter
+moduleFiles: {suite: /opt/weir/suite.wasm}
+workloads:
+- {namespace: shop, name: cart, selector: {app: cart}, policies: ['policies/*.yaml']}
+";
 const POLICY: &str =
     "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec: {rules: [{}]}\n";
 
@@ -64,6 +70,29 @@ fn the_exit_code_is_for_a_gate() {
         ("silenced", vec!["-n", "shop", "--silence", "x,refuses-all", "-"], &doubtful, 0, "no errors\n"),
         ("warnings as errors", vec!["-n", "shop", "--warnings-as-errors", "-"], &doubtful, 1, "[refuses-all]"),
         ("nothing", vec!["-"], "kind: Service\n", 0, "1 file: no document of Weir"),
+        ("a weir.yaml", vec!["--require", "-"], WEIR, 0, "1 file: 1 `weir.yaml`: no errors\n"),
+        (
+            "a field of weir.yaml",
+            vec!["-"],
+            &WEIR.replace("selector", "selectr"),
+            1,
+            "stdin:5:33: error: $.workloads[0].selectr: unknown field; did you mean `selector`?",
+        ),
+        (
+            "what fits no form",
+            vec!["-"],
+            &WEIR.replace("envoyfilter", "envoyfilter\nphase: AUTHN"),
+            1,
+            "$.workloads[0]: shop/cart: `phase` is not for form envoyfilter",
+        ),
+        (
+            "a module's image",
+            vec!["-"],
+            &WEIR.replace("{suite: /", "{suite: /opt/policy.wasm, policy: /"),
+            1,
+            "`/opt/policy.wasm` is the module policy, and suite is to be loaded: give its own",
+        ),
+        ("no selector", vec!["-"], &WEIR.replace(", selector: {app: cart}", ""), 1, "shop/cart: `selector` is missing"),
         ("nothing, and something is asked for", vec!["--require", "-"], "kind: Service\n", 1, "passed over: Service"),
         ("something is asked for", vec!["--require", "-n", "shop", "-"], POLICY, 0, "no errors"),
         ("empty", vec!["-"], "", 0, "1 file: no document of Weir"),

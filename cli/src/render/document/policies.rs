@@ -3,6 +3,7 @@
 
 use super::{Composer, is_inert};
 use crate::compile::Module;
+use crate::diagnostic::count;
 use crate::render::prune::{Pruned, none_is_for, prune, reason};
 use crate::render::sources::{Policy, Sources};
 use crate::render::workload::Known;
@@ -68,8 +69,7 @@ impl Composer<'_> {
             .iter()
             .any(|direction| plan.runs(Module::Policy, *direction) && !is_inert(&plan.workload, *direction));
         if runs && !plan.allows_no_policies {
-            let hint = "mend the workload or its labels, leave these policies out, or say so with --allow-no-policies \
-                        (`sections` of weir.yaml)";
+            let hint = "mend the workload or its labels, leave these policies out, or say so with --allow-no-policies";
             let others = others.map(|others| format!("; {others}")).unwrap_or_default();
             self.problems.push(format!("{none}, so every request would pass{others}: {hint}"));
             return;
@@ -116,7 +116,11 @@ impl Composer<'_> {
             let own = &self.plan.workload.namespace;
             let is_own = |policy: &&Policy| policy.name.split_once('/').is_some_and(|(namespace, _)| namespace == own);
             let none = if kept.iter().any(is_own) { String::new() } else { format!(", none of namespace {own}") };
-            self.document.notes.push(format!("{} of {all} AuthorizationPolicies are for {id}{none}", kept.len()));
+            self.document.notes.push(format!(
+                "{} of {} for {id}{none}",
+                kept.len(),
+                count(all, "AuthorizationPolicy is", "AuthorizationPolicies are")
+            ));
         }
         if let Some((first, keys)) = undecided.first() {
             let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");

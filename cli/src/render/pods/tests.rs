@@ -161,3 +161,29 @@ fn labels_that_are_added_to_pods_are_known_by_their_keys() {
         rows.check(key, is_added(key), expected);
     }
 }
+
+/// The annotation is asked for once, and not of pods whose template has it already.
+#[test]
+fn pods_that_have_the_annotation_are_not_asked_for_it() {
+    let name = "sidecar.istio.io/extraStatTags";
+    let rendered = |object: &Value| {
+        let trees = [object.clone(), json!({"schema": 1, "name": "cart", "telemetry": {}})];
+        render(&asked("app=cart", None), &trees).unwrap()
+    };
+    let lines = rendered(&json!({"kind": "Service"})).annotation.unwrap();
+    let value = lines.strip_prefix(&format!("{name}: '")).unwrap().strip_suffix('\'').unwrap();
+    let mut rows = Rows::default();
+    for (say, annotations, expected) in [
+        ("none", json!({}), Some(lines.as_str())),
+        ("the same", json!({name: value}), None),
+        ("in another order", json!({name: value.rsplit(',').collect::<Vec<_>>().join(", ")}), None),
+        ("with more", json!({name: format!("own,{value}")}), None),
+        ("with less", json!({name: value.split_once(',').unwrap().1}), Some(lines.as_str())),
+    ] {
+        let mut object = deployment(Some("shop"), "cart");
+        object["spec"]["template"]["metadata"]["annotations"] = annotations;
+        let found = rendered(&object);
+        let notes = found.notes.iter().filter(|note| note.contains("restart once")).count();
+        rows.check(say, (found.annotation.as_deref(), notes), (expected, usize::from(expected.is_some())));
+    }
+}

@@ -283,6 +283,30 @@ fn what_is_said_of_a_failure_is_what_the_form_does() {
     }
 }
 
+/// Envoy takes no certificate on a listener without TLS, so what compares one does not do what its author means.
+#[test]
+fn identities_without_tls_are_spoken_of() {
+    let from = |source: Value| json!({"from": [{"source": source}]});
+    let when = |key: &str| json!({"when": [{"key": key, "values": ["a"]}]});
+    let snippet = |wanted: Wanted| Wanted { is_snippet: true, ..wanted };
+    let of = |form| wanted(form, Proxy::Sidecar);
+    let mut rows = Rows::default();
+    for (name, wanted, rule, expected) in [
+        ("a principal", of(Form::Envoy), from(json!({"principals": ["cluster.local/ns/a/sa/b"]})), true),
+        ("other namespaces", of(Form::Envoy), from(json!({"notNamespaces": ["a"]})), true),
+        ("a condition", of(Form::Envoy), when("source.namespace"), true),
+        ("a service account", of(Form::Envoy), from(json!({"serviceAccounts": ["a/b"]})), true),
+        ("an address", of(Form::Envoy), from(json!({"remoteIpBlocks": ["192.0.2.1"]})), false),
+        ("a path", of(Form::Envoy), json!({"to": [{"operation": {"paths": ["/a"]}}]}), false),
+        ("a listener of the operator's", snippet(of(Form::Envoy)), from(json!({"namespaces": ["a"]})), false),
+        ("Istio's listener", of(Form::EnvoyFilter), from(json!({"namespaces": ["a"]})), false),
+    ] {
+        let policy = policy("p", json!({"app": "cart"}), json!({"rules": [rule]}));
+        let notes = render(&wanted, &[policy]).unwrap().notes;
+        rows.check(name, notes.iter().any(|note| note.starts_with("policies name identities")), expected);
+    }
+}
+
 /// `internal/xds/translator/wasm.go` of Envoy Gateway: a VM for each entry, `rootID` as root id, `config` as JSON text.
 #[test]
 fn an_extension_policy_of_envoy_gateway_has_what_its_listeners_take() {

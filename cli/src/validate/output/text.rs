@@ -91,6 +91,7 @@ fn summary(report: &Report<'_>) -> String {
         (report.policies, "AuthorizationPolicy", "AuthorizationPolicies"),
         (report.limits, "envoyproxy/ratelimit configuration", "envoyproxy/ratelimit configurations"),
         (report.actions, "set of rate limit actions", "sets of rate limit actions"),
+        (report.compositions, "`weir.yaml`", "`weir.yaml` files"),
     ];
     let others =
         others.into_iter().filter(|(number, ..)| *number > 0).map(|(number, one, many)| count(number, one, many));
