@@ -6,6 +6,7 @@ mod coverage;
 mod policies;
 
 use self::compare::Sides;
+use crate::diagnostic::count;
 use crate::render::{MANAGED_BY, MANAGER, all};
 use crate::tree::Files;
 use crate::{Failure, input};
@@ -69,8 +70,11 @@ pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
         say!("{name}: is deployed, and not described")?;
     }
     match differing {
-        0 => say!("{same} objects are deployed as described"),
-        _ => Err(Failure::No(format!("{differing} objects differ, {same} are deployed as described"))),
+        0 => say!("{} deployed as described", count(same, "object is", "objects are")),
+        _ => {
+            let (differing, same) = (count(differing, "object differs", "objects differ"), count(same, "is", "are"));
+            Err(Failure::No(format!("{differing}, {same} deployed as described")))
+        }
     }
 }
 

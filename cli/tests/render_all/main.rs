@@ -226,6 +226,16 @@ fn what_is_deployed_as_described_is_no_drift() {
             (Some(0), "3 objects are deployed as described\n".to_owned()),
         );
     }
+    let one = COMPOSITION.lines().filter(|line| !["name: stock", "edge"].iter().any(|word| line.contains(word)));
+    fs::write(folder.path().join("weir.yaml"), one.collect::<Vec<_>>().join("\n")).unwrap();
+    for (name, deployed, expected) in [
+        ("one", &files[..1], "1 object is deployed as described\n"),
+        ("one more", &files[..2], "weir: 1 object differs, 1 is deployed as described\n"),
+    ] {
+        let output =
+            weir(folder.path(), "", &[&["diff", "--config", "weir.yaml", "--deployed"][..], deployed].concat());
+        rows.contains(name, &text(&output), expected);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::render::tests::{everything, policy, render, wanted};
+use crate::render::tests::{everything, of_module, policy, render, wanted};
 use crate::render::{Form, Proxy, Wanted};
 use serde_json::{Value, json};
 use weir_testing::Rows;
@@ -57,6 +57,6 @@ fn policies_that_guard_tcp_are_named() {
     }
     let tcp = service("cart", "cart", port("tcp"));
     check("without Istio", &crate::render::tests::wanted(Form::Envoy, Proxy::Sidecar), tcp.clone(), "");
-    let limits = Wanted { module: crate::compile::Module::RateLimit, ..wanted };
+    let limits = of_module(crate::compile::Module::RateLimit, wanted);
     check("without policies", &limits, tcp, "");
 }
