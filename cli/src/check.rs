@@ -163,9 +163,9 @@ fn loading(plugin: &Plugin, diagnostics: &mut Diagnostics) {
         }
     }
     if let Some(path) = &plugin.other_digest {
-        let message = "this is not the digest in the image's address, so no image has both, and none is loaded: remove one of \
-                       them";
-        diagnostics.error(path.as_str(), message);
+        let message = "this is not the digest in the image's address: none is loaded, unless that one is of an index, and this \
+                       one of its image for linux/amd64; write the digest of the image manifest in both places, or remove one";
+        diagnostics.warning("other-digest", path.as_str(), message);
     }
     if let Root::Unknown(id) = &plugin.root {
         diagnostics.error(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));

@@ -2,45 +2,22 @@
 //! or a WasmPlugin gives its plugins; and what stands around them that bears on what they do. What is not Weir's is passed
 //! over, and counted.
 
+mod found;
 mod ours;
 
+pub(crate) use found::{Found, Share};
 pub(crate) use ours::{is_actions, is_document};
 
-use crate::compile::Standing;
 use crate::diagnostic::Diagnostic;
 use crate::filter_state::Writer;
 use crate::input::{self, Source};
 use crate::object::Object;
 use crate::plugin::{Around, Discovery, Plugin};
 use crate::routes::{self, PathOption};
-use crate::{known, lint, names};
-use serde_json::{Value, json};
+use crate::{attachment, known, lint, names};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use weir_model::Node;
-
-/// A Weir document, and the JSON path of it in its file.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Found {
-    pub(crate) path: String,
-    pub(crate) document: Value,
-    pub(crate) share: Share,
-    /// The plugin that it configures.
-    pub(crate) plugin: Option<Plugin>,
-    /// The node of the bootstrap that it is in.
-    pub(crate) node: Option<Node>,
-}
-
-/// What of a document is in the file; the rest was made for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Share {
-    Whole,
-    /// One of its policies.
-    Policy,
-    /// The limits: an envoyproxy/ratelimit configuration.
-    Limits,
-    /// `rate_limits` and `apply`.
-    Actions,
-}
 
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,6 +33,8 @@ pub(crate) struct Contents {
     pub(crate) objects: Vec<(String, Object)>,
     /// Where each of them is in that list, by its path.
     roots: HashMap<String, usize>,
+    /// EnvoyExtensionPolicies and routes, of others too, with their paths: they say which policy is in force where.
+    pub(crate) attachments: Vec<(String, Object)>,
     /// Objects that load a module of Weir without a configuration, by their paths.
     pub(crate) unconfigured: Vec<String>,
     /// The paths of `weir.yaml` files.
@@ -64,57 +43,6 @@ pub(crate) struct Contents {
     pub(crate) passed: BTreeMap<String, usize>,
     /// What is said of objects before any document of theirs is read.
     pub(crate) diagnostics: Vec<Diagnostic>,
-}
-
-impl Found {
-    fn new(path: &str, document: Value) -> Self {
-        Self { path: path.to_owned(), document, share: Share::Whole, plugin: None, node: None }
-    }
-
-    /// A policy.
-    fn policy(path: &str, object: &Value) -> Self {
-        let document = json!({"schema": 1, "name": "validate", "policies": [object]});
-        Self { share: Share::Policy, ..Self::new(path, document) }
-    }
-
-    /// An envoyproxy/ratelimit configuration.
-    fn limits(path: &str, config: &Value) -> Self {
-        let document = json!({"schema": 1, "name": "validate", "local": {"config": config}});
-        Self { share: Share::Limits, ..Self::new(path, document) }
-    }
-
-    /// `rate_limits` and `apply`.
-    fn actions(path: &str, actions: &Value) -> Self {
-        let mut document = json!({"schema": 1, "name": "validate", "local": {"config": {"domain": "validate"}}});
-        if let (Some(fields), Some(own)) = (document.as_object_mut(), actions.as_object()) {
-            fields.extend(own.clone());
-        }
-        Self { share: Share::Actions, ..Self::new(path, document) }
-    }
-
-    /// A path of the document as it is in the file.
-    pub(crate) fn location(&self, path: &str) -> String {
-        let part = match self.share {
-            Share::Whole | Share::Actions => "$",
-            Share::Policy => "$.policies[0]",
-            Share::Limits => "$.local.config",
-        };
-        format!("{}{}", self.path, path.strip_prefix(part).or(path.strip_prefix('$')).unwrap_or(path))
-    }
-
-    /// What is around the document.
-    pub(crate) fn standing(&self) -> Standing {
-        match &self.plugin {
-            _ if self.share == Share::Policy => Standing::Policy,
-            Some(_) => Standing::Plugin,
-            None => Standing::Alone,
-        }
-    }
-
-    /// Whether the whole document is in the file.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.share == Share::Whole
-    }
 }
 
 /// The kinds whose plugins are looked at, with the group of their API.
@@ -174,6 +102,17 @@ impl Contents {
             }
             root = root.get(..root.rfind(['.', '['])?)?;
         }
+    }
+
+    /// The paths of objects that load plugins of Weir, each with the documents of these.
+    pub(crate) fn with_plugins(&self) -> impl Iterator<Item = (&str, Vec<&Found>)> {
+        let mut objects: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
+        for found in self.found.iter().filter(|found| found.plugin.is_some()) {
+            if let Some((root, _)) = self.object_of(&found.path) {
+                objects.entry(root).or_default().push(found);
+            }
+        }
+        objects.into_iter()
     }
 
     fn keep(&mut self, root: &str, object: Object) {
@@ -239,6 +178,10 @@ impl Contents {
                 }
             }
             return;
+        }
+        if [attachment::POLICY].iter().chain(&attachment::ROUTES).any(|kind| object.kind == *kind) {
+            let own = if object.namespace.is_empty() { namespace.unwrap_or_default() } else { &object.namespace };
+            self.attachments.push((root.to_owned(), Object { namespace: own.to_owned(), ..object.clone() }));
         }
         if object.kind == "AuthorizationPolicy" {
             return self.policy(tree, root, object, namespace);

@@ -10,6 +10,7 @@ macro_rules! say {
     }};
 }
 
+mod attachment;
 mod bootstrap;
 mod capabilities;
 mod check;
@@ -22,6 +23,7 @@ mod filter_state;
 mod input;
 mod known;
 mod lint;
+mod manifest;
 mod modules;
 mod names;
 mod node;

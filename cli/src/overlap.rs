@@ -4,6 +4,7 @@
 use crate::compile::Module;
 use crate::diagnostic::Diagnostic;
 use crate::documents::Found;
+use crate::manifest::{ROOT_NAMESPACE, root_namespace};
 use crate::plugin::{Listeners, Plugin};
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ pub(crate) fn overlaps(placed: &[Placed<'_>]) -> Vec<(usize, Diagnostic)> {
             let path = |name: &str| format!("{}{name}", later.found.path);
             let name =
                 |placed: &Placed<'_>| placed.found.document.get("name").and_then(Value::as_str).map(str::to_owned);
-            if name(earlier).is_some() && name(earlier) == name(later) {
+            if name(earlier).is_some() && name(earlier) == name(later) && share_sections(earlier, later) {
                 let message = format!("{other} has the same name in the same proxy: their limits and series are mixed");
                 found.push((number, Diagnostic::warning("same-name", path(".name"), message)));
             }
@@ -56,6 +57,16 @@ fn prefix(placed: &Placed<'_>) -> Option<(&'static str, String)> {
     Some((part.path.strip_prefix('$').unwrap_or_default(), prefix.to_owned()))
 }
 
+/// Whether both have a section that runs of one kind: others have other metrics, and one of them alone has limits.
+fn share_sections(one: &Placed<'_>, two: &Placed<'_>) -> bool {
+    let sections = |placed: &Placed<'_>| {
+        let parts = placed.module.parts(&placed.found.document);
+        parts.iter().filter(|part| part.mode != "off").map(|part| part.module).collect::<Vec<_>>()
+    };
+    let first = sections(one);
+    sections(two).iter().any(|section| first.contains(section))
+}
+
 /// Whether requests can pass both.
 fn share_proxy(one: &Placed<'_>, two: &Placed<'_>) -> bool {
     let (Some(first), Some(second)) = (&one.found.plugin, &two.found.plugin) else { return false };
@@ -63,7 +74,11 @@ fn share_proxy(one: &Placed<'_>, two: &Placed<'_>) -> bool {
         return false;
     }
     match (one.object, two.object) {
-        (Some(one), Some(two)) => selects_the_same(one, two),
+        (Some(object), Some(other)) => {
+            let roots = [one, two].map(|placed| root_namespace(placed.found));
+            let root = roots.into_iter().flatten().next();
+            selects_the_same(object, other, root.as_deref().unwrap_or(ROOT_NAMESPACE))
+        }
         (None, None) => one.file == two.file && first.manager.is_some() && first.manager == second.manager,
         _ => false,
     }
@@ -84,10 +99,10 @@ fn directions_overlap(first: &Plugin, second: &Plugin, placed: [&Placed<'_>; 2])
 
 /// Whether two objects can select one workload: they are of one namespace, or one of them of the mesh's, and no label that
 /// both ask for differs. Different targets are different proxies.
-fn selects_the_same(one: &Value, two: &Value) -> bool {
+fn selects_the_same(one: &Value, two: &Value, root: &str) -> bool {
     let namespace = |object: &Value| object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
     let (first, second) = (namespace(one), namespace(two));
-    let is_root = |namespace: &Option<String>| namespace.as_deref() == Some("istio-system");
+    let is_root = |namespace: &Option<String>| namespace.as_deref() == Some(root);
     if first != second && !is_root(&first) && !is_root(&second) {
         return false;
     }

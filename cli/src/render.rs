@@ -34,7 +34,6 @@ pub(crate) use size::compressed;
 pub(crate) use sources::{Policy, Sources};
 pub(crate) use workload::{GATEWAY_NAME, Known, Labels, Proxy, Workload, labels};
 
-use crate::Failure;
 use crate::check::{self, Others};
 use crate::compile::Part as Section;
 use crate::diagnostic::Diagnostic;
@@ -45,6 +44,7 @@ use crate::render::peer::Peer;
 use crate::render::places::Places;
 use crate::render::workload::Direction;
 use crate::tree::Files;
+use crate::{Failure, input, manifest};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use weir_config::Mode;
@@ -156,6 +156,7 @@ pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<
     notes.extend(advice(plan, &document, &parts));
     notes.extend(tcp_note(plan, &document, sources));
     trees.extend(plan.replaces_native.then(|| native::telemetry(plan)));
+    notes.extend(native::waypoint_note(plan));
     let mut problems = problems(plan, &trees, &document.places, &mut warnings);
     if plan.form == Form::EnvoyGateway {
         problems.extend(parts.iter().flat_map(|part| refused(plan, &part.document, &document.places)));
@@ -248,6 +249,11 @@ fn advice(plan: &Plan, document: &Document, parts: &[Part]) -> Vec<String> {
                 .to_owned(),
         );
         notes.push(
+            "Envoy Gateway attaches one EnvoyExtensionPolicy to a target, and one for a route or a listener takes the place of the \
+             Gateway's there: that of another team too, unless it is a route's with `mergeType` and without `wasm`"
+                .to_owned(),
+        );
+        notes.push(
             "for labels in metrics give the EnvoyProxy's bootstrap the `stats_tags` of envoy-configs/envoy.yaml"
                 .to_owned(),
         );
@@ -302,6 +308,14 @@ fn problems(plan: &Plan, trees: &[Value], places: &Places, warnings: &mut Vec<St
         if diagnostic.is_error() { problems.push(line) } else { warnings.push(line) }
     };
     contents.diagnostics.iter().for_each(|diagnostic| say(diagnostic, None));
+    let root = plan.mesh.get("rootNamespace").and_then(Value::as_str);
+    for (path, plugins) in contents.with_plugins() {
+        let index = (0..trees.len()).find(|index| input::root(*index, trees.len()) == path);
+        let tree = index.and_then(|index| trees.get(index));
+        let known = manifest::Known { root_namespace: root, is_for_one: true };
+        let checked = tree.map(|tree| manifest::check(tree, path, &plugins, known));
+        checked.iter().flatten().for_each(|diagnostic| say(diagnostic, None));
+    }
     for found in &contents.found {
         let checked = check::check(found, plan.module, &contents, &Others::default());
         checked.iter().for_each(|diagnostic| say(diagnostic, Some(found)));

@@ -7,6 +7,7 @@ mod report;
 pub(crate) use output::Output;
 pub(crate) use report::Line;
 
+use crate::attachment::{self, Attached};
 use crate::check::{self, Elsewhere, Others, Parts};
 use crate::compile::Module;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -104,9 +105,12 @@ fn report_of<'a>(
         for diagnostic in kubernetes::differences(source, contents).filter(|one| !wrong.contains(&one.path)) {
             report.add(source, contents, diagnostic);
         }
+        for diagnostic in kubernetes::manifests(source, contents) {
+            report.add(source, contents, diagnostic);
+        }
     }
     let unmet = if is_sound { limits(&files, parts) } else { Vec::new() };
-    for (file, diagnostic) in between(&files).into_iter().chain(unmet) {
+    for (file, diagnostic) in between(&files).into_iter().chain(attachments(&files)).chain(unmet) {
         if let Some((source, contents)) = files.get(file) {
             report.add(source, contents, diagnostic);
         }
@@ -225,6 +229,29 @@ fn between(files: &[(&Source, Contents)]) -> Vec<(usize, Diagnostic)> {
     let warnings = overlaps(&placed).into_iter();
     found.extend(warnings.filter_map(|(at, diagnostic)| Some((*numbers.get(at)?, diagnostic))));
     found
+}
+
+/// What is said of EnvoyExtensionPolicies of which one keeps another from running, each with the number of its file.
+fn attachments(files: &[(&Source, Contents)]) -> Vec<(usize, Diagnostic)> {
+    let (mut policies, mut routes, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, (source, contents)) in files.iter().enumerate() {
+        let plugins = contents.found.iter().filter(|found| found.plugin.is_some());
+        let roots = plugins.filter_map(|found| contents.object_of(&found.path)).map(|(root, _)| root);
+        let ours: BTreeSet<&str> = roots.collect();
+        for (path, object) in &contents.attachments {
+            let Some(value) = source.value(path) else { continue };
+            let is_ours = ours.contains(path.as_str());
+            let attached = Attached { object, value, path, place: place(source, path), is_ours };
+            if object.kind == attachment::POLICY {
+                policies.push(attached);
+                numbers.push(number);
+            } else {
+                routes.push(attached);
+            }
+        }
+    }
+    let said = attachment::diagnostics(&policies, &routes).into_iter();
+    said.filter_map(|(at, diagnostic)| Some((*numbers.get(at)?, diagnostic))).collect()
 }
 
 /// Whether an object is one of those that this command reads, and has a name.

@@ -1,12 +1,13 @@
 //! Everything that `weir.yaml` describes: rendered, written to a folder, or compared with what is deployed.
 
 use super::composition::{self, Entry};
+use super::form::envoy_gateway;
 use super::plan::Plan;
 use super::sources::Sources;
-use super::{Rendered, manifests, yaml};
+use super::{Rendered, manifests, size, yaml};
 use crate::diagnostic::{Diagnostic, count};
 use crate::tree::{Files, Origin, Tree};
-use crate::{Failure, input};
+use crate::{Failure, attachment, input};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -58,6 +59,11 @@ pub(crate) fn render(config: &Path) -> Result<Vec<Workload>, Failure> {
     // What is wrong with a file is wrong for each workload that is rendered from it.
     let mut seen = BTreeSet::new();
     problems.retain(|problem| seen.insert(problem.clone()));
+    for workload in workloads.values_mut() {
+        workload.trees = envoy_gateway::joined(std::mem::take(&mut workload.trees));
+        problems.extend(workload.trees.iter().filter_map(|tree| too_large(&workload.id, tree)));
+    }
+    problems.extend(attached_twice(&workloads).map(|problem| format!("{name}: {problem}")));
     let twice = twice(&workloads).map(|object| format!("{name}: {object} is rendered twice"));
     problems.extend(twice);
     match problems.is_empty() {
@@ -105,6 +111,34 @@ fn twice(workloads: &BTreeMap<String, Workload>) -> impl Iterator<Item = String>
         *seen.entry(identity(tree)).or_default() += 1;
     }
     seen.into_iter().filter(|(_, count)| *count > 1).map(|(object, _)| object)
+}
+
+/// EnvoyExtensionPolicies of several workloads with one target, of which Envoy Gateway attaches one.
+fn attached_twice(workloads: &BTreeMap<String, Workload>) -> impl Iterator<Item = String> {
+    let mut attached: BTreeMap<String, String> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for tree in workloads.values().flat_map(|workload| &workload.trees) {
+        if tree.get("kind").and_then(Value::as_str) == Some(attachment::POLICY) {
+            let target = ["/metadata/namespace", "/spec/targetRefs"].map(|pointer| tree.pointer(pointer));
+            let own = identity(tree);
+            match attached.get(&format!("{target:?}")) {
+                Some(other) if *other != own => problems.push(format!(
+                    "{other} and {own} have the same target, and Envoy Gateway attaches one policy to a target: describe one workload \
+                     with several `modules`"
+                )),
+                _ => drop(attached.insert(format!("{target:?}"), own)),
+            }
+        }
+    }
+    problems.into_iter()
+}
+
+/// Why an object that was put together of several cannot be kept by an API server.
+fn too_large(id: &str, tree: &Value) -> Option<String> {
+    let is_object = tree.get("kind").is_some();
+    (is_object && size::bytes(tree) > size::MOST).then(|| {
+        format!("{id}: {} has more than {} bytes, and Kubernetes takes no larger one", identity(tree), size::MOST)
+    })
 }
 
 /// `KIND NAMESPACE/NAME` of an object; of a bootstrap the id of its node.

@@ -4,12 +4,14 @@
 
 mod settings;
 
+use super::form::Form;
 use super::plan::{Sections, Wanted};
 use super::workload::{Direction, Labels, Proxy};
 use crate::compile::Module;
 use crate::names;
 use serde_json::{Map, Value, json};
 use settings::Settings;
+use std::cmp::Reverse;
 use weir_config::{Cursor, Fields, read_document};
 use weir_model::Problems;
 
@@ -167,7 +169,12 @@ fn workload(at: &Cursor<'_>, common: &Common<'_>) -> Option<Vec<Entry>> {
         };
         Some(Entry { wanted, files: files.clone(), path: at.path() })
     };
-    Some(settings.modules().iter().filter_map(|module| entry(*module)).collect())
+    let mut modules = settings.modules().to_vec();
+    if form == Form::EnvoyGateway {
+        // Its chain is in the order of the entries, where the others have a number.
+        modules.sort_by_key(|module| Reverse(form.default_priority(*module)));
+    }
+    Some(modules.into_iter().filter_map(entry).collect())
 }
 
 /// The directions in which something of a module runs; `None` if nothing of it does.

@@ -2,6 +2,7 @@
 
 use super::plan::Plan;
 use super::pods::Pods;
+use super::workload::{Proxy, Workload};
 use crate::input;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -26,6 +27,19 @@ pub(crate) fn telemetry(plan: &Plan) -> Value {
         "kind": "Telemetry",
         "metadata": plan.metadata(&plan.name()),
         "spec": spec,
+    })
+}
+
+/// The note on a waypoint's Telemetry object: for requests to a service of another namespace istiod takes the selected objects of
+/// that namespace in its place (`applicableTelemetries`).
+pub(crate) fn waypoint_note(plan: &Plan) -> Option<String> {
+    let Workload { proxy, namespace, .. } = &plan.workload;
+    (plan.replaces_native && *proxy == Proxy::Waypoint).then(|| {
+        format!(
+            "the Telemetry object is for services of {namespace} alone: if the waypoint serves another namespace, Istio goes on counting \
+             there under the same names, so that its requests count twice, unless that namespace has a Telemetry object with the same \
+             `metrics` and `targetRefs` for its Services"
+        )
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::documents::{Contents, EXTENSIONS};
 use crate::input::Source;
+use crate::manifest;
 use crate::render::schema;
 use crate::render::schema::structural::Difference;
 use std::collections::BTreeSet;
@@ -16,6 +17,16 @@ pub(super) fn differences<'a>(source: &'a Source, contents: &'a Contents) -> imp
         roots.contains(root.as_str()) && EXTENSIONS.iter().any(|(kind, _)| object.kind == *kind)
     });
     objects.filter_map(|(root, _)| Some(schema::differences(source.value(root)?, root))).flatten().map(diagnostic)
+}
+
+/// What is said of the objects of a file with a plugin of Weir, beside the plugin.
+pub(super) fn manifests<'a>(source: &'a Source, contents: &'a Contents) -> impl Iterator<Item = Diagnostic> + 'a {
+    contents
+        .with_plugins()
+        .filter_map(|(root, plugins)| {
+            Some(manifest::check(source.value(root)?, root, &plugins, manifest::Known::default()))
+        })
+        .flatten()
 }
 
 /// An unknown field is pruned by the API server. kubectl asks it to refuse the object instead, which other clients do not.
