@@ -47,13 +47,12 @@ pub(crate) fn diagnostics(policies: &[Attached<'_>], routes: &[Attached<'_>]) ->
                 );
                 found.push((number, Diagnostic::error(path, message)));
             }
-            if let Some(path) = replacing(policy, other, routes) {
+            if let Some((path, may_merge)) = replacing(policy, other, routes) {
                 let message = format!(
                     "in this scope the policy replaces {shown} at {place}, of which nothing runs there: {}",
-                    if has_entries(policy) {
-                        "write the entries of that one into this one too"
-                    } else {
-                        "write `mergeType: StrategicMerge`, which routes may have, or the entries of that one into this one too"
+                    match may_merge {
+                        true => "write `mergeType: StrategicMerge`, or the entries of that one into this one too",
+                        false => "write the entries of that one into this one too",
                     }
                 );
                 found.push((number, Diagnostic::warning("replaces-policy", path, message)));
@@ -74,8 +73,8 @@ fn same_target(policy: &Attached<'_>, other: &Attached<'_>) -> Option<String> {
     Some(target.path)
 }
 
-/// The path of the target of `policy` in whose scope `other` has no effect.
-fn replacing(policy: &Attached<'_>, other: &Attached<'_>, routes: &[Attached<'_>]) -> Option<String> {
+/// The path of the target of `policy` in whose scope `other` has no effect, and whether a merge would keep it.
+fn replacing(policy: &Attached<'_>, other: &Attached<'_>, routes: &[Attached<'_>]) -> Option<(String, bool)> {
     // Lists are replaced as a whole by a merge, so the parent's entries stay only where the route's policy has none.
     if policy.value.pointer("/spec/mergeType").is_some() && !has_entries(policy) {
         return None;
@@ -92,7 +91,7 @@ fn replacing(policy: &Attached<'_>, other: &Attached<'_>, routes: &[Attached<'_>
         _ => false,
     };
     let target = targets(policy).into_iter().find(|one| others.iter().any(|two| is_narrower(one, two)))?;
-    Some(target.path)
+    Some((target.path, ROUTES.contains(&target.kind) && !has_entries(policy)))
 }
 
 /// Whether the route that is the target of `policy` can be one of the Gateway that is the target of `other`. A route that no

@@ -1,6 +1,7 @@
 //! Plugins that stand in one proxy and get in each other's way: with one metric prefix they count every request twice, and
 //! with one name they share labels and limits.
 
+use crate::attachment;
 use crate::compile::Module;
 use crate::diagnostic::Diagnostic;
 use crate::documents::Found;
@@ -75,6 +76,10 @@ fn share_proxy(one: &Placed<'_>, two: &Placed<'_>) -> bool {
     }
     match (one.object, two.object) {
         (Some(object), Some(other)) => {
+            // Of two that are for one request Envoy Gateway runs one.
+            if object.get("kind").and_then(Value::as_str) == Some(attachment::POLICY) {
+                return std::ptr::eq(object, other);
+            }
             let roots = [one, two].map(|placed| root_namespace(placed.found));
             let root = roots.into_iter().flatten().next();
             selects_the_same(object, other, root.as_deref().unwrap_or(ROOT_NAMESPACE))

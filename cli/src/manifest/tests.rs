@@ -120,7 +120,7 @@ fn what_keeps_a_plugin_from_its_proxies_is_named() {
             Some(json!("WAYPOINT")),
             format!("error: {patch}.match.context: istiod applies no patch of this context"),
         ),
-        // Extension configs are taken whatever their context is.
+        // istiod does not compare the context of an extension config.
         (
             "a waypoint's context of the config",
             filter(),

@@ -1,5 +1,6 @@
 mod faults;
 mod matrix;
+mod notes;
 mod sizes;
 
 use super::plan::{Plan, Wanted};

@@ -137,6 +137,43 @@ fn each_workload_has_a_file_with_what_is_for_it() {
     rows.check("again", fs::read_to_string(folder.path().join("out/shop/cart.yaml")).unwrap() == cart, true);
 }
 
+/// Envoy Gateway attaches one EnvoyExtensionPolicy to a target, and puts the entries of one into their order.
+#[test]
+fn a_chain_for_envoy_gateway_is_one_object() {
+    let folder = folder();
+    let chain = "
+schema: 1
+form: envoy-gateway
+modules: [telemetry, rate-limit, policy]
+images: {policy: 'r/weir/policy@DIGEST', rate-limit: 'r/weir/rate-limit@DIGEST', telemetry: 'r/weir/telemetry@DIGEST'}
+workloads:
+- {namespace: edge, name: public, proxy: gateway, targetRef: Gateway/public, policies: [policies/all.yaml], limits: [limits/cart.yaml]}
+";
+    let digest = format!("sha256:{}", "0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192");
+    let chain = chain.replace("DIGEST", &digest);
+    fs::write(folder.path().join("weir.yaml"), &chain).unwrap();
+    let mut rows = Rows::default();
+    let output = weir(folder.path(), "", &ALL);
+    rows.check(text(&output), output.status.code(), Some(0));
+    let written = fs::read_to_string(folder.path().join("out/edge/public.yaml")).unwrap();
+    let names: Vec<&str> = written.lines().filter_map(|line| line.strip_prefix("    name: weir-")).collect();
+    rows.check("entries", names, vec!["policy-public", "rate-limit-public", "telemetry-public"]);
+    rows.check("objects", written.matches("kind: EnvoyExtensionPolicy").count(), 1);
+    rows.check("name", written.contains("\n  name: weir-policy-public\n"), true);
+    // Three documents of one name, of which one alone has limits.
+    let validated = weir(folder.path(), "", &["validate", "--warnings-as-errors", "out"]);
+    rows.check(text(&validated), validated.status.code(), Some(0));
+    let drift = weir(folder.path(), "", &["diff", "--config", "weir.yaml", "--deployed", "out/edge/public.yaml"]);
+    rows.check(text(&drift), drift.status.code(), Some(0));
+    // Another workload of the same target.
+    let second = chain.lines().last().unwrap().replace("name: public", "name: other");
+    fs::write(folder.path().join("weir.yaml"), format!("{chain}{second}\n")).unwrap();
+    let output = weir(folder.path(), "", &ALL);
+    rows.check("two workloads", output.status.code(), Some(1));
+    let words = "EnvoyExtensionPolicy edge/weir-policy-other and EnvoyExtensionPolicy edge/weir-policy-public have the same target";
+    rows.contains("two workloads", &text(&output), words);
+}
+
 #[test]
 fn a_file_of_a_workload_that_has_gone_is_named() {
     let folder = rendered();

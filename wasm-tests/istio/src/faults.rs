@@ -85,24 +85,24 @@ pub const FAULTS: [Fault; 29] = [
     fault(EnvoyFilter, "the port of the Service, not of the container", Applier, false, |object| {
         each_filter(object, |patch| set(patch, "/match/listener/portNumber", json!(80)));
     }),
-    fault(EnvoyFilter, "an anchor that no chain has", Applier, false, |object| {
+    fault(EnvoyFilter, "an anchor that no chain has", Applier, true, |object| {
         let anchor = "/match/listener/filterChain/filter/subFilter/name";
         each_filter(object, |patch| set(patch, anchor, json!("envoy.router")));
     }),
-    fault(EnvoyFilter, "an old name of the connection manager", Applier, false, |object| {
+    fault(EnvoyFilter, "an old name of the connection manager", Applier, true, |object| {
         let manager = "/match/listener/filterChain/filter/name";
         each_filter(object, |patch| set(patch, manager, json!("envoy.http_connection_manager")));
     }),
     fault(EnvoyFilter, "a match without the connection manager's sub-filter", Applier, false, |object| {
         each_filter(object, |patch| remove(patch, "/match/listener/filterChain/filter", "subFilter"));
     }),
-    fault(EnvoyFilter, "ADD, which puts the filter behind the router", Applier, false, |object| {
+    fault(EnvoyFilter, "ADD, which puts the filter behind the router", Applier, true, |object| {
         each_filter(object, |patch| set(patch, "/patch/operation", json!("ADD")));
     }),
     fault(EnvoyFilter, "an operation that does not exist", Admission, true, |object| {
         each_filter(object, |patch| set(patch, "/patch/operation", json!("INSERT")));
     }),
-    fault(EnvoyFilter, "another name of the configuration than of the filter", Applier, false, |object| {
+    fault(EnvoyFilter, "another name of the configuration than of the filter", Applier, true, |object| {
         on_extension(object, |patch| set(patch, "/patch/value/name", json!("shop.wier")));
     }),
     fault(EnvoyFilter, "labels that no pod has", Applier, false, |object| {
@@ -114,7 +114,7 @@ pub const FAULTS: [Fault; 29] = [
     fault(EnvoyFilter, "the version of Envoy, not of Istio", Applier, false, |object| {
         each_patch(object, |patch| set(patch, "/match/proxy", json!({"proxyVersion": "^1\\.(3[6-9]|40).*"})));
     }),
-    fault(EnvoyFilter, "a discovered filter without the types that it may have", Envoy, false, |object| {
+    fault(EnvoyFilter, "a discovered filter without the types that it may have", Envoy, true, |object| {
         each_filter(object, |patch| {
             remove(patch, "/patch/value/config_discovery", "type_urls");
         });
@@ -132,7 +132,7 @@ pub const FAULTS: [Fault; 29] = [
     fault(EnvoyFilter, "a configuration that the module refuses", Requests, true, |object| {
         on_plugin(object, |config| set(config, "/configuration/value/mode", json!("enforced")));
     }),
-    without_image(EnvoyFilter, "no RBAC among the types of the filter", false, |object| {
+    without_image(EnvoyFilter, "no RBAC among the types of the filter", true, |object| {
         each_filter(object, |patch| {
             let wasm = json!(["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"]);
             if patch.pointer("/patch/value/config_discovery").is_some() {
@@ -162,7 +162,7 @@ pub const FAULTS: [Fault; 29] = [
         let sum = "sha256:0f4c1f5d3a7f4d8c9f1b2f0f6a1f3f0d5a0e6b7c8d9e0f1a2b3c4d5e6f708192";
         set(object, "/spec/sha256", json!(sum));
     }),
-    fault(WasmPlugin, "a registry with a port, and no scheme", Agent, false, |object| {
+    fault(WasmPlugin, "a registry with a port, and no scheme", Agent, true, |object| {
         set(object, "/spec/url", json!("registry.example.com:5000/weir/suite:0.1.0"));
     }),
     fault(WasmPlugin, "a configuration that the module refuses", Requests, true, |object| {

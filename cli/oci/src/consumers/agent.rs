@@ -93,14 +93,19 @@ pub(super) fn module_of(
         let refusal = Refusal::new("the image has no layers", PACK);
         return Ok(Err(refusal.saying("number of layers must be greater than zero")));
     };
+    let artifact = artifact(manifest).filter(|_| !is_docker);
     if last.media_type == wanted {
         let count = manifest.layers.len();
-        return Ok(from_archive(consumer, image, last, limit)?.map(|module| Found {
-            takes: format!("plugin.wasm ({} bytes) of layer {count} of {count}", module.len()),
-            module,
-        }));
+        let found = from_archive(consumer, image, last, limit)?;
+        // An archive without the module is tried as an artifact, as a layer of any other type is.
+        if found.is_ok() || artifact.is_none() {
+            return Ok(found.map(|module| Found {
+                takes: format!("plugin.wasm ({} bytes) of layer {count} of {count}", module.len()),
+                module,
+            }));
+        }
     }
-    if !is_docker && let Some(module) = artifact(manifest) {
+    if let Some(module) = artifact {
         if module.size > limit {
             return Ok(Err(too_large(consumer, limit)));
         }

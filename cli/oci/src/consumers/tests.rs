@@ -70,6 +70,17 @@ fn the_agents_take_and_refuse_what_istios_own_tests_do() {
             oci(&[(media::SOLO_MODULE, module(&[])), ("application/vnd.module.wasm.config.v1+json", b"{}".to_vec())]),
             None,
         ),
+        // The last layer has the type of an archive, and no module in it: it is tried as an artifact.
+        (
+            "OCI artifact: an archive behind the module",
+            oci(&[(media::SOLO_MODULE, module(&[])), (media::OCI_TAR_GZIP, other())]),
+            None,
+        ),
+        (
+            "OCI artifact: three layers",
+            oci(&[(media::SOLO_MODULE, module(&[])), (media::OCI_TAR_GZIP, other()), (media::OCI_TAR_GZIP, other())]),
+            Some("plugin.wasm not found in the archive"),
+        ),
         (
             "OCI artifact: invalid number of layers",
             oci(&[(media::SOLO_MODULE, module(&[]))]),
