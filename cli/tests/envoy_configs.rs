@@ -88,7 +88,8 @@ fn validate_has_nothing_to_say_of_the_samples_until_mode_and_strategy_do_not_fit
 #[test]
 fn the_first_configuration_of_the_readme_is_valid() {
     let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
-    let block = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let section = readme.split("## A first configuration").nth(1).unwrap();
+    let block = section.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let folder = std::env::temp_dir().join(format!("weir-readme-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join("first.yaml");

@@ -35,8 +35,7 @@ const REQUESTS: &str = "- {say: a write, method: POST, path: /}\n- {say: ann, me
 
 /// The commands of a block of the section, without those before `weir`.
 fn commands(block: &str) -> Vec<String> {
-    let lines = block.lines().filter(|line| line.starts_with("weir "));
-    lines.map(|line| line.strip_prefix("weir ").unwrap().to_owned()).collect()
+    block.lines().filter_map(|line| line.strip_prefix("weir ")).map(str::to_owned).collect()
 }
 
 /// `cli/tests/images/page.rs` runs the last block, which needs a registry.

@@ -7,6 +7,7 @@ use super::{SHOWN, flat};
 use crate::Failure;
 use crate::compile::{Module, Part};
 use crate::documents::{Contents, Found};
+use crate::manifest::ROOT_NAMESPACE;
 use crate::plugin::Root;
 use crate::render::{GATEWAY_NAME, Known, Labels, Policy, Proxy, Sources, Workload, all, prune, tcp};
 use crate::tree::Tree;
@@ -18,9 +19,6 @@ const SIDES: Sides = Sides { left: "in the cluster", right: "in the document" };
 
 /// Where a proxy selects its pods, by the kind of its object.
 const SELECTORS: [&str; 2] = ["/spec/workloadSelector/labels", "/spec/selector/matchLabels"];
-
-/// The root namespace of a mesh that says of no other.
-const ROOT: &str = "istio-system";
 
 /// Compares each deployed document with the policies that are for its workload, and where they are with where the policies are.
 pub(super) fn diff(trees: Vec<Tree>) -> Result<(), Failure> {
@@ -137,7 +135,7 @@ impl Deployed {
 
     fn read(part: &Part<'_>, mut section: Value, proxy: Proxy, object: &Value) -> Result<Self, Vec<String>> {
         let text = |tree: &Value, pointer: &str| tree.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let root = text(&section, "/rootNamespace").unwrap_or_else(|| ROOT.to_owned());
+        let root = text(&section, "/rootNamespace").unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
         // An object of the root namespace may be for workloads of any.
         let around =
             text(object, "/metadata/namespace").filter(|namespace| *namespace != root || proxy != Proxy::Sidecar);

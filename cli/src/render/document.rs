@@ -10,7 +10,6 @@ use super::workload::{Direction, Proxy, Workload};
 use crate::compile::Module;
 use crate::diagnostic::count;
 use crate::input;
-use crate::manifest::ROOT_NAMESPACE;
 use crate::tree::Tree;
 use serde_json::{Map, Value, json};
 use weir_config::Mode;

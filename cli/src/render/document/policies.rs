@@ -4,14 +4,12 @@
 use super::{Composer, is_inert};
 use crate::compile::Module;
 use crate::diagnostic::count;
+use crate::manifest::ROOT_NAMESPACE;
 use crate::render::prune::{Pruned, none_is_for, prune, reason};
 use crate::render::sources::{Policy, Sources};
 use crate::render::workload::Known;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-/// Istio's default for the namespace whose policies are for the whole mesh.
-const ROOT_NAMESPACE: &str = "istio-system";
 
 /// The most policies that one note names.
 const NAMED: usize = 5;
