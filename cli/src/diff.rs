@@ -9,7 +9,7 @@ use self::compare::Sides;
 use crate::diagnostic::count;
 use crate::render::{MANAGED_BY, MANAGER, all};
 use crate::tree::Files;
-use crate::{Failure, input};
+use crate::{Failure, input, object};
 use clap::Args;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -82,10 +82,9 @@ pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
 fn flat(trees: impl Iterator<Item = Value>) -> Vec<Value> {
     let mut objects = Vec::new();
     for mut tree in trees {
-        let is_list = tree.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-        match tree.get_mut("items").filter(|_| is_list).map(Value::take) {
-            Some(Value::Array(items)) => objects.extend(flat(items.into_iter())),
-            _ => objects.push(tree),
+        match object::take_items(&mut tree) {
+            Some(items) => objects.extend(flat(items.into_iter())),
+            None => objects.push(tree),
         }
     }
     objects

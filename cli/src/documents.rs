@@ -11,7 +11,7 @@ pub(crate) use ours::{is_actions, is_document};
 use crate::diagnostic::Diagnostic;
 use crate::filter_state::Writer;
 use crate::input::{self, Source};
-use crate::object::Object;
+use crate::object::{self, Object};
 use crate::plugin::{Around, Discovery, Plugin};
 use crate::routes::{self, PathOption};
 use crate::{attachment, known, lint, names};
@@ -69,6 +69,9 @@ impl Contents {
                 for fault in document.faults() {
                     contents.diagnostics.push(Diagnostic::fault(&root, fault));
                 }
+            } else {
+                let faults = document.ambiguous.iter().cloned();
+                contents.diagnostics.extend(faults.map(|fault| Diagnostic::fault(&root, fault)));
             }
         }
         if !contents.objects.is_empty() {
@@ -167,13 +170,12 @@ impl Contents {
     }
 
     fn object(&mut self, tree: &Value, root: &str, object: Object, namespace: Option<&str>) {
-        if object.kind.ends_with("List")
-            && let Some(items) = self.items(tree, root, &object)
-        {
-            for (index, item) in items.iter().enumerate() {
+        let is_list = object.kind.ends_with("List") || tree.get("items").is_some_and(Value::is_array);
+        if is_list && let Some(items) = self.items(tree, root, &object) {
+            for (index, item) in items.into_iter().enumerate() {
                 let root = format!("{root}.items[{index}]");
-                match Object::of(item) {
-                    Some(object) => self.object(item, &root, object, namespace),
+                match Object::of(&item) {
+                    Some(object) => self.object(&item, &root, object, namespace),
                     None => self.diagnostics.push(Diagnostic::error(root, "`kind` is missing: a list is of objects")),
                 }
             }
@@ -182,6 +184,10 @@ impl Contents {
         if [attachment::POLICY].iter().chain(&attachment::ROUTES).any(|kind| object.kind == *kind) {
             let own = if object.namespace.is_empty() { namespace.unwrap_or_default() } else { &object.namespace };
             self.attachments.push((root.to_owned(), Object { namespace: own.to_owned(), ..object.clone() }));
+        }
+        if object.is_templated_policy() {
+            self.diagnostics.push(Diagnostic::error(root, TEMPLATE));
+            return self.register(root, object);
         }
         if object.kind == "AuthorizationPolicy" {
             return self.policy(tree, root, object, namespace);
@@ -214,10 +220,10 @@ impl Contents {
     }
 
     /// The items of a list. Of one without any kubectl says that it found no objects.
-    fn items<'v>(&mut self, tree: &'v Value, root: &str, object: &Object) -> Option<&'v [Value]> {
+    fn items(&mut self, tree: &Value, root: &str, object: &Object) -> Option<Vec<Value>> {
         let path = format!("{root}.items");
         match tree.get("items") {
-            Some(Value::Array(items)) => return Some(items),
+            Some(Value::Array(_)) => return object::take_items(&mut tree.clone()),
             Some(Value::Null) => {
                 self.diagnostics.push(Diagnostic::note("empty-list", path, "the list has no items"));
             }
@@ -227,7 +233,7 @@ impl Contents {
             }
             None => return None,
         }
-        Some(&[])
+        Some(Vec::new())
     }
 
     /// An object of kind AuthorizationPolicy, which other projects have too.

@@ -10,7 +10,7 @@ mod template;
 mod tree;
 mod yaml;
 
-pub(crate) use files::{STDIN, Source, has_ending, read_all, read_text, root, trees};
+pub(crate) use files::{STDIN, Source, files_of, has_ending, read_all, read_text, root, trees};
 pub(crate) use kustomization::Kustomizations;
 pub(crate) use path::{field, in_any_item, in_document};
 pub(crate) use template::is_template;

@@ -27,7 +27,7 @@ mod yaml;
 pub(crate) use form::Form;
 pub(crate) use options::Render;
 pub(crate) use plan::{MANAGED_BY, MANAGER, Plan, Wanted};
-pub(crate) use pods::{Pods, read as read_labels};
+pub(crate) use pods::{Pods, labels as pods_labels, read as read_labels};
 pub(crate) use prune::prune;
 #[cfg(test)]
 pub(crate) use size::compressed;
@@ -115,7 +115,7 @@ pub(crate) fn text(plan: &Plan, trees: &[Value]) -> String {
 /// Every reason why none are rendered.
 pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<String>> {
     let (mut notes, mut warnings) = (Vec::new(), Vec::new());
-    let plan = &pods::placed(plan, &sources.pods, &mut notes, &mut warnings);
+    let plan = &pods::placed(plan, &sources.pods, &mut notes, &mut warnings)?;
     // What makes rendering impossible may be what the warnings are about.
     let mut document = document::compose(plan, sources)
         .map_err(|problems| problems.into_iter().chain(warnings.clone()).collect::<Vec<_>>())?;

@@ -19,6 +19,8 @@ pub(crate) struct Tree {
     pub(crate) namespace: Option<String>,
     /// What would give it one, in words.
     pub(crate) overlay: Option<String>,
+    /// Whether a Kustomization changes the labels of its pods, or may.
+    pub(crate) is_relabelled: bool,
     /// Why Weir would not read it, if it is Weir's.
     pub(crate) faults: Vec<Fault>,
 }
@@ -49,45 +51,47 @@ impl Files {
     /// # Errors
     /// A file that cannot be read, or is wrong as YAML or JSON.
     pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
-        Self::of(input::read_all(paths)?)
+        Self::of(input::read_all(paths)?.into_iter().map(Rc::new).collect())
     }
 
     /// What sources hold.
     ///
     /// # Errors
     /// One that is wrong as YAML or JSON.
-    pub(crate) fn of(sources: Vec<Source>) -> Result<Self, Failure> {
-        let kustomizations = Kustomizations::of(&sources);
+    pub(crate) fn of(sources: Vec<Rc<Source>>) -> Result<Self, Failure> {
+        let kustomizations = Kustomizations::of(sources.iter().map(Rc::as_ref));
         let mut files = Self::default();
         let mut problems = Vec::new();
-        for mut source in sources {
+        for source in sources {
             let namespace = kustomizations.namespace(&source.name).map(str::to_owned);
             let overlay = kustomizations.overlay(&source.name);
-            let documents = std::mem::take(&mut source.documents);
-            let found: Vec<(Value, Vec<Fault>)> =
-                documents.iter().map(|document| (document.value.clone(), document.faults())).collect();
-            source.documents = documents;
-            let source = Rc::new(source);
+            let found: Vec<(Value, Vec<Fault>, Vec<Fault>)> = source
+                .documents
+                .iter()
+                .map(|document| (document.value.clone(), document.faults(), document.ambiguous.clone()))
+                .collect();
             if let Some(fault) = validate::fault_of(&source) {
                 let line = Origin::of(&source, "$".to_owned()).line(fault.clone());
                 if fault.is_error() { problems.push(line) } else { files.notes.push(line) }
             }
             if let Some(diagnostic) = kustomizations.note(&source.name) {
-                files.notes.push(Origin::of(&source, "$".to_owned()).line(diagnostic));
+                let line = Origin::of(&source, "$".to_owned()).line(diagnostic.clone());
+                if diagnostic.is_error() { problems.push(line) } else { files.notes.push(line) }
             }
+            let is_relabelled = kustomizations.relabels(&source.name);
+            let is_built = kustomizations.builds(&source.name);
             let count = found.len();
-            for (index, (value, faults)) in found.into_iter().enumerate() {
+            for (index, (value, faults, ambiguous)) in found.into_iter().enumerate() {
                 let origin = Origin::of(&source, input::root(index, count));
-                let diagnostic =
-                    namespace.as_deref().and_then(|namespace| Kustomizations::elsewhere(&value, namespace));
-                files.notes.extend(diagnostic.map(|diagnostic| origin.in_object(&value, None).line(diagnostic)));
-                files.trees.push(Tree {
-                    value,
-                    origin,
-                    namespace: namespace.clone(),
-                    overlay: overlay.clone(),
-                    faults,
-                });
+                let undecided = ambiguous.iter().map(|fault| origin.line(Diagnostic::fault("$", fault.clone())));
+                problems.extend(undecided);
+                for object in Kustomizations::elsewhere(&value, namespace.as_deref(), is_built) {
+                    let (object, diagnostic) = object;
+                    let line = origin.in_object(&object, None).line(diagnostic.clone());
+                    if diagnostic.is_error() { problems.push(line) } else { files.notes.push(line) }
+                }
+                let (namespace, overlay) = (namespace.clone(), overlay.clone());
+                files.trees.push(Tree { value, origin, namespace, overlay, is_relabelled, faults });
             }
         }
         match problems.is_empty() {
@@ -101,7 +105,7 @@ impl Tree {
     /// One that no file has, under a name for messages.
     pub(crate) fn named(name: &str, value: Value) -> Self {
         let origin = Origin { file: name.to_owned(), path: "$".to_owned(), ..Origin::default() };
-        Self { value, origin, namespace: None, overlay: None, faults: Vec::new() }
+        Self { value, origin, namespace: None, overlay: None, is_relabelled: false, faults: Vec::new() }
     }
 
     /// The only document of a text.
@@ -125,7 +129,14 @@ impl Tree {
             (0, _) => return Err(Failure::No(format!("`{name}`: it is empty"))),
             (count, _) => return Err(Failure::No(format!("`{name}`: it has {count} documents, and one is needed"))),
         };
-        Ok(Self { value, origin: origin(source), namespace: None, overlay: None, faults: Vec::new() })
+        Ok(Self {
+            value,
+            origin: origin(source),
+            namespace: None,
+            overlay: None,
+            is_relabelled: false,
+            faults: Vec::new(),
+        })
     }
 
     /// What is wrong with its text, as lines; for a tree that turns out to be Weir's.

@@ -138,7 +138,22 @@ pub(crate) fn fault_of(source: &Source) -> Option<Diagnostic> {
 fn mentions(text: &str) -> bool {
     let kinds = EXTENSIONS.iter().map(|(kind, _)| *kind).chain(["AuthorizationPolicy"]);
     kinds.into_iter().any(|kind| text.contains(kind))
+        || text.lines().any(is_open_kind) && (text.contains("security.istio.io/") || text.lines().any(is_open_api))
         || text.lines().any(|line| line.trim_start().starts_with("schema: 1"))
+}
+
+/// Whether a line leaves the kind of an object to a template.
+fn is_open_kind(line: &str) -> bool {
+    is_open(line, "kind:")
+}
+
+fn is_open_api(line: &str) -> bool {
+    is_open(line, "apiVersion:")
+}
+
+fn is_open(line: &str, key: &str) -> bool {
+    let line = line.trim_start().trim_start_matches("- ").trim_start();
+    line.strip_prefix(key).is_some_and(|value| value.contains("{{"))
 }
 
 /// Whether the document has a field of its own that the module does not know, so that it may be for another one.

@@ -257,9 +257,9 @@ fn a_folder_is_rendered_as_it_is_kept() {
             "another namespace than Kustomize gives",
             ["app/policies.yaml", "name: web", "name: web, namespace: shop-old"],
             &["--selector", "app=cart"],
-            0,
+            1,
             &[
-                "app/policies.yaml:10:23: note: AuthorizationPolicy shop-old/web: $.metadata.namespace: `kustomize build` puts this \
+                "app/policies.yaml:10:23: error: AuthorizationPolicy shop-old/web: $.metadata.namespace: `kustomize build` puts this \
                into `shop`: run it first",
             ],
         ),

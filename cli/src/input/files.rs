@@ -99,13 +99,7 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
             sources.push(source(STDIN, bytes));
             continue;
         }
-        let mut files = Vec::new();
-        if path.is_dir() {
-            below(path, &mut files).map_err(|error| unreadable(path, &error))?;
-        } else {
-            files.push(path.clone());
-        }
-        for file in files {
+        for file in files_of(path)? {
             // A file that is named twice, or lies in a folder that is named too, is one file.
             if file.canonicalize().is_ok_and(|file| !seen.insert(file)) {
                 continue;
@@ -120,6 +114,20 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
         }
     }
     Ok(sources)
+}
+
+/// A file; of a folder, the files below it that are read.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub(crate) fn files_of(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        below(path, &mut files).map_err(|error| unreadable(path, &error))?;
+    } else {
+        files.push(path.to_owned());
+    }
+    Ok(files)
 }
 
 /// Every tree of the files, with the name of its file. Of a folder, the YAML and JSON files below it, in the order of their

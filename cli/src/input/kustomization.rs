@@ -3,6 +3,7 @@
 
 use super::files::Source;
 use crate::diagnostic::Diagnostic;
+use crate::object::take_items;
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
 
@@ -26,6 +27,12 @@ const CHANGES: [&str; 13] = [
     "helmCharts",
 ];
 
+/// Those of them that hold patches.
+const PATCHES: [&str; 3] = ["patches", "patchesStrategicMerge", "patchesJson6902"];
+
+/// The kind that decides.
+const POLICY: &str = "AuthorizationPolicy";
+
 /// What the notes can be recognised by.
 const ID: &str = "kustomize";
 
@@ -47,12 +54,16 @@ struct Kustomization {
     folders: Vec<PathBuf>,
     /// The fields of [`CHANGES`] that it has.
     changes: Vec<&'static str>,
+    /// Whether these change the labels of pods, or may.
+    relabels: bool,
+    /// Which of them changes AuthorizationPolicies.
+    on_policies: Option<&'static str>,
 }
 
 impl Kustomizations {
     /// Those among the sources.
-    pub(crate) fn of(sources: &[Source]) -> Self {
-        let files = sources.iter().filter(|source| is_kustomization(Path::new(&source.name)));
+    pub(crate) fn of<'s>(sources: impl IntoIterator<Item = &'s Source>) -> Self {
+        let files = sources.into_iter().filter(|source| is_kustomization(Path::new(&source.name)));
         Self(files.filter_map(|source| Kustomization::of(&source.name, &source.documents.first()?.value)).collect())
     }
 
@@ -83,16 +94,48 @@ impl Kustomizations {
     /// What a Kustomization would change in objects and Weir does not.
     pub(crate) fn note(&self, file: &str) -> Option<Diagnostic> {
         let found = self.0.iter().find(|one| one.file == file && !one.changes.is_empty())?;
+        if let Some(field) = found.on_policies {
+            let message = "this changes AuthorizationPolicies: run `kustomize build` first, and give its output";
+            return Some(Diagnostic::error(format!("$.{field}"), message));
+        }
         let fields = found.changes.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
         let message = format!("objects are read without {fields}: run `kustomize build` first, and give its output");
         Some(Diagnostic::note(ID, format!("$.{}", found.changes.first()?), message))
     }
 
-    /// What is said of an object that names another namespace than that which its Kustomization gives to all.
-    pub(crate) fn elsewhere(object: &Value, namespace: &str) -> Option<Diagnostic> {
-        let own = object.pointer("/metadata/namespace")?.as_str()?;
+    /// What is said of each object that names another namespace than that which its Kustomization gives to all. A policy that it
+    /// builds would be left out, or kept where it is for others.
+    pub(crate) fn elsewhere(object: &Value, namespace: Option<&str>, is_built: bool) -> Vec<(Value, Diagnostic)> {
+        let Some(namespace) = namespace else { return Vec::new() };
+        let mut object = object.clone();
+        if let Some(items) = take_items(&mut object) {
+            return items.iter().flat_map(|item| Self::elsewhere(item, Some(namespace), is_built)).collect();
+        }
+        let own = object.pointer("/metadata/namespace").and_then(Value::as_str);
+        if own.is_none_or(|own| own == namespace) {
+            return Vec::new();
+        }
         let message = format!("`kustomize build` puts this into `{namespace}`: run it first, and give its output");
-        (own != namespace).then(|| Diagnostic::note(ID, "$.metadata.namespace", message))
+        let path = "$.metadata.namespace";
+        let is_policy = object.get("kind").is_some_and(|kind| kind == POLICY);
+        let diagnostic =
+            if is_policy && is_built { Diagnostic::error(path, message) } else { Diagnostic::note(ID, path, message) };
+        vec![(object, diagnostic)]
+    }
+
+    /// Whether one of them names a file, or the folder that it is in.
+    pub(crate) fn builds(&self, file: &str) -> bool {
+        let file = plain(Path::new(file));
+        self.0.iter().any(|one| one.folders.iter().any(|path| *path == file || file.parent() == Some(path)))
+    }
+
+    /// Whether one of them around a file, or one that builds its folder, changes the labels of pods.
+    pub(crate) fn relabels(&self, file: &str) -> bool {
+        let file = plain(Path::new(file));
+        let is_for = |one: &&Kustomization| {
+            file.starts_with(&one.folder) || one.folders.iter().any(|folder| file.starts_with(folder))
+        };
+        self.0.iter().filter(is_for).any(|one| one.relabels)
     }
 
     /// The nearest Kustomization of a folder or one around it.
@@ -108,8 +151,27 @@ impl Kustomization {
         let lists = ["resources", "bases"].into_iter().filter_map(|name| value.get(name)?.as_array());
         let folders = lists.flatten().filter_map(Value::as_str).map(|path| plain(&folder.join(path))).collect();
         let changes = CHANGES.into_iter().filter(|field| value.get(field).is_some_and(has_content)).collect();
-        Some(Self { file: file.to_owned(), folder, namespace: namespace.map(str::to_owned), folders, changes })
+        let namespace = namespace.map(str::to_owned);
+        let on_policies = |field: &&str| value.get(*field).is_some_and(|it| it.to_string().contains(POLICY));
+        let on_policies = CHANGES.into_iter().find(on_policies);
+        let relabels = relabels(value);
+        Some(Self { file: file.to_owned(), folder, namespace, folders, changes, relabels, on_policies })
     }
+}
+
+/// Whether a Kustomization changes labels of pods, or may. A patch in a file of its own is not looked into.
+fn relabels(value: &Value) -> bool {
+    let is_there = |field: &str| value.get(field).is_some_and(has_content);
+    let items = |field| value.get(field).and_then(Value::as_array).into_iter().flatten();
+    let is_on = |item: &Value, field: &str| item.get(field) == Some(&Value::Bool(true));
+    let by_pairs = |item: &Value| is_on(item, "includeSelectors") || is_on(item, "includeTemplates");
+    let by_patch = |item: &Value| match item.get("patch").unwrap_or(item).as_str() {
+        Some(text) => text.contains("labels") || !text.contains('\n'),
+        None => true,
+    };
+    ["commonLabels", "replacements", "transformers", "components"].into_iter().any(is_there)
+        || items("labels").any(by_pairs)
+        || PATCHES.into_iter().flat_map(items).any(by_patch)
 }
 
 /// Whether a field has something for Kustomize to do.

@@ -46,6 +46,25 @@ pub(super) fn with_value(text: &str) -> impl Iterator<Item = Fault> {
         .map(|(index, line)| fault(index, line))
 }
 
+/// Line breaks of YAML 1.1, which kubectl's reader (`yaml.v2`) has and YAML 1.2 has not; and the character that ends a text.
+const BREAKS: [char; 4] = ['\u{85}', '\u{2028}', '\u{2029}', '\0'];
+
+/// The first character of a text that ends a line for kubectl and not for YAML: what is a comment for the one is an object for
+/// the other.
+pub(super) fn foreign_break(text: &str) -> Option<Fault> {
+    let (before, found) = text.char_indices().find(|(_, char)| BREAKS.contains(char))?;
+    let before = text.get(..before)?;
+    let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
+    let message = match found {
+        '\0' => "U+0000 ends the text for YAML, and kubectl refuses it: remove it".to_owned(),
+        _ => format!(
+            "U+{:04X} is a line break for kubectl and none for YAML 1.2: remove it, or write it as an escape in double quotes",
+            u32::from(found)
+        ),
+    };
+    Some(Fault { at: Some(Position { line: before.matches('\n').count() + 1, column }), message })
+}
+
 fn fault(index: usize, line: &str) -> Fault {
     let rest: String = line.trim_start_matches('-').trim().chars().take(40).collect();
     let message = format!("kubectl takes nothing but a comment behind `---`: begin a new line before `{rest}`");

@@ -47,6 +47,15 @@ impl Node {
         self.take(&mut left).ok_or_else(|| format!("more than {VALUES} values, those that aliases stand for included"))
     }
 
+    /// Whether a merge key with this value gives a mapping that key.
+    pub(super) fn is_merging(&self, key: &str) -> bool {
+        match &self.kind {
+            Kind::Map(fields) => fields.iter().any(|field| field.key == key),
+            Kind::List(items) => items.iter().any(|item| item.is_merging(key)),
+            Kind::Scalar(_) => false,
+        }
+    }
+
     fn take(&self, left: &mut usize) -> Option<Value> {
         *left = left.checked_sub(1)?;
         Some(match &self.kind {

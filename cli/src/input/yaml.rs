@@ -3,7 +3,7 @@
 
 use super::path::{in_document, steps};
 use super::scalar;
-use super::separator::Separated;
+use super::separator::{self, Separated};
 use super::tree::{Field, Kind, Node, Position};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Value};
@@ -29,6 +29,9 @@ pub(crate) struct Document {
     pub(crate) value: Value,
     /// Keys that are given twice, and where the second one stands. The first counts.
     pub(crate) repeated: Vec<Fault>,
+    /// Those of them that tell what an object or a document is. For kubectl the last counts, so that what Weir passes over may
+    /// be a policy.
+    pub(crate) ambiguous: Vec<Fault>,
     /// Where a merge key `<<` stands, which Envoy does not know.
     pub(crate) merge: Option<Position>,
     positions: Positions,
@@ -87,12 +90,18 @@ impl Document {
     }
 }
 
+/// The keys that tell what an object or a document is.
+const DECISIVE: [&str; 4] = ["kind", "apiVersion", "items", "schema"];
+
 /// Every document of a YAML or JSON text but the empty ones, and what ended the reading.
 pub(super) fn documents(text: &str) -> (Vec<Document>, Option<Fault>) {
     // A byte order mark is none of YAML's documents.
     let text = text.trim_start_matches('\u{feff}');
     if let Some(document) = strict(text) {
         return (vec![document], None);
+    }
+    if let Some(fault) = separator::foreign_break(text) {
+        return (Vec::new(), Some(fault));
     }
     let Separated { text, end } = Separated::of(text);
     let mut reader = Reader::new(&text);
@@ -156,12 +165,14 @@ fn strict(text: &str) -> Option<Document> {
     let value = once(value, &mut names);
     // Where the repeated keys are, the reader of YAML tells.
     let read = if names.is_empty() { None } else { Reader::new(text).document().ok().flatten() };
-    let mut repeated = read.map(|document| document.repeated).unwrap_or_default();
+    let (mut repeated, mut ambiguous) =
+        read.map(|document| (document.repeated, document.ambiguous)).unwrap_or_default();
     if repeated.is_empty() {
         repeated.extend(names.iter().map(|name| Fault { at: None, message: twice(name) }));
+        ambiguous.clone_from(&repeated);
     }
     let positions = Positions::Json { text: text.to_owned(), node: OnceCell::new() };
-    Some(Document { value, repeated, merge: None, positions })
+    Some(Document { value, repeated, ambiguous, merge: None, positions })
 }
 
 fn twice(key: &str) -> String {
@@ -196,7 +207,25 @@ struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Rc<Node>>,
     repeated: Vec<Fault>,
+    ambiguous: Vec<Fault>,
     merge: Option<Position>,
+}
+
+/// Where a node stands in its document.
+#[derive(Clone, Copy)]
+struct Place {
+    depth: usize,
+    /// At the root, or in a list of objects.
+    is_objects: bool,
+}
+
+impl Place {
+    const ROOT: Self = Self { depth: 0, is_objects: true };
+
+    /// That of an item, or of the value of a key.
+    fn inside(self, key: Option<&str>) -> Self {
+        Self { depth: self.depth + 1, is_objects: self.is_objects && key.is_none_or(|key| key == "items") }
+    }
 }
 
 fn position(mark: Marker) -> Position {
@@ -209,7 +238,13 @@ fn fault(span: Span, message: impl Into<String>) -> Fault {
 
 impl<'t> Reader<'t> {
     fn new(text: &'t str) -> Self {
-        Self { parser: Parser::new_from_str(text), anchors: HashMap::new(), repeated: Vec::new(), merge: None }
+        Self {
+            parser: Parser::new_from_str(text),
+            anchors: HashMap::new(),
+            repeated: Vec::new(),
+            ambiguous: Vec::new(),
+            merge: None,
+        }
     }
 
     fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Fault> {
@@ -233,14 +268,15 @@ impl<'t> Reader<'t> {
         }
         self.anchors.clear();
         let Some((event, span)) = self.next()? else { return Ok(None) };
-        let node = self.node(event, span, 0)?;
+        let node = self.node(event, span, Place::ROOT)?;
         let value = node.value().map_err(|message| Fault { at: Some(node.at), message })?;
-        let (repeated, merge) = (std::mem::take(&mut self.repeated), self.merge.take());
-        Ok(Some(Document { value, repeated, merge, positions: Positions::Known(node) }))
+        let (repeated, ambiguous) = (std::mem::take(&mut self.repeated), std::mem::take(&mut self.ambiguous));
+        let merge = self.merge.take();
+        Ok(Some(Document { value, repeated, ambiguous, merge, positions: Positions::Known(node) }))
     }
 
-    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Rc<Node>, Fault> {
-        if depth > DEPTH {
+    fn node(&mut self, event: Event<'t>, span: Span, place: Place) -> Result<Rc<Node>, Fault> {
+        if place.depth > DEPTH {
             return Err(fault(span, format!("nested more than {DEPTH} deep")));
         }
         let at = position(span.start);
@@ -250,8 +286,8 @@ impl<'t> Reader<'t> {
                 return known.ok_or_else(|| fault(span, "an alias of what is around it, or of nothing"));
             }
             Event::Scalar(text, style, anchor, tag) => (Kind::Scalar(tagged(text, style, tag.as_deref())), anchor),
-            Event::SequenceStart(anchor, _) => (Kind::List(self.list(depth)?), anchor),
-            Event::MappingStart(anchor, _) => (Kind::Map(self.map(depth)?), anchor),
+            Event::SequenceStart(anchor, _) => (Kind::List(self.list(place)?), anchor),
+            Event::MappingStart(anchor, _) => (Kind::Map(self.map(place)?), anchor),
             _ => return Err(fault(span, "not YAML: a value is missing")),
         };
         let node = Rc::new(Node { at, kind });
@@ -261,19 +297,19 @@ impl<'t> Reader<'t> {
         Ok(node)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<Rc<Node>>, Fault> {
+    fn list(&mut self, place: Place) -> Result<Vec<Rc<Node>>, Fault> {
         let mut items = Vec::new();
         while let Some((event, span)) = self.next()? {
             if event == Event::SequenceEnd {
                 break;
             }
-            items.push(self.node(event, span, depth + 1)?);
+            items.push(self.node(event, span, place.inside(None))?);
         }
         Ok(items)
     }
 
-    fn map(&mut self, depth: usize) -> Result<Vec<Field>, Fault> {
-        let (mut fields, mut merged) = (Vec::<Field>::new(), Vec::new());
+    fn map(&mut self, place: Place) -> Result<Vec<Field>, Fault> {
+        let (mut fields, mut merged) = (Vec::<Field>::new(), Vec::<(Position, Rc<Node>)>::new());
         let mut seen: HashMap<String, ()> = HashMap::new();
         while let Some((event, span)) = self.next()? {
             if event == Event::MappingEnd {
@@ -287,14 +323,24 @@ impl<'t> Reader<'t> {
             };
             let key = if is_plain { scalar::key(text) } else { text.to_string() };
             // The key may be anchored.
-            self.node(event, span, depth + 1)?;
+            self.node(event, span, place.inside(Some("")))?;
             let Some((event, span)) = self.next()? else { break };
-            let value = self.node(event, span, depth + 1)?;
+            let value = self.node(event, span, place.inside(Some(&key)))?;
             if is_merge {
                 self.merge.get_or_insert(at);
+                // For kubectl a merge takes the place of the keys before it.
+                let hidden = fields.iter().map(|field| field.key.as_str()).filter(|key| value.is_merging(key));
+                let hidden: Vec<String> = hidden.map(str::to_owned).collect();
+                for key in hidden {
+                    let message = format!("key `{key}` stands before `<<`, which has it too: write `<<` first");
+                    self.repeat(place, &key, Fault { at: Some(at), message });
+                }
+                if !merged.is_empty() {
+                    self.repeat(place, DECISIVE[0], Fault { at: Some(at), message: twice("<<") });
+                }
                 merged.push((at, value));
             } else if seen.insert(key.clone(), ()).is_some() {
-                self.repeated.push(Fault { at: Some(at), message: twice(&key) });
+                self.repeat(place, &key, Fault { at: Some(at), message: twice(&key) });
             } else {
                 fields.push(Field { key, at, value });
             }
@@ -306,6 +352,14 @@ impl<'t> Reader<'t> {
             })?;
         }
         Ok(fields)
+    }
+
+    /// Notes a key that is given twice.
+    fn repeat(&mut self, place: Place, key: &str, fault: Fault) {
+        if place.is_objects && DECISIVE.contains(&key) {
+            self.ambiguous.push(fault.clone());
+        }
+        self.repeated.push(fault);
     }
 }
 

@@ -6,12 +6,15 @@ use super::plan::Plan;
 use super::sources::Sources;
 use super::{Rendered, manifests, size, yaml};
 use crate::diagnostic::{Diagnostic, count};
+use crate::input::Source;
 use crate::tree::{Files, Origin, Tree};
 use crate::{Failure, attachment, input};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// The first words of every rendered file.
 const HEADING: &str = "# Rendered by `weir render";
@@ -206,25 +209,7 @@ fn one(entry: &Entry, files: &Matched, at: &Origin) -> Result<Rendered, Vec<Stri
     let id = &entry.wanted.workload;
     let said = |problem: String| at.error(&entry.path, format!("{id}: {}", by_field(&problem)));
     let plan = Plan::of(&entry.wanted).map_err(|problems| problems.into_iter().map(said).collect::<Vec<_>>())?;
-    let (mut trees, mut problems) = (Vec::new(), Vec::new());
-    let mut seen = BTreeSet::new();
-    for pattern in &entry.files {
-        match files.patterns.get(&pattern.text) {
-            Some(Ok(paths)) => {
-                let new = paths.iter().filter(|path| seen.insert(*path)).filter_map(|path| files.trees.get(path));
-                trees.extend(
-                    new.flatten()
-                        .cloned()
-                        .map(|tree| Tree { namespace: tree.namespace.or_else(|| pattern.namespace.clone()), ..tree }),
-                );
-            }
-            Some(Err(problem)) => problems.push(at.error(&pattern.path, problem.as_str())),
-            None => {}
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let trees = files.trees(entry, at)?;
     let rendered = Sources::of(trees, None).and_then(|sources| manifests(&plan, &sources));
     // Lines of files say where they are from; of the others this is the workload.
     rendered.map_err(|problems| {
@@ -238,9 +223,12 @@ fn one(entry: &Entry, files: &Matched, at: &Origin) -> Result<Rendered, Vec<Stri
 struct Matched {
     /// What matches each pattern, in the order of the paths, or what is wrong with the pattern.
     patterns: BTreeMap<String, Result<Vec<PathBuf>, String>>,
-    trees: BTreeMap<PathBuf, Vec<Tree>>,
+    /// By the path that links are followed for, so that a file is one, however patterns name it.
+    sources: BTreeMap<PathBuf, Rc<Source>>,
     /// What lines about the files begin with.
     names: Vec<String>,
+    /// The notes that are printed already.
+    printed: RefCell<BTreeSet<String>>,
 }
 
 impl Matched {
@@ -248,27 +236,59 @@ impl Matched {
     fn of(folder: &Path, entries: &[Entry]) -> Result<Self, Failure> {
         let mut matched = Self::default();
         for pattern in entries.iter().flat_map(|entry| &entry.files) {
-            if !matched.patterns.contains_key(&pattern.text) {
-                let found = matching(folder, &pattern.text)?;
-                matched.patterns.insert(pattern.text.clone(), found);
+            if matched.patterns.contains_key(&pattern.text) {
+                continue;
             }
-        }
-        let paths: BTreeSet<&PathBuf> = matched.patterns.values().flatten().flatten().collect();
-        let (mut sources, mut owners) = (Vec::new(), BTreeMap::new());
-        for path in paths {
-            for source in input::read_all(std::slice::from_ref(path))? {
-                owners.insert(source.name.clone(), path.clone());
-                sources.push(source);
+            let mut found = matching(folder, &pattern.text)?;
+            for path in found.iter_mut().flatten() {
+                let shown = path.clone();
+                *path = path.canonicalize().unwrap_or_else(|_| shown.clone());
+                if !matched.sources.contains_key(path) {
+                    for source in input::read_all(std::slice::from_ref(&shown))? {
+                        matched.names.push(format!("{}:", source.name));
+                        matched.sources.insert(path.clone(), Rc::new(source));
+                    }
+                }
             }
+            matched.patterns.insert(pattern.text.clone(), found);
         }
-        let files = Files::of(sources)?;
-        files.notes.iter().for_each(|line| eprintln!("{line}"));
-        for tree in files.trees {
-            let path = owners.get(tree.origin.file()).cloned().unwrap_or_default();
-            matched.trees.entry(path).or_default().push(tree);
-        }
-        matched.names = owners.into_keys().map(|name| format!("{name}:")).collect();
         Ok(matched)
+    }
+
+    /// What an entry is rendered from. What other workloads are rendered from, Kustomizations among it, changes nothing in it.
+    fn trees(&self, entry: &Entry, at: &Origin) -> Result<Vec<Tree>, Vec<String>> {
+        let (mut sources, mut problems) = (Vec::new(), Vec::new());
+        let mut namespaces: BTreeMap<&str, Option<&String>> = BTreeMap::new();
+        for pattern in &entry.files {
+            match self.patterns.get(&pattern.text) {
+                Some(Ok(paths)) => {
+                    for source in paths.iter().filter_map(|path| self.sources.get(path)) {
+                        namespaces.entry(&source.name).or_insert_with(|| {
+                            sources.push(Rc::clone(source));
+                            pattern.namespace.as_ref()
+                        });
+                    }
+                }
+                Some(Err(problem)) => problems.push(at.error(&pattern.path, problem.as_str())),
+                None => {}
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let files = Files::of(sources).map_err(|failure| match failure {
+            Failure::No(text) | Failure::Use(text) => vec![text],
+            Failure::Quiet(_) => Vec::new(),
+        })?;
+        let mut printed = self.printed.borrow_mut();
+        for line in files.notes {
+            if printed.insert(line.clone()) {
+                eprintln!("{line}");
+            }
+        }
+        let given = |tree: &Tree| namespaces.get(tree.origin.file()).copied().flatten().cloned();
+        let placed = |tree: Tree| Tree { namespace: tree.namespace.clone().or_else(|| given(&tree)), ..tree };
+        Ok(files.trees.into_iter().map(placed).collect())
     }
 }
 
@@ -280,7 +300,11 @@ fn matching(folder: &Path, pattern: &str) -> Result<Result<Vec<PathBuf>, String>
         Ok(paths) => paths.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Use(error.to_string()))?,
         Err(error) => return Ok(Err(format!("`{pattern}` is not a pattern: {error}"))),
     };
-    Ok(if paths.is_empty() { Err(format!("`{pattern}` matches no file")) } else { Ok(paths) })
+    if paths.is_empty() {
+        return Ok(Err(format!("`{pattern}` matches no file")));
+    }
+    let files = paths.iter().map(|path| input::files_of(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Ok(files.concat()))
 }
 
 /// Rendered files below a folder that were not written now.

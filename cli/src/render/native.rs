@@ -51,7 +51,8 @@ pub(crate) fn waypoint_note(plan: &Plan) -> Option<String> {
 pub(crate) fn labels_note(plan: &Plan, pods: &[Pods]) -> Result<Option<(String, String)>, String> {
     let deployment = input::one(DEPLOYMENT)?;
     let wanted = deployment.pointer(ANNOTATIONS).and_then(super::read_labels).unwrap_or_default();
-    let own = Pods::find(pods, &plan.workload.namespace, &plan.workload.name).map(Pods::annotations);
+    let own = Pods::find(pods, &plan.workload.namespace, &plan.workload.name);
+    let own = own.first().map(|pods| pods.annotations());
     let differs = |(name, value): &(&String, &String)| {
         let own = own.and_then(|own| own.get(*name));
         own.is_none_or(|own| !words(value).is_subset(&words(own)))

@@ -291,7 +291,8 @@ fn workload(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Workload> {
         }
     }
     let known = match wanted.labels {
-        Some(_) => Known::Given,
+        Some(_) if wanted.form.is_istios() => Known::Given,
+        Some(_) => Known::Complete,
         None if wanted.form.is_istios() => Known::Selector,
         None => Known::Written,
     };

@@ -13,6 +13,10 @@ use serde_json::Value;
 /// What the diagnostics can be recognised by.
 const ID: &str = "labels";
 
+/// The kinds whose pods have the labels of their template, and the groups of their APIs. What others make of theirs is not known.
+const KINDS: [(&str, &str); 5] =
+    [("Deployment", "apps"), ("StatefulSet", "apps"), ("DaemonSet", "apps"), ("ReplicaSet", "apps"), ("Job", "batch")];
+
 /// Where an object has the labels of its pods.
 const LABELS: &str = "/spec/template/metadata/labels";
 
@@ -29,6 +33,10 @@ pub(crate) struct Pods {
     name: String,
     labels: Labels,
     annotations: Labels,
+    /// Whether the pods have the labels of the template.
+    pub(crate) is_certain: bool,
+    /// Whether `kustomize build` changes them, or may.
+    is_changed: bool,
 }
 
 impl Pods {
@@ -36,18 +44,21 @@ impl Pods {
     /// `namespace`.
     pub(crate) fn of(tree: &Tree, namespace: Option<&str>) -> Option<Self> {
         let mut object = Object::of(&tree.value)?;
+        let is_certain = KINDS.iter().any(|(kind, group)| object.kind == *kind && object.is_of(group));
         let labels = read(tree.value.pointer(LABELS)?)?;
         let annotations = tree.value.pointer(ANNOTATIONS).and_then(read).unwrap_or_default();
         let given = Some(object.namespace.clone()).filter(|own| !own.is_empty());
         let namespace = given.or_else(|| tree.namespace.as_deref().or(namespace).map(str::to_owned));
         object.namespace = namespace.clone().unwrap_or_default();
         let origin = tree.origin.in_object(&tree.value, Some(&object.namespace));
-        Some(Self { origin, shown: object.shown(), namespace, name: object.name, labels, annotations })
+        let is_changed = tree.is_relabelled;
+        let shown = object.shown();
+        Some(Self { origin, shown, namespace, name: object.name, labels, annotations, is_certain, is_changed })
     }
 
-    /// The first that makes the pods of a workload: it is called after it, and is in its namespace or says of none.
-    pub(crate) fn find<'p>(all: &'p [Self], namespace: &str, name: &str) -> Option<&'p Self> {
-        all.iter().find(|pods| pods.name == name && pods.is_in(namespace))
+    /// Those that make the pods of a workload: they are called after it, and are in its namespace or say of none.
+    pub(crate) fn find<'p>(all: &'p [Self], namespace: &str, name: &str) -> Vec<&'p Self> {
+        all.iter().filter(|pods| pods.is_certain && pods.is_in(namespace) && pods.name == name).collect()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -76,6 +87,46 @@ impl Pods {
     pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
+
+    /// Whether a selector asks for a label that these pods have with another value.
+    fn contradicts(&self, selector: &Labels) -> bool {
+        selector.iter().any(|(key, value)| self.labels.get(key).is_some_and(|own| own != value))
+    }
+
+    fn is_selected(&self, selector: &Labels) -> bool {
+        !selector.is_empty() && selector.iter().all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+}
+
+/// The labels that all of these have.
+///
+/// # Errors
+/// Why they are not all labels of the pods.
+pub(crate) fn labels(found: &[&Pods]) -> Result<Labels, String> {
+    let Some((first, more)) = found.split_first() else { return Ok(Labels::new()) };
+    if let Some(other) = more.iter().find(|other| other.labels != first.labels) {
+        let [one, other] = [first, other].map(|pods| format!("{} at {}", pods.shown, pods.origin.place()));
+        return Err(format!("{one} and {other} differ in them"));
+    }
+    match found.iter().find(|pods| pods.is_changed) {
+        Some(pods) => {
+            Err(format!("the Kustomization of {} may change them: run `kustomize build` first", pods.origin.file()))
+        }
+        None => Ok(first.labels.clone()),
+    }
+}
+
+/// Those that make the pods that a plan's manifests are for. By its selector, manifests are for the pods of others too.
+fn made<'p>(plan: &Plan, all: &'p [Pods]) -> Vec<&'p Pods> {
+    let workload = &plan.workload;
+    let named = Pods::find(all, &workload.namespace, &workload.name);
+    let fitting: Vec<&Pods> = named.iter().copied().filter(|pods| !pods.contradicts(&workload.selector)).collect();
+    let mut found = if fitting.is_empty() { named } else { fitting };
+    if !found.is_empty() && plan.form.is_istios() {
+        let is_other = |pods: &&Pods| pods.is_certain && pods.name != workload.name && pods.is_in(&workload.namespace);
+        found.extend(all.iter().filter(is_other).filter(|pods| pods.is_selected(&workload.selector)));
+    }
+    found
 }
 
 /// Labels or annotations as an object has them.
@@ -85,13 +136,21 @@ pub(crate) fn read(value: &Value) -> Option<Labels> {
 }
 
 /// The plan with the labels of the workload's pods, if the files have them and no others are given. What is given and differs
-/// from them is added to `warnings`, and what is taken to `notes`.
-pub(crate) fn placed(plan: &Plan, pods: &[Pods], notes: &mut Vec<String>, warnings: &mut Vec<String>) -> Plan {
+/// from them is added to `warnings`, and what is taken to `notes`. Where objects differ in labels, each pod decides.
+///
+/// # Errors
+/// Why the labels are not known, where there is no pod that could decide.
+pub(crate) fn placed(
+    plan: &Plan,
+    pods: &[Pods],
+    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Result<Plan, Vec<String>> {
+    let all = made(plan, pods);
     let mut plan = plan.clone();
     let workload = &mut plan.workload;
     // A waypoint has pods of its own, and the files have those of the workloads behind it.
-    let found = Pods::find(pods, &workload.namespace, &workload.name).filter(|_| workload.target.is_none());
-    let Some(found) = found else { return plan };
+    let Some(found) = all.first().filter(|_| workload.target.is_none()) else { return Ok(plan) };
     let mut warn = |key: &str, message: String| {
         let path = input::field("$.spec.template.metadata.labels", key);
         warnings.push(found.origin.line(Diagnostic::warning(ID, path, message)));
@@ -103,7 +162,7 @@ pub(crate) fn placed(plan: &Plan, pods: &[Pods], notes: &mut Vec<String>, warnin
             None => warn(key, format!("`{key}={value}` is selected, and the pods have no such label: not these")),
         }
     }
-    if workload.known == Known::Given {
+    if matches!(workload.known, Known::Given | Known::Complete) {
         let given = workload.labels.iter().filter(|(key, _)| !workload.selector.contains_key(*key));
         for (key, value) in given {
             match found.labels.get(key) {
@@ -121,17 +180,35 @@ pub(crate) fn placed(plan: &Plan, pods: &[Pods], notes: &mut Vec<String>, warnin
             let lost = "policies that ask for it are left out";
             warn(key, format!("the pods have `{key}={own}`, which is not among the labels that are given: {lost}"));
         }
-        return plan;
+        return Ok(plan);
     }
-    let mut labels = found.labels.clone();
+    let (mut labels, differ) = match self::labels(&all) {
+        Ok(labels) => (labels, None),
+        Err(problem) => {
+            let is_common =
+                |(key, value): &(&String, &String)| all.iter().all(|pods| pods.labels.get(*key) == Some(*value));
+            let common = found.labels.iter().filter(is_common).map(|(key, value)| (key.clone(), value.clone()));
+            let is_changed = all.iter().any(|pods| pods.is_changed);
+            (if is_changed { Labels::new() } else { common.collect() }, Some(problem))
+        }
+    };
     labels.extend(workload.selector.clone());
+    if let Some(problem) = differ {
+        let message = format!("the labels of {} are not known: {problem}", workload.id());
+        if !plan.form.is_istios() {
+            return Err(vec![format!("{message}; or give --labels (in `weir.yaml`: `labels`)")]);
+        }
+        notes.push(message);
+        workload.labels = labels;
+        return Ok(plan);
+    }
     if labels != workload.labels {
         notes.push(format!("the labels of {} are those of {} in {}", workload.id(), found.shown, found.origin.file()));
     }
     let workload = &mut plan.workload;
     workload.labels = labels;
-    workload.known = if plan.form.is_istios() { Known::Template } else { Known::Given };
-    plan
+    workload.known = if plan.form.is_istios() { Known::Template } else { Known::Complete };
+    Ok(plan)
 }
 
 /// Whether a label is of those that Istio or Kubernetes add to pods, which no template has.

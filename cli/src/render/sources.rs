@@ -4,7 +4,9 @@
 use super::pods::Pods;
 use super::tcp::Service;
 use crate::compile::Module;
-use crate::documents::{is_actions, is_document};
+use crate::documents::{TEMPLATE, is_actions, is_document};
+use crate::input::is_template;
+use crate::object::{Object, take_items};
 use crate::tree::{Origin, Tree};
 use crate::{names, packed};
 use serde_json::{Map, Value, json};
@@ -89,16 +91,21 @@ impl Sorter<'_> {
         let text = |name| tree.value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (kind, version) = (text("kind"), text("apiVersion"));
         if tree.value.get("kind").is_some() {
-            let items = tree.value.get_mut("items").filter(|_| kind.ends_with("List")).map(Value::take);
-            if let Some(Value::Array(items)) = items {
+            if let Some(items) = take_items(&mut tree.value) {
                 for (index, item) in items.into_iter().enumerate() {
                     self.tree(tree.item(&format!("$.items[{index}]"), item));
                 }
             } else if kind == "AuthorizationPolicy" && is_istios(&version) {
                 self.problems.extend(tree.problems());
                 self.policy(&tree.origin, tree.namespace.as_deref(), &tree.value);
+            } else if Object::of(&tree.value).is_some_and(|object| object.is_templated_policy()) {
+                self.problems.push(tree.origin.in_object(&tree.value, None).error("$", TEMPLATE));
             } else {
-                self.sources.pods.extend(Pods::of(&tree, self.namespace));
+                if let Some(pods) = Pods::of(&tree, self.namespace) {
+                    // Of labels that are given twice, which ones count is not known.
+                    self.problems.extend(tree.problems().filter(|_| pods.is_certain));
+                    self.sources.pods.push(pods);
+                }
                 self.sources.services.extend(Service::of(&tree, self.namespace));
                 self.sources.others += 1;
             }
@@ -179,6 +186,9 @@ impl Sorter<'_> {
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let given = text("/metadata/namespace").or_else(|| namespace.or(self.namespace).map(str::to_owned));
         let origin = origin.in_object(object, given.as_deref());
+        if is_template(&object.to_string()) {
+            return self.problems.push(origin.error("$", TEMPLATE));
+        }
         let Some(name) = text("/metadata/name") else {
             return self.problems.push(origin.error("$.metadata", "`name` is missing"));
         };

@@ -106,8 +106,10 @@ pub(crate) enum Known {
     Selector,
     /// The pod template, to which Istio and Kubernetes add some.
     Template,
-    /// All are given.
+    /// They are given, and Istio and Kubernetes add some.
     Given,
+    /// All are given.
+    Complete,
     /// The rendered bootstrap names them, so that there are no others.
     Written,
 }
@@ -117,8 +119,8 @@ impl Known {
     pub(crate) fn may_have(self, key: &str) -> bool {
         match self {
             Self::Selector => true,
-            Self::Template => super::pods::is_added(key),
-            Self::Given | Self::Written => false,
+            Self::Template | Self::Given => super::pods::is_added(key),
+            Self::Complete | Self::Written => false,
         }
     }
 }

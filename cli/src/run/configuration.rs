@@ -5,7 +5,10 @@ use crate::bootstrap::Bootstrap;
 use crate::compile::Module;
 use crate::documents::is_document;
 use crate::field::field;
-use crate::render::{Form, Labels, Plan, Pods, Proxy, Rendered, Sources, Wanted, labels, manifests, read_labels};
+use crate::object::take_items;
+use crate::render::{
+    Form, Labels, Plan, Pods, Proxy, Rendered, Sources, Wanted, labels, manifests, pods_labels, read_labels,
+};
 use crate::tree::{Files, Tree};
 use crate::{Failure, Run, input, names, validate};
 use serde_json::{Value, json};
@@ -170,8 +173,11 @@ fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> 
         false => given,
         true => {
             let pods: Vec<Pods> = objects.iter().filter_map(|tree| Pods::of(tree, None)).collect();
-            let found = Pods::find(&pods, namespace, name).map(|pods| pods.labels().clone());
-            found.unwrap_or_else(|| [("app".to_owned(), name.to_owned())].into())
+            let found = Pods::find(&pods, namespace, name);
+            let known = pods_labels(&found).map_err(|problem| {
+                Failure::No(format!("the labels of {id} are not known: {problem}; or give --labels"))
+            })?;
+            if found.is_empty() { [("app".to_owned(), name.to_owned())].into() } else { known }
         }
     };
     Ok((id, own))
@@ -180,11 +186,13 @@ fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> 
 /// Every object with its namespace, those of lists included.
 fn objects(trees: &[Tree]) -> Vec<Tree> {
     let mut found = Vec::new();
-    let mut waiting: Vec<Tree> = trees.to_vec();
-    while let Some(tree) = waiting.pop() {
-        match tree.value.get("items").and_then(Value::as_array) {
-            Some(items) => waiting.extend(items.iter().map(|item| tree.item("$.items", item.clone()))),
-            None => found.push(tree),
+    for tree in trees {
+        match take_items(&mut tree.value.clone()) {
+            Some(items) => {
+                let items: Vec<Tree> = items.into_iter().map(|item| tree.item("$.items", item)).collect();
+                found.extend(objects(&items));
+            }
+            None => found.push(tree.clone()),
         }
     }
     found

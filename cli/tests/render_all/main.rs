@@ -1,6 +1,7 @@
 //! `weir render --all` and `weir diff` as an operator calls them, on a `weir.yaml` with several workloads.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod lost;
 mod policies;
 
 use serde::Deserialize;

@@ -5,6 +5,7 @@ use super::{Composer, is_inert};
 use crate::compile::Module;
 use crate::diagnostic::count;
 use crate::manifest::ROOT_NAMESPACE;
+use crate::render::plan::Plan;
 use crate::render::prune::{Pruned, none_is_for, prune, reason};
 use crate::render::sources::{Policy, Sources};
 use crate::render::workload::Known;
@@ -20,6 +21,15 @@ impl Composer<'_> {
         if !self.wants(Module::Policy) {
             if !sources.policies.is_empty() {
                 self.document.notes.push("policies are left out, which the module does not have".to_owned());
+            }
+            return;
+        }
+        let Plan { workload, directions, .. } = self.plan;
+        let mut inward = directions.iter().filter(|direction| !is_inert(workload, **direction)).peekable();
+        if inward.peek().is_some() && !inward.any(|direction| self.plan.runs(Module::Policy, *direction)) {
+            if !sources.policies.is_empty() {
+                let note = "policies are left out: `policy` runs on none of the listeners that are rendered";
+                self.document.notes.push(note.to_owned());
             }
             return;
         }
@@ -122,7 +132,11 @@ impl Composer<'_> {
         }
         if let Some((first, keys)) = undecided.first() {
             let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-            let source = if self.plan.workload.known == Known::Template { "the pod template" } else { "--selector" };
+            let source = match self.plan.workload.known {
+                Known::Template => "the pod template",
+                Known::Given => "what is given of their labels",
+                _ => "--selector",
+            };
             self.document.notes.push(format!(
                 "{} of them are kept though {source} does not tell whether they are for it, and each pod decides (`{first}` \
                  asks for {keys}): give all labels of the pods with --labels to decide it now",

@@ -79,7 +79,7 @@ fn labels_that_the_pods_have_not_are_warned_of() {
     ] {
         let pods: Vec<Pods> = Pods::of(&Tree::named("f.yaml", object), None).into_iter().collect();
         let (mut notes, mut warnings) = (Vec::new(), Vec::new());
-        placed(&Plan::of(&asked(selector, given)).unwrap(), &pods, &mut notes, &mut warnings);
+        placed(&Plan::of(&asked(selector, given)).unwrap(), &pods, &mut notes, &mut warnings).unwrap();
         rows.check(format!("{name}: {warnings:?}"), warnings.len(), expected.len());
         for (warning, expected) in warnings.iter().zip(expected) {
             rows.contains(name, warning, expected);
@@ -111,7 +111,7 @@ fn labels_are_those_of_the_pod_template_unless_they_are_given() {
         let count =
             rendered.notes.iter().find_map(|note| note.strip_suffix(" of 2 AuthorizationPolicies are for shop/cart"));
         let pods: Vec<Pods> = Pods::of(&Tree::named("f.yaml", files[0].clone()), None).into_iter().collect();
-        let plan = placed(&Plan::of(&wanted).unwrap(), &pods, &mut Vec::new(), &mut Vec::new());
+        let plan = placed(&Plan::of(&wanted).unwrap(), &pods, &mut Vec::new(), &mut Vec::new()).unwrap();
         let kept = count.unwrap().parse::<usize>().unwrap() - 1;
         rows.check(format!("{name}: {:?}", rendered.notes), (kept, plan.workload.known), expected);
     }
