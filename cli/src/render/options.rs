@@ -69,7 +69,7 @@ pub(crate) struct Render {
     /// Labels that the manifests select pods by
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     selector: Vec<String>,
-    /// All labels of the pods: policies that ask for others are left out
+    /// All labels of the pods but those that Istio adds: policies that ask for others are left out
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     labels: Option<Vec<String>>,
     /// What the manifests select in place of labels, such as `Gateway/edge`

@@ -191,6 +191,8 @@ fn kustomizations() -> Vec<Row> {
 fn texts() -> Vec<Row> {
     let object = deny("app: cart");
     let hidden = |with: &str| format!("# note{with}{}", object.trim_end().replace('\n', with));
+    let json = "{\"kind\": \"AuthorizationPolicy\", \"apiVersion\": \"security.istio.io/v1\", \"metadata\": {\"namespace\": \"shop\", \
+        \"name\": \"deny\", \"annotations\": {\"a\": \"\u{2028}\"}}, \"spec\": {\"action\": \"DENY\", \"rules\": [{}]}}";
     let template = "a template, which is not YAML until it is rendered";
     let kind = |text: &str| object.replace("kind: AuthorizationPolicy", text);
     vec![
@@ -202,6 +204,8 @@ fn texts() -> Vec<Row> {
         one("LS", hidden("\u{2028}"), Invalid("U+2028 is a line break for kubectl")),
         one("PS", hidden("\u{2029}"), Invalid("U+2029 is a line break for kubectl")),
         one("CR", hidden("\r"), Kept),
+        one("LS escaped", object.replace("{name: deny", "{annotations: {a: \"\\u2028\"}, name: deny"), Kept),
+        one("LS in JSON", json.to_owned(), Kept),
         one("NUL", format!("a: b\n\0---\n{object}"), Invalid("U+0000 ends the text for YAML, and kubectl refuses it")),
     ]
 }
