@@ -1,23 +1,30 @@
 //! An image in a registry.
 //!
-//! `oci-client` speaks the protocol. What it hands over is believed only after its size and digest were checked here, since a
-//! reference with a tag promises neither. It is asynchronous; a runtime of one thread runs each request to its end.
+//! `oci-client` logs in and pushes. What is pulled is read here, since it reads a manifest of any size; and it is believed only
+//! after its size and digest were checked, since a reference with a tag promises neither. Requests are asynchronous; a runtime
+//! of one thread runs each to its end, for as long as its size allows.
 
 mod credentials;
+mod get;
 mod trouble;
 
 use crate::store::{self, BLOB_LIMIT, MANIFEST_LIMIT, Raw, Sink, Store};
-use crate::{Descriptor, Digest, Error, media};
-use futures_util::TryStreamExt as _;
+use crate::{Descriptor, Digest, Error};
+use get::{Answer, Get};
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
+use std::cell::RefCell;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// How long to wait for a connection, and for each part of an answer.
+/// How long to wait for a connection, and for each part of an answer. A whole request may take twice as long, and longer by its
+/// size.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The fewest bytes in a second with which a request goes on.
+const SLOWEST: u64 = 64 << 10;
 
 /// How a registry is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +41,11 @@ pub struct Access {
 pub struct Registry {
     runtime: Runtime,
     client: Client,
+    get: Get,
     auth: RegistryAuth,
+    /// The token that the registry gave, if it gives some.
+    token: RefCell<Option<String>>,
+    patience: Duration,
     reference: Reference,
     place: String,
     asked_for: Option<Digest>,
@@ -56,7 +67,12 @@ impl Registry {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::Usage(format!("no runtime for requests can be made: {error}")))?;
-        Ok(Self { runtime, client: client(&reference, access)?, auth, reference, place, asked_for })
+        // Another part of the process may have chosen one already; then it is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let is_plain = access.plain_http || access.ca.is_none() && is_loopback(reference.resolve_registry());
+        let (client, get) = (client(is_plain, access)?, Get::new(is_plain, access)?);
+        let (token, patience) = (RefCell::new(None), PATIENCE);
+        Ok(Self { runtime, client, get, auth, token, patience, reference, place, asked_for })
     }
 
     /// The reference by digest, without a tag.
@@ -67,31 +83,48 @@ impl Registry {
 
     /// Logs in, so that a refusal is reported as one. Later requests use the token.
     fn log_in(&self, operation: RegistryOperation) -> Result<(), Error> {
-        self.ask(self.client.auth(&self.reference, &self.auth, operation)).map(|_| ())
+        let token = self.ask(0, self.client.auth(&self.reference, &self.auth, operation))?;
+        *self.token.borrow_mut() = token;
+        Ok(())
     }
 
-    fn ask<T>(&self, request: impl Future<Output = Result<T, OciDistributionError>>) -> Result<T, Error> {
-        self.runtime.block_on(request).map_err(|error| trouble::explain(&self.place, &error))
-    }
-
-    fn pull_manifest(&self, reference: &Reference) -> Result<Vec<u8>, Error> {
-        let (bytes, _) = self.ask(self.client.pull_manifest_raw(reference, &self.auth, &media::MANIFESTS))?;
-        if bytes.len() as u64 > MANIFEST_LIMIT {
-            return Err(Error::TooLarge { place: self.place.clone(), limit: MANIFEST_LIMIT });
-        }
-        Ok(bytes.to_vec())
-    }
-
-    async fn pull_blob(&self, digest: &str, limit: u64) -> Result<Option<Vec<u8>>, OciDistributionError> {
-        let mut blob = self.client.pull_blob_stream(&self.reference, digest).await?;
-        let mut bytes = Vec::new();
-        while let Some(part) = blob.try_next().await? {
-            if (bytes.len() + part.len()) as u64 > limit {
-                return Ok(None);
+    /// Runs a request that moves that many bytes at most.
+    fn ask<T>(&self, bytes: u64, request: impl Future<Output = Result<T, OciDistributionError>>) -> Result<T, Error> {
+        let limit = 2 * self.patience + Duration::from_secs(bytes / SLOWEST);
+        match self.runtime.block_on(async { tokio::time::timeout(limit, request).await }) {
+            Ok(answer) => answer.map_err(|error| trouble::explain(&self.place, &error)),
+            Err(_) => {
+                let reason = format!("the registry was not done after {} s: try again later", limit.as_secs());
+                Err(Error::Registry { reference: self.place.clone(), reason })
             }
-            bytes.extend_from_slice(&part);
         }
-        Ok(Some(bytes))
+    }
+
+    /// What is at a path of the repository, of at most `limit` bytes; `None` if it is larger.
+    fn fetch(&self, path: &str, limit: u64) -> Result<Option<Answer>, Error> {
+        let get = || {
+            let token = self.token.borrow().clone();
+            self.ask(limit, async { self.get.answer(&self.reference, path, token.as_deref(), &self.auth, limit).await })
+        };
+        match get() {
+            // The token has expired, or is of another repository.
+            Err(Error::Registry { .. }) if self.get.is_refused() => {
+                self.log_in(RegistryOperation::Pull)?;
+                get()
+            }
+            answer => answer,
+        }
+    }
+
+    fn pull_manifest(&self, tag_or_digest: &str) -> Result<Vec<u8>, Error> {
+        let place = || self.place.clone();
+        let answer = self.fetch(&format!("manifests/{tag_or_digest}"), MANIFEST_LIMIT)?;
+        let answer = answer.ok_or_else(|| Error::TooLarge { place: place(), limit: MANIFEST_LIMIT })?;
+        let found = Digest::of(&answer.bytes);
+        match answer.digest.and_then(|said| said.parse::<Digest>().ok()).filter(|said| *said != found) {
+            Some(expected) => Err(Error::WrongDigest { place: place(), expected, found }),
+            None => Ok(answer.bytes),
+        }
     }
 }
 
@@ -109,10 +142,7 @@ fn reference(text: &str) -> Result<Reference, Error> {
     })
 }
 
-fn client(reference: &Reference, access: &Access) -> Result<Client, Error> {
-    // Another part of the process may have chosen one already; then it is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let is_plain = access.plain_http || access.ca.is_none() && is_loopback(reference.resolve_registry());
+fn client(is_plain: bool, access: &Access) -> Result<Client, Error> {
     let certificates =
         access.ca.iter().map(|pem| Certificate { encoding: CertificateEncoding::Pem, data: pem.clone() });
     let config = ClientConfig {
@@ -120,15 +150,15 @@ fn client(reference: &Reference, access: &Access) -> Result<Client, Error> {
         extra_root_certificates: certificates.collect(),
         read_timeout: Some(PATIENCE),
         connect_timeout: Some(PATIENCE),
-        user_agent: concat!("weir/", env!("CARGO_PKG_VERSION")),
+        user_agent: get::USER_AGENT,
         ..ClientConfig::default()
     };
-    Client::try_from(config).map_err(|error| {
-        Error::Usage(format!(
-            "the certificates cannot be used: {}: give PEM, `-----BEGIN CERTIFICATE-----`",
-            trouble::chain(&error)
-        ))
-    })
+    Client::try_from(config).map_err(|error| no_certificates(&error))
+}
+
+fn no_certificates(error: &dyn std::error::Error) -> Error {
+    let why = trouble::chain(error);
+    Error::Usage(format!("the certificates cannot be used: {why}: give PEM, `-----BEGIN CERTIFICATE-----`"))
 }
 
 /// Whether a registry is on this machine, by the same addresses as for Istio's agent.
@@ -148,7 +178,8 @@ impl Store for Registry {
 
     fn root(&self) -> Result<Raw, Error> {
         self.log_in(RegistryOperation::Pull)?;
-        let bytes = self.pull_manifest(&self.reference)?;
+        let tag = self.reference.tag().unwrap_or("latest");
+        let bytes = self.pull_manifest(self.reference.digest().unwrap_or(tag))?;
         if let Some(expected) = &self.asked_for {
             let found = Digest::of(&bytes);
             if found != *expected {
@@ -159,18 +190,17 @@ impl Store for Registry {
     }
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
-        let bytes = self.pull_manifest(&self.reference.clone_with_digest(descriptor.digest.to_string()))?;
+        let bytes = self.pull_manifest(&descriptor.digest.to_string())?;
         store::check(&bytes, descriptor, &self.place)?;
         Raw::of(bytes, &self.place)
     }
 
     fn blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>, Error> {
-        let limit = limit.min(BLOB_LIMIT);
-        let digest = descriptor.digest.to_string();
         // More than was promised is not waited for.
-        let bytes = self.ask(self.pull_blob(&digest, limit.min(descriptor.size)))?;
-        let place = format!("{} {digest}", self.place);
-        let bytes = bytes.ok_or_else(|| Error::TooLarge { place: place.clone(), limit: limit.min(descriptor.size) })?;
+        let limit = limit.min(BLOB_LIMIT).min(descriptor.size);
+        let place = format!("{} {}", self.place, descriptor.digest);
+        let answer = self.fetch(&format!("blobs/{}", descriptor.digest), limit)?;
+        let bytes = answer.ok_or_else(|| Error::TooLarge { place: place.clone(), limit })?.bytes;
         store::check(&bytes, descriptor, &place)?;
         Ok(bytes)
     }
@@ -198,10 +228,10 @@ impl Sink for Push<'_> {
     fn put_blob(&mut self, descriptor: &Descriptor, bytes: Vec<u8>) -> Result<(), Error> {
         let Registry { client, reference, .. } = self.0;
         let digest = descriptor.digest.to_string();
-        if self.0.ask(client.blob_exists(reference, &digest))? {
+        if self.0.ask(0, client.blob_exists(reference, &digest))? {
             return Ok(());
         }
-        self.0.ask(client.push_blob(reference, bytes, &digest)).map(|_| ())
+        self.0.ask(descriptor.size, client.push_blob(reference, bytes, &digest)).map(|_| ())
     }
 
     fn put_manifest(&mut self, raw: &Raw, is_root: bool) -> Result<(), Error> {
@@ -211,9 +241,9 @@ impl Sink for Push<'_> {
         let reference = if is_root { reference } else { &by_digest };
         let media_type =
             raw.media_type.parse().map_err(|error| Error::malformed(place, format!("`mediaType`: {error}")))?;
-        self.0.ask(client.push_manifest_raw(reference, raw.bytes.clone(), media_type))?;
+        self.0.ask(MANIFEST_LIMIT, client.push_manifest_raw(reference, raw.bytes.clone(), media_type))?;
         // A registry may rewrite what it is given. Then the digest that was printed would name nothing.
-        let kept = self.0.pull_manifest(&by_digest)?;
+        let kept = self.0.pull_manifest(&digest.to_string())?;
         let found = Digest::of(&kept);
         if found == digest { Ok(()) } else { Err(Error::WrongDigest { place: place.clone(), expected: digest, found }) }
     }

@@ -1,4 +1,8 @@
 use super::*;
+use crate::media;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::Instant;
 use weir_testing::Rows;
 
 #[test]
@@ -49,4 +53,57 @@ fn a_registry_on_this_machine_is_reached_without_tls() {
     for (registry, expected) in rows {
         table.check(registry, is_loopback(registry), expected);
     }
+}
+
+/// A registry that answers every request but those for `/v2/` with these bytes, again and again, a pause between them.
+fn endless(head: &'static str, part: Vec<u8>, pause: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = format!("{}/weir/suite:1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, part) = (stream.unwrap(), part.clone());
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).unwrap();
+                if request[..length].starts_with(b"GET /v2/ ") {
+                    return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                }
+                stream.write_all(head.as_bytes())?;
+                loop {
+                    stream.write_all(&part)?;
+                    std::thread::sleep(pause);
+                }
+            });
+        }
+    });
+    place
+}
+
+#[test]
+fn what_a_registry_sends_without_end_is_left_after_a_while() {
+    let (ok, failed) = ("HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 500 No\r\n\r\n");
+    let (fast, slow) = (vec![b' '; 1 << 16], vec![b' ']);
+    let pause = Duration::from_millis(50);
+    let blob = Descriptor { size: 1 << 16, ..Descriptor::of(media::OCI_TAR_GZIP, b"") };
+    let access = Access { login: Some(("a".to_owned(), "b".to_owned())), ..Access::default() };
+    let mut table = Rows::default();
+    for (name, place, expected) in [
+        ("fast", endless(ok, fast.clone(), Duration::ZERO), "larger than "),
+        ("slow", endless(ok, slow, pause), "the registry was not done after "),
+        ("an error", endless(failed, fast, Duration::ZERO), "the registry answers 500"),
+    ] {
+        let mut registry = Registry::open(&place, &access).unwrap();
+        registry.patience = Duration::from_millis(500);
+        let begun = Instant::now();
+        let refused = registry.fetch("manifests/1", 1 << 16).map(|answer| answer.is_some());
+        let manifest = match refused {
+            Ok(false) => "larger than ".to_owned(),
+            other => other.unwrap_err().to_string(),
+        };
+        table.contains(format!("{name}: manifest"), &manifest, expected);
+        table.contains(format!("{name}: blob"), &registry.blob(&blob, 1 << 16).unwrap_err().to_string(), expected);
+        table.check(format!("{name}: in time"), begun.elapsed() < Duration::from_secs(20), true);
+    }
+    let whole = Registry::open(&endless(ok, vec![b' '; 1 << 16], Duration::ZERO), &access).unwrap();
+    table.contains("a whole manifest", &whole.root().unwrap_err().to_string(), "larger than 4194304 bytes");
 }

@@ -1,7 +1,7 @@
 //! What a registry's refusals mean to who asked.
 
 use crate::Error;
-use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 
 /// The error of a request, with what may be done about it.
 pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
@@ -32,9 +32,6 @@ pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
         OciDistributionError::ServerError { code, message, .. } => {
             format!("the registry answers {code} {}: try again later", first_line(message))
         }
-        OciDistributionError::DigestError(error) => return spoiled(place, error),
-        // So they come out of a stream.
-        OciDistributionError::IoError(error) if digest_error(error).is_some() => return spoiled(place, error),
         OciDistributionError::RequestError(error) => {
             let hint = if error.url().is_some_and(|url| url.scheme() == "https") {
                 "an authority of your own is given with `--ca-file`, a registry without TLS needs `--plain-http`"
@@ -53,14 +50,6 @@ pub(super) fn explain(place: &str, error: &OciDistributionError) -> Error {
         other => chain(other),
     };
     Error::Registry { reference: place.to_owned(), reason }
-}
-
-fn digest_error(error: &std::io::Error) -> Option<&DigestError> {
-    error.get_ref()?.downcast_ref()
-}
-
-fn spoiled(place: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::malformed(place, format!("the registry does not send what it promises: {error}"))
 }
 
 /// An error with those that caused it, each once.
