@@ -2,13 +2,8 @@
 //!
 //! Exit codes: 0 success, 1 problems found, 2 usage error.
 
-/// Prints a line to standard output; if its reader has gone, it is an error, so that Envoy is still stopped properly.
-macro_rules! say {
-    ($($words:tt)*) => {{
-        let written = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{}\n", format_args!($($words)*)));
-        written.map_err(|error| crate::unwritable(&error))
-    }};
-}
+#[macro_use]
+mod print;
 
 mod attachment;
 mod bootstrap;
@@ -185,7 +180,7 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "weir", &mut script);
-            say!("{}", String::from_utf8_lossy(&script).trim_end())
+            print::whole(String::from_utf8_lossy(&script).trim_end())
         }
         Command::Image(command) => oci::run(&command),
     };
@@ -195,6 +190,6 @@ fn main() -> ExitCode {
         Err(Failure::Use(message)) => (message, 2),
         Err(Failure::Quiet(code)) => return ExitCode::from(code),
     };
-    eprintln!("weir: {message}");
+    note!("weir: {message}");
     ExitCode::from(code)
 }

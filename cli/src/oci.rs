@@ -8,7 +8,7 @@ mod place;
 mod report;
 mod schema;
 
-use crate::{Failure, modules};
+use crate::{Failure, modules, print};
 use clap::{Args, Subcommand, ValueEnum};
 use place::Place;
 use std::fs;
@@ -135,7 +135,8 @@ pub(crate) enum Output {
 
 impl From<weir_oci::Error> for Failure {
     fn from(error: weir_oci::Error) -> Self {
-        if error.is_about_the_image() { Self::No(error.to_string()) } else { Self::Use(error.to_string()) }
+        let message = print::plain(&error.to_string());
+        if error.is_about_the_image() { Self::No(message) } else { Self::Use(message) }
     }
 }
 

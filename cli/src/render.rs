@@ -44,7 +44,7 @@ use crate::render::peer::Peer;
 use crate::render::places::Places;
 use crate::render::workload::Direction;
 use crate::tree::Files;
-use crate::{Failure, input, manifest};
+use crate::{Failure, input, manifest, print};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use weir_config::Mode;
@@ -86,14 +86,14 @@ pub(crate) fn render(options: &Render) -> Result<(), Failure> {
     let plan = Plan::of(&wanted).map_err(|problems| Failure::Use(problems.join("\n")))?;
     let refused = |problems: Vec<String>| Failure::No(format!("nothing is rendered:\n{}", problems.join("\n")));
     let files = Files::read(&options.config)?;
-    files.notes.iter().for_each(|line| eprintln!("{line}"));
+    files.notes.iter().for_each(|line| note!("{line}"));
     let sources = Sources::of(files.trees, options.namespace.as_deref()).map_err(refused)?;
     let Rendered { trees, notes, warnings, annotation } = manifests(&plan, &sources).map_err(refused)?;
-    warnings.iter().for_each(|line| eprintln!("{line}"));
-    notes.iter().for_each(|note| eprintln!("weir: {note}"));
-    annotation.iter().for_each(|lines| eprintln!("{lines}"));
+    warnings.iter().for_each(|line| note!("{line}"));
+    notes.iter().for_each(|note| note!("weir: {note}"));
+    annotation.iter().for_each(|lines| note!("{lines}"));
     let text = text(&plan, &trees);
-    say!("{}", text.trim_end())
+    print::whole(text.trim_end())
 }
 
 /// The file for rendered trees, with the line that tells what made it.

@@ -5,6 +5,7 @@ mod summary;
 
 pub(crate) use summary::Summary;
 
+use crate::print;
 use serde::Deserialize;
 use std::io::IsTerminal as _;
 
@@ -77,7 +78,9 @@ impl Record {
             why.push_str(&format!(" ({details})"));
         }
         let status = self.status.unwrap_or_default();
-        colours.paint(status, &columns(&request, &status.to_string(), &by, why.trim_start()))
+        let line = columns(&request, &status.to_string(), &by, why.trim_start());
+        // Requests come from others.
+        colours.paint(status, &print::plain(&line))
     }
 
     /// Who decided, and why: the policy or the limit that refused, else the policy that allowed.

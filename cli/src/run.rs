@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, count};
 use crate::documents::Contents;
 use crate::report::{self, Record, Summary};
 use crate::tree::Origin;
-use crate::{Failure, Run, input, modules};
+use crate::{Failure, Run, input, modules, print};
 use identities::Identities;
 use requests::Planned;
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Run) -> Result<(), Failure> {
     let mut bootstrap = configuration::read(options)?;
     set_ports(&mut bootstrap, options)?;
     let planned = planned(options)?;
-    let binary = weir_launch::find_wanted(&mut |line| eprintln!("{line}")).map_err(needed)?;
+    let binary = weir_launch::find_wanted(&mut |line| note!("{line}")).map_err(needed)?;
     let upstream = match &options.upstream {
         Some(_) => None,
         None => Some(Upstream::start(0, weir_launch::echo).map_err(|error| needed(format!("no upstream: {error}")))?),
@@ -116,7 +116,7 @@ impl Edits<'_> {
             Err(Failure::No(message) | Failure::Use(message)) => message,
             Err(quiet @ Failure::Quiet(_)) => return Err(quiet),
         };
-        eprintln!("weir: {refused}");
+        note!("weir: {refused}");
         say!("-- the files have changed, and are refused: the old configuration stays in force")
     }
 }
@@ -251,10 +251,14 @@ fn send(
             (None, answer) => {
                 undecided += 1;
                 let answer = answer.map_or_else(|error| error.to_string(), |status| format!("status {status}"));
-                format!("{} {}: {answer}, and no decision: Envoy refuses it before any filter", plan.method, plan.path)
+                print::plain(&format!(
+                    "{} {}: {answer}, and no decision: Envoy refuses it before any filter",
+                    plan.method, plan.path
+                ))
             }
         };
-        say!("{:<34} {}{line}", plan.say, sender(plan.principal.as_deref().unwrap_or("-")))?;
+        let sent = format!("{:<34} {}", plan.say, sender(plan.principal.as_deref().unwrap_or("-")));
+        print::whole(&(print::plain(&sent) + &line))?;
     }
     Ok(undecided)
 }
@@ -267,7 +271,8 @@ fn show_metrics(envoy: &Envoy) -> Result<(), Failure> {
         Some(summary) => summary,
         None => Summary::of(&envoy.admin_get("/stats/prometheus").map_err(needed)?),
     };
-    say!("\ncounted by Envoy (sums over http://{}/stats/prometheus)", envoy.admin())?;
+    say!("")?;
+    say!("counted by Envoy (sums over http://{}/stats/prometheus)", envoy.admin())?;
     for line in summary.lines() {
         say!("  {line}")?;
     }
@@ -284,14 +289,15 @@ fn stay(mut envoy: Envoy, listener: SocketAddr, mut log: LogTail, mut edits: Opt
         say!("  curl -i http://{listener}{example}")?;
     }
     say!("  curl http://{}/stats/prometheus", envoy.admin())?;
-    say!("\n{}", report::titles())?;
+    say!("")?;
+    say!("{}", report::titles())?;
     let colours = report::Colours::of_terminal();
     loop {
         if let Some(status) = envoy.exited().map_err(needed)? {
             return Err(Failure::No(format!("envoy ended: {status}")));
         }
         for record in log.lines().map_err(needed)?.iter().filter_map(|line| Record::parse(line)) {
-            say!("{}", record.line(colours))?;
+            print::whole(&record.line(colours))?;
         }
         if let Some(edits) = &mut edits {
             edits.apply(&envoy)?;

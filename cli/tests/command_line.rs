@@ -229,3 +229,65 @@ fn run_leaves_clusters_of_filters_alone() {
     assert!(output.contains(" 403 ") && output.contains("ext_authz_denied"), "{output}");
     assert_eq!(service.received().len(), 1);
 }
+
+/// The codes that the page has, and no panic's.
+#[test]
+fn an_output_that_takes_nothing_has_the_code_of_an_error() {
+    let folder = folder("full");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("wrong.yaml", "schema: 1\nname: cart\npolicy: {polices: []}\n");
+    write("right.yaml", DOCUMENT);
+    let rows: [(&str, i32); 6] = [
+        ("validate wrong.yaml 2>/dev/full", 1),
+        ("validate wrong.yaml >/dev/full", 2),
+        ("validate missing.yaml 2>/dev/full", 2),
+        ("validate wrong.yaml 2>&-", 1),
+        ("completions bash >/dev/full", 2),
+        (
+            "render envoy --config right.yaml --workload shop/cart --proxy sidecar --module suite --module-file /suite.wasm >/dev/full",
+            2,
+        ),
+    ];
+    let mut table = weir_testing::Rows::default();
+    for (arguments, code) in rows {
+        let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_weir"));
+        let output = Command::new("sh").args(["-c", &command]).current_dir(folder.path()).output().unwrap();
+        table.check(format!("{arguments}: {:?}", lines(&output)), output.status.code(), Some(code));
+    }
+}
+
+#[test]
+fn names_make_no_lines_in_reports() {
+    let folder = folder("names");
+    let name = "a\n::error::x\u{1b}[2J.yaml";
+    fs::write(folder.path().join(name), "schema: 1\nname: \"a\\e[2J\\n::warning::y\"\npolicy: {polices: []}\n")
+        .unwrap();
+    let mut table = weir_testing::Rows::default();
+    for arguments in [
+        &["validate", "."] as &[&str],
+        &["validate", "--output", "github", "."],
+        &["validate", "--output", "json", "."],
+        &["validate", "--output", "sarif", "."],
+        &[
+            "render",
+            "envoy",
+            "--workload",
+            "shop/cart",
+            "--proxy",
+            "sidecar",
+            "--module-file",
+            "/s.wasm",
+            "--module",
+            "suite",
+            "--config",
+            ".",
+        ],
+    ] {
+        let (_, output) = lines(&weir(folder.path(), arguments));
+        table.contains(format!("{arguments:?}"), &output, "polices");
+        let is_active = |char: char| char != '\n' && char.is_control();
+        let is_forged = |line: &str| line.starts_with("::error::") || line.starts_with("::warning::");
+        table.check(format!("{arguments:?}: {output}"), output.contains(is_active), false);
+        table.check(format!("{arguments:?}: lines"), output.lines().any(is_forged), false);
+    }
+}

@@ -48,7 +48,7 @@ pub(super) fn diff(trees: Vec<Tree>) -> Result<(), Failure> {
         }
     }
     if tally.same > 0 {
-        eprintln!(
+        note!(
             "weir: in Istio these policies guard TCP streams too, and Weir decides HTTP alone: where a workload has TCP ports, \
              keep them in the cluster"
         );
@@ -77,7 +77,7 @@ impl Tally {
             ..Comparison::default()
         });
         for note in found.notes {
-            eprintln!("weir: {plugin}: {note}");
+            note!("weir: {plugin}: {note}");
         }
         for lines in &found.differing {
             for line in lines.iter().take(SHOWN) {

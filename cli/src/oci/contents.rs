@@ -30,9 +30,7 @@ pub(super) fn package<'a>(module: &str, plugin: &'a [u8]) -> Result<Package<'a>,
         files.push(("sbom.cdx.json", linked.sbom(&Digest::of(plugin))));
         files.push(("licenses.txt", linked.licenses()));
     } else {
-        eprintln!(
-            "weir: this is not the {module} module of this weir: the image gets no sbom.cdx.json and licenses.txt"
-        );
+        note!("weir: this is not the {module} module of this weir: the image gets no sbom.cdx.json and licenses.txt");
     }
     Ok(Package { plugin, files, annotations: BTreeMap::from(annotations.map(|(key, value)| (key.to_owned(), value))) })
 }

@@ -1,7 +1,7 @@
 //! What `weir verify` and `weir inspect` print.
 
 use super::Output;
-use crate::Failure;
+use crate::{Failure, print};
 use serde::Serialize;
 use serde_json::json;
 use weir_oci::Inspection;
@@ -9,7 +9,7 @@ use weir_oci::consumers::Verdict;
 
 fn print(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Use(error.to_string()))?;
-    say!("{text}")
+    print::json(&text)
 }
 
 /// Prints what each consumer says.

@@ -8,7 +8,7 @@ use super::{Rendered, manifests, size, yaml};
 use crate::diagnostic::{Diagnostic, count};
 use crate::input::Source;
 use crate::tree::{Files, Origin, Tree};
-use crate::{Failure, attachment, input};
+use crate::{Failure, attachment, input, print};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,16 +91,16 @@ pub(crate) fn write(folder: &Path, config: &Path) -> Result<(), Failure> {
         fs::create_dir_all(parent).map_err(unwritable(parent))?;
         let text = format!("{HEADING} --all`: {id}.\n{}", yaml::stream(trees));
         fs::write(&path, text).map_err(unwritable(&path))?;
-        warnings.iter().for_each(|line| eprintln!("{line}"));
-        notes.iter().for_each(|note| eprintln!("weir: {id}: {}", by_field(note)));
+        warnings.iter().for_each(|line| note!("{line}"));
+        notes.iter().for_each(|note| note!("weir: {id}: {}", by_field(note)));
         say!("{}: {}", path.display(), count(trees.len(), "object", "objects"))?;
         written.push(path);
     }
-    annotations.iter().for_each(|lines| eprintln!("{lines}"));
+    annotations.iter().for_each(|lines| note!("{lines}"));
     for path in stale(folder, &written) {
-        eprintln!(
+        note!(
             "weir: {} is of a workload that is not in {} any more: remove it, and what it describes from the cluster",
-            path.display(),
+            print::plain(&path.to_string_lossy()),
             config.display()
         );
     }
@@ -283,7 +283,7 @@ impl Matched {
         let mut printed = self.printed.borrow_mut();
         for line in files.notes {
             if printed.insert(line.clone()) {
-                eprintln!("{line}");
+                note!("{line}");
             }
         }
         let given = |tree: &Tree| namespaces.get(tree.origin.file()).copied().flatten().cloned();

@@ -33,7 +33,7 @@ pub(super) fn read(options: &Run) -> Result<Bootstrap, Failure> {
         }
         (paths, None) => {
             let files = Files::read(paths)?;
-            files.notes.iter().for_each(|line| eprintln!("{line}"));
+            files.notes.iter().for_each(|line| note!("{line}"));
             of_trees(options, files.trees)?
         }
         (_, Some(_)) => {
@@ -52,7 +52,7 @@ pub(super) fn read(options: &Run) -> Result<Bootstrap, Failure> {
     // What is doubtful in what was rendered has been said of the operator's own files.
     let show = |line: &str| {
         if !is_checked {
-            eprintln!("{line}")
+            note!("{line}")
         }
     };
     accept(&bootstrap, &name, document.as_ref().map(|document| &document.origin), show)?;
@@ -110,7 +110,7 @@ fn of_trees(options: &Run, trees: Vec<Tree>) -> Result<Read, Failure> {
 fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     let (id, labels) = workload(options, &trees)?;
     let shown: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    eprintln!(
+    note!(
         "weir: {id} with {}",
         if shown.is_empty() { "no labels".to_owned() } else { format!("the labels {}", shown.join(", ")) }
     );
@@ -137,7 +137,7 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     let refused = |problems: Vec<String>| Failure::No(problems.join("\n"));
     let sources = Sources::of(trees, options.namespace.as_deref().or(namespace.as_deref())).map_err(refused)?;
     if sources.policies.is_empty() {
-        eprintln!("weir: no AuthorizationPolicy is in the files: every request is allowed");
+        note!("weir: no AuthorizationPolicy is in the files: every request is allowed");
     }
     let proxy = options.proxy.unwrap_or(Proxy::Sidecar);
     let wanted = Wanted {
@@ -149,10 +149,10 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     };
     let plan = Plan::of(&wanted).map_err(refused)?;
     let Rendered { trees, notes, warnings, .. } = manifests(&plan, &sources).map_err(refused)?;
-    warnings.iter().for_each(|line| eprintln!("{line}"));
+    warnings.iter().for_each(|line| note!("{line}"));
     // The other notes are about what is to be applied to a cluster.
     for note in notes.iter().filter(|note| note.contains("AuthorizationPolicies") || note.contains("left out")) {
-        eprintln!("weir: {note}");
+        note!("weir: {note}");
     }
     let tree = trees.into_iter().next().unwrap_or_default();
     let name = format!("the configuration of {id}");
@@ -221,7 +221,7 @@ fn only_workload(objects: &[Tree], pods: &[Pods], default: &str) -> Result<(Stri
         found.insert((namespace(policy).unwrap_or_else(|| default.to_owned()), selector));
     }
     if policies_without_namespace && found.iter().any(|(namespace, _)| namespace == "default") {
-        eprintln!("weir: objects without a namespace are taken as of `default`: give another with --namespace");
+        note!("weir: objects without a namespace are taken as of `default`: give another with --namespace");
     }
     let namespaces: BTreeSet<&String> = found.iter().map(|(namespace, _)| namespace).collect();
     let selected: Vec<&Labels> = found.iter().map(|(_, labels)| labels).filter(|labels| !labels.is_empty()).collect();

@@ -6,7 +6,7 @@ mod sarif;
 pub(super) mod text;
 
 use super::report::Report;
-use crate::Failure;
+use crate::{Failure, print};
 use clap::ValueEnum;
 
 /// The form of a report.
@@ -24,11 +24,10 @@ pub(crate) enum Output {
 }
 
 pub(super) fn print(report: &Report<'_>, output: Output) -> Result<(), Failure> {
-    let text = match output {
-        Output::Text => text::of(report),
-        Output::Json => format!("{:#}", json::of(report)),
-        Output::Sarif => format!("{:#}", sarif::of(report)),
-        Output::Github => github::of(report),
-    };
-    say!("{}", text.trim_end())
+    match output {
+        Output::Text => print::whole(text::of(report).trim_end()),
+        Output::Json => print::json(&format!("{:#}", json::of(report))),
+        Output::Sarif => print::json(&format!("{:#}", sarif::of(report))),
+        Output::Github => print::whole(github::of(report).trim_end()),
+    }
 }

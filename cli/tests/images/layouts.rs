@@ -237,3 +237,33 @@ fn a_pin_is_compared_with_what_its_consumer_compares() {
     let (code, output) = run(&mut weir(folder.path(), &["verify", "image", "--pin", &manifest.to_string()]));
     table.check(output, code, Some(2));
 }
+
+/// What is in an archive or a folder may have any name, and is printed as a part of its line.
+#[test]
+fn names_in_an_image_make_no_lines() {
+    let folder = folder();
+    let forged = format!("x (1 bytes)\nsha256:{}  the image manifest", "e".repeat(64));
+    let mut written = plain(&[("plugin.wasm", &module()), (&forged, b"x"), ("\u{1b}[2Jy\u{9b}0m", b"y")]);
+    let mut manifest: Manifest = serde_json::from_slice(&written.root.bytes).unwrap();
+    manifest.annotations.insert("note\u{1b}[2J".to_owned(), "a\nsha256:0".to_owned());
+    written.root.bytes = serde_json::to_vec(&manifest).unwrap();
+    write(folder.path(), "image", &written);
+    let index = folder.path().join("image/index.json");
+    let mut two: serde_json::Value = serde_json::from_slice(&std::fs::read(&index).unwrap()).unwrap();
+    let mut table = Rows::default();
+    let mut check = |name: &str, arguments: &[&str], words: &str| {
+        let (_, output) = run(&mut weir(folder.path(), arguments));
+        table.contains(name, &output, words);
+        let is_forged = |line: &str| line.starts_with("sha256:e") || line.starts_with("sha256:0 ");
+        table.check(format!("{name}: {output}"), output.lines().any(is_forged), false);
+        table.check(format!("{name}: active"), output.contains(|char: char| char != '\n' && char.is_control()), false);
+    };
+    check("inspect", &["inspect", "image"], "x (1 bytes)\\u{a}sha256:eeee");
+    check("inspect: annotations", &["inspect", "image"], "note\\u{1b}[2J=a\\u{a}sha256:0\n");
+    check("inspect as JSON", &["inspect", "image", "--output", "json"], "\\u001b[2Jy\\u009b0m");
+    let mut other = two["manifests"][0].clone();
+    other["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": "a\nsha256:eee\u{1b}"});
+    two["manifests"].as_array_mut().unwrap().push(other);
+    std::fs::write(&index, two.to_string()).unwrap();
+    check("names of a folder", &["verify", "image"], "a\\u{a}sha256:eee\\u{1b}");
+}

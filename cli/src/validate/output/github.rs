@@ -2,6 +2,7 @@
 
 use super::super::report::{Line, Report};
 use crate::diagnostic::Severity;
+use crate::print;
 
 pub(super) fn of(report: &Report<'_>) -> String {
     report.lines.iter().map(|line| command(line) + "\n").collect()
@@ -27,7 +28,8 @@ fn command(line: &Line) -> String {
 
 /// What a message must not have as it is.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    print::plain(&text)
 }
 
 /// What a property must not have either.

@@ -4,6 +4,7 @@
 use super::super::report::{Line, Report};
 use crate::diagnostic::{Severity, count};
 use crate::input;
+use crate::print::plain;
 use std::collections::BTreeMap;
 
 /// The most places that a line names beside its own.
@@ -66,20 +67,6 @@ fn also(others: &[&Line]) -> String {
         more => format!(" and {}", count(more, "other place", "other places")),
     };
     format!(" (also at {}{more})", places.join(", "))
-}
-
-/// A text without what a terminal or the reader of a log would act on: names are written by others.
-fn plain(text: &str) -> String {
-    let is_active = |char: char| {
-        char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().fold(String::with_capacity(text.len()), |mut plain, char| {
-        match is_active(char) {
-            true => plain.extend(char.escape_unicode()),
-            false => plain.push(char),
-        }
-        plain
-    })
 }
 
 fn summary(report: &Report<'_>) -> String {
