@@ -3,9 +3,9 @@
 use super::kustomization::is_kustomization;
 use super::path::Step;
 use super::separator::with_value;
-use super::tree::Position;
+use super::tree::{Budget, Position};
 use super::yaml::{self, Document, Fault};
-use crate::Failure;
+use crate::{Failure, print};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -33,7 +33,11 @@ impl Source {
 
     /// A text and where it comes from.
     pub(crate) fn new(name: &str, text: String) -> Self {
-        let (documents, fault) = yaml::documents(&text);
+        Self::within(name, text, &mut Budget::default())
+    }
+
+    fn within(name: &str, text: String, budget: &mut Budget) -> Self {
+        let (documents, fault) = yaml::documents(&text, budget);
         Self { name: name.to_owned(), text, documents, fault }
     }
 
@@ -91,12 +95,13 @@ pub(crate) fn root(index: usize, count: usize) -> String {
 pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut budget = Budget::default();
     for path in paths {
         if path.as_os_str() == "-" {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
             read.map_err(|error| Failure::Use(format!("standard input cannot be read: {error}")))?;
-            sources.push(source(STDIN, bytes));
+            sources.push(source(STDIN, bytes, &mut budget));
             continue;
         }
         for file in files_of(path)? {
@@ -110,7 +115,7 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
                 continue;
             }
             let bytes = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
-            sources.push(source(&name, bytes));
+            sources.push(source(&name, bytes, &mut budget));
         }
     }
     Ok(sources)
@@ -140,7 +145,7 @@ pub(crate) fn trees(files: &[PathBuf]) -> Result<Vec<(String, Value)>, Failure> 
     for source in read_all(files)? {
         let faults = source.documents.iter().flat_map(Document::faults);
         if let Some(fault) = source.fault.clone().into_iter().chain(faults).next() {
-            return Err(Failure::No(format!("`{}`: {}", source.name, fault.in_words())));
+            return Err(Failure::No(print::plain(&format!("`{}`: {}", source.name, fault.in_words()))));
         }
         let name = source.name;
         trees.extend(source.documents.into_iter().map(|document| (name.clone(), document.value)));
@@ -157,12 +162,12 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Use(format!("`{}` cannot be read: {error}", path.display()))
+    Failure::Use(format!("`{}` cannot be read: {error}", print::plain(&path.to_string_lossy())))
 }
 
-fn source(name: &str, bytes: Vec<u8>) -> Source {
+fn source(name: &str, bytes: Vec<u8>, budget: &mut Budget) -> Source {
     match String::from_utf8(bytes) {
-        Ok(text) => Source::new(name, text),
+        Ok(text) => Source::within(name, text, budget),
         Err(_) => {
             unread(name, "not YAML: the file is not UTF-8; Windows PowerShell writes UTF-16, which has to be converted")
         }

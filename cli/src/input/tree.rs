@@ -34,17 +34,42 @@ pub(super) struct Field {
     pub(super) value: Rc<Node>,
 }
 
-/// The most values of a document with its aliases followed: aliases of aliases grow without bound.
+/// How many values aliases and merges may still stand for, besides those that are written: aliases of aliases grow without
+/// bound, and so do many documents of a few. One is for all files of a command.
+#[derive(Debug)]
+pub(super) struct Budget(pub(super) usize);
+
+/// What a command begins with.
 const VALUES: usize = 4_000_000;
 
+impl Default for Budget {
+    fn default() -> Self {
+        Self(VALUES)
+    }
+}
+
+impl Budget {
+    /// Takes some out.
+    ///
+    /// # Errors
+    /// When they are not in it.
+    pub(super) fn spend(&mut self, values: usize) -> Result<(), String> {
+        self.0 = self.0.checked_sub(values).ok_or_else(|| format!("aliases stand for more than {VALUES} values"))?;
+        Ok(())
+    }
+}
+
 impl Node {
-    /// The tree without positions.
+    /// The tree without positions, of which so many values are written.
     ///
     /// # Errors
     /// A document whose aliases stand for too much.
-    pub(super) fn value(&self) -> Result<Value, String> {
-        let mut left = VALUES;
-        self.take(&mut left).ok_or_else(|| format!("more than {VALUES} values, those that aliases stand for included"))
+    pub(super) fn value(&self, written: usize, budget: &mut Budget) -> Result<Value, String> {
+        let all = written.saturating_add(budget.0);
+        let mut left = all;
+        let value = self.take(&mut left);
+        budget.spend(value.as_ref().map_or(usize::MAX, |_| (all - left).saturating_sub(written)))?;
+        Ok(value.unwrap_or_default())
     }
 
     /// Whether a merge key with this value gives a mapping that key.

@@ -4,12 +4,12 @@
 use super::path::{in_document, steps};
 use super::scalar;
 use super::separator::{self, Separated};
-use super::tree::{Field, Kind, Node, Position};
+use super::tree::{Budget, Field, Kind, Node, Position};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// How deep a document may be nested, as the filters have it for JSON.
@@ -94,7 +94,7 @@ impl Document {
 const DECISIVE: [&str; 4] = ["kind", "apiVersion", "items", "schema"];
 
 /// Every document of a YAML or JSON text but the empty ones, and what ended the reading.
-pub(super) fn documents(text: &str) -> (Vec<Document>, Option<Fault>) {
+pub(super) fn documents(text: &str, budget: &mut Budget) -> (Vec<Document>, Option<Fault>) {
     // A byte order mark is none of YAML's documents.
     let text = text.trim_start_matches('\u{feff}');
     if let Some(document) = strict(text) {
@@ -104,7 +104,13 @@ pub(super) fn documents(text: &str) -> (Vec<Document>, Option<Fault>) {
         return (Vec::new(), Some(fault));
     }
     let Separated { text, end } = Separated::of(text);
-    let mut reader = Reader::new(&text);
+    let mut reader = Reader { budget: std::mem::take(budget), ..Reader::new(&text) };
+    let read = read_documents(&mut reader, end);
+    *budget = reader.budget;
+    read
+}
+
+fn read_documents(reader: &mut Reader<'_>, end: Option<Fault>) -> (Vec<Document>, Option<Fault>) {
     let mut found = Vec::new();
     loop {
         match reader.document() {
@@ -121,7 +127,7 @@ pub(super) fn documents(text: &str) -> (Vec<Document>, Option<Fault>) {
 /// # Errors
 /// What is wrong with it, without the name of the file.
 pub(crate) fn one(text: &str) -> Result<Value, String> {
-    let (mut documents, fault) = documents(text);
+    let (mut documents, fault) = documents(text, &mut Budget::default());
     let fault = fault.or_else(|| documents.iter().flat_map(Document::faults).next());
     match (fault, documents.pop(), documents.len()) {
         (Some(fault), ..) => Err(fault.in_words()),
@@ -209,6 +215,9 @@ struct Reader<'t> {
     repeated: Vec<Fault>,
     ambiguous: Vec<Fault>,
     merge: Option<Position>,
+    /// How many values of the document are written.
+    written: usize,
+    budget: Budget,
 }
 
 /// Where a node stands in its document.
@@ -244,6 +253,8 @@ impl<'t> Reader<'t> {
             repeated: Vec::new(),
             ambiguous: Vec::new(),
             merge: None,
+            written: 0,
+            budget: Budget::default(),
         }
     }
 
@@ -267,9 +278,11 @@ impl<'t> Reader<'t> {
             }
         }
         self.anchors.clear();
+        self.written = 0;
         let Some((event, span)) = self.next()? else { return Ok(None) };
         let node = self.node(event, span, Place::ROOT)?;
-        let value = node.value().map_err(|message| Fault { at: Some(node.at), message })?;
+        let value =
+            node.value(self.written, &mut self.budget).map_err(|message| Fault { at: Some(node.at), message })?;
         let (repeated, ambiguous) = (std::mem::take(&mut self.repeated), std::mem::take(&mut self.ambiguous));
         let merge = self.merge.take();
         Ok(Some(Document { value, repeated, ambiguous, merge, positions: Positions::Known(node) }))
@@ -290,6 +303,7 @@ impl<'t> Reader<'t> {
             Event::MappingStart(anchor, _) => (Kind::Map(self.map(place)?), anchor),
             _ => return Err(fault(span, "not YAML: a value is missing")),
         };
+        self.written += 1;
         let node = Rc::new(Node { at, kind });
         if anchor > 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
@@ -310,7 +324,7 @@ impl<'t> Reader<'t> {
 
     fn map(&mut self, place: Place) -> Result<Vec<Field>, Fault> {
         let (mut fields, mut merged) = (Vec::<Field>::new(), Vec::<(Position, Rc<Node>)>::new());
-        let mut seen: HashMap<String, ()> = HashMap::new();
+        let mut seen = HashSet::new();
         while let Some((event, span)) = self.next()? {
             if event == Event::MappingEnd {
                 break;
@@ -339,17 +353,15 @@ impl<'t> Reader<'t> {
                     self.repeat(place, DECISIVE[0], Fault { at: Some(at), message: twice("<<") });
                 }
                 merged.push((at, value));
-            } else if seen.insert(key.clone(), ()).is_some() {
+            } else if !seen.insert(key.clone()) {
                 self.repeat(place, &key, Fault { at: Some(at), message: twice(&key) });
             } else {
                 fields.push(Field { key, at, value });
             }
         }
         for (at, value) in merged {
-            merge(&mut fields, &value).ok_or_else(|| Fault {
-                at: Some(at),
-                message: "`<<` merges a mapping, or a list of them".to_owned(),
-            })?;
+            let merged = self.merge(&mut fields, &mut seen, &value);
+            merged.map_err(|message| Fault { at: Some(at), message })?;
         }
         Ok(fields)
     }
@@ -361,24 +373,27 @@ impl<'t> Reader<'t> {
         }
         self.repeated.push(fault);
     }
-}
 
-/// Adds the fields of what is merged that are not there yet.
-fn merge(fields: &mut Vec<Field>, value: &Node) -> Option<()> {
-    match &value.kind {
-        Kind::Map(more) => {
-            for field in more {
-                if !fields.iter().any(|known| known.key == field.key) {
-                    fields.push(field.clone());
+    /// Adds the fields of what is merged that are not there yet.
+    fn merge(&mut self, fields: &mut Vec<Field>, seen: &mut HashSet<String>, value: &Node) -> Result<(), String> {
+        let wrong = || "`<<` merges a mapping, or a list of them".to_owned();
+        match &value.kind {
+            Kind::Map(more) => {
+                // Those that are there already take time, too.
+                self.budget.spend(more.len())?;
+                for field in more {
+                    if seen.insert(field.key.clone()) {
+                        fields.push(field.clone());
+                    }
                 }
+                Ok(())
             }
-            Some(())
+            Kind::List(items) => items.iter().try_for_each(|item| match &item.kind {
+                Kind::Map(_) => self.merge(fields, seen, item),
+                _ => Err(wrong()),
+            }),
+            Kind::Scalar(_) => Err(wrong()),
         }
-        Kind::List(items) => items.iter().try_for_each(|item| match &item.kind {
-            Kind::Map(_) => merge(fields, item),
-            _ => None,
-        }),
-        Kind::Scalar(_) => None,
     }
 }
 

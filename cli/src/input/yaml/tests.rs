@@ -1,5 +1,5 @@
 use super::{documents, json, one};
-use crate::input::tree::Position;
+use crate::input::tree::{Budget, Position};
 use serde_json::json;
 use weir_testing::Rows;
 
@@ -79,16 +79,38 @@ fn json_is_read_as_json() {
 }
 
 #[test]
-fn aliases_of_aliases_are_bounded() {
+fn what_aliases_stand_for_is_bounded() {
     let line = |n: usize| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "));
-    let text = "a0: &a0 x\n".to_owned() + &(1..10).map(line).collect::<String>();
-    assert!(one(&text).unwrap_err().contains("those that aliases stand for included"), "{:?}", one(&text));
+    let bomb = |lines: usize| "a0: &a0 x\n".to_owned() + &(1..lines).map(line).collect::<String>();
+    let keys: String = (0..1000).map(|key| format!("  k{key}: 1\n")).collect();
+    let merges =
+        |count| format!("a: &a\n{keys}") + &(0..count).map(|n| format!("b{n}: {{<<: *a}}\n")).collect::<String>();
+    let lists = format!("a: &a\n{keys}b: {{<<: [{}]}}\n", vec!["*a"; 200].join(", "));
+    let written = format!("- [{}]\n", vec!["1"; 10_000].join(", ")).repeat(3);
+    let mut rows = Rows::default();
+    for (name, text, is_read) in [
+        ("some", bomb(5), true),
+        ("aliases of aliases", bomb(10), false),
+        ("documents of aliases", vec![bomb(5); 40].join("---\n"), false),
+        ("some merges", merges(20), true),
+        ("merges", merges(200), false),
+        ("merges that add nothing", lists, false),
+        ("no alias", vec![written; 4].join("---\n"), true),
+    ] {
+        let (_, fault) = documents(&text, &mut Budget(100_000));
+        let said = fault.map(|fault| fault.message);
+        rows.check(name, said.as_deref(), (!is_read).then_some("aliases stand for more than 4000000 values"));
+    }
+    // One is for all files of a command.
+    let mut budget = Budget(100_000);
+    let count = (0..40).take_while(|_| documents(&bomb(5), &mut budget).1.is_none()).count();
+    rows.check("files of aliases", count < 10, true);
 }
 
 #[test]
 fn values_know_where_they_stand() {
     let text = "# first\n---\n---\nkind: A\nspec:\n  rules:\n  - to: [{paths: [/a, /b]}]\n    \"x.y\": 1\n---\nb: 2\n";
-    let (found, fault) = documents(text);
+    let (found, fault) = documents(text, &mut Budget::default());
     assert!(fault.is_none());
     let mut rows = Rows::default();
     for (path, line, column) in [
@@ -103,13 +125,13 @@ fn values_know_where_they_stand() {
         rows.check(path, found[0].position(path), Position { line, column });
     }
     assert_eq!(found[1].position("$.b"), Position { line: 10, column: 1 });
-    let (found, _) = documents("{\n \"a\": {\n  \"b\": [1,\n 2]}}");
+    let (found, _) = documents("{\n \"a\": {\n  \"b\": [1,\n 2]}}", &mut Budget::default());
     assert_eq!(found[0].position("$.a.b[1]"), Position { line: 4, column: 2 });
 }
 
 #[test]
 fn what_precedes_a_fault_is_read() {
-    let (found, fault) = documents("a: 1\n---\nb: {\n---\nc: 1\n");
+    let (found, fault) = documents("a: 1\n---\nb: {\n---\nc: 1\n", &mut Budget::default());
     assert_eq!(found.len(), 1);
     assert_eq!(fault.unwrap().at.unwrap().line, 4);
 }
