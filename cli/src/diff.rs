@@ -13,6 +13,7 @@ use crate::{Failure, input, object};
 use clap::Args;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 /// What the two sides of a comparison are called.
@@ -39,8 +40,13 @@ pub(crate) struct Diff {
 pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
     let Some(config) = &options.config else { return policies::diff(Files::read(&options.deployed)?.trees) };
     let trees = input::trees(&options.deployed)?.into_iter().map(|(_, tree)| tree);
-    let mut deployed: BTreeMap<String, Value> =
-        flat(trees).into_iter().map(|tree| (all::identity(&tree), tree)).collect();
+    let mut deployed: BTreeMap<String, Deployed> = BTreeMap::new();
+    for tree in flat(trees) {
+        match deployed.entry(all::identity(&tree)) {
+            Entry::Vacant(place) => drop(place.insert(Deployed { tree, others: Vec::new() })),
+            Entry::Occupied(mut found) => found.get_mut().others.push(tree),
+        }
+    }
     let (mut same, mut differing) = (0, 0);
     for workload in all::render(config)? {
         for tree in &workload.trees {
@@ -48,8 +54,9 @@ pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
             let lines = match deployed.remove(&name) {
                 None => vec![format!("{name}: is not deployed")],
                 Some(found) => {
-                    let differences = compare::differences(&found, tree, SIDES);
-                    differences.iter().map(|difference| format!("{name}: {difference}")).collect()
+                    let differences = compare::differences(&found.tree, tree, SIDES);
+                    let twice = found.twice().map(|line| format!("{name}: {line}"));
+                    twice.chain(differences.iter().map(|difference| format!("{name}: {difference}"))).collect()
                 }
             };
             if lines.is_empty() {
@@ -65,7 +72,7 @@ pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
             }
         }
     }
-    for name in deployed.iter().filter(|(_, tree)| is_ours(tree)).map(|(name, _)| name) {
+    for name in deployed.iter().filter(|(_, found)| found.is_ours()).map(|(name, _)| name) {
         differing += 1;
         say!("{name}: is deployed, and not described")?;
     }
@@ -75,6 +82,26 @@ pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
             let (differing, same) = (count(differing, "object differs", "objects differ"), count(same, "is", "are"));
             Err(Failure::No(format!("{differing}, {same} deployed as described")))
         }
+    }
+}
+
+/// An object that is deployed.
+struct Deployed {
+    tree: Value,
+    /// What else is said to be that object: files may hold more than the cluster can.
+    others: Vec<Value>,
+}
+
+impl Deployed {
+    /// That it is not clear which of several is deployed.
+    fn twice(&self) -> impl Iterator<Item = &'static str> {
+        let is_same = |other: &Value| compare::differences(&self.tree, other, SIDES).is_empty();
+        let is_one = self.others.iter().all(is_same);
+        (!is_one).then_some("is there twice, and not the same: give the one that is deployed").into_iter()
+    }
+
+    fn is_ours(&self) -> bool {
+        std::iter::once(&self.tree).chain(&self.others).any(is_ours)
     }
 }
 

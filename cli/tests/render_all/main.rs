@@ -305,6 +305,20 @@ fn every_kind_of_drift_is_named_by_object_and_path() {
         &|objects| objects.push(own("old")),
         "WasmPlugin edge/old: is deployed, and not described",
     );
+    let again = |objects: &mut Vec<Value>, strategy: &str| {
+        let mut drifted = objects[2].clone();
+        drifted["spec"]["failStrategy"] = json!(strategy);
+        objects.insert(0, drifted);
+    };
+    let twice = "WasmPlugin edge/weir-suite-public: is there twice, and not the same";
+    drift("a drifted one before the right one", &|objects| again(objects, "FAIL_OPEN"), twice);
+    drift("the right one before a drifted one", &|objects| (again(objects, "FAIL_OPEN"), objects.reverse()).1, twice);
+    drift("the same one twice", &|objects| again(objects, "FAIL_RELOAD"), "");
+    drift(
+        "a name that makes a line",
+        &|objects| objects.push(own("old\n3 objects are deployed as described")),
+        "WasmPlugin edge/old\\u{a}3 objects are deployed as described: is deployed, and not described\n",
+    );
     drift("one of others besides", &|objects| objects.push(json!({"kind": "Service", "metadata": {"name": "x"}})), "");
 }
 
