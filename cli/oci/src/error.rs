@@ -49,6 +49,20 @@ pub enum Error {
     Usage(String),
 }
 
+/// A reference without the user and the password that somebody may have written into it, as in an address. A digest follows an
+/// `@`, too.
+#[must_use]
+pub fn without_login(reference: &str) -> String {
+    let (scheme, rest) = match reference.find("://") {
+        Some(at) => reference.split_at(at + 3),
+        None => ("", reference),
+    };
+    match rest.match_indices('@').filter(|(at, _)| !rest.split_at(*at).1.starts_with("@sha256:")).last() {
+        Some((at, _)) => format!("{scheme}...{}", rest.split_at(at).1),
+        None => reference.to_owned(),
+    }
+}
+
 impl Error {
     /// Whether the image is at fault, and not what was asked for or the way to it.
     #[must_use]

@@ -24,7 +24,7 @@ mod store;
 mod testing;
 
 pub use digest::Digest;
-pub use error::Error;
+pub use error::{Error, without_login};
 pub use image::{Config, Descriptor, Execution, Index, Manifest, Platform, RootFs};
 pub use inspect::{Inspection, inspect};
 pub use layer::{Entry, Listing};

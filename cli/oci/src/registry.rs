@@ -9,7 +9,7 @@ mod get;
 mod trouble;
 
 use crate::store::{self, BLOB_LIMIT, MANIFEST_LIMIT, Raw, Sink, Store};
-use crate::{Descriptor, Digest, Error};
+use crate::{Descriptor, Digest, Error, without_login};
 use get::{Answer, Get};
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
@@ -131,14 +131,15 @@ impl Registry {
 /// Reads a reference. Others take one without a host for one of Docker's registry; a mistyped folder would end there.
 fn reference(text: &str) -> Result<Reference, Error> {
     let host = text.split_once('/').map_or("", |(host, _)| host);
+    let shown = without_login(text);
     if !(host.contains(['.', ':']) || host == "localhost") {
         return Err(Error::Usage(format!(
-            "`{text}` is neither a folder that is there nor a reference with a host: write `./FOLDER`, or \
+            "`{shown}` is neither a folder that is there nor a reference with a host: write `./FOLDER`, or \
              `registry.example.com/NAME:TAG` (`docker.io/...` for Docker's registry)"
         )));
     }
     text.parse().map_err(|error| {
-        Error::Usage(format!("`{text}` is not a reference like `registry.example.com/NAME:TAG`: {error}"))
+        Error::Usage(format!("`{shown}` is not a reference like `registry.example.com/NAME:TAG`: {error}"))
     })
 }
 

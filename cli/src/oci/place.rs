@@ -90,6 +90,7 @@ pub(super) fn push(layout: &Layout, text: &str, options: &Options) -> Result<Str
 #[cfg(not(feature = "registry"))]
 fn registry(text: &str, options: &Options) -> Result<Place, Failure> {
     let Options { plain_http: _, ca_file: _, username: _, password_stdin: _ } = options;
+    let text = weir_oci::without_login(text);
     Err(Failure::Use(format!(
         "`{text}` is no folder with an image, and this weir was built without the feature `registry`"
     )))

@@ -74,6 +74,7 @@ pub(crate) fn code(wanted: &Wanted, problems: &mut Vec<String>) -> Option<Code> 
 fn image_code(image: &str, wanted: &Wanted, problems: &mut Vec<String>) -> Option<Code> {
     let reference = image.strip_prefix("oci://").unwrap_or(image);
     if reference.is_empty() || reference.contains("://") {
+        let image = weir_oci::without_login(image);
         problems.push(format!("`{image}` is not an image: write `oci://REGISTRY/NAME@sha256:DIGEST`"));
         return None;
     }

@@ -69,6 +69,10 @@ fn certificates_and_logins_are_found_where_docker_and_podman_keep_them() {
     config(path, "none", &json!({"auths": {"registry.example.com": {"auth": auth}}}));
     config(path, "damaged", &json!({"auths": {host.as_str(): {"auth": "%%%"}}}));
     config(path, "failing", &json!({"credHelpers": {host.as_str(): "not-there"}}));
+    for (name, text) in [("broken", "{\"auths\": "), ("other", "{\"auths\": []}"), ("empty", "\n")] {
+        config(path, name, &json!({}));
+        fs::write(path.join(name).join("config.json"), text).unwrap();
+    }
     let helper = path.join("docker-credential-of-the-test");
     let answer = json!({"ServerURL": host, "Username": USER, "Secret": PASSWORD});
     fs::write(&helper, format!("#!/bin/sh\n[ \"$1 $(cat)\" = 'get {host}' ] && echo '{answer}'\n")).unwrap();
@@ -81,6 +85,9 @@ fn certificates_and_logins_are_found_where_docker_and_podman_keep_them() {
         ("store", None),
         ("none", Some("the registry asks who you are")),
         ("damaged", Some("cannot be read: Unable to decode credential: log in once more")),
+        ("broken", Some("broken/config.json`, where the login of `")),
+        ("other", Some("other/config.json`, where the login of `")),
+        ("empty", Some("the registry asks who you are")),
         ("failing", Some("cannot be read: Unable to communicate with credential helper")),
     ] {
         let mut command = pull(&format!("pulled-{name}"));
@@ -89,7 +96,7 @@ fn certificates_and_logins_are_found_where_docker_and_podman_keep_them() {
         table.contains(name, &output, expected.unwrap_or(&digest));
     }
     let mut podman = pull("pulled-podman");
-    podman.env("REGISTRY_AUTH_FILE", path.join("auths/config.json"));
+    podman.env("REGISTRY_AUTH_FILE", path.join("auths/config.json")).env("DOCKER_CONFIG", path.join("broken"));
     table.check("podman's file", run(&mut podman), (Some(0), pinned));
 
     let verify = ["verify", &reference, "--ca-file", &ca];

@@ -28,6 +28,17 @@ fn a_reference_names_its_host() {
             (opened, _) => table.check(&text, opened.is_ok(), expected.is_ok()),
         }
     }
+    for (text, shown) in [
+        ("https://ann:secret@registry.example.com/suite:1", "`https://...@registry.example.com/suite:1`"),
+        ("oci://ann:secret@registry.example.com/suite:1", "`...@registry.example.com/suite:1`"),
+        ("ann:sec/ret@registry.example.com/suite", "`...@registry.example.com/suite`"),
+        ("https://ann:secret@example.com/a@sha256:0f", "`https://...@example.com/a@sha256:0f`"),
+        ("https://registry.example.com/a@sha256:0f", "`https://registry.example.com/a@sha256:0f`"),
+    ] {
+        let refused = Registry::open(text, &access).map(|_| ()).unwrap_err().to_string();
+        table.contains(text, &refused, shown);
+        table.check(format!("{text}: {refused}"), refused.contains("secret") || refused.contains("sec/"), false);
+    }
     let by_digest = Registry::open(&format!("registry.example.com/suite@{digest}"), &access).unwrap();
     table.check("by digest", by_digest.asked_for(), Some(&digest));
     let push = Push::begin(&by_digest).map(|_| ()).unwrap_err().to_string();
