@@ -9,6 +9,7 @@ use serde_json::json;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The annotation with the name of an image in a folder.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -156,7 +157,15 @@ pub struct NewLayout {
     target: PathBuf,
     name: Option<String>,
     work: tempfile::TempDir,
+    /// Locked as long as this process lives.
+    lock: File,
 }
+
+/// What work in progress is called, and the file in it that its process has locked.
+const WORK: (&str, &str) = (".weir-", ".lock");
+
+/// How old the work of a process must be before its lock is looked at, which it takes at once.
+const SETTLED: Duration = Duration::from_secs(60);
 
 impl NewLayout {
     /// Begins a folder, with the name that the image gets in it.
@@ -171,11 +180,14 @@ impl NewLayout {
         }
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(|error| Error::file(parent, &error))?;
-        let work = tempfile::Builder::new().prefix(".weir-").tempdir_in(parent);
+        remove_abandoned(parent);
+        let work = tempfile::Builder::new().prefix(WORK.0).tempdir_in(parent);
         let work = work.map_err(|error| Error::file(parent, &error))?;
+        let lock = File::create(work.path().join(WORK.1)).and_then(|file| file.lock().map(|()| file));
+        let lock = lock.map_err(|error| Error::file(work.path(), &error))?;
         let blobs = work.path().join("blobs").join("sha256");
         fs::create_dir_all(&blobs).map_err(|error| Error::file(&blobs, &error))?;
-        Ok(Self { target: target.to_owned(), name: name.map(str::to_owned), work })
+        Ok(Self { target: target.to_owned(), name: name.map(str::to_owned), work, lock })
     }
 
     /// Gives the folder its name.
@@ -184,11 +196,14 @@ impl NewLayout {
     /// When it cannot be moved there.
     pub fn finish(self) -> Result<(), Error> {
         let work = self.work.path();
-        self.open_to_all().map_err(|error| Error::file(work, &error))?;
+        let ready = self.open_to_all().and_then(|()| fs::remove_file(work.join(WORK.1)));
+        ready.map_err(|error| Error::file(work, &error))?;
         if self.target.exists() {
             fs::remove_dir(&self.target).map_err(|error| Error::file(&self.target, &error))?;
         }
-        fs::rename(work, &self.target).map_err(|error| Error::file(&self.target, &error))
+        let renamed = fs::rename(work, &self.target).map_err(|error| Error::file(&self.target, &error));
+        drop(self.lock);
+        renamed
     }
 
     /// A temporary folder is its owner's alone; a layout is for others, too.
@@ -206,6 +221,20 @@ impl NewLayout {
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.work.path().join(name);
         fs::write(&path, bytes).map_err(|error| Error::file(&path, &error))
+    }
+}
+
+/// Removes what processes left that were killed. What cannot be removed is in nobody's way.
+fn remove_abandoned(parent: &Path) {
+    let is_abandoned = |path: &Path| {
+        let is_work = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(WORK.0));
+        let age = path.symlink_metadata().and_then(|data| data.modified()).map(|time| time.elapsed());
+        let is_settled = matches!(age, Ok(Ok(age)) if age > SETTLED);
+        let lock = is_work.then(|| File::open(path.join(WORK.1)).ok()).flatten();
+        is_settled && !path.is_symlink() && lock.is_some_and(|lock| lock.try_lock().is_ok())
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten().filter(|entry| is_abandoned(&entry.path())) {
+        let _ = fs::remove_dir_all(entry.path());
     }
 }
 

@@ -1,5 +1,8 @@
 //! Everything that `weir.yaml` describes: rendered, written to a folder, or compared with what is deployed.
 
+mod staged;
+
+use self::staged::Staged;
 use super::composition::{self, Entry};
 use super::form::envoy_gateway;
 use super::plan::Plan;
@@ -78,23 +81,18 @@ pub(crate) fn render(config: &Path) -> Result<Vec<Workload>, Failure> {
 /// Renders every workload of the file into a file of its own below `folder`.
 pub(crate) fn write(folder: &Path, config: &Path) -> Result<(), Failure> {
     let workloads = render(config)?;
-    let unwritable = |path: &Path| {
-        let path = path.display().to_string();
-        move |error| Failure::Use(format!("`{path}` cannot be written: {error}"))
-    };
-    let mut written = Vec::new();
-    let mut annotations = BTreeSet::new();
-    for Workload { id, trees, notes, warnings, annotation } in &workloads {
-        annotations.extend(annotation);
-        let path = folder.join(format!("{id}.yaml"));
-        let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(unwritable(parent))?;
+    let (mut staged, mut written) = (Staged::default(), Vec::new());
+    for Workload { id, trees, .. } in &workloads {
         let text = format!("{HEADING} --all`: {id}.\n{}", yaml::stream(trees));
-        fs::write(&path, text).map_err(unwritable(&path))?;
+        written.push(staged.add(folder, &format!("{id}.yaml"), &text)?);
+    }
+    staged.finish()?;
+    let mut annotations = BTreeSet::new();
+    for (Workload { id, trees, notes, warnings, annotation }, path) in workloads.iter().zip(&written) {
+        annotations.extend(annotation);
         warnings.iter().for_each(|line| note!("{line}"));
         notes.iter().for_each(|note| note!("weir: {id}: {}", by_field(note)));
         say!("{}: {}", path.display(), count(trees.len(), "object", "objects"))?;
-        written.push(path);
     }
     annotations.iter().for_each(|lines| note!("{lines}"));
     for path in stale(folder, &written) {

@@ -249,6 +249,71 @@ fn nothing_is_written_if_one_workload_cannot_be_rendered() {
     assert_eq!(both.status.code(), Some(2), "{}", text(&both));
 }
 
+/// All files are written or none, and none through a link.
+#[test]
+fn what_is_in_the_place_of_a_file_is_replaced_or_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let mut rows = Rows::default();
+    for (name, code) in [("a link to a file", 0), ("a link to nothing", 0), ("a folder", 2), ("a link to a folder", 2)]
+    {
+        let folder = folder();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["out/edge", "out/shop", "elsewhere"] {
+            fs::create_dir_all(path(name)).unwrap();
+        }
+        for name in ["elsewhere/file", "out/edge/public.yaml"] {
+            fs::write(path(name), "old").unwrap();
+        }
+        match name {
+            "a link to a file" => symlink(path("elsewhere/file"), path("out/shop/cart.yaml")).unwrap(),
+            "a link to nothing" => symlink(path("elsewhere/none"), path("out/shop/cart.yaml")).unwrap(),
+            "a folder" => fs::create_dir(path("out/shop/cart.yaml")).unwrap(),
+            _ => {
+                fs::remove_dir(path("out/shop")).unwrap();
+                symlink(path("elsewhere"), path("out/shop")).unwrap();
+            }
+        }
+        let output = weir(folder.path(), "", &ALL);
+        rows.check(format!("{name}: {}", text(&output)), output.status.code(), Some(code));
+        let elsewhere = fs::read_dir(path("elsewhere")).unwrap().count();
+        let old = fs::read_to_string(path("elsewhere/file")).unwrap();
+        rows.check(format!("{name}: elsewhere"), (elsewhere, old.as_str()), (1, "old"));
+        let other = fs::read_to_string(path("out/edge/public.yaml")).unwrap();
+        rows.check(format!("{name}: the others"), other == "old", code != 0);
+        let left = fs::read_dir(path("out/edge")).unwrap().count();
+        rows.check(format!("{name}: what is left"), left, 1);
+        if code == 0 {
+            let written = fs::symlink_metadata(path("out/shop/cart.yaml")).unwrap();
+            rows.check(name, (written.is_file(), written.permissions().mode() & 0o444), (true, 0o444));
+        }
+    }
+}
+
+/// Patterns may lead out of the folder, which the page says.
+#[test]
+fn patterns_are_relative_to_the_file_or_absolute() {
+    let mut rows = Rows::default();
+    for (name, pattern) in [
+        ("beside", "policies/**/*.yaml".to_owned()),
+        ("above", "../*/policies/**/*.yaml".to_owned()),
+        ("absolute", "ABSOLUTE/policies/**/*.yaml".to_owned()),
+    ] {
+        let folder = folder();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        for name in ["policies", "limits", "weir.yaml"] {
+            fs::rename(folder.path().join(name), inner.join(name)).unwrap();
+        }
+        let escaped = inner.display().to_string().replace("[all]", "[[]all]");
+        let composition = COMPOSITION.replace("policies/**/*.yaml", &pattern.replace("ABSOLUTE", &escaped));
+        fs::write(inner.join("weir.yaml"), composition).unwrap();
+        let output = weir(&inner, "", &ALL);
+        rows.check(format!("{name}: {}", text(&output)), output.status.code(), Some(0));
+        let cart = fs::read_to_string(inner.join("out/shop/cart.yaml")).unwrap_or_default();
+        rows.contains(name, &cart, "/cart");
+    }
+}
+
 #[test]
 fn what_is_deployed_as_described_is_no_drift() {
     let folder = rendered();

@@ -118,5 +118,18 @@ fn mounted(image: &Image<'_>, manifest: &Manifest) -> Result<Result<Takes, Refus
 
 fn plugin(listing: &Listing) -> Option<(String, u32)> {
     let entry = listing.entries.iter().find(|entry| entry.is_file && entry.name() == layer::PLUGIN)?;
-    Some((entry.path.clone(), entry.mode))
+    Some((below_the_mount(&entry.path), entry.mode))
+}
+
+/// Where a node puts a file of an archive: containerd and CRI-O clean its path as if the mount were the root of all.
+fn below_the_mount(path: &str) -> String {
+    let mut steps = Vec::new();
+    for step in path.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    steps.join("/")
 }

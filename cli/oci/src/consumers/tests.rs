@@ -228,6 +228,16 @@ fn each_wrong_layout_is_refused_by_whom_it_concerns() {
             table.contains(format!("{name}: {consumer}"), &said(&verdict), expected);
         }
     }
+    for (path, expected) in [
+        ("plugin.wasm", "plugin.wasm below the mount; "),
+        ("./a/plugin.wasm", "a/plugin.wasm below the mount; "),
+        ("../../evil/plugin.wasm", "evil/plugin.wasm below the mount; "),
+        ("/a/../../b/./plugin.wasm", "b/plugin.wasm below the mount; "),
+    ] {
+        let layer = gzip(&archive(path, EntryType::Regular, 0o644, &raw()));
+        let said = said(&judge(&oci(&[(media::OCI_TAR_GZIP, layer)]), ImageVolume, None));
+        table.check(path, said.get(..expected.len()), Some(expected));
+    }
     table.check("Higress's own ABI: higress", judge(&packed(&higress), Higress, None).is_accepted, true);
 }
 

@@ -78,3 +78,35 @@ fn a_folder_is_told_from_a_reference() {
         table.check(&text, Layout::is_meant(&text), expected);
     }
 }
+
+#[test]
+fn what_a_killed_process_left_is_removed_by_the_next() {
+    let above = tempfile::tempdir().unwrap();
+    let old = std::time::SystemTime::now() - 2 * SETTLED;
+    let work = |name: &str, lock: Option<&str>, time| {
+        let path = above.path().join(name);
+        fs::create_dir(&path).unwrap();
+        let lock = lock.map(|lock| File::create(path.join(lock)).unwrap());
+        File::open(&path).unwrap().set_modified(time).unwrap();
+        lock
+    };
+    work(".weir-killed", Some(".lock"), old);
+    work(".weir-begun", Some(".lock"), std::time::SystemTime::now());
+    work(".weir-of-another-kind", None, old);
+    work("others", Some(".lock"), old);
+    let running = work(".weir-running", Some(".lock"), old).unwrap();
+    running.lock().unwrap();
+    let layout = NewLayout::begin(&above.path().join("image"), None).unwrap();
+    let mut table = Rows::default();
+    for (name, is_left) in [
+        (".weir-killed", false),
+        (".weir-begun", true),
+        (".weir-of-another-kind", true),
+        ("others", true),
+        (".weir-running", true),
+    ] {
+        table.check(name, above.path().join(name).exists(), is_left);
+    }
+    layout.finish().unwrap();
+    table.check("no lock in the image", above.path().join("image/.lock").exists(), false);
+}
