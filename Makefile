@@ -14,6 +14,8 @@ MATRIX ?= 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 export WEIR_ENVOY_VERSION := $(ENVOY_VERSION)
 export WEIR_DIST := $(CURDIR)/dist
 TARGET := $(CURDIR)/target
+# Scripts and tests look for what is built in that folder alone.
+export CARGO_TARGET_DIR := $(TARGET)
 TOOLS := $(CURDIR)/.tools
 WASM := $(TARGET)/wasm32-wasip1/wasm
 MODULES := policy rate-limit telemetry suite
@@ -32,7 +34,9 @@ TESTED := --workspace --exclude 'weir-*-module' --exclude weir-probe --exclude w
   --exclude 'weir-sdk-*'
 # What is released has no path of the machine that built it.
 REMAPPED := CARGO_ENCODED_RUSTFLAGS="$$(scripts/remap-paths)"
-step = @printf '\n== %s\n' "$(1)"
+# A value that somebody gave, for the shell.
+quoted = '$(subst ','\'',$(1))'
+step = @printf '\n== %s\n' $(call quoted,$(1))
 
 .PHONY: help
 help: ## list the targets
@@ -90,7 +94,7 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 
 .PHONY: release
 release: toolchain ## what is released, in release/: the outcome of two builds that are the same, images, SHA256SUMS; TAG=vX.Y.Z checks the version
-	@[ -z '$(TAG)' ] || [ '$(TAG)' = 'v$(VERSION)' ] || { echo 'weir: the tag $(TAG) is not that of version $(VERSION)' >&2; exit 1; }
+	@tag=$(call quoted,$(TAG)); [ -z "$$tag" ] || [ "$$tag" = 'v$(VERSION)' ] || { echo "weir: the tag $$tag is not that of version $(VERSION)" >&2; exit 1; }
 	$(call step,two builds of the committed state)
 	@scripts/reproduce release
 	$(call step,images and hashes)
@@ -98,7 +102,7 @@ release: toolchain ## what is released, in release/: the outcome of two builds t
 
 .PHONY: push-images
 push-images: ## push the images of release/: make push-images REGISTRY=registry.example.com
-	@scripts/push-images release '$(REGISTRY)'
+	@scripts/push-images release $(call quoted,$(REGISTRY))
 
 # `weir run` needs an Envoy of the operator's there. No C is compiled (that of the TLS library): a check links nothing, so an
 # archive without members does, and no compiler for the target is needed.
@@ -196,13 +200,13 @@ test-matrix: test-modules ## run the scenarios and transcripts on every supporte
 
 .PHONY: test-docker
 test-docker: test-modules ## run the scenarios and envoy-configs/compose in containers; BASE=IMAGE names the base image
-	@TESTED="$(subst ',,$(TESTED))" BASE='$(BASE)' PROMETHEUS='$(PROMETHEUS)' wasm-tests/docker/run
+	@TESTED="$(subst ',,$(TESTED))" BASE=$(call quoted,$(BASE)) PROMETHEUS=$(call quoted,$(PROMETHEUS)) wasm-tests/docker/run
 
 # The file is given on the command line: that of the environment may be of any cluster.
 .PHONY: test-istio
 test-istio: build ## try what weir render prints in a cluster with Istio, in a namespace of its own; KUBECONFIG=FILE IMAGE=oci://REGISTRY/NAME@sha256:DIGEST
 	@[ '$(origin KUBECONFIG)' = 'command line' ] || { echo 'weir: name the cluster: make test-istio KUBECONFIG=FILE' >&2; exit 2; }
-	@scripts/test-istio '$(KUBECONFIG)' '$(IMAGE)'
+	@scripts/test-istio $(call quoted,$(KUBECONFIG)) $(call quoted,$(IMAGE))
 
 .PHONY: soak
 soak: test-modules ## compare 50,000 decisions with RBAC's, and measure a client while others make up labels; wants a quiet machine
@@ -222,12 +226,12 @@ WORLD ?= core
 .PHONY: conformance
 conformance: conformance-cases $(if $(filter core,$(WORLD)),toolchain,modules) ## run third-party case files: make conformance CASES=DIR WORLD=core|host|envoy
 	$(call step,case files of $(CASES): world $(WORLD))
-	@scripts/conformance '$(abspath $(CASES))' '$(WORLD)'
+	@scripts/conformance $(call quoted,$(abspath $(CASES))) $(call quoted,$(WORLD))
 
 .PHONY: conformance-cases
 conformance-cases:
-	@[ -d '$(CASES)' ] || { echo 'weir: there is no folder $(CASES): make conformance CASES=DIR' >&2; exit 1; }
-	@case '$(WORLD)' in core|host|envoy) ;; *) echo 'weir: WORLD is core, host or envoy, not $(WORLD)' >&2; exit 1;; esac
+	@cases=$(call quoted,$(CASES)); [ -d "$$cases" ] || { echo "weir: there is no folder $$cases: make conformance CASES=DIR" >&2; exit 1; }
+	@world=$(call quoted,$(WORLD)); case "$$world" in core|host|envoy) ;; *) echo "weir: WORLD is core, host or envoy, not $$world" >&2; exit 1;; esac
 
 # --------------------------------------------------------------------------------------------------------- cost
 
@@ -275,8 +279,8 @@ reference: toolchain ## write docs/configuration.md: every field of a Weir docum
 
 .PHONY: compare-crd
 compare-crd: toolchain ## compare the schema of Envoy Gateway's resource with the definition of a release: make compare-crd CRD=FILE
-	@[ -f '$(CRD)' ] || { echo 'weir: there is no file $(CRD): make compare-crd CRD=FILE' >&2; exit 1; }
-	@CRD='$(abspath $(CRD))' cargo test --locked -p weir --test inventory the_schema_is_that_of_the_definition_in_crd
+	@crd=$(call quoted,$(CRD)); [ -f "$$crd" ] || { echo "weir: there is no file $$crd: make compare-crd CRD=FILE" >&2; exit 1; }
+	@CRD=$(call quoted,$(abspath $(CRD))) cargo test --locked -p weir --test inventory the_schema_is_that_of_the_definition_in_crd
 
 .PHONY: hooks
 hooks: ## install a pre-commit hook that runs the quick checks

@@ -112,6 +112,14 @@ fn the_files_of_a_release_are_the_same_each_time_and_fit_each_other() {
     let (code, output) = run(&mut script(kept.path(), "push-images", &["release", &server.host()]));
     rows.check("other digests: exit code", code, Some(1));
     rows.contains("other digests", &output, "another digest than that of IMAGES");
+    // The list is not what `weir push` reads as its input.
+    fs::write(kept.path().join("release/IMAGES"), &images).unwrap();
+    fs::write(kept.path().join("password"), "open sesame\n").unwrap();
+    let login = ["release", &server.host(), "--username", "ann", "--password-stdin"];
+    let mut pushed = script(kept.path(), "push-images", &login);
+    let (code, output) = run(pushed.stdin(fs::File::open(kept.path().join("password")).unwrap()));
+    rows.check(format!("a password: {output}"), code, Some(0));
+    rows.check("a password: images", output.lines().count(), MODULES.len());
     let (code, output) = run(&mut script(kept.path(), "push-images", &["release", ""]));
     rows.check("no registry: exit code", code, Some(1));
     rows.contains("no registry", &output, "usage: ");
@@ -159,4 +167,67 @@ fn workflows_call_targets_and_scripts_of_the_project() {
     }
     let expected = ["check-targets", "push-images", "release"];
     rows.check("what the workflows make", called.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+/// Values of variables are words for the shell, whatever is in them, and what is built is in the folder that is looked into.
+#[test]
+fn the_makefile_takes_values_and_the_environment_as_they_are() {
+    let mut rows = Rows::default();
+    let make = |arguments: &[&str]| {
+        let mut make = Command::new("make");
+        make.args(arguments).current_dir(workspace()).env("CARGO_TARGET_DIR", "/elsewhere").env_remove("MAKEFLAGS");
+        printed(&mut make)
+    };
+    for (target, variable) in [
+        ("test-istio", "KUBECONFIG"),
+        ("test-istio", "IMAGE"),
+        ("push-images", "REGISTRY"),
+        ("release", "TAG"),
+        ("conformance", "CASES"),
+        ("conformance", "WORLD"),
+        ("compare-crd", "CRD"),
+        ("test-docker", "BASE"),
+        ("test-docker", "PROMETHEUS"),
+    ] {
+        let commands = make(&["-n", target, &format!("{variable}=it's;touch-it")]);
+        let quoted = "it'\\''s;touch-it";
+        rows.contains(format!("{target} {variable}"), &commands, quoted);
+        let others = commands.replace(quoted, "");
+        rows.check(format!("{target} {variable}: not quoted"), others.contains("touch-it"), false);
+    }
+    let folder = make(&["--eval", "folder: ; @echo $$CARGO_TARGET_DIR", "folder"]);
+    rows.check("the folder", folder, workspace().join("target").display().to_string());
+}
+
+/// On a project whose build takes no time.
+#[test]
+fn two_builds_are_compared_file_by_file_without_the_settings_of_the_machine() {
+    let mut rows = Rows::default();
+    let more = "case $$PWD in */another-*) echo x >dist/more ;; esac";
+    let less = "case $$PWD in */one) echo x >dist/less ;; esac";
+    for (name, build, expected) in [
+        ("the same", "", Ok("")),
+        ("one more", more, Err("weir: more differs between two builds")),
+        ("one less", less, Err("weir: less differs between two builds")),
+        ("a path", "echo '/a/c++(1)/x' >dist/path", Err("weir: path has paths of the machine")),
+        ("none", "echo '/a/ccc1/x' >dist/path", Ok("")),
+    ] {
+        let folder = folder();
+        fs::create_dir(folder.path().join("scripts")).unwrap();
+        fs::copy(workspace().join("scripts/reproduce"), folder.path().join("scripts/reproduce")).unwrap();
+        let settings = "$$RUSTC_WRAPPER$$CARGO_TARGET_DIR$$CARGO_PROFILE_RELEASE_LTO";
+        let makefile = format!("build:\n\t@mkdir dist; echo \"{settings}\" >dist/settings\n\t@:; {build}\n");
+        fs::write(folder.path().join("Makefile"), makefile).unwrap();
+        let git = "git init -q . && git add -A && git -c user.name=a -c user.email=a@example.com commit -qm a";
+        assert_eq!(shell(folder.path(), git).0, Some(0));
+        let mut reproduce = Command::new(folder.path().join("scripts/reproduce"));
+        reproduce.arg("kept").env("CARGO_HOME", "/a/c++(1)").env("CARGO_TARGET_DIR", "/elsewhere");
+        let (code, output) = run(reproduce.env("RUSTC_WRAPPER", "/wrapper").env("CARGO_PROFILE_RELEASE_LTO", "off"));
+        rows.check(format!("{name}: {output}"), code, Some(i32::from(expected.is_err())));
+        rows.contains(name, &output, expected.unwrap_or_else(|words| words));
+        if code == Some(0) {
+            let settings = fs::read_to_string(folder.path().join("kept/settings")).unwrap();
+            rows.check(format!("{name}: settings"), settings.trim_end(), "");
+        }
+    }
 }
