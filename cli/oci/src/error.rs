@@ -57,7 +57,7 @@ pub fn without_login(reference: &str) -> String {
         Some(at) => reference.split_at(at + 3),
         None => ("", reference),
     };
-    match rest.match_indices('@').filter(|(at, _)| !rest.split_at(*at).1.starts_with("@sha256:")).last() {
+    match rest.match_indices('@').rfind(|(at, _)| !rest.split_at(*at).1.starts_with("@sha256:")) {
         Some((at, _)) => format!("{scheme}...{}", rest.split_at(at).1),
         None => reference.to_owned(),
     }

@@ -224,7 +224,7 @@ impl NewLayout {
     }
 }
 
-/// Removes what processes left that were killed. What cannot be removed is in nobody's way.
+/// Removes what killed processes left. What cannot be removed stays, and does no harm.
 fn remove_abandoned(parent: &Path) {
     let is_abandoned = |path: &Path| {
         let is_work = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(WORK.0));

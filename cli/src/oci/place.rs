@@ -26,7 +26,7 @@ pub(crate) struct Options {
 pub(super) enum Place {
     Layout(Layout),
     #[cfg(feature = "registry")]
-    Registry(weir_oci::Registry),
+    Registry(Box<weir_oci::Registry>),
 }
 
 impl Place {
@@ -38,7 +38,7 @@ impl Place {
         match self {
             Self::Layout(layout) => layout,
             #[cfg(feature = "registry")]
-            Self::Registry(registry) => registry,
+            Self::Registry(registry) => registry.as_ref(),
         }
     }
 
@@ -64,7 +64,7 @@ fn open(text: &str, options: &Options) -> Result<weir_oci::Registry, Failure> {
 
 #[cfg(feature = "registry")]
 fn registry(text: &str, options: &Options) -> Result<Place, Failure> {
-    open(text, options).map(Place::Registry)
+    open(text, options).map(|registry| Place::Registry(Box::new(registry)))
 }
 
 /// The first line of standard input, without its end.

@@ -169,7 +169,7 @@ fn workflows_call_targets_and_scripts_of_the_project() {
     rows.check("what the workflows make", called.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
-/// Values of variables are words for the shell, whatever is in them, and what is built is in the folder that is looked into.
+/// A value with a quote is still one word for the shell, and what is built is in the folder from which it is installed.
 #[test]
 fn the_makefile_takes_values_and_the_environment_as_they_are() {
     let mut rows = Rows::default();

@@ -82,16 +82,18 @@ fn a_folder_is_told_from_a_reference() {
 #[test]
 fn what_a_killed_process_left_is_removed_by_the_next() {
     let above = tempfile::tempdir().unwrap();
-    let old = std::time::SystemTime::now() - 2 * SETTLED;
-    let work = |name: &str, lock: Option<&str>, time| {
+    let old = Some(std::time::UNIX_EPOCH);
+    let work = |name: &str, lock: Option<&str>, time: Option<std::time::SystemTime>| {
         let path = above.path().join(name);
         fs::create_dir(&path).unwrap();
         let lock = lock.map(|lock| File::create(path.join(lock)).unwrap());
-        File::open(&path).unwrap().set_modified(time).unwrap();
+        if let Some(time) = time {
+            File::open(&path).unwrap().set_modified(time).unwrap();
+        }
         lock
     };
     work(".weir-killed", Some(".lock"), old);
-    work(".weir-begun", Some(".lock"), std::time::SystemTime::now());
+    work(".weir-begun", Some(".lock"), None);
     work(".weir-of-another-kind", None, old);
     work("others", Some(".lock"), old);
     let running = work(".weir-running", Some(".lock"), old).unwrap();

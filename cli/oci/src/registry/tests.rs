@@ -2,7 +2,6 @@ use super::*;
 use crate::media;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::time::Instant;
 use weir_testing::Rows;
 
 #[test]
@@ -105,7 +104,6 @@ fn what_a_registry_sends_without_end_is_left_after_a_while() {
     ] {
         let mut registry = Registry::open(&place, &access).unwrap();
         registry.patience = Duration::from_millis(500);
-        let begun = Instant::now();
         let refused = registry.fetch("manifests/1", 1 << 16).map(|answer| answer.is_some());
         let manifest = match refused {
             Ok(false) => "larger than ".to_owned(),
@@ -113,7 +111,6 @@ fn what_a_registry_sends_without_end_is_left_after_a_while() {
         };
         table.contains(format!("{name}: manifest"), &manifest, expected);
         table.contains(format!("{name}: blob"), &registry.blob(&blob, 1 << 16).unwrap_err().to_string(), expected);
-        table.check(format!("{name}: in time"), begun.elapsed() < Duration::from_secs(20), true);
     }
     let whole = Registry::open(&endless(ok, vec![b' '; 1 << 16], Duration::ZERO), &access).unwrap();
     table.contains("a whole manifest", &whole.root().unwrap_err().to_string(), "larger than 4194304 bytes");
