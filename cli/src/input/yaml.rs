@@ -1,10 +1,13 @@
 //! YAML and JSON texts. A key given twice is an error wherever Weir reads the document: of `action: DENY` and
 //! `action: ALLOW` none may win in silence.
 
+mod place;
+
 use super::path::{in_document, steps};
 use super::scalar;
 use super::separator::{self, Separated};
 use super::tree::{Budget, Field, Kind, Node, Position};
+use place::Place;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -89,9 +92,6 @@ impl Document {
         self.repeated.iter().cloned().chain(merge).collect()
     }
 }
-
-/// The keys that tell what an object or a document is.
-const DECISIVE: [&str; 4] = ["kind", "apiVersion", "items", "schema"];
 
 /// Every document of a YAML or JSON text but the empty ones, and what ended the reading.
 pub(super) fn documents(text: &str, budget: &mut Budget) -> (Vec<Document>, Option<Fault>) {
@@ -220,23 +220,6 @@ struct Reader<'t> {
     budget: Budget,
 }
 
-/// Where a node stands in its document.
-#[derive(Clone, Copy)]
-struct Place {
-    depth: usize,
-    /// At the root, or in a list of objects.
-    is_objects: bool,
-}
-
-impl Place {
-    const ROOT: Self = Self { depth: 0, is_objects: true };
-
-    /// That of an item, or of the value of a key.
-    fn inside(self, key: Option<&str>) -> Self {
-        Self { depth: self.depth + 1, is_objects: self.is_objects && key.is_none_or(|key| key == "items") }
-    }
-}
-
 fn position(mark: Marker) -> Position {
     Position { line: mark.line(), column: mark.col() + 1 }
 }
@@ -289,7 +272,7 @@ impl<'t> Reader<'t> {
     }
 
     fn node(&mut self, event: Event<'t>, span: Span, place: Place) -> Result<Rc<Node>, Fault> {
-        if place.depth > DEPTH {
+        if place.depth() > DEPTH {
             return Err(fault(span, format!("nested more than {DEPTH} deep")));
         }
         let at = position(span.start);
@@ -350,7 +333,7 @@ impl<'t> Reader<'t> {
                     self.repeat(place, &key, Fault { at: Some(at), message });
                 }
                 if !merged.is_empty() {
-                    self.repeat(place, DECISIVE[0], Fault { at: Some(at), message: twice("<<") });
+                    self.repeat(place, place::KIND, Fault { at: Some(at), message: twice("<<") });
                 }
                 merged.push((at, value));
             } else if !seen.insert(key.clone()) {
@@ -368,7 +351,7 @@ impl<'t> Reader<'t> {
 
     /// Notes a key that is given twice.
     fn repeat(&mut self, place: Place, key: &str, fault: Fault) {
-        if place.is_objects && DECISIVE.contains(&key) {
+        if place.decides(key) {
             self.ambiguous.push(fault.clone());
         }
         self.repeated.push(fault);
