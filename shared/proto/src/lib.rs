@@ -6,6 +6,7 @@
 mod decode;
 mod encode;
 mod message;
+mod view;
 
 pub use decode::{Metadata, decode_metadata, decode_node, decode_struct};
 pub use encode::encode_grpc_service;
@@ -13,3 +14,4 @@ pub use message::{
     BuildVersion, EnvoyGrpcMessage, Field, FilterMetadata, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage,
     SemanticVersion, StructMessage, Value, value,
 };
+pub use view::{Damaged, ListView, MetadataView, StructView, ValueView};
