@@ -11,8 +11,11 @@ pub(crate) fn demand(compiled: &Compiled) -> Demand {
     demand.attributes.extend(dimensions.attributes.iter().filter_map(|(_, source)| match source {
         Source::Text(attribute) | Source::Port(attribute) => Some(attribute.clone()),
         Source::Address(attribute) => attribute.clone(),
-        Source::Path | Source::Host | Source::Method | Source::Header | Source::Peer(_) => None,
+        Source::Path | Source::Host | Source::Method | Source::Header | Source::Peer(_) | Source::Dynamic(_) => None,
     }));
+    if !dimensions.dynamic.is_empty() {
+        demand.attributes.insert(Attribute::DynamicMetadata);
+    }
     if !dimensions.peer.is_empty() {
         demand.attributes.extend([Attribute::PeerPrincipal, Attribute::PeerUriSan]);
         demand.attributes.extend(compiled.peer_uri_sans.clone());

@@ -12,6 +12,7 @@ mod config;
 mod decide;
 mod decision;
 mod demand;
+mod dynamic;
 mod filter;
 mod metrics;
 

@@ -116,6 +116,11 @@ impl Glob {
         Self { first: parts.next().unwrap_or_default(), rest: parts.collect() }
     }
 
+    /// `first`, then `middle` anywhere behind it, then `last` at the end, any bytes between them. A `*` in them is literal.
+    pub fn of_three(first: &[u8], middle: &[u8], last: &[u8]) -> Self {
+        Self { first: first.into(), rest: [middle.into(), last.into()].into() }
+    }
+
     /// What a value begins with if it matches.
     pub(crate) fn start(&self) -> &[u8] {
         &self.first

@@ -9,7 +9,7 @@ mod message;
 mod view;
 
 pub use decode::{Metadata, decode_metadata, decode_node, decode_struct};
-pub use encode::encode_grpc_service;
+pub use encode::{encode_grpc_service, encode_metadata};
 pub use message::{
     BuildVersion, EnvoyGrpcMessage, Field, FilterMetadata, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage,
     SemanticVersion, StructMessage, Value, value,

@@ -25,6 +25,19 @@ pub(crate) enum Source {
     Address(Option<Attribute>),
     /// What the peer's certificate says, or what Istio has put into filter state.
     Peer(Identity),
+    /// Dynamic metadata of a filter before this one.
+    Dynamic(Dynamic),
+}
+
+/// A value of dynamic metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Dynamic {
+    /// The claims `iss` and `sub` of the request's JWT.
+    RequestPrincipal,
+    /// A claim by its path.
+    Claim(Box<[Box<str>]>),
+    /// A value of another filter.
+    Value { filter: Box<str>, key: Box<str> },
 }
 
 /// A part of the peer's identity.
@@ -63,6 +76,11 @@ impl Dimension {
             Field::Namespace => (Peer(Identity::Namespace), Some("peer-identity")),
             Field::ServiceAccount => (Peer(Identity::ServiceAccount), Some("peer-identity")),
             Field::TrustDomain => (Peer(Identity::TrustDomain), Some("peer-identity")),
+            Field::RequestPrincipal => (Source::Dynamic(Dynamic::RequestPrincipal), Some("request-principal")),
+            Field::Claim(path) => (Source::Dynamic(Dynamic::Claim(path.clone())), Some("claim")),
+            Field::Metadata { filter, key } => {
+                (Source::Dynamic(Dynamic::Value { filter: filter.clone(), key: key.clone() }), Some("metadata"))
+            }
         };
         Self { source, fail_closed }
     }
@@ -80,6 +98,7 @@ pub(crate) struct Dimensions {
     /// Those read from attributes other than the peer's identity.
     pub(crate) attributes: Vec<(u16, Source)>,
     pub(crate) peer: Vec<(u16, Identity)>,
+    pub(crate) dynamic: Vec<(u16, Dynamic)>,
 }
 
 impl Dimensions {
@@ -107,6 +126,7 @@ impl Dimensions {
                 Source::Method => dimensions.method = Some(number),
                 Source::Header => {}
                 Source::Peer(identity) => dimensions.peer.push((number, *identity)),
+                Source::Dynamic(value) => dimensions.dynamic.push((number, value.clone())),
                 source => dimensions.attributes.push((number, source.clone())),
             }
             dimensions.table.push(dimension);

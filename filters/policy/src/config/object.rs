@@ -57,6 +57,16 @@ pub(crate) enum Field {
     DestinationAddress,
     DestinationPort,
     ServerName,
+    /// Issuer and subject of the request's JWT.
+    RequestPrincipal,
+    /// A claim of it by the path of names that leads to it.
+    Claim(Box<[Box<str>]>),
+    /// A value of another filter's dynamic metadata.
+    Metadata {
+        /// The filter's name, such as `envoy.filters.http.ext_authz`.
+        filter: Box<str>,
+        key: Box<str>,
+    },
 }
 
 impl Field {

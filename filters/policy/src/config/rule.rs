@@ -5,8 +5,9 @@ use crate::config::object::{AnyOf, Clause, Field, Item, Rule};
 use weir_config::{Cursor, Fields, Value};
 
 /// Fields of `source`, each with its negation.
-const SOURCE: [(&str, &str, Field); 6] = [
+const SOURCE: [(&str, &str, Field); 7] = [
     ("principals", "notPrincipals", Field::Principal),
+    ("requestPrincipals", "notRequestPrincipals", Field::RequestPrincipal),
     ("namespaces", "notNamespaces", Field::Namespace),
     ("serviceAccounts", "notServiceAccounts", Field::ServiceAccount),
     ("trustDomains", "notTrustDomains", Field::TrustDomain),
@@ -21,9 +22,6 @@ const OPERATION: [(&str, &str, Field); 4] = [
     ("methods", "notMethods", Field::Method),
     ("paths", "notPaths", Field::Path),
 ];
-
-/// What needs the claims of a JWT, which this build does not read.
-const NO_CLAIMS: &str = "JWT claims are not supported; a rule without them would match other requests";
 
 /// Reads a rule.
 #[inline(never)]
@@ -81,11 +79,6 @@ fn clauses(
 }
 
 fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Item {
-    for name in ["requestPrincipals", "notRequestPrincipals"] {
-        if let Some(at) = fields.take(name).filter(|at| !is_empty(at)) {
-            at.problem::<()>(NO_CLAIMS);
-        }
-    }
     let clauses = clauses(fields, &SOURCE, context);
     let has = |fields: &[Field]| clauses.iter().any(|clause| fields.contains(&clause.field));
     if has(&[Field::ServiceAccount]) && has(&[Field::Principal, Field::Namespace]) {
@@ -142,10 +135,37 @@ fn key(at: &Cursor<'_>) -> Option<Field> {
         "destination.ip" => Field::DestinationAddress,
         "destination.port" => Field::DestinationPort,
         "connection.sni" => Field::ServerName,
-        _ if text.starts_with("request.auth.") => return at.problem(NO_CLAIMS),
-        _ if text.starts_with("experimental.envoy.filters.") => {
-            return at.problem("dynamic metadata is not supported");
-        }
+        "request.auth.principal" => Field::RequestPrincipal,
+        "request.auth.audiences" => Field::Claim(["aud".into()].into()),
+        "request.auth.presenter" => Field::Claim(["azp".into()].into()),
+        _ if text.starts_with("request.auth.claims[") => return claim(at, text),
+        _ if text.starts_with("experimental.envoy.filters.") => return metadata(at, text),
         _ => return at.problem(format!("`{text}` is not a key of Istio's conditions")),
     })
+}
+
+/// `request.auth.claims[a][b]`. Where brackets are not clean pairs, all between the first and the last is one name (Istio's
+/// `extractNameInNestedBrackets`).
+#[inline(never)]
+fn claim(at: &Cursor<'_>, text: &str) -> Option<Field> {
+    let inner = text.strip_prefix("request.auth.claims[").and_then(|rest| rest.strip_suffix(']'));
+    let Some(inner) = inner.filter(|inner| !inner.is_empty()) else {
+        return at.problem(
+            "a claim is written `request.auth.claims[name]`, one inside of it `request.auth.claims[outer][name]`",
+        );
+    };
+    let names: Vec<&str> = inner.split("][").collect();
+    let is_clean = names.iter().all(|name| !name.contains(['[', ']']));
+    let names = if is_clean { names } else { vec![inner] };
+    Some(Field::Claim(names.into_iter().map(Box::from).collect()))
+}
+
+/// `experimental.envoy.filters.a.b[key]`. All after the first bracket is the key.
+#[inline(never)]
+fn metadata(at: &Cursor<'_>, text: &str) -> Option<Field> {
+    let inner = text.strip_prefix("experimental.").and_then(|rest| rest.strip_suffix(']'));
+    match inner.and_then(|inner| inner.split_once('[')) {
+        Some((filter, key)) if !key.is_empty() => Some(Field::Metadata { filter: filter.into(), key: key.into() }),
+        _ => at.problem("dynamic metadata is written `experimental.envoy.filters.FILTER[key]`"),
+    }
 }

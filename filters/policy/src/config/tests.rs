@@ -22,9 +22,9 @@ const REFUSED: [&str; 7] = [
     r#""action":"CUSTOM","provider":{"name":"opa"},"rules":[{}]"#,
     r#""action":"LATER","rules":[{}]"#,
     r#""action":"DENY""#,
-    r#""rules":[{"from":[{"source":{"requestPrincipals":["*"]}}]}]"#,
-    r#""rules":[{"when":[{"key":"request.auth.claims[iss]","values":["a"]}]}]"#,
-    r#""rules":[{"when":[{"key":"experimental.envoy.filters.a[b]","values":["a"]}]}]"#,
+    r#""rules":[{"from":[{"source":{"requestPrincipals":["i/\u0000"]}}]}]"#,
+    r#""rules":[{"when":[{"key":"request.auth.claims[]","values":["a"]}]}]"#,
+    r#""rules":[{"when":[{"key":"experimental.envoy.filters.a","values":["a"]}]}]"#,
     r#""rules":[{"to":[{"operation":{"paths":["/{*"],"later":["x"]}}]}]"#,
 ];
 

@@ -2,6 +2,7 @@
 
 use super::trust_domain::TrustDomains;
 use crate::config::object::Field;
+use crate::dynamic;
 use weir_config::Cursor;
 use weir_matching::{Cidr, Glob, Pattern, Template};
 
@@ -57,7 +58,9 @@ fn value(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Vec<Pa
         Field::Path => path(at, text)?,
         Field::Host => Pattern::parse_lower(text).even_empty(),
         Field::Method | Field::Header(_) => Pattern::parse(text).even_empty(),
-        Field::ServerName => Pattern::parse(text),
+        Field::ServerName | Field::Claim(_) => Pattern::parse(text),
+        Field::RequestPrincipal => dynamic::request_principal(at, text)?,
+        Field::Metadata { .. } => dynamic::metadata(text),
         Field::Principal => {
             return Some(context.trust.expand(text).iter().map(|principal| Pattern::parse(principal)).collect());
         }

@@ -1,5 +1,7 @@
 //! Reading one request: which patterns its values match, and what of it cannot be read.
 
+mod dynamic;
+
 use crate::compiled::Compiled;
 use crate::compiled::dimension::{Identity, Source};
 use weir_matching::{
@@ -45,6 +47,9 @@ impl Request {
         }
         if !compiled.dimensions.peer.is_empty() {
             self.read_peer(compiled, facts);
+        }
+        if !compiled.dimensions.dynamic.is_empty() {
+            self.read_dynamic(compiled, facts);
         }
     }
 
@@ -121,7 +126,9 @@ impl Request {
                 }
                 address.is_some()
             }
-            Source::Path | Source::Host | Source::Method | Source::Header | Source::Peer(_) => true,
+            Source::Path | Source::Host | Source::Method | Source::Header | Source::Peer(_) | Source::Dynamic(_) => {
+                true
+            }
         };
         if !is_known {
             self.unknown.insert(dimension.into());

@@ -1,3 +1,4 @@
+mod claims;
 mod identity;
 mod istio;
 
@@ -262,9 +263,9 @@ fn the_access_log_gets_the_decisions_that_it_is_to_get() {
 #[test]
 fn all_problems_have_their_place() {
     let spec = r#"{"action":"CUSTOM","surprise":1,"rules":[
-        {"from":[{"source":{"requestPrincipals":["a"],"remoteIpBlocks":["10.0.0.0/99"]}}]},
+        {"from":[{"source":{"requestPrincipals":["a",""],"remoteIpBlocks":["10.0.0.0/99"]}}]},
         {"to":[{"operation":{"ports":["70000"],"paths":["/a/{**}/{*}",""]}},{"operation":{}}]},
-        {"when":[{"key":"request.regex","values":["x"]},{"key":"request.auth.claims[a]","values":["x"]},{"key":"source.ip"}]}]}"#;
+        {"when":[{"key":"request.regex","values":["x"]},{"key":"request.auth.claims[]","values":["x"]},{"key":"source.ip"}]}]}"#;
     let problems =
         policy(r#","mode":"observe","onInvalid":"quarantine","polices":[]"#, &[("p", "", spec)]).unwrap_err();
     let expected = [
@@ -273,14 +274,14 @@ fn all_problems_have_their_place() {
         "$.polices: unknown field; did you mean `policies`?",
         "$.policies[0].spec.action: action `CUSTOM` is not supported",
         "$.policies[0].spec.surprise: unknown field",
-        "$.policies[0].spec.rules[0].from[0].source.requestPrincipals: JWT claims",
+        "$.policies[0].spec.rules[0].from[0].source.requestPrincipals[1]: must not be empty",
         "$.policies[0].spec.rules[0].from[0].source.remoteIpBlocks[0]: `10.0.0.0/99`",
         "$.policies[0].spec.rules[1].to[0].operation.ports[0]: `70000`",
         "$.policies[0].spec.rules[1].to[0].operation.paths[0]: `/a/{**}/{*}`",
         "$.policies[0].spec.rules[1].to[0].operation.paths[1]: must not be empty",
         "$.policies[0].spec.rules[1].to[1].operation: must not be empty",
         "$.policies[0].spec.rules[2].when[0].key: `request.regex`",
-        "$.policies[0].spec.rules[2].when[1].key: JWT claims",
+        "$.policies[0].spec.rules[2].when[1].key: a claim is written `request.auth.claims[name]`",
         "$.policies[0].spec.rules[2].when[2]: `values` or `notValues` must have at least one value",
     ];
     let mut rows = Rows::default();

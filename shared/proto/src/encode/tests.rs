@@ -23,3 +23,14 @@ fn a_target_is_there_whatever_its_name() {
         rows.check(format!("{cluster} {authority}"), target, Some(expected));
     }
 }
+
+#[test]
+fn metadata_comes_back_as_it_was() {
+    let list = StructValue::List(vec![StructValue::Text("a".to_owned()), StructValue::Null, StructValue::Bool(true)]);
+    let inner: Struct = [("list".to_owned(), list), ("number".to_owned(), StructValue::Number(2.5))].into();
+    let fields: Struct =
+        [("inner".to_owned(), StructValue::Map(inner)), (String::new(), StructValue::Bool(false))].into();
+    let bytes = encode_metadata([("one", &fields), ("other", &Struct::default())]);
+    let metadata = crate::decode_metadata(&bytes).unwrap();
+    assert_eq!((metadata.get("one"), metadata.get("other")), (Some(&fields), Some(&Struct::default())));
+}

@@ -25,7 +25,8 @@ fn metadata(filters: Vec<(&str, StructMessage)>) -> Vec<u8> {
 
 /// A payload as jwt_authn leaves it, between two other filters.
 fn sample() -> Vec<u8> {
-    let realm = map([("access", value(Kind::Struct(map([("role", text("admin"))])))), ("level", value(Kind::Number(3.0)))]);
+    let realm =
+        map([("access", value(Kind::Struct(map([("role", text("admin"))])))), ("level", value(Kind::Number(3.0)))]);
     let list = ListValue { values: vec![text("a"), value(Kind::Number(1.0)), text(""), value(Kind::Null(0))] };
     let payload = map([
         ("iss", text("https://issuer.example")),

@@ -1,0 +1,128 @@
+//! Reading dynamic metadata: the claims of the request's JWT, and what other filters have found.
+
+use super::Request;
+use crate::compiled::Compiled;
+use crate::compiled::dimension::Dynamic;
+use crate::dynamic::{write_item, write_request_principal, write_text};
+use weir_matching::Patterns;
+use weir_model::{Attribute, Facts};
+use weir_proto::{MetadataView, StructView, ValueView};
+
+/// Where Envoy's JWT filter leaves the claims, as Istio configures it.
+const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
+const JWT_PAYLOAD: &str = "payload";
+
+/// A value that cannot be compared: it is damaged, or Envoy and a pattern over bytes would differ on it.
+struct Incomparable;
+
+impl From<weir_proto::Damaged> for Incomparable {
+    fn from(_: weir_proto::Damaged) -> Self {
+        Self
+    }
+}
+
+impl Request {
+    /// Reads what rules ask of dynamic metadata. No metadata is known to be none: the request has no valid JWT.
+    #[inline(never)]
+    pub(super) fn read_dynamic(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
+        let is_unreadable = facts.attributes.is_unreadable(&Attribute::DynamicMetadata);
+        let metadata = MetadataView::new(facts.attributes.bytes(&Attribute::DynamicMetadata).unwrap_or_default());
+        let claims = claims(metadata);
+        for (dimension, value) in &compiled.dimensions.dynamic {
+            let mut looked_up = LookUp { patterns: &compiled.patterns, dimension: *dimension, request: self };
+            let read = match (&claims, value) {
+                _ if is_unreadable => Err(Incomparable),
+                (_, Dynamic::Value { filter, key }) => looked_up.metadata(metadata, filter, key),
+                (Err(Incomparable), _) => Err(Incomparable),
+                (Ok(None), _) => Ok(()),
+                (Ok(Some(claims)), Dynamic::RequestPrincipal) => looked_up.request_principal(*claims),
+                (Ok(Some(claims)), Dynamic::Claim(path)) => looked_up.claim(*claims, path),
+            };
+            if read.is_err() {
+                self.unknown.insert((*dimension).into());
+            }
+        }
+    }
+}
+
+/// The claims of a valid JWT.
+fn claims(metadata: MetadataView<'_>) -> Result<Option<StructView<'_>>, Incomparable> {
+    let Some(jwt) = metadata.get(JWT_FILTER)? else { return Ok(None) };
+    Ok(match jwt.get(JWT_PAYLOAD)? {
+        Some(ValueView::Map(claims)) => Some(claims),
+        _ => None,
+    })
+}
+
+/// Looks up the values of one dimension.
+struct LookUp<'r> {
+    patterns: &'r Patterns,
+    dimension: u16,
+    request: &'r mut Request,
+}
+
+impl LookUp<'_> {
+    fn request_principal(&mut self, claims: StructView<'_>) -> Result<(), Incomparable> {
+        let (Some(ValueView::Text(issuer)), Some(ValueView::Text(subject))) = (claims.get("iss")?, claims.get("sub")?)
+        else {
+            return Ok(());
+        };
+        let Request { hits, text, .. } = self.request;
+        if !write_request_principal(issuer, subject, text) {
+            return Err(Incomparable);
+        }
+        self.patterns.look_up(self.dimension, text, hits);
+        Ok(())
+    }
+
+    /// A string, or the strings of a list.
+    fn claim(&mut self, claims: StructView<'_>, path: &[Box<str>]) -> Result<(), Incomparable> {
+        match claims.at(path.iter().map(|name| &**name))? {
+            Some(ValueView::Text(text)) => self.plain(text),
+            Some(ValueView::List(list)) => {
+                for item in list.items() {
+                    if let ValueView::Text(text) = item? {
+                        self.plain(text)?;
+                    }
+                }
+                Ok(())
+            }
+            Some(ValueView::Map(_) | ValueView::Other) | None => Ok(()),
+        }
+    }
+
+    fn plain(&mut self, text: &[u8]) -> Result<(), Incomparable> {
+        comparable(text)?;
+        self.patterns.look_up(self.dimension, text, &mut self.request.hits);
+        Ok(())
+    }
+
+    fn metadata(&mut self, metadata: MetadataView<'_>, filter: &str, key: &str) -> Result<(), Incomparable> {
+        let found = metadata.get(filter)?.map(|fields| fields.get(key)).transpose()?.flatten();
+        match found {
+            Some(ValueView::Text(text)) => self.marked(text, write_text),
+            Some(ValueView::List(list)) => {
+                for item in list.items() {
+                    if let ValueView::Text(text) = item? {
+                        self.marked(text, write_item)?;
+                    }
+                }
+                Ok(())
+            }
+            Some(ValueView::Map(_) | ValueView::Other) | None => Ok(()),
+        }
+    }
+
+    fn marked(&mut self, value: &[u8], write: fn(&[u8], &mut Vec<u8>)) -> Result<(), Incomparable> {
+        comparable(value)?;
+        let Request { hits, text, .. } = self.request;
+        write(value, text);
+        self.patterns.look_up(self.dimension, text, hits);
+        Ok(())
+    }
+}
+
+/// Envoy's `*` is a regular expression whose `.` matches no line feed.
+fn comparable(text: &[u8]) -> Result<(), Incomparable> {
+    if text.contains(&b'\n') { Err(Incomparable) } else { Ok(()) }
+}
