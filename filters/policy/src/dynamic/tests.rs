@@ -12,23 +12,25 @@ fn principal(text: &str) -> Option<Pattern> {
 
 /// Whether `text` matches, as Istio makes two of Envoy's string matchers of it (`requestPrincipalGenerator`).
 fn reference(text: &str, issuer: &str, subject: &str) -> bool {
-    let split = text.rfind('/').map(|at| (&text[..at], &text[at + 1..]));
+    let split = text.rsplit_once('/');
     let any = |value: &str| !value.is_empty();
     if text == "*" {
         return any(issuer) && any(subject);
     }
+    let after_star = |text: &str| text.strip_prefix('*').unwrap().to_owned();
+    let before_star = |text: &str| text.strip_suffix('*').unwrap().to_owned();
     if text.starts_with('*') {
         return match split {
             Some(("*", wanted)) => any(issuer) && subject == wanted,
-            Some((ending, wanted)) => issuer.ends_with(&ending[1..]) && subject == wanted,
-            None => any(issuer) && subject.ends_with(&text[1..]),
+            Some((ending, wanted)) => issuer.ends_with(&after_star(ending)) && subject == wanted,
+            None => any(issuer) && subject.ends_with(&after_star(text)),
         };
     }
     if text.ends_with('*') {
         return match split {
             Some((wanted, "*")) => issuer == wanted && any(subject),
-            Some((wanted, start)) => issuer == wanted && subject.starts_with(&start[..start.len() - 1]),
-            None => issuer.starts_with(&text[..text.len() - 1]) && any(subject),
+            Some((wanted, start)) => issuer == wanted && subject.starts_with(&before_star(start)),
+            None => issuer.starts_with(&before_star(text)) && any(subject),
         };
     }
     match split {
