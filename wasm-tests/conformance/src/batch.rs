@@ -46,10 +46,8 @@ pub(crate) struct Batch {
 }
 
 /// Reasons for which a module refuses what Istio, Envoy or envoyproxy/ratelimit take: part of the report, and the reason.
-const UNSUPPORTED: [(&str, &str); 7] = [
-    ("JWT claims", "needs JWT claims"),
+const UNSUPPORTED: [(&str, &str); 5] = [
     ("`CUSTOM`", "action CUSTOM"),
-    ("dynamic metadata", "dynamic metadata"),
     ("metadata is not supported", "metadata is not supported"),
     ("a format is not supported", "a format is not supported"),
     ("quota mode is not supported", "quota mode is not supported"),

@@ -1,7 +1,8 @@
 //! `istio-authz-decisions.yaml`: requests to a workload with policies, and Istio's decision on each.
 //!
 //! A connection comes from and goes to the row's addresses, which a PROXY protocol header names. The direct peer's address
-//! would still be this machine's, so filter state that a request header fills says it.
+//! would still be this machine's, so filter state that a request header fills says it. Claims come in a signed JWT, which
+//! Envoy's own filter checks.
 
 use crate::batch::{Ask, Batch, Row};
 use crate::json::{connection, decided, exchange, field, headers, rows, scenario, text};
@@ -33,7 +34,9 @@ fn batch(group: &Value) -> Batch {
         json!({"schema": 1, "name": "conformance", "workload": workload, "policies": field(group, "policies")});
     // Where rows say which address Envoy derives, it is a gateway with `numTrustedProxies: 1`.
     let gateway = rows(group, "requests").iter().any(|row| field(row, "remote_ip").is_string());
+    let has_jwt = rows(group, "requests").iter().any(|row| field(row, "jwt_claims").is_object());
     let proxy = Proxy {
+        jwt_authn: has_jwt,
         tls: Tls::Permissive("spiffe://cluster.local/ns/shop/sa/conformance".to_owned()),
         proxy_protocol: true,
         use_remote_address: gateway,
@@ -90,6 +93,7 @@ fn request_of(row: &Value, own: &str) -> Result<Exchange, String> {
         sni: if client == Client::Plain { String::new() } else { text(row, "sni").to_owned() },
         client,
         addresses: Some(connection(from, Some((own, port)))),
+        jwt: field(row, "jwt_claims").as_object().cloned(),
         ..Request::default()
     };
     let allow = match text(row, "expect") {

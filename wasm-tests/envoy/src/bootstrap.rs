@@ -1,15 +1,16 @@
 //! Envoy's bootstrap for a [`Setup`], as JSON. The stats tags are those of `envoy-configs/envoy.yaml`, so that the file an
 //! operator copies is the one that tests prove.
 
-use std::collections::BTreeMap;
+mod before;
+
+pub use before::jwt_authn;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use weir_launch::Identity;
-use weir_scenario::{
-    Bytes, Cluster, Direction, EscapedSlashes, Failure, FilterStateValue, Span, Surroundings, Target, Tls,
-};
+use weir_scenario::{Cluster, Direction, EscapedSlashes, Failure, Span, Surroundings, Target, Tls};
 
 use crate::filters::{Discovery, OnFailure, Plugin, Setup};
 use crate::paths::workspace;
@@ -63,7 +64,7 @@ pub(crate) fn bootstrap(
 pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Value {
     let plain = || {
         let state = &setup.proxy.connection_filter_state;
-        let before = (!state.is_empty()).then(|| connection_filter_state(state));
+        let before = (!state.is_empty()).then(|| before::connection_filter_state(state));
         let network = setup.network.iter().map(|plugin| {
             let mut config = wasm(plugin, setup.on_failure);
             merge(&mut config, json!({"@type": WASM.replace(".http.", ".network.")}));
@@ -140,14 +141,13 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
             json!({"name": plugin.name, "typed_config": wasm(plugin, setup.on_failure)})
         }
     };
-    let set_filter_state = (!proxy.filter_state.is_empty()).then(|| set_filter_state(&proxy.filter_state));
     let grpc_web = proxy.grpc_web.then(|| {
         json!({
             "name": "envoy.filters.http.grpc_web",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb"},
         })
     });
-    let before = set_filter_state.into_iter().chain(setup.native_first.iter().cloned()).chain(grpc_web);
+    let before = before::filters(proxy).into_iter().chain(setup.native_first.iter().cloned()).chain(grpc_web);
     let mut filters: Vec<_> = before.chain(setup.plugins.iter().map(filter)).collect();
     filters.extend(setup.native.iter().cloned());
     filters.push(json!({
@@ -193,50 +193,6 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
 /// A duration as protobuf's JSON has it.
 fn seconds(span: Span) -> String {
     format!("{:.3}s", span.0.as_secs_f64())
-}
-
-fn set_filter_state(values: &BTreeMap<String, FilterStateValue>) -> Value {
-    let values = values.iter().map(|(key, value)| {
-        // A literal `%` is written twice.
-        let format = match value {
-            FilterStateValue::DirectAddress => json!({"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}),
-            FilterStateValue::PeerUriSans => json!({"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}),
-            FilterStateValue::Header(name) => json!({"inline_string": format!("%REQ({name})%")}),
-            FilterStateValue::Value(Bytes(bytes)) => {
-                let escaped = bytes.iter().flat_map(|byte| std::iter::repeat_n(*byte, 1 + usize::from(*byte == b'%')));
-                json!({"inline_bytes": Bytes(escaped.collect()).base64()})
-            }
-        };
-        state_value(key, &format)
-    });
-    json!({
-        "name": "envoy.filters.http.set_filter_state",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
-            "on_request_headers": values.collect::<Vec<_>>(),
-        },
-    })
-}
-
-fn connection_filter_state(state: &BTreeMap<String, String>) -> Value {
-    let values = state.iter().map(|(key, value)| state_value(key, &json!({"inline_string": value})));
-    json!({
-        "name": "envoy.filters.network.set_filter_state",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
-            "on_new_connection": values.collect::<Vec<_>>(),
-        },
-    })
-}
-
-/// One value of filter state, a string from a format; not set if the string is empty.
-fn state_value(key: &str, format: &Value) -> Value {
-    json!({
-        "object_key": key,
-        "factory_key": "envoy.string",
-        "format_string": {"text_format_source": format, "omit_empty_values": true},
-        "skip_if_empty": true,
-    })
 }
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";

@@ -17,6 +17,7 @@ mod swap;
 mod wall_clock;
 mod wire;
 
+pub use bootstrap::jwt_authn;
 pub use filters::{Discovery, OnFailure, Plugin, Setup, Site};
 pub use gateway::RealEnvoy;
 pub use paths::{envoy_binary, envoy_line, module, workspace};

@@ -18,13 +18,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use weir_scenario::{
     Abort, Change, Failure, FilterSpec, Gateway, LogLine, Metrics, Module, Offset, Protocol, Record, Request, Response,
-    Sample, Scenario, Session, Started, Tls, Value, World,
+    Sample, Scenario, Session, Started, Tls, Value, World, jwt,
 };
 
 /// How long a client waits where the request says nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many requests are sent around a swap: before it and after it, besides the one in flight.
 const AROUND: usize = 6;
+const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
 
 /// Runs scenarios in this host, with the modules of a directory.
 pub struct InProcess {
@@ -213,7 +214,10 @@ fn incoming(request: &Request, connection: Connection) -> Result<Incoming, codec
         };
         headers.add(name.as_bytes(), value);
     }
-    for (name, value) in request.all_headers() {
+    // Envoy's JWT filter takes the token out of the headers and leaves its claims as metadata.
+    let dynamic_metadata = request.jwt.as_ref().map(|claims| (JWT_FILTER.to_owned(), jwt::metadata(claims).into()));
+    let without_jwt = Request { jwt: None, ..request.clone() };
+    for (name, value) in without_jwt.all_headers() {
         headers.add(name.as_slice(), value.as_slice());
     }
     let body = request.body.to_vec();
@@ -223,7 +227,8 @@ fn incoming(request: &Request, connection: Connection) -> Result<Incoming, codec
     }
     let trailers = request.trailers.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
     let trailers = (!request.trailers.0.is_empty()).then(|| HeaderMap::new(trailers));
-    let incoming = Incoming { headers, body, trailers, http, connection, ..Incoming::default() };
+    let dynamic_metadata = dynamic_metadata.into_iter().collect();
+    let incoming = Incoming { headers, body, trailers, http, connection, dynamic_metadata, ..Incoming::default() };
     codec::check(&incoming)?;
     Ok(incoming)
 }

@@ -8,6 +8,7 @@ mod bytes;
 mod check;
 mod expect;
 mod gateway;
+pub mod jwt;
 mod load;
 mod metrics;
 mod proxy;

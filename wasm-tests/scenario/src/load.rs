@@ -121,6 +121,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         if request.client.uris().is_some() && scenario.proxy.tls == Tls::None {
             return Err("a client with an identity needs `proxy.tls`".to_owned());
         }
+        if request.jwt.is_some() && (raw || !scenario.proxy.jwt_authn) {
+            return Err("`jwt` needs `proxy.jwtAuthn`, and is not for protocol `raw`".to_owned());
+        }
         if request.worker.is_some_and(|worker| worker >= scenario.proxy.workers) {
             return Err("`worker` is below `proxy.workers`".to_owned());
         }

@@ -203,6 +203,11 @@ pub struct Proxy {
     pub filter_state: BTreeMap<String, FilterStateValue>,
     /// Filter state of the connection, by its key: what the network filter `set_filter_state` writes for a new connection.
     pub connection_filter_state: BTreeMap<String, String>,
+    /// Whether Envoy's JWT filter stands before the modules, set up as Istio does it: a JWT may be absent, and the claims of
+    /// one become dynamic metadata, with `scope` and `permission` split at spaces. It knows the key of [`crate::jwt`].
+    pub jwt_authn: bool,
+    /// Dynamic metadata that is there before the filters, as Envoy's `set_metadata` writes it, by filter name.
+    pub dynamic_metadata: Map<String, Value>,
     /// The route configuration's `ignore_path_parameters_in_path_matching`.
     pub ignore_path_parameters: bool,
     /// Envoy's `max_request_headers_kb`; its own default (60) when absent.
@@ -230,6 +235,8 @@ impl Default for Proxy {
             proxy_protocol: false,
             filter_state: BTreeMap::new(),
             connection_filter_state: BTreeMap::new(),
+            jwt_authn: false,
+            dynamic_metadata: Map::new(),
             ignore_path_parameters: false,
             max_request_headers_kb: None,
             request_timeout: None,

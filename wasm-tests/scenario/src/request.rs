@@ -1,7 +1,8 @@
 //! A request as a client sends it.
 
-use crate::{Bytes, Fields, Span};
+use crate::{Bytes, Fields, Span, jwt};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::net::SocketAddr;
 
 /// How the client speaks.
@@ -142,6 +143,8 @@ pub struct Request {
     pub headers: Fields,
     /// `x-forwarded-for`, added last; absent when empty.
     pub xff: String,
+    /// The claims of a JWT that it carries, at a proxy with `jwtAuthn`; the header is added last.
+    pub jwt: Option<Map<String, Value>>,
     /// Body.
     pub body: Payload,
     /// Trailers (HTTP/2 only).
@@ -176,6 +179,7 @@ impl Default for Request {
             omit_authority: false,
             headers: Fields::default(),
             xff: String::new(),
+            jwt: None,
             body: Payload::default(),
             trailers: Fields::default(),
             client: Client::default(),
@@ -191,12 +195,16 @@ impl Default for Request {
 }
 
 impl Request {
-    /// The headers to send, `xff` included, without authority and pseudo-headers.
+    /// The headers to send, those of `xff` and `jwt` included, without authority and pseudo-headers.
     #[must_use]
     pub fn all_headers(&self) -> Vec<(Bytes, Bytes)> {
         let mut headers = self.headers.0.clone();
         if !self.xff.is_empty() {
             headers.push((Bytes::from("x-forwarded-for"), Bytes::from(self.xff.as_str())));
+        }
+        if let Some(claims) = &self.jwt {
+            let value = format!("Bearer {}", jwt::signed(claims));
+            headers.push((Bytes::from("authorization"), Bytes::from(value.as_str())));
         }
         headers
     }

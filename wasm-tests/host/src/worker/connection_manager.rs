@@ -6,6 +6,7 @@ use crate::http::message::Incoming;
 use crate::http::path;
 use crate::http::stream_data::{Connection, Http};
 use crate::process::Process;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use weir_scenario::{FilterStateValue, Proxy};
@@ -136,6 +137,13 @@ pub(crate) fn filter_state(proxy: &Proxy, incoming: &Incoming, admitted: &Header
         }
     }
     state
+}
+
+/// Dynamic metadata that is there before the filters: what a test gives, and what `set_metadata` writes.
+pub(crate) fn dynamic_metadata(proxy: &Proxy, incoming: &Incoming) -> Map<String, Value> {
+    let mut metadata = proxy.dynamic_metadata.clone();
+    metadata.extend(incoming.dynamic_metadata.clone());
+    metadata
 }
 
 /// The client's address: the direct peer, or what `x-forwarded-for` says where it is trusted.

@@ -46,7 +46,7 @@ impl Worker {
             remote: connection_manager::remote(&process.settings.proxy, incoming, &headers),
             started: (process.clock.wall(), process.clock.monotonic()),
             filter_state: first_state.clone(),
-            dynamic_metadata: incoming.dynamic_metadata.clone(),
+            dynamic_metadata: connection_manager::dynamic_metadata(&process.settings.proxy, incoming),
             ..StreamData::default()
         };
         let head = headers.get(b":method") == Some(b"HEAD");

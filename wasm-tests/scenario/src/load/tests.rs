@@ -25,6 +25,7 @@ fn takes() {
         "world: {routes: [{connect: true, to: {cluster: a}}], clusters: {a: {behaviour: {tunnel: {status: 200}}}}}",
         "world: {routes: [{prefix: /, internalRedirects: 2, to: {directResponse: {status: 204}}}]}",
         "proxy: {upgrades: [websocket, CONNECT], accessLogFlushInterval: 100ms, grpcWeb: true}",
+        "proxy: {jwtAuthn: true, dynamicMetadata: {envoy.filters.http.x: {tier: gold, list: [a]}}}",
         "world: {clusters: {a: {http2: true, behaviour: {answer: {trailers: {grpc-status: 0}}}}}, routes: []}",
     ];
     let mut rows = Rows::default();
@@ -72,6 +73,7 @@ fn refuses_steps() {
         ("{request: {protocol: h2, tunnel: x}, expect: {status: 200}}", "`tunnel` is for"),
         ("{request: {worker: 1}, expect: {status: 200}}", "`worker`"),
         ("{request: {client: {identity: spiffe://a}}, expect: {status: 200}}", "`proxy.tls`"),
+        ("{request: {jwt: {sub: a}}, expect: {status: 200}}", "`proxy.jwtAuthn`"),
         ("{counters: [{name: a}]}", "checks nothing"),
         ("{histograms: []}", "checks nothing"),
         ("{logs: {}}", "checks nothing"),
