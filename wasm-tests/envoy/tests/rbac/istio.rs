@@ -1,10 +1,11 @@
 //! What Istio makes of AuthorizationPolicies: the RBAC filters that istiod sends to a proxy, in protobuf JSON.
 //!
 //! A model of `pilot/pkg/security/authz` in its own words, function by function, so that each can be held against its
-//! original: [`filters`] is the builder, [`rule`] the model of one rule, [`matcher`] the generators of matchers, and
-//! [`trust_domain`] the expansion of aliases. Test `golden` compares the whole with Istio's own golden files.
+//! original: [`filters`] is the builder, [`rule`] the model of one rule, [`matcher`] and [`metadata`] the generators of
+//! matchers, and [`trust_domain`] the expansion of aliases. Test `golden` compares the whole with Istio's own golden files.
 
 mod matcher;
+mod metadata;
 mod rule;
 mod trust_domain;
 

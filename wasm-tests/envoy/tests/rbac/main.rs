@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::string_slice, reason = "a test fails by panicking")]
 
+mod claims;
 mod compare;
 mod golden;
 mod istio;
@@ -17,6 +18,7 @@ mod policies;
 mod random;
 mod real;
 mod requests;
+mod tokens;
 mod world;
 
 use std::collections::BTreeMap;
@@ -59,9 +61,7 @@ fn weir_and_rbac_decide_alike() {
     // So was what each kind of proxy and of request tries.
     let worlds = kinds.iter().flat_map(|kind| ["H1", "H2"].map(|protocol| format!("{kind:?} over {protocol}")));
     let named = kinds.iter().any(|kind| kind.identities()).then_some(requests::SEVERAL_NAMES.to_owned());
-    for what in
-        worlds.chain([requests::ALIASES, requests::PADDED, requests::WITH_PARAMETERS].map(str::to_owned)).chain(named)
-    {
+    for what in worlds.chain(requests::EVERYWHERE.map(str::to_owned)).chain(named) {
         assert!(tally.tried.get(&what).copied().unwrap_or(0) * 100 >= tally.requests(), "{what}: {tally}");
     }
 }

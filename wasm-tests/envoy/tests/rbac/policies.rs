@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::claims;
 use crate::random::Random;
 use crate::world::Kind;
 
@@ -78,6 +79,7 @@ const SNI: &[&str] = &["proxy", "p*", "*y", "*", "*.example", "other"];
 
 const SOURCE: &[(&str, &str, &[&str])] = &[
     ("principals", "notPrincipals", PRINCIPALS),
+    ("requestPrincipals", "notRequestPrincipals", claims::PRINCIPALS),
     ("namespaces", "notNamespaces", NAMESPACES),
     ("trustDomains", "notTrustDomains", DOMAINS),
     ("serviceAccounts", "notServiceAccounts", ACCOUNTS),
@@ -126,7 +128,9 @@ pub(crate) fn policies(random: &mut Random, kind: Kind, port: u16) -> Vec<Value>
 fn policy(random: &mut Random, kind: Kind, number: usize) -> Value {
     let action = random.pick(&["ALLOW", "ALLOW", "ALLOW", "DENY", "DENY", "AUDIT"]);
     let most = if random.chance(15) { 14 } else { 3 };
-    let mut rules: Vec<Value> = (0..1 + random.below(most)).map(|_| rule(random, kind)).collect();
+    let on_claims = random.chance(40);
+    let one = |random: &mut Random| if on_claims { rule_on_claims(random) } else { rule(random, kind) };
+    let mut rules: Vec<Value> = (0..1 + random.below(most)).map(|_| one(random)).collect();
     if random.chance(3) {
         rules.push(json!({}));
     }
@@ -151,6 +155,15 @@ fn policy(random: &mut Random, kind: Kind, number: usize) -> Value {
     })
 }
 
+/// A rule that asks for claims or metadata alone, so that they decide.
+fn rule_on_claims(random: &mut Random) -> Value {
+    let source = [("requestPrincipals", "notRequestPrincipals", claims::PRINCIPALS)];
+    match random.below(3) {
+        0 => json!({"from": parts(random, "source", &source)}),
+        _ => json!({"when": conditions(random, claims::WHEN, 1)}),
+    }
+}
+
 fn rule(random: &mut Random, kind: Kind) -> Value {
     let mut rule = Map::new();
     let identities = if kind.identities() { 70 } else { 20 };
@@ -161,21 +174,27 @@ fn rule(random: &mut Random, kind: Kind) -> Value {
         rule.insert("to".to_owned(), parts(random, "operation", OPERATION));
     }
     if random.chance(45) || rule.is_empty() {
-        let conditions = (0..1 + random.below(2)).map(|_| {
-            let (key, words) = WHEN[random.below(WHEN.len())];
-            let mut condition = json!({"key": key});
-            let which = random.below(4);
-            if which != 0 {
-                condition["values"] = values(random, words);
-            }
-            if which == 0 || which == 3 {
-                condition["notValues"] = values(random, words);
-            }
-            condition
-        });
-        rule.insert("when".to_owned(), conditions.collect());
+        let known = if random.chance(25) { claims::WHEN } else { WHEN };
+        let count = 1 + random.below(2);
+        rule.insert("when".to_owned(), conditions(random, known, count));
     }
     Value::Object(rule)
+}
+
+fn conditions(random: &mut Random, known: &[(&str, &[&str])], count: usize) -> Value {
+    let conditions = (0..count).map(|_| {
+        let (key, words) = known[random.below(known.len())];
+        let mut condition = json!({"key": key});
+        let which = random.below(4);
+        if which != 0 {
+            condition["values"] = values(random, words);
+        }
+        if which == 0 || which == 3 {
+            condition["notValues"] = values(random, words);
+        }
+        condition
+    });
+    conditions.collect()
 }
 
 fn parts(random: &mut Random, name: &str, known: &[(&'static str, &'static str, &[&str])]) -> Value {

@@ -55,10 +55,8 @@ fn try_row(row: &Value) -> Result<Tally, Outcome> {
 }
 
 /// Reasons for which Weir refuses a policy: part of the log, and the reason.
-const REFUSED: [(&str, &str); 4] = [
-    ("JWT claims", "needs JWT claims"),
+const REFUSED: [(&str, &str); 2] = [
     ("`CUSTOM`", "action CUSTOM"),
-    ("dynamic metadata", "dynamic metadata"),
     ("service accounts exclude principals", "Istio refuses service accounts beside principals, too"),
 ];
 

@@ -2,6 +2,7 @@
 
 use weir_scenario::{Client, Fields, Protocol, Request};
 
+use crate::claims;
 use crate::random::Random;
 use crate::world::{Kind, PEER_HEADER};
 
@@ -68,10 +69,14 @@ const PEERS: &[&[&str]] = &[
 ];
 
 /// What a request can try besides its kind of proxy.
-pub(crate) const ALIASES: &str = "trust domain aliases";
-pub(crate) const PADDED: &str = "padded values";
-pub(crate) const WITH_PARAMETERS: &str = "path parameters";
+const ALIASES: &str = "trust domain aliases";
+const PADDED: &str = "padded values";
+const WITH_PARAMETERS: &str = "path parameters";
 pub(crate) const SEVERAL_NAMES: &str = "several URI SANs";
+const WITH_CLAIMS: &str = "claims of a JWT";
+const WITH_METADATA: &str = "metadata of another filter";
+/// Those that requests to every kind of proxy try.
+pub(crate) const EVERYWHERE: [&str; 5] = [ALIASES, PADDED, WITH_PARAMETERS, WITH_CLAIMS, WITH_METADATA];
 
 /// What a request to a proxy tries.
 pub(crate) fn tried(request: &Request, kind: Kind, has_aliases: bool) -> Vec<String> {
@@ -79,9 +84,15 @@ pub(crate) fn tried(request: &Request, kind: Kind, has_aliases: bool) -> Vec<Str
     let several = matches!(&request.client, Client::Names { uris, .. } if uris.len() > 1);
     let parameters = request.path.0.contains(&b';');
     let mut tried = vec![format!("{kind:?} over {:?}", request.protocol)];
-    for (does, what) in
-        [(has_aliases, ALIASES), (padded, PADDED), (parameters, WITH_PARAMETERS), (several, SEVERAL_NAMES)]
-    {
+    let metadata = request.headers.0.iter().any(|(name, _)| *name == claims::HEADER.into());
+    for (does, what) in [
+        (has_aliases, ALIASES),
+        (padded, PADDED),
+        (parameters, WITH_PARAMETERS),
+        (several, SEVERAL_NAMES),
+        (request.jwt.is_some(), WITH_CLAIMS),
+        (metadata, WITH_METADATA),
+    ] {
         if does {
             tried.push(what.to_owned());
         }
@@ -98,6 +109,9 @@ pub(crate) fn request(random: &mut Random, kind: Kind) -> Request {
             let name = if protocol == Protocol::H2 { name.to_ascii_lowercase() } else { name.to_owned() };
             headers.push((name.as_str().into(), padded(random, VALUES).as_str().into()));
         }
+    }
+    if random.chance(35) {
+        headers.push(claims::header(random));
     }
     let mut client = Client::Plain;
     if kind.filter_state() {
@@ -137,6 +151,7 @@ pub(crate) fn request(random: &mut Random, kind: Kind) -> Request {
         headers: Fields(headers),
         xff: random.pick(FORWARDED).to_owned(),
         client,
+        jwt: random.chance(75).then(|| claims::claims(random)),
         ..Request::default()
     }
 }

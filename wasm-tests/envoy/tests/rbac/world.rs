@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use weir_scenario::{FilterStateValue, Node, Proxy as Listener, Tls};
 use weir_test_envoy::{Booted, Plugin, Proxy, Setup, module};
 
+use crate::claims;
 use crate::istio::{self, Bundle, Options};
 use crate::random::Random;
 
@@ -111,12 +112,15 @@ pub(crate) fn start(
         use_remote_address: true,
         xff_trusted_hops: 1,
         tls: Tls::Permissive("spiffe://td/ns/ns/sa/rbac".to_owned()),
+        jwt_authn: true,
         ignore_path_parameters: kind.parameters(),
         filter_state,
         ..Listener::default()
     };
     let native = istio::filters(policies, &Options { bundle: Bundle(domains), filter_state: kind.filter_state() });
-    match Proxy::start(Setup { plugins: vec![plugin], native, proxy, port, ..Setup::default() }).unwrap() {
+    let native_first = vec![claims::other_filter()];
+    match Proxy::start(Setup { plugins: vec![plugin], native_first, native, proxy, port, ..Setup::default() }).unwrap()
+    {
         Booted::Ready(proxy) => Ok(proxy),
         Booted::Refused(log) => Err(log),
     }

@@ -38,6 +38,7 @@ impl Side {
 pub(super) fn side(key: &str) -> Side {
     match key {
         "destination.ip" | "destination.port" | "connection.sni" => Side::Permission,
+        _ if key.starts_with("experimental.") => Side::Permission,
         _ => Side::Principal,
     }
 }
@@ -100,7 +101,7 @@ fn header(name: &str, value: &str, ignore_case: bool) -> Value {
 }
 
 /// `StringMatcherWithPrefix`
-fn string(value: &str, before: &str) -> Value {
+pub(super) fn string(value: &str, before: &str) -> Value {
     if value == "*" {
         regex(".+".to_owned())
     } else if let Some(suffix) = value.strip_prefix('*') {

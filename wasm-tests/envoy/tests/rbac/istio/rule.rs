@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::matcher::{self, Side};
-use super::{Options, list};
+use super::{Options, list, metadata};
 
 /// A field or condition with its values and those of its `not` twin.
 #[derive(Clone)]
@@ -14,8 +14,9 @@ struct Clause {
 }
 
 /// The fields of a source in the order in which Istio writes their matchers, and the condition each is treated as.
-const SOURCE: [(&str, &str); 6] = [
+const SOURCE: [(&str, &str); 7] = [
     ("principals", "source.principal"),
+    ("requestPrincipals", "request.auth.principal"),
     ("serviceAccounts", "source.serviceAccount"),
     ("trustDomains", "source.trustDomain"),
     ("namespaces", "source.namespace"),
@@ -96,7 +97,8 @@ impl Clause {
     fn matchers(&self, side: Side, namespace: &str, filter_state: bool) -> Vec<Value> {
         let either = |values: &[String]| {
             let one = |value: &String| matcher::one(&self.key, value, namespace, filter_state);
-            (!values.is_empty()).then(|| side.any(values.iter().map(one).collect()))
+            let any = || side.any(values.iter().map(one).collect());
+            (!values.is_empty()).then(|| metadata::matcher(side, &self.key, values).unwrap_or_else(any))
         };
         let negated = either(&self.not_values).map(|matcher| side.not(&matcher));
         either(&self.values).into_iter().chain(negated).collect()
