@@ -5,10 +5,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod metadata;
+
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use weir_matching::Template;
-use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder, Struct, StructValue};
+use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};
 use weir_policy::{Policy, TrustDomains};
 use weir_testing::{Outcome, Score, read};
 
@@ -29,20 +31,6 @@ fn document(workload: &Value, policies: &Value) -> Vec<u8> {
 /// Why this build does not take a document that Istio takes.
 fn unsupported(problems: &str) -> Option<&'static str> {
     [("`CUSTOM`", "action CUSTOM")].iter().find(|(mark, _)| problems.contains(mark)).map(|(_, reason)| *reason)
-}
-
-/// A JSON value as protobuf has it.
-fn structure(value: &Value) -> StructValue {
-    match value {
-        Value::Null => StructValue::Null,
-        Value::Bool(bool) => StructValue::Bool(*bool),
-        Value::Number(number) => StructValue::Number(number.as_f64().unwrap()),
-        Value::String(text) => StructValue::Text(text.clone()),
-        Value::Array(items) => StructValue::List(items.iter().map(structure).collect()),
-        Value::Object(fields) => {
-            StructValue::Map(fields.iter().map(|(key, value)| (key.clone(), structure(value))).collect())
-        }
-    }
 }
 
 fn decide(policy: &mut Policy, request: &Value, own_address: &str) -> bool {
@@ -66,9 +54,8 @@ fn decide(policy: &mut Policy, request: &Value, own_address: &str) -> bool {
     }
     attributes.set(&Attribute::RequestedServerName, text(request, "sni").as_bytes());
     if request["jwt_claims"].is_object() {
-        let jwt = Struct::from([("payload".to_owned(), structure(&request["jwt_claims"]))]);
-        let metadata = weir_proto::encode_metadata([("envoy.filters.http.jwt_authn", &jwt)]);
-        attributes.set(&Attribute::DynamicMetadata, &metadata);
+        let jwt = json!({"envoy.filters.http.jwt_authn": {"payload": request["jwt_claims"]}});
+        attributes.set(&Attribute::DynamicMetadata, &metadata::encode(&jwt));
     }
     let bytes = headers.finish();
     let none = Headers::default();

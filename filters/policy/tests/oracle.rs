@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by panicking")]
 
+#[path = "oracle/claims.rs"]
+mod claims;
 mod generator;
+mod metadata;
 #[path = "oracle/naive.rs"]
 mod naive;
 #[path = "oracle/requests.rs"]
 mod requests;
 
+use claims::Metadata;
 use generator::Random;
 use naive::{Answer, Request};
 use requests::request;
@@ -42,6 +46,10 @@ fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
     set(Attribute::DestinationAddress, &request.destination);
     set(Attribute::FilterState("direct".into()), &request.direct);
     set(Attribute::RequestedServerName, &request.server_name);
+    match &request.metadata {
+        Metadata::Known(filters) => attributes.set(&Attribute::DynamicMetadata, &metadata::encode(filters)),
+        Metadata::Unreadable => attributes.set_unreadable(&Attribute::DynamicMetadata),
+    }
     let (bytes, none) = (pairs.finish(), Headers::default());
     let facts = Facts {
         request_headers: Headers::new(&bytes),

@@ -42,6 +42,7 @@ const PORTS: &[&str] = &["80", "8080", "0"];
 
 const SOURCE: &[(&str, &str, &[&str])] = &[
     ("principals", "notPrincipals", PRINCIPALS),
+    ("requestPrincipals", "notRequestPrincipals", REQUEST_PRINCIPALS),
     ("namespaces", "notNamespaces", NAMESPACES),
     ("trustDomains", "notTrustDomains", DOMAINS),
     ("ipBlocks", "notIpBlocks", BLOCKS),
@@ -54,19 +55,52 @@ const OPERATION: &[(&str, &str, &[&str])] = &[
     ("paths", "notPaths", PATHS),
     ("paths", "notPaths", PATHS),
 ];
-const WHEN: &[(&str, &str, &[&str])] = &[
-    ("request.headers[x]", "", VALUES),
-    ("request.headers[Y-y]", "", VALUES),
-    ("request.headers[:path]", "", PATHS_AS_TEXT),
-    ("source.serviceAccount", "", ACCOUNTS),
-    ("source.principal", "", PRINCIPALS),
-    ("source.ip", "", BLOCKS),
-    ("remote.ip", "", BLOCKS),
-    ("destination.ip", "", BLOCKS),
-    ("destination.port", "", PORTS),
-    ("connection.sni", "", HOSTS_AS_TEXT),
+const WHEN: &[(&str, &[&str])] = &[
+    ("request.headers[x]", VALUES),
+    ("request.headers[Y-y]", VALUES),
+    ("request.headers[:path]", PATHS_AS_TEXT),
+    ("source.serviceAccount", ACCOUNTS),
+    ("source.principal", PRINCIPALS),
+    ("source.ip", BLOCKS),
+    ("remote.ip", BLOCKS),
+    ("destination.ip", BLOCKS),
+    ("destination.port", PORTS),
+    ("connection.sni", HOSTS_AS_TEXT),
+];
+const METADATA_KEYS: &[(&str, &[&str])] = &[
+    ("request.auth.principal", REQUEST_PRINCIPALS),
+    ("request.auth.principal", REQUEST_PRINCIPALS),
+    ("request.auth.audiences", CLAIMS),
+    ("request.auth.presenter", CLAIMS),
+    ("request.auth.claims[group]", CLAIMS),
+    ("request.auth.claims[group][role]", CLAIMS),
+    ("request.auth.claims[[group]]", CLAIMS),
+    ("experimental.envoy.filters.x[k]", METADATA),
+    ("experimental.envoy.filters.x[k][l]", METADATA),
 ];
 const PATHS_AS_TEXT: &[&str] = &["/a", "/a?q", "/*", "*q"];
+const REQUEST_PRINCIPALS: &[&str] = &[
+    "*",
+    "i/a",
+    "i/*",
+    "i/a*",
+    "i*",
+    "*/a",
+    "*a",
+    "*x/a",
+    "https://i/x/a",
+    "https://*",
+    "/a",
+    "/*",
+    "i/",
+    "i",
+    "/",
+    "**",
+    "*/*",
+    "a*/b",
+];
+const CLAIMS: &[&str] = &["a", "a*", "*b", "*", "b", "1", "[a]", "a b"];
+const METADATA: &[&str] = &["a", "a*", "*b", "*", "[a]", "[b*]", "[*b]", "[*]", "[]", "[[a]]", "a]"];
 const HOSTS_AS_TEXT: &[&str] = &["h", "*.example", "*"];
 
 fn values(random: &mut Random, words: &[&str]) -> Value {
@@ -88,15 +122,18 @@ fn rule(random: &mut Random) -> Value {
     let parts = |random: &mut Random, name: &str, known| -> Value {
         (0..1 + random.below(2)).map(|_| json!({name: part(random, known)})).collect()
     };
-    if random.chance(40) {
+    // Where a rule asks for nothing else, claims and metadata decide.
+    let only_metadata = random.chance(15);
+    if random.chance(40) && !only_metadata {
         rule.insert("from".to_owned(), parts(random, "source", SOURCE));
     }
-    if random.chance(70) || rule.is_empty() {
+    if !only_metadata && (random.chance(70) || rule.is_empty()) {
         rule.insert("to".to_owned(), parts(random, "operation", OPERATION));
     }
-    if random.chance(30) {
+    if random.chance(30) || only_metadata {
+        let known = if only_metadata { METADATA_KEYS } else { WHEN };
         let conditions = (0..1 + random.below(2)).map(|_| {
-            let (key, _, words) = WHEN[random.below(WHEN.len())];
+            let (key, words) = known[random.below(known.len())];
             let mut condition = json!({"key": key});
             let which = random.below(4);
             if which != 0 {

@@ -1,5 +1,6 @@
 //! The obvious evaluator: walks the policies as written, rule by rule, and shares no code with the filter.
 
+use super::claims::{self, Metadata};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -12,6 +13,7 @@ pub(crate) struct Request {
     pub(crate) destination: Option<Vec<u8>>,
     pub(crate) direct: Option<Vec<u8>>,
     pub(crate) server_name: Option<Vec<u8>>,
+    pub(crate) metadata: Metadata,
 }
 
 /// A decision, the Envoy id of the rule that made it, and whether that rule only may match.
@@ -100,6 +102,9 @@ fn rule_matches(rule: &Value, request: &Request) -> Option<bool> {
 /// Whether one of the values matches; `None` if an address, port or identity cannot be known.
 fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
     let values: Vec<&str> = values.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
+    if claims::knows(name) {
+        return claims::test(name, &values, &request.metadata);
+    }
     let any = |matches: &dyn Fn(&str) -> bool| values.iter().any(|value| matches(value));
     let header = |name: &str| -> Vec<&[u8]> {
         request.headers.iter().filter(|(key, _)| key == name.as_bytes()).map(|(_, value)| value.as_slice()).collect()
@@ -149,7 +154,7 @@ fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
 }
 
 /// Exact, prefix, suffix, presence.
-fn simple(pattern: &str, value: &[u8], empty_is_present: bool) -> bool {
+pub(crate) fn simple(pattern: &str, value: &[u8], empty_is_present: bool) -> bool {
     let pattern = pattern.as_bytes();
     match pattern {
         b"*" => empty_is_present || !value.is_empty(),

@@ -1,7 +1,9 @@
 //! Random requests of the vocabulary of the policies.
 
+use super::claims::Metadata;
 use super::generator::Random;
 use super::naive::Request;
+use serde_json::{Map, Value, json};
 
 fn bytes(random: &mut Random, words: &[&str]) -> Vec<u8> {
     if random.chance(5) {
@@ -90,5 +92,43 @@ pub(crate) fn request(random: &mut Random) -> Request {
         destination: perhaps(random, 98, &addresses),
         direct: perhaps(random, 90, &["10.1.2.3", "10.9.9.9", "fd00::1", "9.9.9.9"]),
         server_name: perhaps(random, 50, &["h", "a.example", ""]),
+        metadata: if random.chance(3) { Metadata::Unreadable } else { Metadata::Known(metadata(random)) },
+    }
+}
+
+/// Metadata of the JWT filter and of another one; one text in forty has a byte that is not compared.
+fn metadata(random: &mut Random) -> Value {
+    let mut filters = json!({});
+    if random.chance(70) {
+        let mut claims = Map::new();
+        for name in ["iss", "sub", "aud", "azp", "group", "[group]"] {
+            if random.chance(80) {
+                claims.insert(name.to_owned(), value(random, 0));
+            }
+        }
+        let payload = if random.chance(3) { json!("text") } else { Value::Object(claims) };
+        filters["envoy.filters.http.jwt_authn"] = json!({"payload": payload, "iss": "i"});
+    }
+    if random.chance(60) {
+        filters["envoy.filters.x"] = json!({"k": value(random, 1), "k][l": value(random, 1)});
+    }
+    filters
+}
+
+fn value(random: &mut Random, depth: usize) -> Value {
+    const TEXTS: &[&str] = &["a", "a", "b", "i", "i", "https://i/x", "", "ab", "*", "[a]", "a b", "1", "\u{e4}b"];
+    let mut text = || match random.below(80) {
+        0 => "a\nb".to_owned(),
+        1 => "\u{0}a".to_owned(),
+        _ => random.pick(TEXTS).to_owned(),
+    };
+    let texts = [text(), text()];
+    match random.below(if depth < 3 { 20 } else { 16 }) {
+        0..=11 => texts[0].clone().into(),
+        12 => json!(texts),
+        13 => json!([1, texts[0], [texts[1]], {"role": texts[1]}]),
+        14 => json!([]),
+        15 => [json!(1), json!(true), json!(null)][random.below(3)].clone(),
+        _ => json!({"role": value(random, depth + 1), "": 1}),
     }
 }
