@@ -1,6 +1,8 @@
 //! Claims of JWTs and other filters' metadata.
 
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_config::Value;
 
 /// Dynamic metadata from JSON, as Envoy serialises it.
