@@ -9,6 +9,7 @@ mod selection;
 pub(crate) mod trust_domain;
 mod values;
 pub(crate) mod workload;
+pub(crate) mod written;
 
 use crate::config::object::{Action, Field, Object};
 use crate::config::workload::Workload;

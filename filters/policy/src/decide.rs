@@ -14,8 +14,10 @@ use weir_model::Facts;
 
 /// What a condition says, or a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub enum Outcome {
+    /// It does not hold.
     No,
+    /// It holds.
     Yes,
     /// The field could not be read.
     Unknown,
@@ -48,6 +50,11 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    /// The evaluation of the request that was decided last.
+    pub(crate) fn evaluation<'s>(&'s mut self, compiled: &'s Compiled) -> Evaluation<'s> {
+        Evaluation { compiled, request: &self.request, lists: &mut self.lists }
+    }
+
     /// Room for requests that are decided by `compiled`.
     pub(crate) fn new(compiled: &Compiled) -> Self {
         let mut scratch = Self::default();
@@ -69,7 +76,7 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
     scratch.start(compiled);
     let Scratch { request, candidates, lists, found } = scratch;
     let index = &compiled.index;
-    request.read(compiled, facts);
+    request.read(compiled, facts, ());
     request.hits.members().iter().for_each(|pattern| candidates.hit(index, *pattern));
     for dimension in request.unknown.members() {
         let dimension = u16::try_from(*dimension).unwrap_or(u16::MAX);
@@ -128,7 +135,7 @@ impl ListResults {
 }
 
 /// The evaluation of rules on one request.
-struct Evaluation<'r> {
+pub(crate) struct Evaluation<'r> {
     compiled: &'r Compiled,
     request: &'r Request,
     lists: &'r mut ListResults,
@@ -172,7 +179,7 @@ impl Evaluation<'_> {
         all
     }
 
-    fn condition(&mut self, condition: &Condition) -> Outcome {
+    pub(crate) fn condition(&mut self, condition: &Condition) -> Outcome {
         if self.request.is_unknown(condition.dimension) {
             return Outcome::Unknown;
         }

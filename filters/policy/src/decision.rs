@@ -63,6 +63,12 @@ impl<'p> Decision<'p> {
             let found = sections.find(|(section, _)| section.enforcement == enforcement && section.action == action);
             found.map(|(_, found)| *found)
         };
+        Self::settled(compiled, of(Action::Deny), of(Action::Allow))
+    }
+
+    /// What the outcomes of a section of DENY policies and one of ALLOW policies come to; `None` where there is none.
+    #[inline(always)]
+    pub(crate) fn settled(compiled: &'p Compiled, denies: Option<Found>, allows: Option<Found>) -> Self {
         let matched = |allow, number| Self {
             allow,
             reason: Reason::Matched,
@@ -78,7 +84,6 @@ impl<'p> Decision<'p> {
             unknown: Some(unknown),
             number: Some(rule),
         };
-        let (denies, allows) = (of(Action::Deny), of(Action::Allow));
         let (denied, allowed) = (denies.unwrap_or_default(), allows.unwrap_or_default());
         match (denied.matched, denied.undecided, allowed.matched, allowed.undecided) {
             (Some(number), ..) => matched(false, number),

@@ -31,6 +31,12 @@ pub(crate) fn write_request_principal(issuer: &[u8], subject: &[u8], out: &mut V
     [issuer, subject].iter().all(|claim| claim.iter().all(|byte| *byte >= FIRST_COMPARED))
 }
 
+/// Takes a written request principal apart.
+pub(crate) fn issuer_and_subject(written: &[u8]) -> (&[u8], &[u8]) {
+    let at = written.iter().position(|byte| *byte < FIRST_COMPARED).unwrap_or(written.len());
+    (written.get(..at).unwrap_or_default(), written.get(at + 1..).unwrap_or_default())
+}
+
 fn separator(issuer: &[u8], subject: &[u8]) -> u8 {
     match (issuer, subject) {
         ([], []) => NEITHER,

@@ -47,7 +47,7 @@ impl Policy {
 
     /// Compiles a document.
     #[inline(never)]
-    fn new(document: Document) -> Self {
+    pub(crate) fn new(document: Document) -> Self {
         let Document { common, workload, objects } = document;
         let Common { name, mode, access_log_state, listener } = common;
         let compiled = compile(objects, &workload);
@@ -90,6 +90,11 @@ impl Policy {
         (self.compiled.rules.len(), self.compiled.index.unposted())
     }
 
+    /// What deciding needs, the memory of the last request, and the mode, in which a filter is off that has nothing to decide.
+    pub(crate) fn parts(&mut self) -> (&Compiled, &mut Scratch, Mode) {
+        (&self.compiled, &mut self.scratch, self.mode)
+    }
+
     fn is_inert(&mut self, facts: &Facts<'_>, io: &mut Io<'_>) -> bool {
         if !self.inbound_only
             || Direction::of(facts.attributes.int(&Attribute::ListenerDirection)) != Direction::Outbound
@@ -106,7 +111,7 @@ impl Policy {
 
 /// Reads a document of which the common fields are read; `None` if it has a problem.
 #[inline(never)]
-fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
+pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
     let at = fields.cursor().clone();
     let before = at.problems();
     let document = config::document(fields, common, node, reading)?;

@@ -3,7 +3,8 @@
 //! A policy goes through three stages. *As written*: Kubernetes objects, read strictly, all problems at once (`config`).
 //! *Compiled*: the rules that apply to this workload, in the order of Envoy's policy ids, over patterns that all rules
 //! share, with an index that says which rules can match (`compiled`). *Decided*: the patterns that one request's values
-//! match, and what the rules make of them (`decide`). A [`Decision`] names the policy and rule that made it.
+//! match, and what the rules make of them (`decide`). A [`Decision`] names the policy and rule that made it, and an [`Explanation`]
+//! what every clause of every rule says.
 //!
 //! Semantics: Istio's AuthorizationPolicy reference and `pilot/pkg/security/authz`, Envoy's RBAC filter.
 
@@ -13,6 +14,7 @@ mod decide;
 mod decision;
 mod demand;
 mod dynamic;
+mod explain;
 mod filter;
 mod metrics;
 
@@ -20,4 +22,8 @@ pub use config::Reading;
 pub use config::packed::unpack;
 pub use config::trust_domain::TrustDomains;
 pub use decision::{Decision, Decisions, Reason, RuleName};
+pub use explain::{
+    Answer, Answers, ClauseOutcome, Explainer, Explanation, ItemOutcome, Missing, Outcome, PartOutcome, PolicyOutcome,
+    RequestField, RuleOutcome, Shadow,
+};
 pub use filter::{Policy, review};

@@ -63,7 +63,8 @@ impl DecisionMetrics {
     }
 }
 
-fn name(plugin: &str, decision: &Decision<'_>, mode: DecisionMode) -> String {
+/// The name of the counter of a decision, with its labels.
+pub(crate) fn name(plugin: &str, decision: &Decision<'_>, mode: DecisionMode) -> String {
     let (policy, rule) = match &decision.rule {
         Some(RuleName { namespace, policy, index }) => (format!("{namespace}/{policy}"), index.to_string()),
         None => ("-".to_owned(), "-".to_owned()),

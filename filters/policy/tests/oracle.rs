@@ -4,6 +4,8 @@
 
 #[path = "oracle/claims.rs"]
 mod claims;
+#[path = "oracle/explained.rs"]
+mod explained;
 mod generator;
 mod metadata;
 #[path = "oracle/naive.rs"]
@@ -15,7 +17,7 @@ use claims::Metadata;
 use generator::Random;
 use naive::{Answer, Request};
 use requests::request;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};
 use weir_policy::{Decision, Policy, Reason};
@@ -30,7 +32,8 @@ fn answer(decision: &Decision<'_>) -> Answer {
     Answer { allow: decision.allow, rule, unknown: decision.reason == Reason::Unknown }
 }
 
-fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
+/// Hands a request over as the shell does.
+fn with_facts<T>(request: &Request, then: impl FnOnce(&Facts<'_>) -> T) -> T {
     let mut pairs = PairsBuilder::default();
     for (name, value) in &request.headers {
         pairs.push(name, value);
@@ -51,14 +54,29 @@ fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
         Metadata::Unreadable => attributes.set_unreadable(&Attribute::DynamicMetadata),
     }
     let (bytes, none) = (pairs.finish(), Headers::default());
-    let facts = Facts {
+    then(&Facts {
         request_headers: Headers::new(&bytes),
         response_headers: none,
         response_trailers: none,
         attributes: &attributes,
-    };
-    let decisions = policy.decide(&facts);
-    (answer(&decisions.enforced), decisions.shadow.as_ref().map(answer))
+    })
+}
+
+fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
+    with_facts(request, |facts| {
+        let decisions = policy.decide(facts);
+        (answer(&decisions.enforced), decisions.shadow.as_ref().map(answer))
+    })
+}
+
+/// Random policies and the document that has them.
+fn document(random: &mut Random) -> (Vec<Value>, Vec<u8>) {
+    let policies = generator::policies(random);
+    let document = json!({
+        "schema": 1, "name": "t", "policies": policies,
+        "workload": {"namespace": "ns", "labels": {}, "directAddress": {"filterState": "direct"}},
+    });
+    (policies, document.to_string().into_bytes())
 }
 
 #[test]
@@ -67,18 +85,14 @@ fn indexed_equals_naive() {
     let sets = std::env::var("WEIR_ORACLE_SETS").ok().and_then(|text| text.parse().ok()).unwrap_or(POLICY_SETS);
     for seed in 0..sets {
         let mut random = Random::new(seed);
-        let policies = generator::policies(&mut random);
-        let document = json!({
-            "schema": 1, "name": "t", "policies": policies,
-            "workload": {"namespace": "ns", "labels": {}, "directAddress": {"filterState": "direct"}},
-        });
-        let mut policy = Policy::compile(document.to_string().as_bytes(), &Node::default())
-            .unwrap_or_else(|problems| panic!("seed {seed}: {problems}\n{document}"));
+        let (policies, document) = document(&mut random);
+        let mut policy = Policy::compile(&document, &Node::default())
+            .unwrap_or_else(|problems| panic!("seed {seed}: {problems}\n{}", String::from_utf8_lossy(&document)));
         for number in 0..REQUESTS {
             let request = request(&mut random);
             let expected = naive::decide(&policies, &request);
             let found = decide(&mut policy, &request);
-            assert_eq!(found, expected, "seed {seed}, request {number}: {request:?}\n{document}");
+            assert_eq!(found, expected, "seed {seed}, request {number}: {request:?}\n{policies:?}");
             *seen.entry((found.0.allow, found.0.rule.is_some(), found.0.unknown)).or_default() += 1;
         }
     }

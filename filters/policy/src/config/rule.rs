@@ -5,7 +5,7 @@ use crate::config::object::{AnyOf, Clause, Field, Item, Rule};
 use weir_config::{Cursor, Fields, Value};
 
 /// Fields of `source`, each with its negation.
-const SOURCE: [(&str, &str, Field); 7] = [
+pub(super) const SOURCE: [(&str, &str, Field); 7] = [
     ("principals", "notPrincipals", Field::Principal),
     ("requestPrincipals", "notRequestPrincipals", Field::RequestPrincipal),
     ("namespaces", "notNamespaces", Field::Namespace),
@@ -16,7 +16,7 @@ const SOURCE: [(&str, &str, Field); 7] = [
 ];
 
 /// Fields of `operation`, each with its negation.
-const OPERATION: [(&str, &str, Field); 4] = [
+pub(super) const OPERATION: [(&str, &str, Field); 4] = [
     ("hosts", "notHosts", Field::Host),
     ("ports", "notPorts", Field::DestinationPort),
     ("methods", "notMethods", Field::Method),

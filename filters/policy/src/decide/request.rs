@@ -13,6 +13,17 @@ use weir_model::{Attribute, Facts};
 /// How many names of a peer are compared.
 const NAMES: usize = 32;
 
+/// Is shown each value that is compared with the patterns of a dimension, for explanations. The filter shows them to nothing,
+/// which costs nothing: a reader is compiled for each kind of observer.
+pub(crate) trait Observer: Copy {
+    fn compared(self, dimension: u16, value: &[u8]);
+}
+
+impl Observer for () {
+    #[inline(always)]
+    fn compared(self, _dimension: u16, _value: &[u8]) {}
+}
+
 /// What is known of one request. Its memory is kept between requests.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
@@ -32,28 +43,28 @@ impl Request {
     }
 
     /// Forgets the request before.
-    pub(super) fn start(&mut self, compiled: &Compiled) {
+    pub(crate) fn start(&mut self, compiled: &Compiled) {
         self.hits.start(compiled.patterns.len());
         self.unknown.start(compiled.dimensions.named_by_field());
     }
 
     /// Reads the request that `facts` are about.
-    pub(super) fn read(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
+    pub(crate) fn read(&mut self, compiled: &Compiled, facts: &Facts<'_>, observer: impl Observer) {
         if compiled.dimensions.has_headers() {
-            self.read_headers(compiled, facts);
+            self.read_headers(compiled, facts, observer);
         }
         for (dimension, source) in &compiled.dimensions.attributes {
-            self.read_attribute(compiled, facts, *dimension, source);
+            self.read_attribute(compiled, facts, *dimension, source, observer);
         }
         if !compiled.dimensions.peer.is_empty() {
-            self.read_peer(compiled, facts);
+            self.read_peer(compiled, facts, observer);
         }
         if !compiled.dimensions.dynamic.is_empty() {
-            self.read_dynamic(compiled, facts);
+            self.read_dynamic(compiled, facts, observer);
         }
     }
 
-    fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
+    fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'_>, observer: impl Observer) {
         let Self { hits, text, unknown } = self;
         let Compiled { patterns, dimensions, .. } = compiled;
         let mut host = dimensions.host;
@@ -64,7 +75,10 @@ impl Request {
                 b":path" => {
                     if let Some(path) = dimensions.path {
                         match compiled.path_parameters.compared(without_query(value), text) {
-                            Some(compared) => patterns.look_up(path, compared, hits),
+                            Some(compared) => {
+                                observer.compared(path, compared);
+                                patterns.look_up(path, compared, hits);
+                            }
                             None => {
                                 unknown.insert(path.into());
                             }
@@ -73,6 +87,7 @@ impl Request {
                 }
                 b":method" => {
                     if let Some(method) = dimensions.method {
+                        observer.compared(method, value);
                         patterns.look_up(method, value, hits);
                     }
                 }
@@ -80,6 +95,7 @@ impl Request {
                     // The first one counts.
                     if let Some(host) = host.take() {
                         normalized_host(value, text);
+                        observer.compared(host, text);
                         patterns.look_up(host, text, hits);
                     }
                 }
@@ -89,11 +105,13 @@ impl Request {
             match last {
                 Some((known, _, same)) if known == name && same == value => {}
                 Some((known, header, _)) if known == name => {
+                    observer.compared(header, value);
                     patterns.look_up(header, value, hits);
                     last = Some((name, header, value));
                 }
                 _ => {
                     if let Some(header) = dimensions.header(name) {
+                        observer.compared(header, value);
                         patterns.look_up(header, value, hits);
                         last = Some((name, header, value));
                     }
@@ -103,11 +121,19 @@ impl Request {
     }
 
     #[inline(never)]
-    fn read_attribute(&mut self, compiled: &Compiled, facts: &Facts<'_>, dimension: u16, source: &Source) {
+    fn read_attribute(
+        &mut self,
+        compiled: &Compiled,
+        facts: &Facts<'_>,
+        dimension: u16,
+        source: &Source,
+        observer: impl Observer,
+    ) {
         let (attributes, patterns) = (facts.attributes, &compiled.patterns);
         let is_known = match source {
             Source::Text(attribute) => {
                 if let Some(text) = attributes.bytes(attribute) {
+                    observer.compared(dimension, text);
                     patterns.look_up(dimension, text, &mut self.hits);
                 }
                 // An absent one is known to be absent.
@@ -115,11 +141,15 @@ impl Request {
             }
             Source::Port(attribute) => {
                 let port = attributes.bytes(attribute).and_then(socket_address).and_then(|(_, port)| port);
-                port.into_iter().for_each(|port| patterns.look_up(dimension, port, &mut self.hits));
+                if let Some(port) = port {
+                    observer.compared(dimension, port);
+                    patterns.look_up(dimension, port, &mut self.hits);
+                }
                 port.is_some()
             }
             Source::Address(attribute) => {
                 let text = attribute.as_ref().and_then(|attribute| attributes.bytes(attribute));
+                text.into_iter().for_each(|text| observer.compared(dimension, text));
                 let address = text.and_then(socket_address);
                 if let Some((address, _)) = address {
                     patterns.look_up_address(dimension, address, &mut self.hits);
@@ -138,13 +168,13 @@ impl Request {
     /// Reads who the peer is: what Istio has put into filter state on HBONE listeners and waypoints, else what the
     /// certificate says.
     #[inline(never)]
-    fn read_peer(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
+    fn read_peer(&mut self, compiled: &Compiled, facts: &Facts<'_>, observer: impl Observer) {
         let attributes = facts.attributes;
         if attributes.is_unreadable(&Attribute::PeerPrincipal) {
             return self.peer_is_unknown(compiled);
         }
         if let Some(principal) = attributes.bytes(&Attribute::PeerPrincipal) {
-            return self.name_peer(compiled, !principal.is_empty(), std::iter::once(principal));
+            return self.name_peer(compiled, !principal.is_empty(), std::iter::once(principal), observer);
         }
         let asks_authenticated = compiled.asks_authenticated().is_some();
         let first = attributes.bytes(&Attribute::PeerUriSan).unwrap_or_default();
@@ -168,7 +198,7 @@ impl Request {
         let after = all.strip_prefix(first).filter(|rest| rest.first().is_none_or(|byte| *byte == b','));
         let others = after.unwrap_or(all).split(|byte| *byte == b',');
         let names = std::iter::once(first).chain(others).filter(|san| !san.is_empty());
-        self.name_peer(compiled, is_authenticated, names);
+        self.name_peer(compiled, is_authenticated, names, observer);
     }
 
     fn peer_is_unknown(&mut self, compiled: &Compiled) {
@@ -186,6 +216,7 @@ impl Request {
         compiled: &Compiled,
         is_authenticated: bool,
         names: impl Iterator<Item = &'n [u8]> + Clone,
+        observer: impl Observer,
     ) {
         let is_readable = |name: &[u8]| {
             name.len() <= SPIFFE_ID_BYTES && name.iter().all(|byte| matches!(byte, b' '..=b'~')) && has_few_marks(name)
@@ -198,6 +229,7 @@ impl Request {
         }
         for name in names {
             for (dimension, identity) in &compiled.dimensions.peer {
+                observer.compared(*dimension, name);
                 self.look_up_identity(compiled, *dimension, *identity, name);
             }
         }

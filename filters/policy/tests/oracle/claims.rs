@@ -3,10 +3,10 @@
 use super::naive::simple;
 use serde_json::Value;
 
-const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
+pub(super) const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
 
 /// Dynamic metadata as a filter gets it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Metadata {
     Known(Value),
     Unreadable,

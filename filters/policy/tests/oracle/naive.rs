@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::net::IpAddr;
 
 /// What a request is made of; absent is `None`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) san: Option<Vec<u8>>,
@@ -75,7 +75,8 @@ fn any(outcomes: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
     all(outcomes.into_iter().map(|outcome| outcome.map(|holds| !holds))).map(|none| !none)
 }
 
-fn rule_matches(rule: &Value, request: &Request) -> Option<bool> {
+/// Whether a rule matches.
+pub(crate) fn rule_matches(rule: &Value, request: &Request) -> Option<bool> {
     let part = |part: &Value| {
         all(part.as_object().unwrap().iter().map(|(name, values)| match name.strip_prefix("not") {
             Some(name) => {
@@ -100,7 +101,7 @@ fn rule_matches(rule: &Value, request: &Request) -> Option<bool> {
 }
 
 /// Whether one of the values matches; `None` if an address, port or identity cannot be known.
-fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
+pub(crate) fn test(name: &str, values: &Value, request: &Request) -> Option<bool> {
     let values: Vec<&str> = values.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
     if claims::knows(name) {
         return claims::test(name, &values, &request.metadata);

@@ -1,6 +1,6 @@
 //! Reading dynamic metadata: the claims of the request's JWT, and what other filters have found.
 
-use super::Request;
+use super::{Observer, Request};
 use crate::compiled::Compiled;
 use crate::compiled::dimension::Dynamic;
 use crate::dynamic::{write_item, write_request_principal, write_text};
@@ -24,12 +24,12 @@ impl From<weir_proto::Damaged> for Incomparable {
 impl Request {
     /// Reads what rules ask of dynamic metadata. No metadata is known to be none: the request has no valid JWT.
     #[inline(never)]
-    pub(super) fn read_dynamic(&mut self, compiled: &Compiled, facts: &Facts<'_>) {
+    pub(super) fn read_dynamic(&mut self, compiled: &Compiled, facts: &Facts<'_>, observer: impl Observer) {
         let is_unreadable = facts.attributes.is_unreadable(&Attribute::DynamicMetadata);
         let metadata = MetadataView::new(facts.attributes.bytes(&Attribute::DynamicMetadata).unwrap_or_default());
         let claims = claims(metadata);
         for (dimension, value) in &compiled.dimensions.dynamic {
-            let mut looked_up = LookUp { patterns: &compiled.patterns, dimension: *dimension, request: self };
+            let mut looked_up = LookUp { patterns: &compiled.patterns, dimension: *dimension, request: self, observer };
             let read = match (&claims, value) {
                 _ if is_unreadable => Err(Incomparable),
                 (_, Dynamic::Value { filter, key }) => looked_up.metadata(metadata, filter, key),
@@ -55,13 +55,14 @@ fn claims(metadata: MetadataView<'_>) -> Result<Option<StructView<'_>>, Incompar
 }
 
 /// Looks up the values of one dimension.
-struct LookUp<'r> {
+struct LookUp<'r, O> {
     patterns: &'r Patterns,
     dimension: u16,
     request: &'r mut Request,
+    observer: O,
 }
 
-impl LookUp<'_> {
+impl<O: Observer> LookUp<'_, O> {
     fn request_principal(&mut self, claims: StructView<'_>) -> Result<(), Incomparable> {
         let (Some(ValueView::Text(issuer)), Some(ValueView::Text(subject))) = (claims.get("iss")?, claims.get("sub")?)
         else {
@@ -71,6 +72,7 @@ impl LookUp<'_> {
         if !write_request_principal(issuer, subject, text) {
             return Err(Incomparable);
         }
+        self.observer.compared(self.dimension, text);
         self.patterns.look_up(self.dimension, text, hits);
         Ok(())
     }
@@ -93,6 +95,7 @@ impl LookUp<'_> {
 
     fn plain(&mut self, text: &[u8]) -> Result<(), Incomparable> {
         comparable(text)?;
+        self.observer.compared(self.dimension, text);
         self.patterns.look_up(self.dimension, text, &mut self.request.hits);
         Ok(())
     }
@@ -115,6 +118,7 @@ impl LookUp<'_> {
 
     fn marked(&mut self, value: &[u8], write: fn(&[u8], &mut Vec<u8>)) -> Result<(), Incomparable> {
         comparable(value)?;
+        self.observer.compared(self.dimension, value);
         let Request { hits, text, .. } = self.request;
         write(value, text);
         self.patterns.look_up(self.dimension, text, hits);

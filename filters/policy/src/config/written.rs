@@ -1,0 +1,101 @@
+//! Rules as their author wrote them, for explanations: compiled patterns no longer have these texts.
+//!
+//! The clauses of a rule come in the order in which [`super::rule::rule`] reads them, from the same tables.
+
+use super::packed;
+use super::rule::{OPERATION, SOURCE};
+use crate::config::object::Field;
+use std::collections::BTreeMap;
+use weir_config::Value;
+
+/// A part of a rule: `from`, `to`, or one of `when`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenPart {
+    pub(crate) name: &'static str,
+    /// Each with its clauses.
+    pub(crate) items: Vec<Vec<WrittenClause>>,
+}
+
+/// A field, such as `notPaths`, or the key of a condition, with its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenClause {
+    pub(crate) field: String,
+    pub(crate) values: Vec<String>,
+}
+
+/// The rules of a policy.
+pub(crate) type WrittenRules = Vec<Vec<WrittenPart>>;
+
+/// The rules of every policy of a document, by namespace and name.
+pub(crate) fn policies(document: &Value) -> BTreeMap<(String, String), WrittenRules> {
+    let mut found = BTreeMap::new();
+    let unpacked = match field(document, "policiesGzip") {
+        Some(Value::String(text)) => packed::unpack(text).ok().and_then(|json| serde_json::from_slice(&json).ok()),
+        _ => None,
+    };
+    for object in items(document, "policies").iter().chain(unpacked.as_ref().map_or(&[][..], list)) {
+        add(object, &mut found);
+    }
+    found
+}
+
+/// Adds a policy, or those of a List.
+fn add(object: &Value, found: &mut BTreeMap<(String, String), WrittenRules>) {
+    if field(object, "items").is_some() {
+        return items(object, "items").iter().for_each(|item| add(item, found));
+    }
+    let Some(metadata) = field(object, "metadata") else { return };
+    let name = |name| field(metadata, name).and_then(text).unwrap_or_default();
+    let rules = field(object, "spec").map(|spec| items(spec, "rules").iter().map(rule).collect());
+    found.insert((name("namespace"), name("name")), rules.unwrap_or_default());
+}
+
+fn rule(rule: &Value) -> Vec<WrittenPart> {
+    let part = |name: &'static str, inner: &'static str, known: &[(&'static str, &'static str, Field)]| {
+        let items = items(rule, name).iter().map(|item| field(item, inner).map(|item| clauses(item, known)));
+        field(rule, name).map(|_| WrittenPart { name, items: items.map(Option::unwrap_or_default).collect() })
+    };
+    let parts = [part("from", "source", &SOURCE), part("to", "operation", &OPERATION)].into_iter().flatten();
+    let when = items(rule, "when").iter().map(|item| WrittenPart { name: "when", items: vec![condition(item)] });
+    parts.chain(when).collect()
+}
+
+fn clauses(item: &Value, known: &[(&'static str, &'static str, Field)]) -> Vec<WrittenClause> {
+    let names = known.iter().flat_map(|(positive, negative, _)| [positive, negative]);
+    names.filter_map(|name| clause(name, items(item, name))).collect()
+}
+
+fn condition(item: &Value) -> Vec<WrittenClause> {
+    let key = field(item, "key").and_then(text).unwrap_or_default();
+    ["values", "notValues"].into_iter().filter_map(|name| clause(&key, items(item, name))).collect()
+}
+
+/// An empty list asks nothing.
+fn clause(name: &str, values: &[Value]) -> Option<WrittenClause> {
+    let values: Vec<String> = values.iter().filter_map(text).collect();
+    (!values.is_empty()).then(|| WrittenClause { field: name.to_owned(), values })
+}
+
+fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    let Value::Object(fields) = value else { return None };
+    let (_, value) = fields.iter().find(|(key, _)| key == name)?;
+    (*value != Value::Null).then_some(value)
+}
+
+fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    field(value, name).map_or(&[], list)
+}
+
+fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
+        _ => &[],
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}

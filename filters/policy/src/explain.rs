@@ -1,0 +1,326 @@
+//! One decision explained: which policies and rules were considered, what each clause says, and what was decided.
+//!
+//! It comes out of the compiled form and the evaluation that decide. The texts of values and the values of the request are
+//! added for a reader: the first from the document, the second from what the evaluation is handed. No filter calls this.
+
+mod answer;
+mod field;
+mod shown;
+
+pub use crate::decide::Outcome;
+pub use answer::{Answer, Answers, Missing, Shadow};
+pub use field::RequestField;
+
+use crate::compiled::Compiled;
+use crate::compiled::rule::{CompiledRule, Condition};
+use crate::config::object::{Action, Clause, Object, Rule};
+use crate::config::written::{self, WrittenClause, WrittenPart, WrittenRules};
+use crate::config::{Document, Reading};
+use crate::decide::decide;
+use crate::decision::Decisions;
+use crate::{Policy, filter};
+use answer::{Judge, all, any};
+use shown::Compared;
+use std::collections::BTreeMap;
+use weir_config::{Common, Mode, read_document};
+use weir_model::{Attribute, Facts, Node, Problems};
+
+/// The policies of a workload, ready to answer for many requests.
+///
+/// A request to `/admin` is refused, and the explanation has the clause that holds. Where the path is not known, the answer
+/// hangs on it:
+///
+/// ```
+/// use weir_model::{Attributes, Facts, Headers, Node, PairsBuilder};
+/// use weir_policy::{Explainer, Missing, Outcome, RequestField};
+///
+/// let document = br#"{"schema": 1, "name": "cart", "workload": {"namespace": "shop", "labels": {}}, "policies": [
+///     {"kind": "AuthorizationPolicy", "metadata": {"name": "no-admin", "namespace": "shop"},
+///      "spec": {"action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/admin"]}}]}]}}]}"#;
+/// let mut explainer = Explainer::compile(document, &Node::default())?;
+///
+/// let headers = PairsBuilder::default().push(b":path", b"/admin?x").finish();
+/// let none = Headers::default();
+/// let facts = Facts {
+///     request_headers: Headers::new(&headers),
+///     response_headers: none,
+///     response_trailers: none,
+///     attributes: &Attributes::default(),
+/// };
+/// let explanation = explainer.explain(&facts, &Missing::default());
+/// assert_eq!(explanation.answers.enforced.allow, Some(false));
+/// let clause = &explanation.policies[0].rules[0].parts[0].items[0].clauses[0];
+/// assert_eq!((clause.field, clause.outcome, clause.compared.as_slice()), ("paths", Outcome::Yes, &["/admin".to_owned()][..]));
+///
+/// let missing = explainer.missing(|field| *field == RequestField::Path);
+/// let answer = explainer.answers(&facts, &missing).enforced;
+/// assert_eq!((answer.allow, answer.missing), (None, vec![RequestField::Path]));
+/// # Ok::<(), weir_model::Problems>(())
+/// ```
+#[derive(Debug)]
+pub struct Explainer {
+    policy: Policy,
+    name: String,
+    objects: Vec<Considered>,
+    /// What rules look at, by dimension.
+    looked_at: Vec<(u16, RequestField)>,
+    direct_address: Option<Attribute>,
+    peer_uri_sans: Option<Attribute>,
+}
+
+/// A policy that is for the workload.
+#[derive(Debug)]
+struct Considered {
+    object: Object,
+    written: WrittenRules,
+    /// The numbers of its rules in the compiled policies; none for what never changes a decision.
+    numbers: Vec<u32>,
+}
+
+/// What was considered, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Explanation<'e> {
+    /// What the policies say.
+    pub answers: Answers<'e>,
+    /// Every policy that is for the workload, in the order of the document.
+    pub policies: Vec<PolicyOutcome<'e>>,
+}
+
+/// One policy.
+#[derive(Clone, Debug)]
+pub struct PolicyOutcome<'e> {
+    /// Its namespace.
+    pub namespace: &'e str,
+    /// Its name.
+    pub name: &'e str,
+    /// `ALLOW`, `DENY` or `AUDIT`; the rules of the last are not evaluated, since they change no decision.
+    pub action: &'static str,
+    /// Whether it is under dry run.
+    pub dry_run: bool,
+    /// Its rules in their order.
+    pub rules: Vec<RuleOutcome<'e>>,
+}
+
+/// One rule: it holds if all of its parts do.
+#[derive(Clone, Debug)]
+pub struct RuleOutcome<'e> {
+    /// Its place in the policy.
+    pub index: u32,
+    /// Whether it matches.
+    pub outcome: Outcome,
+    /// Its parts.
+    pub parts: Vec<PartOutcome<'e>>,
+}
+
+/// A part of a rule: it holds if one of its items does.
+#[derive(Clone, Debug)]
+pub struct PartOutcome<'e> {
+    /// `from`, `to` or `when`.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub outcome: Outcome,
+    /// Its items.
+    pub items: Vec<ItemOutcome<'e>>,
+}
+
+/// A source, an operation or a condition: it holds if all of its clauses do.
+#[derive(Clone, Debug)]
+pub struct ItemOutcome<'e> {
+    /// Whether it holds.
+    pub outcome: Outcome,
+    /// Its clauses.
+    pub clauses: Vec<ClauseOutcome<'e>>,
+}
+
+/// A field with its values.
+#[derive(Clone, Debug)]
+pub struct ClauseOutcome<'e> {
+    /// As it is written: `paths`, `notPaths`, or the key of a condition.
+    pub field: &'e str,
+    /// What of the request it looks at.
+    pub looks_at: RequestField,
+    /// Whether it holds where no value matches.
+    pub negated: bool,
+    /// As they are written.
+    pub values: &'e [String],
+    /// Whether it holds, negation included.
+    pub outcome: Outcome,
+    /// What of the request was compared; nothing if it has none.
+    pub compared: Vec<String>,
+    /// Where the outcome is unknown because the filter cannot read it: what it is, such as `direct-address`.
+    pub unknown: Option<&'static str>,
+    /// Whether the outcome is unknown because what it looks at is missing.
+    pub is_missing: bool,
+}
+
+impl Explainer {
+    /// Reads a policy document as the filter does.
+    ///
+    /// # Errors
+    /// All problems of the document.
+    pub fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
+        let (document, mut written) = read_document(document, |at| {
+            let mut fields = at.object()?;
+            let common = Common::read(&mut fields);
+            let document = filter::read(fields, common, node, Reading::Workload)?;
+            Some((document, written::policies(at.value())))
+        })?;
+        let Document { common, workload, objects } = &document;
+        let name = common.name.clone();
+        let filter_state = |key: &Option<Box<str>>| key.clone().map(Attribute::FilterState);
+        let direct_address = filter_state(&workload.direct_address);
+        let peer_uri_sans = filter_state(&workload.peer_uri_sans);
+        let objects: Vec<Object> = objects.clone();
+        let mut policy = Policy::new(document);
+        let (compiled, ..) = policy.parts();
+        let mut numbers: Vec<Vec<u32>> = vec![Vec::new(); compiled.policies.len()];
+        for (rule, number) in compiled.rules.iter().zip(0u32..) {
+            // Rules stand in the order of their names as texts, and here in that of the policy.
+            let index = usize::try_from(rule.index).unwrap_or(usize::MAX);
+            if let Some(numbers) = usize::try_from(rule.policy).ok().and_then(|policy| numbers.get_mut(policy)) {
+                numbers.resize(numbers.len().max(index.saturating_add(1)), u32::MAX);
+                numbers.get_mut(index).into_iter().for_each(|place| *place = number);
+            }
+        }
+        let mut numbers = numbers.into_iter();
+        let considered = |object: Object| Considered {
+            written: written.remove(&(object.namespace.clone(), object.name.clone())).unwrap_or_default(),
+            numbers: if object.action == Action::Audit { Vec::new() } else { numbers.next().unwrap_or_default() },
+            object,
+        };
+        let objects: Vec<Considered> = objects.into_iter().map(considered).collect();
+        let looked_at = looked_at(compiled, &objects);
+        Ok(Self { policy, name, objects, looked_at, direct_address, peer_uri_sans })
+    }
+
+    /// Label `weir_plugin` of its metrics.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the filter does with decisions; off where policies have no effect, as on a sidecar's outbound listener.
+    pub fn mode(&mut self) -> Mode {
+        let (.., mode) = self.policy.parts();
+        mode
+    }
+
+    /// How many policies are for the workload, and how many rules they have.
+    pub fn count(&self) -> (usize, usize) {
+        (self.objects.len(), self.objects.iter().map(|considered| considered.object.rules.len()).sum())
+    }
+
+    /// The filter state that the direct peer's address is read from.
+    pub fn direct_address(&self) -> Option<&Attribute> {
+        self.direct_address.as_ref()
+    }
+
+    /// The filter state that all URI SANs of the peer are read from.
+    pub fn peer_uri_sans(&self) -> Option<&Attribute> {
+        self.peer_uri_sans.as_ref()
+    }
+
+    /// What of a request is not known, where it is from a record that lacks it. Only what a rule looks at is asked for.
+    pub fn missing(&self, is_missing: impl Fn(&RequestField) -> bool) -> Missing {
+        Missing::of(self.looked_at.iter().filter(|(_, field)| is_missing(field)).cloned())
+    }
+
+    /// What the policies say. `facts` must hold what the filter demands; of what is missing they count for nothing.
+    pub fn answers(&mut self, facts: &Facts<'_>, missing: &Missing) -> Answers<'_> {
+        let Self { policy, objects, .. } = self;
+        let (compiled, scratch, _) = policy.parts();
+        let decisions = Decisions::of(compiled, decide(compiled, facts, scratch));
+        Judge { evaluation: scratch.evaluation(compiled), compiled, missing }.answers(objects, decisions)
+    }
+
+    /// The same, and why.
+    pub fn explain(&mut self, facts: &Facts<'_>, missing: &Missing) -> Explanation<'_> {
+        let Self { policy, objects, .. } = self;
+        let (compiled, scratch, _) = policy.parts();
+        let decisions = Decisions::of(compiled, decide(compiled, facts, scratch));
+        let compared = Compared::of(compiled, facts);
+        let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, missing };
+        let answers = judge.answers(objects, decisions);
+        let policies = objects.iter().map(|considered| considered.explain(&mut judge, &compared)).collect();
+        Explanation { answers, policies }
+    }
+}
+
+/// What rules look at, by dimension.
+fn looked_at(compiled: &Compiled, objects: &[Considered]) -> Vec<(u16, RequestField)> {
+    let mut found = BTreeMap::new();
+    for Considered { object, numbers, .. } in objects {
+        for (number, rule) in numbers.iter().zip(&object.rules) {
+            let conditions = compiled.rules.get(*number).map(|rule| compiled.rules.parts(rule).flatten().flatten());
+            for (condition, clause) in conditions.into_iter().flatten().zip(rule.all_of.iter().flatten().flatten()) {
+                found.entry(condition.dimension).or_insert_with(|| RequestField::of(&clause.field));
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+impl Considered {
+    fn explain<'e>(&'e self, judge: &mut Judge<'_, '_>, compared: &Compared) -> PolicyOutcome<'e> {
+        let Self { object, written, numbers } = self;
+        let rules = numbers.iter().zip(&object.rules).zip(written).zip(0u32..);
+        PolicyOutcome {
+            namespace: &object.namespace,
+            name: &object.name,
+            action: match object.action {
+                Action::Deny => "DENY",
+                Action::Allow => "ALLOW",
+                Action::Audit => "AUDIT",
+            },
+            dry_run: object.dry_run,
+            rules: rules
+                .filter_map(|(((number, rule), written), index)| {
+                    Some(explain_rule(judge, compared, judge.compiled.rules.get(*number)?, rule, written, index))
+                })
+                .collect(),
+        }
+    }
+}
+
+fn explain_rule<'e>(
+    judge: &mut Judge<'_, '_>,
+    compared: &Compared,
+    compiled: &CompiledRule,
+    rule: &Rule,
+    written: &'e [WrittenPart],
+    index: u32,
+) -> RuleOutcome<'e> {
+    let mut parts = Vec::new();
+    for ((conditions, clauses), written) in judge.compiled.rules.parts(compiled).zip(&rule.all_of).zip(written) {
+        let mut items = Vec::new();
+        for ((conditions, clauses), written) in conditions.zip(clauses).zip(&written.items) {
+            let clauses = conditions.iter().zip(clauses).zip(written);
+            let clauses: Vec<ClauseOutcome<'e>> = clauses
+                .map(|((condition, clause), written)| explain_clause(judge, compared, condition, clause, written))
+                .collect();
+            items.push(ItemOutcome { outcome: all(clauses.iter().map(|clause| clause.outcome)), clauses });
+        }
+        let outcome = any(items.iter().map(|item| item.outcome));
+        parts.push(PartOutcome { name: written.name, outcome, items });
+    }
+    RuleOutcome { index, outcome: all(parts.iter().map(|part| part.outcome)), parts }
+}
+
+fn explain_clause<'e>(
+    judge: &mut Judge<'_, '_>,
+    compared: &Compared,
+    condition: &Condition,
+    clause: &Clause,
+    written: &'e WrittenClause,
+) -> ClauseOutcome<'e> {
+    let is_missing = judge.missing.get(condition.dimension).is_some();
+    ClauseOutcome {
+        field: &written.field,
+        looks_at: RequestField::of(&clause.field),
+        negated: condition.negated,
+        values: &written.values,
+        outcome: judge.condition(condition, Outcome::Unknown),
+        compared: if is_missing { Vec::new() } else { compared.shown(condition.dimension, &clause.field) },
+        unknown: judge.unreadable(condition),
+        is_missing,
+    }
+}

@@ -1,0 +1,250 @@
+//! What was decided where a request may not be known in full.
+//!
+//! A clause on what is missing may hold or not. Kleene's three values carry that to the rules, and the decision is known
+//! where the most that could refuse, and the most that could allow, come to the same.
+
+use super::{Considered, RequestField};
+use crate::compiled::rule::{CompiledRule, Condition};
+use crate::compiled::{Compiled, Enforcement};
+use crate::config::object::Action;
+use crate::decide::{Evaluation, Found, Outcome, Undecided};
+use crate::metrics::{self, DecisionMode};
+use crate::{Decision, Decisions, Reason, RuleName};
+use std::collections::BTreeMap;
+use weir_config::Mode;
+
+/// What of a request is not known.
+#[derive(Clone, Debug, Default)]
+pub struct Missing {
+    /// By the dimensions that rules look at.
+    dimensions: BTreeMap<u16, RequestField>,
+}
+
+impl Missing {
+    pub(super) fn of(dimensions: impl Iterator<Item = (u16, RequestField)>) -> Self {
+        Self { dimensions: dimensions.collect() }
+    }
+
+    /// Whether all is known that a rule looks at.
+    pub fn is_empty(&self) -> bool {
+        self.dimensions.is_empty()
+    }
+
+    pub(super) fn get(&self, dimension: u16) -> Option<&RequestField> {
+        self.dimensions.get(&dimension)
+    }
+}
+
+/// What policies say of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<'e> {
+    /// Whether the request may go on; `None` if that hangs on what is missing.
+    pub allow: Option<bool>,
+    /// Why.
+    pub reason: Reason,
+    /// The rule that decided. With [`Reason::Unknown`] the first that could not be decided.
+    pub rule: Option<RuleName<'e>>,
+    /// With [`Reason::Unknown`]: what the filter could not read, for which it refuses.
+    pub unknown: Option<&'static str>,
+    /// What the answer hangs on, ascending.
+    pub missing: Vec<RequestField>,
+    decision: Option<Decision<'e>>,
+}
+
+impl<'e> Answer<'e> {
+    pub(super) fn of(decision: Decision<'e>) -> Self {
+        let Decision { allow, reason, rule, unknown, .. } = decision;
+        Self { allow: Some(allow), reason, rule, unknown, missing: Vec::new(), decision: Some(decision) }
+    }
+
+    /// The labels of the metric that the filter of that name counts the decision in; none if it is not known.
+    pub fn labels(&self, plugin: &str, mode: Mode) -> Vec<(String, String)> {
+        let mode = if mode == Mode::Enforce { DecisionMode::Enforced } else { DecisionMode::Shadow };
+        let Some(decision) = &self.decision else { return Vec::new() };
+        let name = metrics::name(plugin, decision, mode);
+        let labels = name.split(";.;").filter_map(|label| label.split_once("=.="));
+        labels.map(|(label, value)| (label.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// What the policies of a workload say of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers<'e> {
+    /// Those in force.
+    pub enforced: Answer<'e>,
+    /// Those under dry run: each as if it were the only one, then all of them together, if there are any.
+    pub shadow: Vec<Shadow<'e>>,
+}
+
+/// What policies under dry run say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadow<'e> {
+    /// Namespace and name of the policy, as if it were the only one; `None` for all of them together.
+    pub policy: Option<(&'e str, &'e str)>,
+    /// What they say.
+    pub answer: Answer<'e>,
+}
+
+/// All of the outcomes hold, in Kleene's logic.
+pub(super) fn all(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut all = Outcome::Yes;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::No => return Outcome::No,
+            Outcome::Yes => {}
+            Outcome::Unknown => all = Outcome::Unknown,
+        }
+    }
+    all
+}
+
+/// One of the outcomes holds.
+pub(super) fn any(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut any = Outcome::No;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::No => {}
+            Outcome::Yes => return Outcome::Yes,
+            Outcome::Unknown => any = Outcome::Unknown,
+        }
+    }
+    any
+}
+
+/// Evaluates rules on one request of which something may be missing.
+pub(super) struct Judge<'r, 'e> {
+    pub(super) evaluation: Evaluation<'r>,
+    pub(super) compiled: &'e Compiled,
+    pub(super) missing: &'r Missing,
+}
+
+/// The numbers of the rules of policies of one action; `None` if there is no such policy.
+type Numbers = Option<Vec<u32>>;
+
+impl<'e> Judge<'_, 'e> {
+    /// What a condition says if what is missing has that outcome.
+    pub(super) fn condition(&mut self, condition: &Condition, assumed: Outcome) -> Outcome {
+        match self.missing.get(condition.dimension) {
+            Some(_) => assumed,
+            None => self.evaluation.condition(condition),
+        }
+    }
+
+    /// What the filter cannot read of a condition that is not missing.
+    pub(super) fn unreadable(&mut self, condition: &Condition) -> Option<&'static str> {
+        let is_unknown = self.condition(condition, Outcome::No) == Outcome::Unknown;
+        is_unknown.then(|| self.compiled.dimensions.fail_closed(condition.dimension)).flatten()
+    }
+
+    fn rule(&mut self, rule: &CompiledRule, assumed: Outcome) -> Outcome {
+        let compiled = self.compiled;
+        let mut item = |item: &[Condition]| all(item.iter().map(|condition| self.condition(condition, assumed)));
+        all(compiled.rules.parts(rule).map(|part| any(part.map(&mut item))))
+    }
+
+    /// What all of the policies say; `decided` holds if nothing is missing.
+    pub(super) fn answers(&mut self, objects: &'e [Considered], decided: Decisions<'e>) -> Answers<'e> {
+        let enforced = match self.missing.is_empty() {
+            true => Answer::of(decided.enforced),
+            false => self.sections(Enforcement::Enforced),
+        };
+        Answers { enforced, shadow: self.shadow(objects, decided.shadow) }
+    }
+
+    fn sections(&mut self, enforcement: Enforcement) -> Answer<'e> {
+        let [denies, allows] = [Action::Deny, Action::Allow].map(|action| self.section(enforcement, action));
+        self.answer(denies, allows)
+    }
+
+    /// What each of the policies under dry run says, and all together, which is `together` if nothing is missing.
+    fn shadow(&mut self, objects: &'e [Considered], together: Option<Decision<'e>>) -> Vec<Shadow<'e>> {
+        let mut shadow = Vec::new();
+        for Considered { object, numbers, .. } in objects.iter().filter(|considered| considered.object.dry_run) {
+            let mut numbers = numbers.clone();
+            numbers.sort_unstable();
+            let answer = match object.action {
+                Action::Deny => self.answer(Some(numbers), None),
+                Action::Allow => self.answer(None, Some(numbers)),
+                Action::Audit => continue,
+            };
+            shadow.push(Shadow { policy: Some((&object.namespace, &object.name)), answer });
+        }
+        let together = match together {
+            Some(_) if !self.missing.is_empty() => Some(self.sections(Enforcement::DryRun)),
+            together => together.map(Answer::of),
+        };
+        shadow.extend(together.map(|answer| Shadow { policy: None, answer }));
+        shadow
+    }
+
+    fn section(&self, enforcement: Enforcement, action: Action) -> Numbers {
+        let sections = &self.compiled.sections;
+        let place = sections.iter().position(|one| one.enforcement == enforcement && one.action == action)?;
+        let start = place.checked_sub(1).and_then(|before| sections.get(before)).map_or(0, |before| before.end);
+        Some((start..sections.get(place)?.end).collect())
+    }
+
+    fn answer(&mut self, denies: Numbers, allows: Numbers) -> Answer<'e> {
+        // What could refuse, does.
+        let found = [&denies, &allows].map(|numbers| self.found(numbers, Outcome::Unknown));
+        let [denied, allowed] = found;
+        let closed = Decision::settled(self.compiled, denied, allowed);
+        if closed.reason != Reason::Unknown || self.missing.is_empty() {
+            return Answer::of(closed);
+        }
+        // What could allow, does.
+        let (denied, allowing) = (self.found(&denies, Outcome::No), self.found(&allows, Outcome::Yes));
+        let open = Decision::settled(self.compiled, denied, allowing);
+        if !open.allow {
+            return Answer::of(open);
+        }
+        let mut missing = self.hangs_on(&denies);
+        if allowed.is_some_and(|allowed| allowed.matched.is_none()) {
+            missing.extend(self.hangs_on(&allows));
+        }
+        missing.sort();
+        missing.dedup();
+        Answer { allow: None, reason: Reason::Unknown, rule: closed.rule, unknown: None, missing, decision: None }
+    }
+
+    fn found(&mut self, numbers: &Numbers, assumed: Outcome) -> Option<Found> {
+        let mut found = Found::default();
+        for number in numbers.as_ref()? {
+            let Some(rule) = self.compiled.rules.get(*number) else { continue };
+            match self.rule(rule, assumed) {
+                Outcome::No => {}
+                Outcome::Yes => {
+                    found.matched = Some(*number);
+                    break;
+                }
+                Outcome::Unknown if found.undecided.is_none() => {
+                    let mut conditions = self.compiled.rules.parts(rule).flatten().flatten();
+                    let unknown = conditions.find_map(|condition| self.unreadable(condition)).unwrap_or_default();
+                    found.undecided = Some(Undecided { rule: *number, unknown });
+                }
+                Outcome::Unknown => {}
+            }
+        }
+        Some(found)
+    }
+
+    /// What is missing of the rules that may match, or not, by that alone.
+    fn hangs_on(&mut self, numbers: &Numbers) -> Vec<RequestField> {
+        let mut missing = Vec::new();
+        for number in numbers.iter().flatten() {
+            let Some(rule) = self.compiled.rules.get(*number) else { continue };
+            if self.rule(rule, Outcome::Unknown) != Outcome::Unknown {
+                continue;
+            }
+            for part in self.compiled.rules.parts(rule) {
+                for item in part {
+                    if all(item.iter().map(|condition| self.condition(condition, Outcome::Unknown))) == Outcome::No {
+                        continue;
+                    }
+                    missing.extend(item.iter().filter_map(|condition| self.missing.get(condition.dimension)).cloned());
+                }
+            }
+        }
+        missing
+    }
+}

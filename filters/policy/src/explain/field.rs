@@ -1,0 +1,76 @@
+//! What of a request a clause looks at.
+
+use crate::config::object::Field;
+use std::fmt;
+
+/// A part of a request. It is shown as `weir explain` writes requests: `headers.x-user`, `source.principal`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RequestField {
+    /// The path.
+    Path,
+    /// The authority, which is the header `host` too.
+    Host,
+    /// The method.
+    Method,
+    /// A header by its name in lower case.
+    Header(Box<str>),
+    /// Who the peer is.
+    Principal,
+    /// The address of the direct peer.
+    DirectAddress,
+    /// The address of the original client.
+    RemoteAddress,
+    /// The address that the connection is for.
+    DestinationAddress,
+    /// Its port.
+    DestinationPort,
+    /// The server name of the TLS handshake.
+    ServerName,
+    /// The claims of the request's JWT.
+    Claims,
+    /// The dynamic metadata of a filter.
+    Metadata(Box<str>),
+}
+
+impl RequestField {
+    pub(crate) fn of(field: &Field) -> Self {
+        match field {
+            Field::Path => Self::Path,
+            Field::Host => Self::Host,
+            Field::Method => Self::Method,
+            Field::Header(name) => match &**name {
+                ":path" => Self::Path,
+                ":authority" => Self::Host,
+                ":method" => Self::Method,
+                _ => Self::Header(name.clone()),
+            },
+            Field::Principal | Field::Namespace | Field::ServiceAccount | Field::TrustDomain => Self::Principal,
+            Field::DirectAddress => Self::DirectAddress,
+            Field::RemoteAddress => Self::RemoteAddress,
+            Field::DestinationAddress => Self::DestinationAddress,
+            Field::DestinationPort => Self::DestinationPort,
+            Field::ServerName => Self::ServerName,
+            Field::RequestPrincipal | Field::Claim(_) => Self::Claims,
+            Field::Metadata { filter, .. } => Self::Metadata(filter.clone()),
+        }
+    }
+}
+
+impl fmt::Display for RequestField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Path => "path",
+            Self::Host => "host",
+            Self::Method => "method",
+            Self::Header(name) => return write!(f, "headers.{name}"),
+            Self::Principal => "source.principal",
+            Self::DirectAddress => "source.directIp",
+            Self::RemoteAddress => "source.ip",
+            Self::DestinationAddress => "destination.ip",
+            Self::DestinationPort => "destination.port",
+            Self::ServerName => "sni",
+            Self::Claims => "jwt.claims",
+            Self::Metadata(filter) => return write!(f, "metadata.{filter}"),
+        })
+    }
+}
