@@ -13,6 +13,7 @@ mod compile;
 mod diagnostic;
 mod diff;
 mod documents;
+mod explain;
 mod field;
 mod filter_state;
 mod input;
@@ -53,6 +54,8 @@ enum Command {
     Validate(Validate),
     /// Print the manifests that load a module with its policies, limits and metrics in front of one workload
     Render(Box<render::Render>),
+    /// Say what the policies of a workload decide about a request and why, clause by clause
+    Explain(Box<explain::Explain>),
     /// Compare what is deployed with what a `weir.yaml` describes, and fail if it differs
     Diff(diff::Diff),
     /// Print a script by which a shell completes these commands and options
@@ -176,6 +179,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Validate(options) => validate::validate(&options),
         Command::Render(options) => render::render(&options),
+        Command::Explain(options) => explain::explain(&options),
         Command::Diff(options) => diff::diff(&options),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -31,7 +31,12 @@ pub(crate) fn whole(text: &str) -> Result<(), Failure> {
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn json(text: &str) -> Result<(), Failure> {
-    whole(&escaped(text, |char| char != '\n' && is_active(char), |char| format!("\\u{:04x}", u32::from(char))))
+    whole(&plain_json(text))
+}
+
+/// JSON without such characters.
+pub(crate) fn plain_json(text: &str) -> String {
+    escaped(text, |char| char != '\n' && is_active(char), |char| format!("\\u{:04x}", u32::from(char)))
 }
 
 /// Prints lines to standard error.

@@ -114,13 +114,8 @@ pub(crate) fn text(plan: &Plan, trees: &[Value]) -> String {
 /// # Errors
 /// Every reason why none are rendered.
 pub(crate) fn manifests(plan: &Plan, sources: &Sources) -> Result<Rendered, Vec<String>> {
-    let (mut notes, mut warnings) = (Vec::new(), Vec::new());
-    let plan = &pods::placed(plan, &sources.pods, &mut notes, &mut warnings)?;
-    // What makes rendering impossible may be what the warnings are about.
-    let mut document = document::compose(plan, sources)
-        .map_err(|problems| problems.into_iter().chain(warnings.clone()).collect::<Vec<_>>())?;
-    let peer = Peer::of(plan, &mut document)?;
-    notes.append(&mut document.notes);
+    let Composed { plan, document, peer, mut notes, mut warnings } = composed(plan, sources)?;
+    let plan = &plan;
     let mut parts = Vec::new();
     let written = switched_on(plan, sources)?;
     for direction in &plan.directions {
@@ -172,6 +167,49 @@ fn switched_on(plan: &Plan, sources: &Sources) -> Result<Option<(Plan, Document)
     let plan = Plan { mode: None, ..plan.clone() };
     let document = document::compose(&plan, sources)?;
     Ok(Some((plan, document)))
+}
+
+/// A plan and its document.
+struct Composed {
+    /// With the labels of the files.
+    plan: Plan,
+    document: Document,
+    peer: Peer,
+    notes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+fn composed(plan: &Plan, sources: &Sources) -> Result<Composed, Vec<String>> {
+    let (mut notes, mut warnings) = (Vec::new(), Vec::new());
+    let plan = pods::placed(plan, &sources.pods, &mut notes, &mut warnings)?;
+    // What makes rendering impossible may be what the warnings are about.
+    let mut document = document::compose(&plan, sources)
+        .map_err(|problems| problems.into_iter().chain(warnings.clone()).collect::<Vec<_>>())?;
+    let peer = Peer::of(&plan, &mut document)?;
+    notes.append(&mut document.notes);
+    Ok(Composed { plan, document, peer, notes, warnings })
+}
+
+/// The document that decides about a workload's requests.
+#[derive(Debug)]
+pub(crate) struct Deciding {
+    pub(crate) document: Value,
+    /// Where its parts are from.
+    pub(crate) places: Places,
+    pub(crate) notes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What `manifests` would put before the requests that policies are for.
+///
+/// # Errors
+/// Every reason why there is none.
+pub(crate) fn deciding(plan: &Plan, sources: &Sources) -> Result<Deciding, Vec<String>> {
+    let Composed { plan, document, notes, warnings, .. } = composed(plan, sources)?;
+    let direction = if plan.workload.proxy == Proxy::Gateway { Direction::Outbound } else { Direction::Inbound };
+    let places = document.places.clone();
+    let document = document.of(&plan, direction).unwrap_or_default();
+    Ok(Deciding { document, places, notes, warnings })
 }
 
 /// Whether a document can refuse requests by a policy.

@@ -182,6 +182,11 @@ impl Origin {
         }
     }
 
+    /// The column alone, for a text that is a line of a larger one.
+    pub(crate) fn column(&self) -> Option<usize> {
+        Some(self.source.as_ref()?.position(&self.path)?.column)
+    }
+
     /// The line for something that is said of a place within this one.
     pub(crate) fn line(&self, diagnostic: Diagnostic) -> String {
         let path = self.inside(&diagnostic.path).path;

@@ -35,9 +35,13 @@ pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
 /// # Errors
 /// A file or folder that cannot be read.
 pub(crate) fn errors(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<String>, Failure> {
-    let sources = input::read_all(files)?;
-    let report = report_of(&sources, namespace, None, &[]);
-    Ok(output::text::lines(report.lines.iter().filter(|line| line.diagnostic.is_error())))
+    Ok(errors_of(&input::read_all(files)?, namespace))
+}
+
+/// The same of files that are read already.
+pub(crate) fn errors_of(sources: &[Source], namespace: Option<&str>) -> Vec<String> {
+    let report = report_of(sources, namespace, None, &[]);
+    output::text::lines(report.lines.iter().filter(|line| line.diagnostic.is_error()))
 }
 
 /// A finding as a line for a person.

@@ -108,12 +108,12 @@ fn of_trees(options: &Run, trees: Vec<Tree>) -> Result<Read, Failure> {
 
 /// A bootstrap for one workload, with its policies, its limits and metrics.
 fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
-    let (id, labels) = workload(options, &trees)?;
-    let shown: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    note!(
-        "weir: {id} with {}",
-        if shown.is_empty() { "no labels".to_owned() } else { format!("the labels {}", shown.join(", ")) }
-    );
+    let chosen = Chosen {
+        workload: options.workload.as_deref(),
+        labels: &options.labels,
+        namespace: options.namespace.as_deref(),
+    };
+    let (id, labels) = chosen.workload(&trees)?;
     let namespace = id.split_once('/').map(|(namespace, _)| namespace.to_owned());
     let errors = validate::errors(&options.paths, options.namespace.as_deref().or(namespace.as_deref()))?;
     if !errors.is_empty() {
@@ -160,15 +160,41 @@ fn composed(options: &Run, mut trees: Vec<Tree>) -> Result<Read, Failure> {
     Ok(Read { name, bootstrap, document: None, is_checked: true })
 }
 
-/// Namespace and name of the workload, and the labels of its pods.
-fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> {
+/// What options say of the workload that a command is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen<'o> {
+    /// `NAMESPACE/NAME`.
+    pub(crate) workload: Option<&'o str>,
+    /// The labels of its pods.
+    pub(crate) labels: &'o [String],
+    /// The namespace of objects that name none.
+    pub(crate) namespace: Option<&'o str>,
+}
+
+impl Chosen<'_> {
+    /// Namespace and name of the workload, and the labels of its pods, which go to standard error too.
+    ///
+    /// # Errors
+    /// If the options do not say which of several it is, or cannot be read.
+    pub(crate) fn workload(&self, trees: &[Tree]) -> Result<(String, Labels), Failure> {
+        let (id, labels) = workload(self, trees)?;
+        let shown: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        note!(
+            "weir: {id} with {}",
+            if shown.is_empty() { "no labels".to_owned() } else { format!("the labels {}", shown.join(", ")) }
+        );
+        Ok((id, labels))
+    }
+}
+
+fn workload(options: &Chosen<'_>, trees: &[Tree]) -> Result<(String, Labels), Failure> {
     let objects = objects(trees);
-    let Some(id) = options.workload.clone() else {
-        let pods: Vec<Pods> = objects.iter().filter_map(|tree| Pods::of(tree, options.namespace.as_deref())).collect();
-        return only_workload(&objects, &pods, options.namespace.as_deref().unwrap_or("default"));
+    let Some(id) = options.workload else {
+        let pods: Vec<Pods> = objects.iter().filter_map(|tree| Pods::of(tree, options.namespace)).collect();
+        return only_workload(&objects, &pods, options.namespace.unwrap_or("default"));
     };
-    let (namespace, name) = names::workload(&id).map_err(|problem| Failure::Use(format!("--workload: {problem}")))?;
-    let given = labels(&options.labels).map_err(|problem| Failure::Use(format!("--labels: {problem}")))?;
+    let (namespace, name) = names::workload(id).map_err(|problem| Failure::Use(format!("--workload: {problem}")))?;
+    let given = labels(options.labels).map_err(|problem| Failure::Use(format!("--labels: {problem}")))?;
     let own = match given.is_empty() {
         false => given,
         true => {
@@ -180,7 +206,7 @@ fn workload(options: &Run, trees: &[Tree]) -> Result<(String, Labels), Failure> 
             if found.is_empty() { [("app".to_owned(), name.to_owned())].into() } else { known }
         }
     };
-    Ok((id, own))
+    Ok((id.to_owned(), own))
 }
 
 /// Every object with its namespace, those of lists included.

@@ -1,0 +1,109 @@
+use super::{is_text, read};
+use crate::explain::request::Request;
+use weir_policy::RequestField;
+use weir_testing::Rows;
+
+/// A line of the text format with this request, agent, addresses and cluster.
+fn line(request: &str, agent: &str, cluster: &str, local: &str, remote: &str, sni: &str) -> String {
+    format!(
+        "[2026-11-27T10:00:00.123Z] \"{request}\" 403 - rbac_access_denied_matched_policy[none] - \"-\" 0 19 1 - \
+         \"192.0.2.7,10.1.2.3\" \"{agent}\" \"c0-ffee\" \"cart.shop:8080\" \"-\" {cluster} - {local} {remote} {sni} default"
+    )
+}
+
+const INBOUND: &str = "inbound|8080||";
+
+/// What a policy looks at, and what the line has of it: `?` if it lacks it.
+fn shown(request: &Request) -> String {
+    let header = |name: &str| request.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let explainer = weir_policy::Explainer::compile(
+        br#"{"schema":1,"name":"t","workload":{"directAddress":{"filterState":"d"}}}"#,
+        &weir_model::Node::default(),
+    );
+    let facts = request.facts(&explainer.unwrap());
+    let of = |field: &RequestField, value: Option<String>| match facts.is_missing(field) {
+        true => "?".to_owned(),
+        false => text(value),
+    };
+    let address = |address: Option<std::net::IpAddr>| address.map(|address| address.to_string());
+    [
+        of(&RequestField::Method, request.method.clone()),
+        of(&RequestField::Path, request.path.clone()),
+        of(&RequestField::Host, request.host.clone()),
+        of(&RequestField::Header("x-forwarded-for".into()), header("x-forwarded-for")),
+        of(&RequestField::Header("user-agent".into()), header("user-agent")),
+        of(&RequestField::Header("x-user".into()), header("x-user")),
+        of(&RequestField::RemoteAddress, address(request.source_ip)),
+        of(&RequestField::DirectAddress, address(request.direct_ip)),
+        of(&RequestField::DestinationAddress, address(request.destination_ip)),
+        of(&RequestField::DestinationPort, request.port.map(|port| port.to_string())),
+        of(&RequestField::ServerName, request.sni.clone()),
+        of(&RequestField::Principal, request.principal.clone()),
+        of(&RequestField::Claims, None),
+    ]
+    .join(" ")
+}
+
+#[test]
+fn a_line_says_what_it_has_and_the_rest_is_unknown() {
+    let mut rows = Rows::default();
+    let json = |fields: &str| format!(r#"{{"start_time":"2026-11-27T10:00:00.123Z",{fields}}}"#);
+    for (line, expected) in [
+        (
+            line("GET /a?b HTTP/1.1", "curl/8", INBOUND, "10.244.1.20:8080", "192.0.2.7:0", "-"),
+            "GET /a?b cart.shop:8080 192.0.2.7,10.1.2.3 curl/8 ? 192.0.2.7 ? 10.244.1.20 8080 - ? ?",
+        ),
+        (
+            line("GET / HTTP/2", "a \"b", INBOUND, "[fd00::1]:80", "[fd00::2]:9", "outbound_.80_._.cart"),
+            "GET / cart.shop:8080 192.0.2.7,10.1.2.3 a \"b ? fd00::2 ? fd00::1 80 outbound_.80_._.cart ? ?",
+        ),
+        (
+            line("GET / HTTP/2", "-", INBOUND, "envoy://inbound/10.1.2.3:80", "10.1.2.3:9", "-"),
+            "GET / cart.shop:8080 192.0.2.7,10.1.2.3 - ? 10.1.2.3 ? ? ? - ? ?",
+        ),
+        (
+            json(
+                r#""method":"POST","path":"/","authority":"h","user_agent":null,"response_code":200,
+                   "downstream_local_address":"10.1.1.1:80","downstream_remote_address":"10.1.1.2:9""#,
+            ),
+            "POST / h ? - ? 10.1.1.2 ? 10.1.1.1 80 ? ? ?",
+        ),
+        (
+            json(
+                r#""method":"POST","downstream_peer_uri_san":"spiffe://td/ns/a/sa/b",
+                   "downstream_direct_remote_address":"10.1.1.3:9""#,
+            ),
+            "POST ? ? ? ? ? ? 10.1.1.3 ? ? ? spiffe://td/ns/a/sa/b ?",
+        ),
+        (json(r#""method":"GET","downstream_peer_uri_san":"-""#), "GET ? ? ? ? ? ? ? ? ? ? - ?"),
+    ] {
+        let found = read(&line).map(|request| shown(&request));
+        rows.check(&line, found.as_deref(), Ok::<&str, &String>(expected).map_err(|_| &line));
+    }
+    let prefixed = format!("[pod/cart-1/istio-proxy] {}", line("GET / HTTP/2", "-", "outbound|80||x", "-", "-", "-"));
+    let request = read(&prefixed).unwrap();
+    assert_eq!(request.recorded.as_deref(), Some("403 rbac_access_denied_matched_policy[none]"));
+    assert!(request.is_outbound && prefixed.split_once("] ").is_some_and(|(_, line)| is_text(line)) && !is_text("[a]"));
+}
+
+#[test]
+fn what_is_no_such_line_is_refused() {
+    let mut rows = Rows::default();
+    let whole = line("GET / HTTP/1.1", "curl", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-");
+    for (line, expected) in [
+        (String::new(), "it has no time"),
+        ("[2026-11-27T10:00:00.123Z] GET /".to_owned(), "3 fields, and the default format of Istio"),
+        (whole.replace(" default", ""), "21 fields"),
+        // What a client sends adds fields, and never takes the place of others.
+        (line("GET / HTTP/1.1", "a\" \"b", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), "23 fields"),
+        (line("GET /\" 200 HTTP/1.1", "a", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), "24 fields"),
+        (whole.replace("10.1.1.2:9", "nowhere"), "`downstream_remote_address`: `nowhere` is not an address"),
+        (line("- - -", "-", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), "a connection, and no HTTP request"),
+        (r#"{"start_time":"x","method":null}"#.to_owned(), "$: a connection, and no HTTP request"),
+        (r#"{"method":"GET"}"#.to_owned(), "not a line of an access log"),
+        (r#"{"start_time":"#.to_owned(), "not JSON"),
+    ] {
+        rows.contains(&line, &read(&line).err().unwrap_or_default(), expected);
+    }
+}
