@@ -12,6 +12,9 @@ use weir_proto::{MetadataView, StructView, ValueView};
 const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
 const JWT_PAYLOAD: &str = "payload";
 
+/// Writes a value as it is compared; without it the value is compared as it is.
+type Write = Option<fn(&[u8], &mut Vec<u8>)>;
+
 /// A value that cannot be compared: it is damaged, or Envoy and a pattern over bytes would differ on it.
 struct Incomparable;
 
@@ -77,52 +80,50 @@ impl<O: Observer> LookUp<'_, O> {
         Ok(())
     }
 
-    /// A string, or the strings of a list.
     fn claim(&mut self, claims: StructView<'_>, path: &[Box<str>]) -> Result<(), Incomparable> {
-        match claims.at(path.iter().map(|name| &**name))? {
-            Some(ValueView::Text(text)) => self.plain(text),
-            Some(ValueView::List(list)) => {
-                for item in list.items() {
-                    if let ValueView::Text(text) = item? {
-                        self.plain(text)?;
-                    }
-                }
-                Ok(())
-            }
-            Some(ValueView::Map(_) | ValueView::Other) | None => Ok(()),
-        }
-    }
-
-    fn plain(&mut self, text: &[u8]) -> Result<(), Incomparable> {
-        comparable(text)?;
-        self.observer.compared(self.dimension, text);
-        self.patterns.look_up(self.dimension, text, &mut self.request.hits);
-        Ok(())
+        self.value(claims.at(path.iter().map(|name| &**name))?, None, None)
     }
 
     fn metadata(&mut self, metadata: MetadataView<'_>, filter: &str, key: &str) -> Result<(), Incomparable> {
         let found = metadata.get(filter)?.map(|fields| fields.get(key)).transpose()?.flatten();
-        match found {
-            Some(ValueView::Text(text)) => self.marked(text, write_text),
-            Some(ValueView::List(list)) => {
-                for item in list.items() {
-                    if let ValueView::Text(text) = item? {
-                        self.marked(text, write_item)?;
-                    }
-                }
-                Ok(())
-            }
-            Some(ValueView::Map(_) | ValueView::Other) | None => Ok(()),
-        }
+        self.value(found, Some(write_text), Some(write_item))
     }
 
-    fn marked(&mut self, value: &[u8], write: fn(&[u8], &mut Vec<u8>)) -> Result<(), Incomparable> {
-        comparable(value)?;
+    /// Looks up a string, or the strings of a list: each of them, or none where one cannot be compared.
+    fn value(&mut self, value: Option<ValueView<'_>>, one: Write, item: Write) -> Result<(), Incomparable> {
+        match value {
+            Some(ValueView::Text(text)) => {
+                comparable(text)?;
+                self.text(text, one);
+            }
+            Some(ValueView::List(list)) => {
+                for value in list.items() {
+                    if let ValueView::Text(text) = value? {
+                        comparable(text)?;
+                    }
+                }
+                for value in list.items() {
+                    if let ValueView::Text(text) = value? {
+                        self.text(text, item);
+                    }
+                }
+            }
+            Some(ValueView::Map(_) | ValueView::Other) | None => {}
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, value: &[u8], write: Write) {
         self.observer.compared(self.dimension, value);
         let Request { hits, text, .. } = self.request;
-        write(value, text);
-        self.patterns.look_up(self.dimension, text, hits);
-        Ok(())
+        let compared = match write {
+            Some(write) => {
+                write(value, text);
+                text
+            }
+            None => value,
+        };
+        self.patterns.look_up(self.dimension, compared, hits);
     }
 }
 
@@ -130,3 +131,6 @@ impl<O: Observer> LookUp<'_, O> {
 fn comparable(text: &[u8]) -> Result<(), Incomparable> {
     if text.contains(&b'\n') { Err(Incomparable) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;
