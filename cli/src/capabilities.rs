@@ -3,9 +3,10 @@
 
 use crate::compile::Module;
 use serde_json::{Map, Value, json};
+use weir_policy::Protocol;
 
 /// What every module needs to decide: Envoy answers nothing in the place of a callback or call that is not allowed.
-const ESSENTIAL: [&str; 22] = [
+const ESSENTIAL: [&str; 20] = [
     "clock_time_get",
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",
@@ -20,11 +21,9 @@ const ESSENTIAL: [&str; 22] = [
     "proxy_on_configure",
     "proxy_on_context_create",
     "proxy_on_delete",
-    "proxy_on_request_headers",
     "proxy_on_tick",
     "proxy_on_vm_start",
     "proxy_record_metric",
-    "proxy_send_local_response",
     "proxy_set_effective_context",
     "proxy_set_property",
     "proxy_set_tick_period_milliseconds",
@@ -43,6 +42,12 @@ const BESIDES: [&str; 8] = [
     "proxy_replace_header_map_value",
 ];
 
+/// What decides requests.
+const REQUESTS: [&str; 2] = ["proxy_on_request_headers", "proxy_send_local_response"];
+
+/// What decides connections, besides what every module has.
+const CONNECTIONS: [&str; 1] = ["proxy_on_downstream_data"];
+
 /// Where limits keep their counts, and the seed of their keys.
 const LIMITS: [&str; 3] = ["proxy_get_shared_data", "proxy_set_shared_data", "random_get"];
 
@@ -52,11 +57,15 @@ const ENDS: [&str; 1] = ["proxy_on_log"];
 /// What only some variants of a module have.
 const RESPONSES: [&str; 1] = ["proxy_on_response_headers"];
 
-/// What a module cannot do without.
-pub(crate) fn essential(module: Module) -> Vec<&'static str> {
+/// What a module cannot do without, as a filter of requests or of connections.
+pub(crate) fn essential(module: Module, protocol: Protocol) -> Vec<&'static str> {
+    if protocol == Protocol::Tcp {
+        let closes = ["proxy_close_stream", "proxy_on_new_connection"];
+        return list(&ESSENTIAL, &[(true, &CONNECTIONS), (true, &closes)]);
+    }
     let limits = matches!(module, Module::RateLimit | Module::Suite);
     let ends = matches!(module, Module::Telemetry | Module::Suite);
-    list(&ESSENTIAL, &[(limits, &LIMITS), (ends, &ENDS)])
+    list(&ESSENTIAL, &[(true, &REQUESTS), (limits, &LIMITS), (ends, &ENDS)])
 }
 
 /// Everything that a module, or a variant of it, imports or exports, in alphabetical order.
@@ -64,7 +73,16 @@ pub(crate) fn all(module: Module) -> Vec<&'static str> {
     let limits = matches!(module, Module::RateLimit | Module::Suite);
     let ends = matches!(module, Module::Telemetry | Module::Suite);
     let responses = module != Module::Policy;
-    let mut all = list(&ESSENTIAL, &[(true, &BESIDES), (limits, &LIMITS), (ends, &ENDS), (responses, &RESPONSES)]);
+    let connections = matches!(module, Module::Policy | Module::Suite);
+    let more: [(bool, &[&'static str]); 6] = [
+        (true, &REQUESTS),
+        (true, &BESIDES),
+        (limits, &LIMITS),
+        (ends, &ENDS),
+        (responses, &RESPONSES),
+        (connections, &CONNECTIONS),
+    ];
+    let mut all = list(&ESSENTIAL, &more);
     all.sort_unstable();
     all
 }

@@ -1,15 +1,18 @@
 //! What is wrong with a document, or doubtful, where it stands: what the cores say of it, and what the plugin and the routes
 //! around it make of it.
 
+mod loading;
+
 use crate::compile::{Module, Part};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::documents::{Contents, Found, Share};
 use crate::field::field;
 use crate::filter_state::{Fate, Writer, fate};
-use crate::plugin::{Listeners, Plugin, Root, Strategy, Until};
+use crate::plugin::{Listeners, Plugin, Strategy, Until};
 use crate::routes::PathOption;
 use crate::{lint, packed};
 use serde_json::{Value, json};
+use weir_policy::Protocol;
 
 /// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
 const MISFIRES: [&str; 1] = ["direct-address-unknown"];
@@ -68,7 +71,8 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     let joins = found.joins(others);
     let completed = if joins { completed(&found.document, module, others) } else { None };
     let document = completed.as_ref().unwrap_or(&found.document);
-    let compiled = module.compile(document, found.node.as_ref(), found.standing());
+    let protocol = found.plugin.as_ref().map(Plugin::protocol).unwrap_or_default();
+    let compiled = module.compile(protocol, document, found.node.as_ref(), found.standing());
     let is_sound = compiled.problems.is_empty();
     for problem in compiled.problems {
         diagnostics.error(location(&problem.path), problem.message);
@@ -115,12 +119,12 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     let placed = doubtful.0.into_iter().map(|one| Diagnostic { path: location(&one.path), ..one });
     diagnostics.0.extend(placed);
     if let Some(plugin) = &found.plugin {
-        loading(plugin, &mut diagnostics);
+        loading::check(plugin, &mut diagnostics);
         strategy(plugin, &parts, file, &mut diagnostics);
         responses(found, plugin, &parts, &mut diagnostics);
         listener(found, plugin, &mut diagnostics);
         if let Some(allowed) = &plugin.allowed
-            && let missing = allowed.missing(module)
+            && let missing = allowed.missing(module, protocol)
             && !missing.is_empty()
         {
             let missing = missing.join("`, `");
@@ -129,7 +133,9 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         }
         filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut diagnostics);
     }
-    path_parameters(found, (&parts, packed.as_ref()), file, &others.options, &mut diagnostics);
+    if protocol == Protocol::Http {
+        path_parameters(found, (&parts, packed.as_ref()), file, &others.options, &mut diagnostics);
+    }
     diagnostics.0
 }
 
@@ -145,30 +151,6 @@ fn idle(part: &Part<'_>) -> Option<&'static str> {
             Some("there are no `descriptors` in `local.config`, so nothing is limited")
         }
         _ => None,
-    }
-}
-
-/// Whether Envoy runs the module at all.
-fn loading(plugin: &Plugin, diagnostics: &mut Diagnostics) {
-    if let Some((path, kind)) = &plugin.not_http {
-        let message = format!("{kind} cannot run the module, which is an HTTP filter: no request would be decided");
-        diagnostics.error(path.as_str(), message);
-    }
-    for path in &plugin.unknown {
-        if plugin.is_object {
-            let message = "unknown field of Envoy's: istiod drops it in silence";
-            diagnostics.warning("unknown-field", path.as_str(), message);
-        } else {
-            diagnostics.error(path.as_str(), "unknown field: Envoy refuses its configuration");
-        }
-    }
-    if let Some(path) = &plugin.other_digest {
-        let message = "this is not the digest in the image's address: none is loaded, unless that one is of an index, and this \
-                       one of its image for linux/amd64; write the digest of the image manifest in both places, or remove one";
-        diagnostics.warning("other-digest", path.as_str(), message);
-    }
-    if let Root::Unknown(id) = &plugin.root {
-        diagnostics.error(plugin.root_path.as_str(), format!("root id `{id}` is unknown: remove it, or write `weir`"));
     }
 }
 
@@ -275,6 +257,7 @@ fn filter_state(
     (here, elsewhere): (&[Writer], &[Writer]),
     diagnostics: &mut Diagnostics,
 ) {
+    let kind = if plugin.protocol() == Protocol::Tcp { "network" } else { "http" };
     for part in parts.iter().filter(|part| part.module == Module::Policy && part.mode != "off") {
         for name in ["directAddress", "peerUriSans"] {
             let key = part.value.pointer(&format!("/workload/{name}/filterState")).and_then(Value::as_str);
@@ -282,8 +265,8 @@ fn filter_state(
             let within = part.path.strip_prefix('$').unwrap_or(part.path);
             let location = format!("{}{within}.workload.{name}.filterState", found.path);
             let says = format!(
-                "until one does, its value is unknown, and policies that read it refuse requests: put \
-                 `envoy.filters.http.set_filter_state` with `object_key: {key}` before this filter"
+                "until one does, its value is unknown, and policies that read it refuse: put \
+                 `envoy.filters.{kind}.set_filter_state` with `object_key: {key}` before this filter"
             );
             match fate(key, plugin, here) {
                 Fate::Written => {}

@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use weir_config::{Mode, SCHEMA};
-use weir_model::{Filter, Node, Problem, Problems, Warning};
-use weir_policy::Reading;
+use weir_model::{Filter, Node, Problem, Problems, TcpFilter, Warning};
+use weir_policy::{Protocol, Reading};
 
 /// A module, and so the schema of its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -127,7 +127,13 @@ impl Module {
     /// What the cores say of a document. Each of its policies is read in full, also those for other workloads. The document is compiled as
     /// the module would, on the proxy of the bootstrap around it, or on a sidecar where there is none. A document that stands
     /// alone may also go to an Envoy without Istio, which is warned of more.
-    pub(crate) fn compile(self, document: &Value, own: Option<&Node>, standing: Standing) -> Compiled {
+    pub(crate) fn compile(
+        self,
+        protocol: Protocol,
+        document: &Value,
+        own: Option<&Node>,
+        standing: Standing,
+    ) -> Compiled {
         let section = document.get("policy").unwrap_or(document);
         let packed = packed::policies(section).and_then(Result::ok);
         let listed = proxies::policies(section, packed.as_ref());
@@ -149,13 +155,13 @@ impl Module {
             // Policies are read apart: an index of ten thousand rules is not needed to know what is wrong with them.
             let bytes = self.without_policies(document).to_string().into_bytes();
             for (node, is_unknown) in &nodes {
-                compiled.add(self.warnings(&bytes, node), *is_unknown);
+                compiled.add(self.warnings(protocol, &bytes, node), *is_unknown);
             }
         }
         let Some((text, prefix)) = policies else { return compiled };
         let is_placed = own.is_some() || is_placed(self.section(document));
         let mut read = |node: &Node, reading, is_unknown| {
-            let mut found = located(weir_policy::review(text.as_bytes(), node, reading), prefix);
+            let mut found = located(weir_policy::review(protocol, text.as_bytes(), node, reading), prefix);
             if let (Ok(warnings), Reading::All, true) = (&mut found, reading, is_placed) {
                 // What is doubtful in policies for others does not matter to this workload.
                 warnings.retain(|warning| warning.id == "selects-nothing");
@@ -219,19 +225,22 @@ impl Module {
     }
 
     /// Compiles `document`, which says itself what its workload is.
-    pub(crate) fn compile_for(self, document: &Value) -> Compiled {
-        match self.warnings(document.to_string().as_bytes(), &Node::default()) {
+    pub(crate) fn compile_for(self, protocol: Protocol, document: &Value) -> Compiled {
+        match self.warnings(protocol, document.to_string().as_bytes(), &Node::default()) {
             Ok(warnings) => Compiled { warnings, ..Compiled::default() },
             Err(found) => Compiled { problems: found.0, ..Compiled::default() },
         }
     }
 
-    fn warnings(self, document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {
-        match self {
-            Self::Policy => warnings_of::<weir_policy::Policy>(document, node),
-            Self::RateLimit => warnings_of::<weir_rate_limit::RateLimit>(document, node),
-            Self::Telemetry => warnings_of::<weir_telemetry::Telemetry>(document, node),
-            Self::Suite => warnings_of::<weir_suite::Suite>(document, node),
+    fn warnings(self, protocol: Protocol, document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {
+        match (self, protocol) {
+            (Self::Policy, Protocol::Http) => warnings_of::<weir_policy::Policy>(document, node),
+            (Self::Policy, Protocol::Tcp) => warnings_of_connections::<weir_policy::TcpPolicy>(document, node),
+            // They have no filter of connections, which is said of the plugin.
+            (Self::RateLimit, _) => warnings_of::<weir_rate_limit::RateLimit>(document, node),
+            (Self::Telemetry, _) => warnings_of::<weir_telemetry::Telemetry>(document, node),
+            (Self::Suite, Protocol::Http) => warnings_of::<weir_suite::Suite>(document, node),
+            (Self::Suite, Protocol::Tcp) => warnings_of_connections::<weir_suite::TcpSuite>(document, node),
         }
     }
 }
@@ -256,6 +265,10 @@ fn stem(source: &str) -> &str {
 
 fn warnings_of<F: Filter>(document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {
     F::compile(document, node).map(|filter| filter.warnings().to_vec())
+}
+
+fn warnings_of_connections<T: TcpFilter>(document: &[u8], node: &Node) -> Result<Vec<Warning>, Problems> {
+    T::compile(document, node).map(|filter| filter.warnings().to_vec())
 }
 
 /// The mode that is written; `off` without quotes is `false` in YAML.

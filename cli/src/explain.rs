@@ -31,10 +31,11 @@ pub(crate) fn explain(options: &Explain) -> Result<(), Failure> {
     }
     let request = asked(options)?;
     policies.warn_of(&request);
-    let facts = request.facts(&policies.explainer);
-    let missing = policies.explainer.missing(|field| facts.is_missing(field));
-    let explanation = facts.with(|facts| policies.explainer.explain(facts, &missing));
     let context = print::Context { mode: policies.mode, name: policies.name.clone(), of: policies.of.clone() };
+    let explainer = policies.explainer(request.protocol)?;
+    let facts = request.facts(explainer);
+    let missing = explainer.missing(|field| facts.is_missing(field));
+    let explanation = facts.with(|facts| explainer.explain(facts, &missing));
     let decision = context.decision(&explanation.answers.enforced);
     match options.output {
         Output::Text => {
@@ -72,7 +73,10 @@ fn asked(options: &Explain) -> Result<Request, Failure> {
         (None, None) => Request::default(),
     };
     options.flags.apply(&mut request).map_err(Failure::Use)?;
-    if options.request.is_none() && options.log_line.is_none() {
+    if let Some(field) = request.of_requests_alone() {
+        return Err(Failure::Use(format!("a connection (protocol tcp) has no {field}: leave it out")));
+    }
+    if options.request.is_none() && options.log_line.is_none() && request.protocol != request::Protocol::Tcp {
         // As curl would send it.
         request.method.get_or_insert_with(|| "GET".to_owned());
     }

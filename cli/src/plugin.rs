@@ -1,16 +1,19 @@
 //! A Wasm plugin as Envoy or Istio has it, but for its configuration: which module, as which kind of filter, and what
 //! happens when it fails.
 
+mod allowed;
 mod discovery;
 mod fields;
 
+pub(crate) use allowed::Allowed;
 pub(crate) use discovery::{Discovery, Until};
 
 use crate::compile::Module;
 use crate::field::{field, spelling};
-use crate::{capabilities, input, node};
+use crate::{input, node};
 use serde_json::Value;
-use weir_model::Node;
+use weir_model::{Node, TCP_ROOT_ID};
+use weir_policy::Protocol;
 
 /// What is known of a place in a file from the objects that it is in.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +117,8 @@ impl Listeners {
 pub(crate) enum Root {
     /// Ours: empty or `weir`.
     Http,
+    /// Ours: `weir.tcp`.
+    Tcp,
     /// One that no module of this version takes, although it begins with `weir.` or the plugin is declared to be ours.
     Unknown(String),
     /// Somebody else's.
@@ -124,6 +129,7 @@ impl Root {
     fn of(id: &str, is_ours: bool) -> Self {
         match id {
             "" | "weir" => Self::Http,
+            TCP_ROOT_ID => Self::Tcp,
             _ if is_ours || id.starts_with("weir.") => Self::Unknown(id.to_owned()),
             _ => Self::Foreign,
         }
@@ -187,6 +193,8 @@ pub(crate) struct Plugin {
     pub(crate) is_local: bool,
     /// The kind of extension it is loaded as, if that is none for HTTP, and the path of where that is said.
     pub(crate) not_http: Option<(String, String)>,
+    /// It is loaded as a network filter.
+    pub(crate) is_network: bool,
     pub(crate) strategy: Written,
     /// Both fields that say what happens on failure.
     pub(crate) two_strategies: bool,
@@ -209,6 +217,11 @@ pub(crate) struct Plugin {
 }
 
 impl Plugin {
+    /// What it decides about.
+    pub(crate) fn protocol(&self) -> Protocol {
+        if self.root == Root::Tcp && self.is_network { Protocol::Tcp } else { Protocol::Http }
+    }
+
     /// The plugin that `value` is, and where its configuration is in it, with dots.
     pub(crate) fn of(value: &Value, path: &str, around: &Around) -> Option<(Self, &'static str)> {
         if value.get("pluginConfig").is_some() {
@@ -254,6 +267,7 @@ impl Plugin {
             module,
             misses_responses: source.is_some_and(Module::misses_responses),
             not_http: None,
+            is_network: false,
             strategy,
             two_strategies: false,
             name: None,
@@ -277,6 +291,7 @@ impl Plugin {
         Self {
             other_digest: is_contradicted(text("url"), text("sha256")).then(|| format!("{path}.sha256")),
             root_path: field_path(value, path, "pluginName"),
+            is_network: network,
             not_http: network.then(|| (format!("{path}.type"), "`type: NETWORK`".to_owned())),
             is_local: text("url").is_some_and(|url| url.starts_with("file://")),
             // A TrafficExtension says it around its `wasm`.
@@ -312,6 +327,7 @@ impl Plugin {
             other_digest: is_contradicted(file, digest).then(|| format!("{path}.{vm}.code.remote.sha256")),
             root_path: field_path(value, path, "root_id"),
             is_local: local.is_some(),
+            is_network: extension.is_some_and(|name| name.contains(".filters.network.")),
             not_http: extension.map(|name| (path.to_owned(), format!("`{name}`"))),
             two_strategies,
             name: around.name.clone(),
@@ -324,33 +340,6 @@ impl Plugin {
             is_object: around.is_object,
             ..plugin
         }
-    }
-}
-
-/// A list of capabilities that is not empty, and its path: what is not in it, Envoy does not let the module do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Allowed {
-    pub(crate) path: String,
-    names: Vec<String>,
-}
-
-impl Allowed {
-    fn of(value: &Value, path: &str) -> Option<Self> {
-        let vm = spelling(value, "vm_config");
-        let inner = vm.as_ref().and_then(|vm| Some((value.get(vm)?, format!("{path}.{vm}"))));
-        [Some((value, path.to_owned())), inner].into_iter().flatten().find_map(|(holder, path)| {
-            let name = spelling(holder, "capability_restriction_config")?;
-            let list =
-                field(holder.get(&name)?, "allowed_capabilities")?.as_object().filter(|list| !list.is_empty())?;
-            Some(Self { path: format!("{path}.{name}"), names: list.keys().cloned().collect() })
-        })
-    }
-
-    /// What it lacks of what a module needs.
-    pub(crate) fn missing(&self, module: Module) -> Vec<&'static str> {
-        let mut missing = capabilities::essential(module);
-        missing.retain(|needed| !self.names.iter().any(|name| name == needed));
-        missing
     }
 }
 

@@ -49,6 +49,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use weir_config::Mode;
 use weir_model::Problem;
+use weir_policy::Protocol;
 
 /// What the listeners of one direction run.
 #[derive(Clone, Debug)]
@@ -305,17 +306,18 @@ fn advice(plan: &Plan, document: &Document, parts: &[Part]) -> Vec<String> {
 /// What the policies guard in Istio, and this filter does not.
 fn tcp_note(plan: &Plan, document: &Document, sources: &Sources) -> Option<String> {
     let Workload { namespace, labels, .. } = &plan.workload;
-    let policies = document.policies().filter(|policies| plan.form.is_istios() && !policies.is_empty())?;
+    let is_concerned = plan.form.is_istios() && plan.protocol == Protocol::Http;
+    let policies = document.policies().filter(|policies| is_concerned && !policies.is_empty())?;
     let reasons = tcp::reasons(policies.iter(), &sources.services, namespace, labels)?;
     Some(format!(
-        "in Istio these policies guard TCP streams too, and Weir decides HTTP alone: keep them in the cluster, or TCP is open \
-         ({reasons})"
+        "in Istio these policies guard TCP streams too, and this is the filter of requests: render for `--protocol tcp` too, or \
+         keep them in the cluster, or TCP is open ({reasons})"
     ))
 }
 
 /// What the module itself would refuse, for a form whose documents `weir validate` does not look for.
 fn refused(plan: &Plan, document: &Value, places: &Places) -> Vec<String> {
-    let problems = plan.module.compile_for(document).problems.into_iter();
+    let problems = plan.module.compile_for(plan.protocol, document).problems.into_iter();
     let line = |problem: Problem| {
         let diagnostic = Diagnostic::error(problem.path.as_str(), problem.message);
         let line = places.line(plan.module, &problem.path, &diagnostic);

@@ -5,8 +5,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 use weir_launch::{Client, Envoy, Launch, Protocol, Request};
 use weir_testing::Rows;
 
@@ -146,4 +150,55 @@ fn a_snippet_decides_in_another_bootstrap() {
     chain.push(router);
     manager["http_filters"] = json!(chain);
     assert_eq!(statuses(&start(bootstrap), "inbound"), [200, 403, 200, 429]);
+}
+
+/// What comes back of `hello`, through the listener of a bootstrap whose only cluster is a server that sends back what it gets.
+fn echoed(mut bootstrap: Value) -> String {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in server.incoming().map_while(Result::ok) {
+            let mut buffer = [0; 64];
+            while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                let _ = stream.write_all(&buffer[..length]);
+            }
+        }
+    });
+    bootstrap["admin"]["address"]["socket_address"]["port_value"] = json!(0);
+    bootstrap["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"] = json!(0);
+    let endpoints = &mut bootstrap["static_resources"]["clusters"][0]["load_assignment"]["endpoints"];
+    endpoints[0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["port_value"] = json!(port);
+    let binary = weir_launch::find_wanted(&mut |line| eprintln!("{line}")).unwrap();
+    let envoy = Launch::new(&binary).unwrap().start(&bootstrap.to_string()).unwrap();
+    let mut client = TcpStream::connect(envoy.listeners().unwrap()["inbound"]).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.write_all(b"hello").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut got = Vec::new();
+    // A refusal may be a reset.
+    let _ = client.read_to_end(&mut got);
+    String::from_utf8(got).unwrap()
+}
+
+#[test]
+fn connections_are_decided_by_what_is_rendered_for_them() {
+    let mut rows = Rows::default();
+    for (blocks, expected) in [("127.0.0.0/8", "hello"), ("10.0.0.0/8", "")] {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = format!(
+            "kind: AuthorizationPolicy\nmetadata: {{name: near, namespace: shop}}\n\
+             spec: {{rules: [{{from: [{{source: {{ipBlocks: [\"{blocks}\"]}}}}]}}]}}\n"
+        );
+        fs::write(folder.path().join("policies.yaml"), policy).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .current_dir(folder.path())
+            .args(["render", "envoy", "--protocol", "tcp", "--module", "policy", "--workload", "shop/redis"])
+            .args(["--proxy", "sidecar", "--selector", "app=redis", "--config", "policies.yaml", "--module-file"])
+            .arg(workspace().join("dist/policy.wasm"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let bootstrap = Value::deserialize(serde_yaml_ng::Deserializer::from_slice(&output.stdout)).unwrap();
+        rows.check(blocks, echoed(bootstrap), expected);
+    }
 }

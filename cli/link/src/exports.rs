@@ -10,7 +10,7 @@ use weir_model::{Callbacks, Need, TcpCallbacks};
 /// What every module needs: memory, the allocator, the ABI marker, start, configuration, the life of contexts, and time,
 /// since what is counted goes to Envoy as sums.
 /// `proxy_on_done` is not among them: without it, Envoy takes the context as done.
-/// A new connection comes only where the module is loaded as a network filter by mistake; the shell closes it.
+/// A new connection comes only where the module is loaded as a network filter; one without a TCP filter closes it.
 const ALWAYS: [&str; 10] = [
     "memory",
     "proxy_on_memory_allocate",
@@ -34,9 +34,10 @@ const END: &str = "proxy_on_log";
 /// The import by which the shell asks whether `RESPONSE` is kept.
 const ASKS: (&str, &str) = ("weir", "sees_responses");
 const CALLOUTS: [&str; 3] = ["proxy_on_http_call_response", "proxy_on_grpc_receive", "proxy_on_grpc_close"];
+const DOWNSTREAM_DATA: &str = "proxy_on_downstream_data";
 /// What only a TCP filter has: data of either side, and the close of either side.
 const TCP: [&str; 4] = [
-    "proxy_on_downstream_data",
+    DOWNSTREAM_DATA,
     "proxy_on_upstream_data",
     "proxy_on_downstream_connection_close",
     "proxy_on_upstream_connection_close",
@@ -49,16 +50,19 @@ const DONE: &str = "proxy_on_done";
 pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
     let mut keep = ALWAYS.to_vec();
     match module {
-        // Decides on request headers and needs nothing later.
-        "policy" => keep.push(REQUEST),
+        // Decides on request headers and needs nothing later; of connections it decides on the first data. What is a
+        // connection's is never called for a request.
+        "policy" => keep.extend([REQUEST, DOWNSTREAM_DATA]),
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
         // The same build, for configurations that add none: the callback costs every stream.
         "rate-limit-lean" => keep.push(REQUEST),
         // Remembers what only the request shows, and counts at the end.
-        "telemetry" | "suite-lean" => keep.extend([REQUEST, END]),
+        "telemetry" => keep.extend([REQUEST, END]),
+        "suite-lean" => keep.extend([REQUEST, END, DOWNSTREAM_DATA]),
         // The same build, for configurations that read a response while it passes: the callback costs every stream.
-        "telemetry-response" | "suite" => keep.extend([REQUEST, RESPONSE, END]),
+        "telemetry-response" => keep.extend([REQUEST, RESPONSE, END]),
+        "suite" => keep.extend([REQUEST, RESPONSE, END, DOWNSTREAM_DATA]),
         // The baseline of the benchmark: the SDK and nothing else.
         "empty" => {
             keep.retain(|name| ![NEW_CONNECTION, TICK].contains(name));
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn exports_are_those_that_the_filter_needs() {
-        let base = of("policy").unwrap();
+        let base = of("rate-limit-lean").unwrap();
         let with = |exports: &[&'static str]| [base.as_slice(), exports].concat();
         let [http, grpc, close] = CALLOUTS;
         let mut rows = Rows::default();
@@ -233,7 +237,7 @@ mod tests {
 
     #[test]
     fn exports_for_connections_are_those_that_the_tcp_filter_needs() {
-        let base = of("policy").unwrap();
+        let base = of("rate-limit-lean").unwrap();
         let [down, up, closed, closes] = TCP;
         let mut rows = Rows::default();
         for (section, exports, sound) in [

@@ -7,6 +7,7 @@ use super::{Diagnostic, Others, check};
 use crate::compile::Module;
 use crate::documents::Contents;
 use serde_json::{Value, json};
+use weir_policy::Protocol;
 
 const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 

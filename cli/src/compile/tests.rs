@@ -1,5 +1,6 @@
 use super::{Module, Standing};
 use serde_json::{Value, json};
+use weir_policy::Protocol;
 use weir_testing::Rows;
 
 fn policy(namespace: &str, spec: Value) -> Value {
@@ -21,11 +22,11 @@ fn every_policy_is_read_for_a_workload_that_it_selects() {
         let policies =
             json!([policy("ok", json!({"rules": [{}]})), {"kind": "List", "items": [policy("shop", spec.clone())]}]);
         let document = json!({"schema": 1, "name": "mesh", "policies": policies});
-        let problems = Module::Policy.compile(&document, None, Standing::Plugin).problems;
+        let problems = Module::Policy.compile(Protocol::Http, &document, None, Standing::Plugin).problems;
         rows.check(&spec, problems.len(), 1);
         rows.contains(&spec, &problems[0].path, "operation.paths[0]");
         let suite = json!({"schema": 1, "name": "mesh", "policy": {"policies": policies}});
-        rows.check(&spec, Module::Suite.compile(&suite, None, Standing::Plugin).problems.len(), 1);
+        rows.check(&spec, Module::Suite.compile(Protocol::Http, &suite, None, Standing::Plugin).problems.len(), 1);
     }
 }
 
@@ -41,7 +42,7 @@ fn policies_of_a_whole_mesh_are_no_problem() {
         policy("d", target("", "Service")),
     ]);
     let problems = Module::Policy
-        .compile(&json!({"schema": 1, "name": "mesh", "policies": policies}), None, Standing::Plugin)
+        .compile(Protocol::Http, &json!({"schema": 1, "name": "mesh", "policies": policies}), None, Standing::Plugin)
         .problems;
     assert!(problems.is_empty(), "{problems:?}");
 }
@@ -83,7 +84,7 @@ fn a_document_that_stands_alone_is_warned_of_what_envoy_without_istio_cannot_see
     let document = json!({"schema": 1, "name": "mesh", "policies": policies});
     let mut rows = Rows::default();
     for (standing, expected) in [(Standing::Plugin, vec![]), (Standing::Alone, vec!["one-uri-san"])] {
-        let compiled = Module::Policy.compile(&document, None, standing);
+        let compiled = Module::Policy.compile(Protocol::Http, &document, None, standing);
         rows.check(
             format!("{standing:?}"),
             compiled.warnings.iter().map(|warning| warning.id).collect::<Vec<_>>(),
@@ -112,7 +113,7 @@ fn packed_policies_are_read_for_the_same_proxies() {
     let mut rows = Rows::default();
     for (name, policies) in cases {
         let said = |module: Module, document: &Value| {
-            let compiled = module.compile(document, None, Standing::Alone);
+            let compiled = module.compile(Protocol::Http, document, None, Standing::Alone);
             let problems = compiled.problems.into_iter().map(|problem| (problem.path, problem.message));
             let warnings = compiled.warnings.into_iter().map(|warning| (warning.path, warning.message));
             problems

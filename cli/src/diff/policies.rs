@@ -49,8 +49,8 @@ pub(super) fn diff(trees: Vec<Tree>) -> Result<(), Failure> {
     }
     if tally.same > 0 {
         note!(
-            "weir: in Istio these policies guard TCP streams too, and Weir decides HTTP alone: where a workload has TCP ports, \
-             keep them in the cluster"
+            "weir: in Istio these policies guard TCP streams too, and the filter of requests decides HTTP alone: where a workload \
+             has TCP ports, render for `--protocol tcp` too, or keep them in the cluster"
         );
     }
     match tally {

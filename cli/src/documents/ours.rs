@@ -61,7 +61,7 @@ pub(crate) fn is_document(tree: &Value) -> bool {
 pub(crate) fn is_plugin(plugin: &Plugin, document: Option<&Value>) -> bool {
     match &plugin.root {
         Root::Foreign => false,
-        Root::Unknown(_) => true,
+        Root::Unknown(_) | Root::Tcp => true,
         Root::Http if plugin.names_root => true,
         Root::Http => plugin.is_from_weir || document.is_some_and(has_schema),
     }

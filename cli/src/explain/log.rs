@@ -2,7 +2,7 @@
 //!
 //! They say little of what policies ask for, so everything else of such a request is unknown.
 
-use super::request::Request;
+use super::request::{Protocol, Request};
 use std::net::{IpAddr, SocketAddr};
 use weir_config::{Cursor, Value};
 use weir_policy::RequestField;
@@ -163,7 +163,9 @@ fn record<'v>(field: &dyn Fn(&str) -> Option<Option<&'v str>>) -> Result<Request
     known.extend(local.map(|_| RequestField::DestinationAddress));
     known.extend(request.port.map(|_| RequestField::DestinationPort));
     if request.method.is_none() && field("method").is_some() {
-        return Err("a connection, and no HTTP request: policies for TCP are not decided".to_owned());
+        request.protocol = Protocol::Tcp;
+        (request.host, request.path) = (None, None);
+        request.headers.clear();
     }
     let details = field("response_code_details").flatten();
     request.recorded = field("response_code").flatten().map(|code| match details {

@@ -44,9 +44,10 @@ pub(super) fn explain(policies: &mut Policies, options: &Explain, path: &Path) -
         count += 1;
         match read(&name, number, line) {
             Ok(request) => {
-                let facts = request.facts(&policies.explainer);
-                let missing = policies.explainer.missing(|field| facts.is_missing(field));
-                let answers = facts.with(|facts| policies.explainer.answers(facts, &missing));
+                let explainer = policies.explainer(request.protocol)?;
+                let facts = request.facts(explainer);
+                let missing = explainer.missing(|field| facts.is_missing(field));
+                let answers = facts.with(|facts| explainer.answers(facts, &missing));
                 let is_expected = |word| context.decision(&answers.enforced) == word;
                 unexpected += usize::from(options.expect.is_some_and(|expected| !is_expected(expected.word())));
                 answer(&summary(&context, &answers))?;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
   kubectl logs deploy/cart -c istio-proxy --tail 1 | weir explain policies/ --workload shop/cart --log-line -
 
 A request, in YAML or JSON; what is left out is absent:
-  protocol: http                    # or grpc
+  protocol: http                    # or grpc; or tcp, a connection, which has neither method nor path and so on
   method: GET
   scheme: https
   host: cart.shop

@@ -1,7 +1,7 @@
 //! The policies that decide about a workload's requests, from the operator's files.
 
 use super::options::Explain;
-use super::request::Request;
+use super::request::{Protocol, Request};
 use crate::compile::Module;
 use crate::diagnostic::Diagnostic;
 use crate::documents::{Contents, is_document};
@@ -24,7 +24,11 @@ const MODULE: &str = "/weir/suite.wasm";
 
 /// The policies, compiled.
 pub(super) struct Policies {
-    pub(super) explainer: Explainer,
+    requests: Explainer,
+    /// What decides about connections, once one is asked about.
+    connections: Option<Explainer>,
+    document: String,
+    node: Node,
     pub(super) mode: Mode,
     /// Label `weir_plugin`.
     pub(super) name: String,
@@ -34,6 +38,22 @@ pub(super) struct Policies {
 }
 
 impl Policies {
+    /// What decides about requests, or connections, of that protocol.
+    ///
+    /// # Errors
+    /// What is wrong with the document, which was taken before.
+    pub(super) fn explainer(&mut self, protocol: Protocol) -> Result<&mut Explainer, Failure> {
+        let protocol = protocol.decided_as();
+        if protocol == weir_policy::Protocol::Http {
+            return Ok(&mut self.requests);
+        }
+        if self.connections.is_none() {
+            let compiled = Explainer::compile_for(protocol, self.document.as_bytes(), &self.node);
+            self.connections = Some(compiled.map_err(|problems| refused(&[problems.to_string()]))?);
+        }
+        Ok(self.connections.as_mut().unwrap_or(&mut self.requests))
+    }
+
     /// Says that a record is of requests that go out, where policies do nothing.
     pub(super) fn warn_of(&self, request: &Request) {
         if request.is_outbound && self.is_sidecar {
@@ -202,8 +222,10 @@ fn compile(
         let diagnostic = Diagnostic::error(path.as_str(), message.as_str());
         line(place(path), diagnostic.clone()).unwrap_or_else(|| format!("{path}: {message}"))
     };
-    let mut explainer = Explainer::compile(Value::Object(fields).to_string().as_bytes(), node)
+    let document = Value::Object(fields).to_string();
+    let mut requests = Explainer::compile(document.as_bytes(), node)
         .map_err(|Problems(problems)| refused(&problems.iter().map(shown).collect::<Vec<_>>()))?;
-    let (mode, name) = (explainer.mode(), explainer.name().to_owned());
-    Ok(Policies { explainer, mode, name, of, is_sidecar: false })
+    let (mode, name) = (requests.mode(), requests.name().to_owned());
+    let node = node.clone();
+    Ok(Policies { requests, connections: None, document, node, mode, name, of, is_sidecar: false })
 }

@@ -116,7 +116,16 @@ fn rule(rule: &RuleOutcome<'_>) -> Value {
         });
         json!({"part": part.name, "outcome": word(part.outcome), "items": items.collect::<Vec<_>>()})
     });
-    json!({"rule": rule.index, "outcome": word(rule.outcome), "parts": parts.collect::<Vec<_>>()})
+    let mut fields = Map::from_iter([
+        ("rule".to_owned(), json!(rule.index)),
+        ("outcome".to_owned(), json!(word(rule.outcome))),
+        ("parts".to_owned(), parts.collect()),
+    ]);
+    if !rule.left_out.is_empty() {
+        fields.insert("leftOut".to_owned(), json!(rule.left_out));
+        fields.insert("skipped".to_owned(), json!(rule.is_skipped));
+    }
+    Value::Object(fields)
 }
 
 fn clause(clause: &ClauseOutcome<'_>) -> Value {

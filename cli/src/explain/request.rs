@@ -21,6 +21,18 @@ pub(crate) enum Protocol {
     #[default]
     Http,
     Grpc,
+    /// A connection that is not HTTP.
+    Tcp,
+}
+
+impl Protocol {
+    /// What decides about it.
+    pub(super) fn decided_as(self) -> weir_policy::Protocol {
+        match self {
+            Self::Http | Self::Grpc => weir_policy::Protocol::Http,
+            Self::Tcp => weir_policy::Protocol::Tcp,
+        }
+    }
 }
 
 /// A request. What is `None` is absent, unless `known` says otherwise.
@@ -81,12 +93,8 @@ pub(super) fn of_json(json: &str) -> Result<Request, Vec<(String, String)>> {
 
 fn request(at: &Cursor<'_>) -> Option<Request> {
     let mut fields = at.object()?;
-    let protocol = fields.take("protocol").and_then(|at| {
-        match at.word(&[("http", Some(Protocol::Http)), ("grpc", Some(Protocol::Grpc)), ("tcp", None)])? {
-            None => at.problem("`tcp` is not supported: the policy filter decides HTTP requests"),
-            protocol => protocol,
-        }
-    });
+    let words = [("http", Protocol::Http), ("grpc", Protocol::Grpc), ("tcp", Protocol::Tcp)];
+    let protocol = fields.take("protocol").and_then(|at| at.word(&words));
     let mut text = |name: &'static str| fields.take(name).and_then(|at| Some(at.text()?.to_owned()));
     let [method, scheme, host] = ["method", "scheme", "host"].map(&mut text);
     let path = fields.take("path").and_then(|at| match at.text()? {
@@ -117,6 +125,9 @@ fn request(at: &Cursor<'_>) -> Option<Request> {
         request.metadata.extend(structure(&at).map(|fields| (filter.to_owned(), fields)));
     }
     fields.finish();
+    if let Some(field) = request.of_requests_alone() {
+        at.problem::<()>(format!("a connection (`protocol: tcp`) has no {field}: leave it out"));
+    }
     Some(request)
 }
 
@@ -174,6 +185,21 @@ impl Request {
     /// A request of which only some fields are known.
     pub(super) fn recorded() -> Self {
         Self { known: Some(BTreeSet::new()), ..Self::default() }
+    }
+
+    /// The first field of a connection that only a request has.
+    pub(super) fn of_requests_alone(&self) -> Option<&'static str> {
+        let Self { protocol, method, scheme, host, path, headers, claims, .. } = self;
+        let given = [
+            ("method", method.is_some()),
+            ("scheme", scheme.is_some()),
+            ("host", host.is_some()),
+            ("path", path.is_some()),
+            ("headers", !headers.is_empty()),
+            ("JWT", claims.is_some()),
+        ];
+        let found = given.into_iter().find(|(_, is_given)| *is_given);
+        found.map(|(name, _)| name).filter(|_| *protocol == Protocol::Tcp)
     }
 
     /// Whether it is from a record.

@@ -9,8 +9,11 @@ use serde_json::Value;
 
 const MANAGER: &str = "envoy.filters.network.http_connection_manager";
 const ROUTER: &str = "envoy.filters.http.router";
-const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
-const RBAC: &str = "envoy.extensions.filters.http.rbac.v3.RBAC";
+/// The modules' type and the type of what the agent sends instead, of HTTP filters and of network filters.
+const HTTP_TYPES: [&str; 2] =
+    ["envoy.extensions.filters.http.wasm.v3.Wasm", "envoy.extensions.filters.http.rbac.v3.RBAC"];
+const NETWORK_TYPES: [&str; 2] =
+    ["envoy.extensions.filters.network.wasm.v3.Wasm", "envoy.extensions.filters.network.rbac.v3.RBAC"];
 
 /// Names that filters had once; istiod compares the new ones alone.
 const OLD_NAMES: [&str; 16] = [
@@ -72,12 +75,21 @@ impl<'a> Patch<'a> {
     }
 
     fn adds_filter(&self) -> bool {
-        self.applies_to == "HTTP_FILTER" && !["REMOVE", "MERGE", ""].contains(&self.operation)
+        self.applies_to == "HTTP_FILTER" && self.adds()
+    }
+
+    fn adds_network_filter(&self) -> bool {
+        self.applies_to == "NETWORK_FILTER" && self.adds()
+    }
+
+    fn adds(&self) -> bool {
+        !["REMOVE", "MERGE", ""].contains(&self.operation)
     }
 
     /// The discovery of the filter that it adds, and the path of it.
     fn discovery(&self) -> Option<(&'a Value, String)> {
-        let filter = self.value.pointer("/patch/value").filter(|_| self.adds_filter())?;
+        let adds = self.adds_filter() || self.adds_network_filter();
+        let filter = self.value.pointer("/patch/value").filter(|_| adds)?;
         let name = spelling(filter, "config_discovery")?;
         Some((filter.get(&name)?, format!("{}.patch.value.{name}", self.path)))
     }
@@ -88,7 +100,8 @@ pub(super) fn check(object: &Value, root: &str, plugins: &[&Found], diagnostics:
     let items = object.pointer("/spec/configPatches").and_then(Value::as_array).into_iter().flatten().enumerate();
     let patches: Vec<Patch<'_>> =
         items.map(|(index, value)| Patch::of(value, format!("{root}.spec.configPatches[{index}]"))).collect();
-    let added: Vec<&str> = patches.iter().filter(|patch| patch.adds_filter()).filter_map(Patch::name).collect();
+    let adds = |patch: &&Patch<'_>| patch.adds_filter() || patch.adds_network_filter();
+    let added: Vec<&str> = patches.iter().filter(adds).filter_map(Patch::name).collect();
     for patch in patches.iter().filter(|patch| patch.adds_filter()) {
         position(patch, diagnostics);
         anchor(patch, &added, diagnostics);
@@ -104,7 +117,8 @@ pub(super) fn check(object: &Value, root: &str, plugins: &[&Found], diagnostics:
     for patch in &patches {
         if let Some((discovery, path)) = patch.discovery() {
             let own = ours.iter().find(|config| config.name().is_some() && config.name() == patch.name());
-            types(discovery, &path, own.copied(), diagnostics);
+            let known = if patch.adds_filter() { HTTP_TYPES } else { NETWORK_TYPES };
+            types(discovery, &path, known, own.copied(), diagnostics);
             let has_config = configs.iter().any(|config| config.name() == patch.name());
             let unused = ours.iter().find(|config| config.name().is_some_and(|name| !added.contains(&name)));
             if let Some(unused) = unused.filter(|_| !has_config) {
@@ -169,7 +183,13 @@ fn anchor(patch: &Patch<'_>, added: &[&str], diagnostics: &mut Diagnostics) {
 }
 
 /// Whether the filter takes what it is sent: the module, and the RBAC filter that the agent sends if it cannot pull that.
-fn types(discovery: &Value, path: &str, own: Option<&Patch<'_>>, diagnostics: &mut Diagnostics) {
+fn types(
+    discovery: &Value,
+    path: &str,
+    [wasm, rbac]: [&str; 2],
+    own: Option<&Patch<'_>>,
+    diagnostics: &mut Diagnostics,
+) {
     let name = spelling(discovery, "type_urls");
     let path = name.as_ref().map_or_else(|| path.to_owned(), |name| format!("{path}.{name}"));
     let urls = name.and_then(|name| discovery.get(&name)?.as_array());
@@ -179,14 +199,14 @@ fn types(discovery: &Value, path: &str, own: Option<&Patch<'_>>, diagnostics: &m
     if urls.is_none_or(Vec::is_empty) {
         diagnostics.error(path, "Envoy refuses a discovered filter without `type_urls`, and so its whole listener");
     } else if let Some(own) = own {
-        if !takes(WASM) {
+        if !takes(wasm) {
             let message =
-                format!("Envoy refuses the module, whose type is not among these: add `type.googleapis.com/{WASM}`");
+                format!("Envoy refuses the module, whose type is not among these: add `type.googleapis.com/{wasm}`");
             diagnostics.error(path, message);
-        } else if is_pulled(own) && !takes(RBAC) {
+        } else if is_pulled(own) && !takes(rbac) {
             let message = format!(
                 "when Istio's agent cannot pull the module it sends an RBAC filter, which Envoy refuses here, so that new pods do \
-                 not become ready: add `type.googleapis.com/{RBAC}`"
+                 not become ready: add `type.googleapis.com/{rbac}`"
             );
             diagnostics.warning("stand-in-refused", path, message);
         }

@@ -13,6 +13,7 @@ use crate::input;
 use crate::tree::Tree;
 use serde_json::{Map, Value, json};
 use weir_config::Mode;
+use weir_policy::Protocol;
 
 /// Sections of a suite's document, and the modules whose documents they are.
 pub(crate) const SECTIONS: [(&str, Module); 3] =
@@ -60,7 +61,9 @@ impl Document {
             sections.remove("policy");
         }
         for (name, section) in SECTIONS {
-            if !plan.runs(section, direction) {
+            // Limits and metrics are about requests.
+            let is_decided = plan.protocol == Protocol::Http || section == Module::Policy;
+            if !is_decided || !plan.runs(section, direction) {
                 sections.remove(name);
             }
         }
@@ -91,6 +94,16 @@ impl Document {
     /// The `workload` of its policy, for filter state that policies read.
     pub(crate) fn workload_mut(&mut self) -> Option<&mut Map<String, Value>> {
         self.sections.get_mut("policy")?.get_mut("workload")?.as_object_mut()
+    }
+}
+
+/// The name of a document that has none. It labels metrics, so that of connections is another one.
+fn default_name(plan: &Plan) -> String {
+    const MOST: usize = 63;
+    let of_connections = format!("{}-tcp", plan.workload.name);
+    match plan.protocol {
+        Protocol::Tcp if of_connections.len() <= MOST => of_connections,
+        Protocol::Http | Protocol::Tcp => plan.workload.name.clone(),
     }
 }
 
@@ -219,18 +232,36 @@ impl Composer<'_> {
         }
     }
 
+    /// Connections are decided by policies alone.
+    fn of_connections(&mut self) {
+        if self.plan.protocol == Protocol::Http {
+            return;
+        }
+        for (name, _) in SECTIONS.iter().filter(|(_, section)| *section != Module::Policy) {
+            if self.document.sections.contains_key(*name) {
+                self.document
+                    .notes
+                    .push(format!("`{name}` is left out: it is about requests, and not about connections"));
+            }
+        }
+        if !self.document.sections.contains_key("policy") && self.problems.is_empty() {
+            self.problems.push("the files have no AuthorizationPolicy for the workload's connections".to_owned());
+        }
+    }
+
     /// Adds what every document has, and what was asked for.
     fn finish(mut self, sources: &Sources) -> Result<Document, Vec<String>> {
         if self.plan.module == Module::Telemetry {
             self.section("telemetry");
         }
         self.missing_sections();
+        self.of_connections();
         if self.document.sections.is_empty() && self.problems.is_empty() {
             self.problems.push("the files have nothing for the module to do".to_owned());
         }
         let Document { whole, sections, .. } = &mut self.document;
         whole.entry("schema").or_insert_with(|| json!(weir_config::SCHEMA));
-        whole.entry("name").or_insert_with(|| json!(self.plan.workload.name));
+        whole.entry("name").or_insert_with(|| json!(default_name(self.plan)));
         for fields in std::iter::once(&mut *whole).chain(sections.values_mut().filter_map(Value::as_object_mut)) {
             match self.plan.mode {
                 Some(_) => drop(fields.remove("mode")),

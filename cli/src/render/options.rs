@@ -10,9 +10,10 @@ use clap::{Args, ValueEnum};
 use serde_json::Map;
 use std::path::PathBuf;
 use weir_config::Mode;
+use weir_policy::Protocol;
 
 /// What a `weir.yaml` says, so that the command line must not.
-const ALONE: [&str; 21] = [
+const ALONE: [&str; 23] = [
     "form",
     "module",
     "workload",
@@ -20,6 +21,8 @@ const ALONE: [&str; 21] = [
     "selector",
     "labels",
     "target_ref",
+    "protocol",
+    "ports",
     "direction",
     "image",
     "sha256",
@@ -45,6 +48,8 @@ const ALONE: [&str; 21] = [
     --config policies --mode shadow --module-file /opt/weir/policy.wasm > cart.yaml
   weir render envoy --module suite --workload shop/cart --proxy sidecar --labels app=cart \\
     --config policies --module-file /opt/weir/suite.wasm > envoy.yaml
+  weir render envoyfilter --protocol tcp --module policy --workload shop/cart --proxy sidecar \\
+    --selector app=cart --config policies --module-file /opt/weir/policy.wasm > cart-tcp.yaml
   weir render --all manifests --config weir.yaml")]
 pub(crate) struct Render {
     /// How the proxy gets the module
@@ -75,6 +80,12 @@ pub(crate) struct Render {
     /// What the manifests select in place of labels, such as `Gateway/edge`
     #[arg(long, value_name = "KIND/NAME")]
     target_ref: Option<String>,
+    /// What is decided: requests, or connections that are not HTTP, by the policies alone
+    #[arg(long, value_enum, value_name = "PROTOCOL")]
+    protocol: Option<ProtocolWord>,
+    /// A port of the pods that is not HTTP, for --protocol tcp in a form that Istio loads for all connections; repeat it for more
+    #[arg(long = "port", value_name = "PORT")]
+    ports: Vec<u16>,
     /// Listeners that the module is loaded for [default: both for telemetry on a sidecar, else the one that requests come in by]
     #[arg(long, value_enum)]
     direction: Option<Directions>,
@@ -119,6 +130,13 @@ pub(crate) struct Render {
     pub(crate) namespace: Option<String>,
 }
 
+/// Words of `--protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProtocolWord {
+    Http,
+    Tcp,
+}
+
 /// Words of `--direction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Directions {
@@ -158,6 +176,11 @@ impl Render {
             labels: all,
             proxy,
             target: self.target_ref.clone(),
+            protocol: match self.protocol {
+                Some(ProtocolWord::Tcp) => Protocol::Tcp,
+                Some(ProtocolWord::Http) | None => Protocol::Http,
+            },
+            ports: self.ports.clone(),
             directions: self.direction.map(|direction| match direction {
                 Directions::Inbound => vec![Direction::Inbound],
                 Directions::Outbound => vec![Direction::Outbound],

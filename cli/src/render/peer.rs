@@ -2,9 +2,12 @@
 //! of its certificate. A `set_filter_state` filter in front writes both.
 
 use super::document::Document;
-use super::plan::Plan;
+use super::form::Form;
+use super::plan::{EnvoyLine, Plan};
+use super::schema::Istio;
 use super::workload::Proxy;
 use serde_json::{Map, Value, json};
+use weir_policy::Protocol;
 
 /// A field of `workload`, the key of the filter state that it names here, Envoy's format of the value, and whether an empty
 /// value is left out.
@@ -24,15 +27,17 @@ impl Peer {
     /// If the proxy cannot provide it.
     pub(crate) fn of(plan: &Plan, document: &mut Document) -> Result<Self, Vec<String>> {
         let policies = plan.directions.iter().find_map(|direction| document.of(plan, *direction));
-        let compiled = policies.map(|policies| plan.module.compile_for(&policies)).unwrap_or_default();
+        let compiled = policies.map(|policies| plan.module.compile_for(plan.protocol, &policies)).unwrap_or_default();
         let warns = |ids: &[&str]| compiled.warnings.iter().find(|warning| ids.contains(&warning.id));
         let address =
             warns(&["direct-address-unknown", "dry-run-direct-address-unknown"]).map(|found| found.message.clone());
-        let needed = [address.is_some(), warns(&["one-uri-san"]).is_some()];
+        let knows_names = plan.protocol == Protocol::Http || has_handshakes(plan);
+        let needed = [address.is_some(), warns(&["one-uri-san"]).is_some() && knows_names];
+        let writes = writes_filter_state(plan);
         let Some(workload) = document.workload_mut() else { return Ok(Self::default()) };
         let mut peer = Self::default();
         for (place, ((field, key, ..), needed)) in SOURCES.iter().zip(needed).enumerate() {
-            if needed && plan.form.writes_filter_state() {
+            if needed && writes {
                 workload.entry(*field).or_insert_with(|| json!({"filterState": key}));
             }
             let named = workload.get(*field).and_then(|written| written.get("filterState")).and_then(Value::as_str);
@@ -46,27 +51,70 @@ impl Peer {
                     .to_owned(),
             ]);
         }
+        if !knows_names && peer.0.iter().any(|(place, _)| *place == 1) {
+            return Err(vec![
+                "`workload.peerUriSans` of connections is written once the TLS handshake is over, which Envoy's filter can do from \
+                 1.37 on: leave it out, or render for newer proxies (--istio 1.29 and later, --envoy 1.37 and later)"
+                    .to_owned(),
+            ]);
+        }
+        let is_read = address.is_some() || plan.protocol == Protocol::Tcp && !peer.0.is_empty();
         match address {
-            Some(message) if !plan.form.writes_filter_state() => {
-                Err(vec![format!("{message}; form {} has no place for such a filter", plan.form)])
-            }
-            _ => Ok(peer),
+            _ if writes || !is_read => Ok(peer),
+            Some(message) => Err(vec![format!("{message}; form {} has no place for such a filter", plan.form)]),
+            None => Err(vec![format!(
+                "form {} has no place for the filter that writes the filter state of connections: use form {}",
+                plan.form,
+                Form::EnvoyFilter
+            )]),
         }
     }
 
     /// The filter that writes it, for a document that has policies. `None` if nothing is read.
-    pub(crate) fn filter(&self, name: &str, document: &Value) -> Option<Value> {
+    pub(crate) fn filter(&self, protocol: Protocol, name: &str, document: &Value) -> Option<Value> {
         let has_policies = document.get("policy").unwrap_or(document).get("workload").is_some();
         if self.0.is_empty() || !has_policies {
             return None;
         }
-        Some(json!({
-            "name": name,
-            "typed_config": {
+        let entries = |of: &dyn Fn(usize) -> bool| -> Vec<Value> {
+            let wanted = self.0.iter().filter(|(place, _)| of(*place));
+            wanted.filter_map(|(place, key)| entry(*place, key)).collect()
+        };
+        let config = match protocol {
+            Protocol::Http => json!({
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
-                "on_request_headers": self.0.iter().filter_map(|(place, key)| entry(*place, key)).collect::<Vec<_>>(),
-            },
-        }))
+                "on_request_headers": entries(&|_| true),
+            }),
+            Protocol::Tcp => {
+                let lists = [("on_new_connection", entries(&|place| place == 0))];
+                // Before, the certificate is not known.
+                let lists = lists.into_iter().chain([("on_downstream_tls_handshake", entries(&|place| place == 1))]);
+                let mut config = json!({
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+                });
+                let fields = config.as_object_mut()?;
+                fields.extend(
+                    lists.filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name.to_owned(), list.into())),
+                );
+                config
+            }
+        };
+        Some(json!({"name": name, "typed_config": config}))
+    }
+}
+
+/// Whether a filter can be put in front, which writes filter state. Of connections, one form alone has a place that no HTTP
+/// chain has.
+fn writes_filter_state(plan: &Plan) -> bool {
+    let in_chains = plan.protocol == Protocol::Http || matches!(plan.form, Form::Envoy | Form::EnvoyFilter);
+    plan.form.writes_filter_state() && in_chains
+}
+
+/// Whether all proxies that are rendered for can write filter state once a handshake is over: Envoy from 1.37, Istio from 1.29.
+fn has_handshakes(plan: &Plan) -> bool {
+    match plan.form {
+        Form::Envoy => plan.envoy >= EnvoyLine::V1_37,
+        _ => !plan.istio.contains(&Istio::V1_28),
     }
 }
 

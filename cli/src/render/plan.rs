@@ -9,6 +9,7 @@ use crate::names;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use weir_config::Mode;
+use weir_policy::Protocol;
 
 /// The label of every rendered object, and its value.
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -21,6 +22,10 @@ pub(crate) struct Plan {
     pub(crate) module: Module,
     pub(crate) workload: Workload,
     pub(crate) directions: Vec<Direction>,
+    /// What is decided.
+    pub(crate) protocol: Protocol,
+    /// The ports of connections, where a form needs them.
+    pub(crate) ports: Vec<u16>,
     pub(crate) code: Code,
     pub(crate) phase: Phase,
     pub(crate) priority: i32,
@@ -97,6 +102,8 @@ pub(crate) struct Wanted {
     pub(crate) labels: Option<Labels>,
     pub(crate) proxy: Proxy,
     pub(crate) target: Option<String>,
+    pub(crate) protocol: Protocol,
+    pub(crate) ports: Vec<u16>,
     pub(crate) directions: Option<Vec<Direction>>,
     pub(crate) image: Option<String>,
     pub(crate) sha256: Option<String>,
@@ -125,6 +132,8 @@ impl Wanted {
             labels: None,
             proxy,
             target: None,
+            protocol: Protocol::Http,
+            ports: Vec::new(),
             directions: None,
             image: None,
             sha256: None,
@@ -173,6 +182,7 @@ impl Plan {
             !wanted.replaces_native || (form.is_istios() && matches!(module, Module::Telemetry | Module::Suite)),
             "--replace-native is for telemetry and the suite in Istio's forms".to_owned(),
         );
+        connections(wanted, &mut check);
         let lines = form.lines();
         let istio = match wanted.istio {
             Some(line) => {
@@ -197,6 +207,8 @@ impl Plan {
             module,
             workload,
             directions,
+            protocol: wanted.protocol,
+            ports: wanted.ports.clone(),
             code,
             phase: wanted.phase.unwrap_or(default_phase(module)),
             priority: wanted.priority.unwrap_or(form.default_priority(module)),
@@ -211,9 +223,10 @@ impl Plan {
         })
     }
 
-    /// Name of what is rendered for the workload: one for each module, so that a chain of several does not collide.
+    /// Name of what is rendered for the workload: one for each module and protocol, so that a chain of several does not collide.
     pub(crate) fn name(&self) -> String {
-        format!("weir-{}-{}", self.module.word(), self.workload.name)
+        let of = if self.protocol == Protocol::Tcp { "-tcp" } else { "" };
+        format!("weir-{}{of}-{}", self.module.word(), self.workload.name)
     }
 
     /// Whether a section runs on the listeners of a direction.
@@ -240,6 +253,40 @@ impl Plan {
     pub(crate) fn vm_id(&self) -> String {
         format!("weir.{}.{}", self.workload.namespace, self.workload.name)
     }
+}
+
+/// Whether connections can be decided in the form.
+fn connections(wanted: &Wanted, check: &mut impl FnMut(bool, String)) {
+    let Wanted { form, module, proxy, .. } = *wanted;
+    if wanted.protocol == Protocol::Http {
+        return check(wanted.ports.is_empty(), "--port is for --protocol tcp".to_owned());
+    }
+    let module_fits = matches!(module, Module::Policy | Module::Suite);
+    check(
+        module_fits,
+        format!("{}.wasm has no filter of connections: --protocol tcp is for policy and suite", module.word()),
+    );
+    check(form != Form::EnvoyGateway, format!("form {form} loads HTTP filters alone, so it has no --protocol tcp"));
+    check(
+        proxy != Proxy::Waypoint,
+        "--protocol tcp is not for a waypoint: whose connections it takes, and so which policies are for them, is not known \
+         here"
+            .to_owned(),
+    );
+    check(!wanted.replaces_native, "--replace-native is about requests, and not for --protocol tcp".to_owned());
+    let needs_ports = matches!(form, Form::WasmPlugin | Form::TrafficExtension);
+    check(
+        !needs_ports || !wanted.ports.is_empty(),
+        format!(
+            "--port is missing: in form {form} Istio loads a filter of connections before HTTP too, where rules about requests \
+             would be skipped; name the pods' ports that are not HTTP, or use form {}, which is for TCP chains alone",
+            Form::EnvoyFilter
+        ),
+    );
+    check(
+        needs_ports || wanted.ports.is_empty(),
+        format!("--port is not for form {form}, which is for TCP chains alone"),
+    );
 }
 
 /// Where a module stands unless it is said: policies where both Istio's JWT filter has been and Istio's own RBAC has not; the

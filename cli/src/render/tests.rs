@@ -1,3 +1,4 @@
+mod connections;
 mod faults;
 mod matrix;
 mod notes;

@@ -287,7 +287,7 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
         0,
         &[
             same,
-            "in Istio these policies guard TCP streams too, and Weir decides HTTP alone",
+            "in Istio these policies guard TCP streams too, and the filter of requests decides HTTP alone",
             "EnvoyFilter shop/weir-suite-cart: its policies in the cluster guard TCP too: Service shop/cart has TCP ports: `redis` 1",
         ],
         &|(objects, _)| {

@@ -1,5 +1,6 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
+pub(crate) mod http_only;
 mod labels;
 pub(crate) mod object;
 pub(crate) mod packed;

@@ -14,11 +14,11 @@ pub use field::RequestField;
 use crate::compiled::Compiled;
 use crate::compiled::rule::{CompiledRule, Condition};
 use crate::config::object::{Action, Clause, Object, Rule};
-use crate::config::written::{self, WrittenClause, WrittenPart, WrittenRules};
-use crate::config::{Document, Reading};
+use crate::config::written::{self, WrittenClause, WrittenRule, WrittenRules};
+use crate::config::{Document, Reading, http_only};
 use crate::decide::decide;
 use crate::decision::Decisions;
-use crate::{Policy, filter};
+use crate::{Policy, Protocol, filter};
 use answer::{Judge, all, any};
 use shown::Compared;
 use std::collections::BTreeMap;
@@ -73,7 +73,8 @@ pub struct Explainer {
 struct Considered {
     object: Object,
     written: WrittenRules,
-    /// The numbers of its rules in the compiled policies; none for what never changes a decision.
+    /// The numbers of its rules in the compiled policies, [`u32::MAX`] for one that is skipped; none for what never changes a
+    /// decision.
     numbers: Vec<u32>,
 }
 
@@ -108,8 +109,13 @@ pub struct RuleOutcome<'e> {
     pub index: u32,
     /// Whether it matches.
     pub outcome: Outcome,
-    /// Its parts.
+    /// Its parts; none if it is skipped.
     pub parts: Vec<PartOutcome<'e>>,
+    /// Fields that only a request has, where a connection is decided. A rule of ALLOW that has any is skipped; one of any
+    /// other action is asked without them.
+    pub left_out: &'e [String],
+    /// Whether it is skipped for them.
+    pub is_skipped: bool,
 }
 
 /// A part of a rule: it holds if one of its items does.
@@ -159,11 +165,29 @@ impl Explainer {
     /// # Errors
     /// All problems of the document.
     pub fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
+        Self::compile_for(Protocol::Http, document, node)
+    }
+
+    /// Reads a policy document as the filter of that protocol does.
+    ///
+    /// # Errors
+    /// All problems of the document.
+    pub fn compile_for(protocol: Protocol, document: &[u8], node: &Node) -> Result<Self, Problems> {
         let (document, mut written) = read_document(document, |at| {
             let mut fields = at.object()?;
             let common = Common::read(&mut fields);
-            let document = filter::read(fields, common, node, Reading::Workload)?;
-            Some((document, written::policies(at.value())))
+            let mut document = filter::read(fields, common, node, Reading::Workload)?;
+            let mut written = written::policies(at.value());
+            if protocol == Protocol::Tcp {
+                for Object { namespace, name, action, rules, .. } in &document.objects {
+                    let rules_as_written = written.get_mut(&(namespace.clone(), name.clone()));
+                    if let Some(as_written) = rules_as_written.filter(|_| *action != Action::Audit) {
+                        written::leave_out(rules, as_written);
+                    }
+                }
+                http_only::leave_out(&mut document.objects, &at);
+            }
+            Some((document, written))
         })?;
         let Document { common, workload, objects } = &document;
         let name = common.name.clone();
@@ -183,10 +207,17 @@ impl Explainer {
             }
         }
         let mut numbers = numbers.into_iter();
-        let considered = |object: Object| Considered {
-            written: written.remove(&(object.namespace.clone(), object.name.clone())).unwrap_or_default(),
-            numbers: if object.action == Action::Audit { Vec::new() } else { numbers.next().unwrap_or_default() },
-            object,
+        let considered = |object: Object| {
+            let mut of_rules = Vec::new();
+            if object.action != Action::Audit {
+                of_rules = numbers.next().unwrap_or_default();
+                of_rules.resize(object.rules.len(), u32::MAX);
+            }
+            Considered {
+                written: written.remove(&(object.namespace.clone(), object.name.clone())).unwrap_or_default(),
+                numbers: of_rules,
+                object,
+            }
         };
         let objects: Vec<Considered> = objects.into_iter().map(considered).collect();
         let looked_at = looked_at(compiled, &objects);
@@ -273,8 +304,8 @@ impl Considered {
             },
             dry_run: object.dry_run,
             rules: rules
-                .filter_map(|(((number, rule), written), index)| {
-                    Some(explain_rule(judge, compared, judge.compiled.rules.get(*number)?, rule, written, index))
+                .map(|(((number, rule), written), index)| {
+                    explain_rule(judge, compared, judge.compiled.rules.get(*number), rule, written, index)
                 })
                 .collect(),
         }
@@ -284,13 +315,17 @@ impl Considered {
 fn explain_rule<'e>(
     judge: &mut Judge<'_, '_>,
     compared: &Compared,
-    compiled: &CompiledRule,
+    compiled: Option<&CompiledRule>,
     rule: &Rule,
-    written: &'e [WrittenPart],
+    written: &'e WrittenRule,
     index: u32,
 ) -> RuleOutcome<'e> {
     let mut parts = Vec::new();
-    for ((conditions, clauses), written) in judge.compiled.rules.parts(compiled).zip(&rule.all_of).zip(written) {
+    let left_out = written.left_out.as_slice();
+    let Some(compiled) = compiled else {
+        return RuleOutcome { index, outcome: Outcome::No, parts, left_out, is_skipped: true };
+    };
+    for ((conditions, clauses), written) in judge.compiled.rules.parts(compiled).zip(&rule.all_of).zip(&written.parts) {
         let mut items = Vec::new();
         for ((conditions, clauses), written) in conditions.zip(clauses).zip(&written.items) {
             let clauses = conditions.iter().zip(clauses).zip(written);
@@ -302,7 +337,8 @@ fn explain_rule<'e>(
         let outcome = any(items.iter().map(|item| item.outcome));
         parts.push(PartOutcome { name: written.name, outcome, items });
     }
-    RuleOutcome { index, outcome: all(parts.iter().map(|part| part.outcome)), parts }
+    let outcome = all(parts.iter().map(|part| part.outcome));
+    RuleOutcome { index, outcome, parts, left_out, is_skipped: false }
 }
 
 fn explain_clause<'e>(

@@ -1,11 +1,11 @@
 //! The filter: what the shell calls.
 
-use crate::Decisions;
 use crate::compiled::{Compiled, compile};
 use crate::config::{self, Document, Reading};
 use crate::decide::{Scratch, decide};
 use crate::demand::demand;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
+use crate::{Decision, Decisions, Protocol, tcp};
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
 use weir_model::{
@@ -95,6 +95,33 @@ impl Policy {
         (&self.compiled, &mut self.scratch, self.mode)
     }
 
+    /// Decides, and leaves counts and a text for the access log. Returns the decision if it refuses and is in force. `facts`
+    /// are as for [`Policy::decide`].
+    #[inline]
+    pub(crate) fn refusal(&mut self, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Option<Decision<'_>> {
+        if self.mode == Mode::Off || self.is_inert(facts, io) {
+            return None;
+        }
+        let decided = if self.mode == Mode::Enforce { DecisionMode::Enforced } else { DecisionMode::Shadow };
+        let Self { compiled, scratch, metrics, .. } = self;
+        let Decisions { enforced, shadow } = Decisions::of(compiled, decide(compiled, facts, scratch));
+        metrics.count(&enforced, decided, io.effects);
+        if let Some(shadow) = shadow {
+            metrics.count(&shadow, DecisionMode::DryRun, io.effects);
+        }
+        if self.access_log_state.keeps(!enforced.allow)
+            && let Some(text) = access_log_text(&enforced, decided)
+        {
+            edits.filter_state.push(("weir.policy", text));
+        }
+        (!enforced.allow && decided == DecisionMode::Enforced).then_some(enforced)
+    }
+
+    /// The filter with warnings of its document.
+    pub(crate) fn with_warnings(self, warnings: Vec<Warning>) -> Self {
+        Self { warnings, ..self }
+    }
+
     fn is_inert(&mut self, facts: &Facts<'_>, io: &mut Io<'_>) -> bool {
         if !self.inbound_only
             || Direction::of(facts.attributes.int(&Attribute::ListenerDirection)) != Direction::Outbound
@@ -129,11 +156,14 @@ pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Rea
 ///
 /// # Errors
 /// All problems of the document.
-pub fn review(document: &[u8], node: &Node, reading: Reading) -> Result<Vec<Warning>, Problems> {
+pub fn review(protocol: Protocol, document: &[u8], node: &Node, reading: Reading) -> Result<Vec<Warning>, Problems> {
     read_document(document, |at| {
         let mut fields = at.object()?;
         let common = Common::read(&mut fields);
-        read(fields, common, node, reading)?;
+        match protocol {
+            Protocol::Http => read(fields, common, node, reading)?,
+            Protocol::Tcp => tcp::read(fields, common, node, reading)?,
+        };
         Some(at.take_warnings())
     })
 }
@@ -174,27 +204,10 @@ impl Filter for Policy {
     }
 
     fn request(&mut self, _stream: &mut (), facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        if self.mode == Mode::Off || self.is_inert(facts, io) {
-            return Verdict::Continue;
-        }
-        let decided = if self.mode == Mode::Enforce { DecisionMode::Enforced } else { DecisionMode::Shadow };
-        let Self { compiled, scratch, metrics, .. } = self;
-        let Decisions { enforced, shadow } = Decisions::of(compiled, decide(compiled, facts, scratch));
-        metrics.count(&enforced, decided, io.effects);
-        if let Some(shadow) = shadow {
-            metrics.count(&shadow, DecisionMode::DryRun, io.effects);
-        }
-        if self.access_log_state.keeps(!enforced.allow)
-            && let Some(text) = access_log_text(&enforced, decided)
-        {
-            edits.filter_state.push(("weir.policy", text));
-        }
-        if enforced.allow || decided != DecisionMode::Enforced {
-            return Verdict::Continue;
-        }
+        let Some(refused) = self.refusal(facts, edits, io) else { return Verdict::Continue };
         Verdict::Reply(Box::new(Reply {
             status: 403,
-            details: enforced.details(),
+            details: refused.details(),
             body: b"RBAC: access denied".to_vec(),
             headers: Vec::new(),
             grpc_status: None,

@@ -17,6 +17,7 @@ mod dynamic;
 mod explain;
 mod filter;
 mod metrics;
+mod tcp;
 
 pub use config::Reading;
 pub use config::packed::unpack;
@@ -27,3 +28,4 @@ pub use explain::{
     RequestField, RuleOutcome, Shadow,
 };
 pub use filter::{Policy, review};
+pub use tcp::{Protocol, TcpPolicy};

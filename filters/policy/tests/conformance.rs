@@ -10,8 +10,8 @@ mod metadata;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use weir_matching::Template;
-use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder};
-use weir_policy::{Policy, TrustDomains};
+use weir_model::{Attribute, Attributes, Facts, Filter, Headers, Node, PairsBuilder, Problems, TcpFilter};
+use weir_policy::{Policy, TcpPolicy, TrustDomains};
 use weir_testing::{Outcome, Score, read};
 
 fn rows<'v>(value: &'v Value, key: &str) -> &'v [Value] {
@@ -33,7 +33,13 @@ fn unsupported(problems: &str) -> Option<&'static str> {
     [("`CUSTOM`", "action CUSTOM")].iter().find(|(mark, _)| problems.contains(mark)).map(|(_, reason)| *reason)
 }
 
-fn decide(policy: &mut Policy, request: &Value, own_address: &str) -> bool {
+/// The filter that a row is for.
+enum Compiled {
+    Http(Policy),
+    Tcp(TcpPolicy),
+}
+
+fn decide(policy: &mut Compiled, request: &Value, own_address: &str) -> bool {
     let mut headers = PairsBuilder::default();
     for (name, key) in [(":method", "method"), (":path", "path"), (":authority", "host")] {
         headers.push(name.as_bytes(), text(request, key).as_bytes());
@@ -65,11 +71,14 @@ fn decide(policy: &mut Policy, request: &Value, own_address: &str) -> bool {
         response_trailers: none,
         attributes: &attributes,
     };
-    policy.decide(&facts).enforced.allow
+    match policy {
+        Compiled::Http(policy) => policy.decide(&facts).enforced.allow,
+        Compiled::Tcp(policy) => policy.decide(&Facts { request_headers: none, ..facts }).enforced.allow,
+    }
 }
 
-/// The policies of a group, compiled for its workload.
-fn compiled(group: &Value) -> Result<Policy, Outcome> {
+/// The policies of a group, compiled for its workload, as the filter of requests and as that of connections.
+fn compiled(group: &Value) -> [Result<Compiled, Outcome>; 2] {
     let mut workload = json!({
         "namespace": group["workload"]["namespace"], "labels": group["workload"]["labels"], "proxy": "sidecar",
         "directAddress": {"filterState": DIRECT},
@@ -77,11 +86,14 @@ fn compiled(group: &Value) -> Result<Policy, Outcome> {
     if group["root_namespace"].is_string() {
         workload["rootNamespace"] = group["root_namespace"].clone();
     }
-    let compiled = Policy::compile(&document(&workload, &group["policies"]), &Node::default());
-    compiled.map_err(|problems| {
+    let document = document(&workload, &group["policies"]);
+    let refused = |problems: Problems| {
         let problems = problems.to_string();
         unsupported(&problems).map_or_else(|| Outcome::Failed(problems.clone()), Outcome::skip)
-    })
+    };
+    let http = Policy::compile(&document, &Node::default()).map(Compiled::Http);
+    let tcp = TcpPolicy::compile(&document, &Node::default()).map(Compiled::Tcp);
+    [http, tcp].map(|compiled| compiled.map_err(refused))
 }
 
 #[test]
@@ -89,10 +101,10 @@ fn third_party_decisions() {
     let Some(file) = read::<Value>("istio-authz-decisions.yaml") else { return };
     let mut score = Score::new("istio-authz-decisions.yaml");
     for group in rows(&file, "groups") {
-        let mut policy = compiled(group);
+        let [mut http, mut tcp] = compiled(group);
         for request in rows(group, "requests") {
-            score.row(format!("{} {request}", text(group, "id")), || match &mut policy {
-                _ if text(request, "proto") == "tcp" => Outcome::skip("TCP"),
+            let policy = if text(request, "proto") == "tcp" { &mut tcp } else { &mut http };
+            score.row(format!("{} {request}", text(group, "id")), || match policy {
                 Err(outcome) => outcome.clone(),
                 Ok(policy) => {
                     let allow = decide(policy, request, text(&group["workload"], "ip"));

@@ -4,6 +4,8 @@
 
 #[path = "oracle/claims.rs"]
 mod claims;
+#[path = "oracle/connections.rs"]
+mod connections;
 #[path = "oracle/explained.rs"]
 mod explained;
 mod generator;

@@ -9,10 +9,12 @@ mod compose;
 mod part;
 mod section;
 mod stream;
+mod tcp;
 
 pub use compose::Composed;
 pub use section::Section;
 pub use stream::Stream;
+pub use tcp::TcpSuite;
 
 use weir_policy::Policy;
 use weir_rate_limit::RateLimit;

@@ -24,8 +24,10 @@ impl Diagnostics {
 
     fn push(&self, problem: Problem) {
         self.met.set(self.met.get().saturating_add(1));
-        let mut problems = self.problems.borrow_mut();
-        if problems.len() < Self::KEPT {
+        // Nothing is read while another holds them.
+        if let Ok(mut problems) = self.problems.try_borrow_mut()
+            && problems.len() < Self::KEPT
+        {
             problems.push(problem);
         }
     }
@@ -179,15 +181,20 @@ impl<'v> Cursor<'v> {
 
     /// Records a warning here: what is written is accepted, and does not do what its author means.
     pub fn warning(&self, id: &'static str, message: impl Into<String>) {
-        let mut warnings = self.diagnostics.warnings.borrow_mut();
-        if warnings.len() < Diagnostics::KEPT {
+        if let Ok(mut warnings) = self.diagnostics.warnings.try_borrow_mut()
+            && warnings.len() < Diagnostics::KEPT
+        {
             warnings.push(Warning { id, path: self.path(), message: message.into() });
         }
     }
 
     /// Takes all warnings of the document.
     pub fn take_warnings(&self) -> Vec<Warning> {
-        self.diagnostics.warnings.take()
+        self.diagnostics
+            .warnings
+            .try_borrow_mut()
+            .map(|mut warnings| std::mem::take(&mut *warnings))
+            .unwrap_or_default()
     }
 
     #[inline(never)]

@@ -22,10 +22,7 @@ use weir_model::Problems;
 /// All problems found; at least one.
 #[inline(never)]
 pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(Cursor<'_>) -> Option<T>) -> Result<T, Problems> {
-    let value: Value = match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        Err(error) => return Err(Problems::one("$", format!("not JSON: {error}"))),
-    };
+    let value = parsed(bytes)?;
     let diagnostics = Diagnostics::default();
     let result = read(Cursor::root(&value, &diagnostics));
     let problems = diagnostics.into_problems();
@@ -34,4 +31,10 @@ pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(Cursor<'_>) -> Option<T>
         _ if problems.is_empty() => Err(Problems::one("$", "cannot be used")),
         _ => Err(Problems(problems)),
     }
+}
+
+/// Apart from what is read of it, so that a module has the parser once.
+#[inline(never)]
+fn parsed(bytes: &[u8]) -> Result<Value, Problems> {
+    serde_json::from_slice(bytes).map_err(|error| Problems::one("$", format!("not JSON: {error}")))
 }

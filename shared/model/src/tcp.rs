@@ -163,8 +163,9 @@ pub trait TcpFilter: Sized + 'static {
     /// As [`crate::Filter::expressions`].
     fn expressions(&self) -> Vec<Expression>;
 
-    /// How many bytes of a side's data [`TcpFilter::data`] is shown, at most; `None` if it need not be called for that side.
-    fn shown(&self, side: Side) -> Option<usize>;
+    /// How many bytes of a side's data [`TcpFilter::data`] is shown, at most; `None` if it need not be called for that side of
+    /// this connection now. Nothing is read for it then.
+    fn shown(&self, connection: &Self::Connection, side: Side) -> Option<usize>;
 
     /// As [`crate::Filter::tick_period`].
     fn tick_period(&self) -> Option<Duration>;

@@ -235,6 +235,11 @@ impl<F: Filter> Core<F> {
         !self.ending
     }
 
+    /// The filter.
+    pub(crate) fn filter(&self) -> &F {
+        &self.filter
+    }
+
     /// The filter and what it may reach.
     pub(crate) fn parts(&mut self) -> (&mut F, Io<'_>) {
         let Self { filter, cells, effects, .. } = self;

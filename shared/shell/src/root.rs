@@ -50,7 +50,13 @@ impl<F: Filter> Root<F> {
         };
         if !is_ours {
             let found = String::from_utf8_lossy(&root_id).into_owned();
-            let message = format!("root id `{found}` is unknown: use `weir`, or none, for the HTTP filter");
+            let message = match &*found {
+                // Of a module with both, the other filter takes it.
+                TCP_ROOT_ID => "this module has no filter of connections: `weir.tcp` is for `policy.wasm` and \
+                                `suite.wasm`"
+                    .to_owned(),
+                _ => format!("root id `{found}` is unknown: use `weir`, or none, for the HTTP filter"),
+            };
             return Err(Problems::one("root_id", message));
         }
         let document = abi::buffer(Buffer::PluginConfiguration, usize::MAX).map_err(|status| {

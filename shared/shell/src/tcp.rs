@@ -3,6 +3,7 @@
 
 use crate::abi::{self, Buffer};
 use crate::core::{Core, Settled};
+use crate::network::INSTEAD_OF_BOTH;
 use crate::protocol::{self, Protocol};
 use crate::stream::Stream;
 use crate::vm::{CONTINUE, STOP_ITERATION, Vm};
@@ -149,7 +150,8 @@ impl<T: TcpFilter> Stream<Tcp<T>> {
                 return if side == Side::Upstream { Passage::Continue } else { Passage::Stop };
             }
             stream.take_back(core);
-            let Some(shown) = core.parts().0.filter.shown(side).filter(|_| !core.idle(Phase::Response)) else {
+            let shown = core.filter().filter.shown(&stream.state, side);
+            let Some(shown) = shown.filter(|_| !core.idle(Phase::Response)) else {
                 return Passage::Continue;
             };
             let first = match read(side, length.min(shown)) {
@@ -217,6 +219,8 @@ thread_local! {
 pub struct HttpAndTcp<H: Filter, T: TcpFilter> {
     http: Vm<H>,
     tcp: Vm<Tcp<T>>,
+    /// A plugin of this VM is a TCP filter. Where none is, requests are not asked whose they are.
+    has_tcp: Cell<bool>,
 }
 
 impl<H: Filter, T: TcpFilter> Default for HttpAndTcp<H, T> {
@@ -229,24 +233,31 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
     /// A VM without contexts.
     #[must_use]
     pub const fn new() -> Self {
-        Self { http: Vm::new(), tcp: Vm::of(Protocol::Tcp) }
+        Self { http: Vm::new(), tcp: Vm::of(Protocol::Tcp), has_tcp: Cell::new(false) }
+    }
+
+    fn is_tcp(&self, context: u32) -> bool {
+        self.has_tcp.get() && self.tcp.has(context)
     }
 
     /// As [`Vm::on_context_create`].
     pub fn on_context_create(&self, context: u32, parent: u32) {
         let tcp = match parent {
             0 => abi::property(b"plugin_root_id").is_ok_and(|id| *id == *TCP_ROOT_ID.as_bytes()),
-            parent => self.tcp.has(parent),
+            parent => self.is_tcp(parent),
         };
         match tcp {
-            true => self.tcp.on_context_create(context, parent),
+            true => {
+                self.has_tcp.set(true);
+                self.tcp.on_context_create(context, parent);
+            }
             false => self.http.on_context_create(context, parent),
         }
     }
 
     /// As [`Vm::on_delete`].
     pub fn on_delete(&self, context: u32) {
-        let root = match self.tcp.has(context) {
+        let root = match self.is_tcp(context) {
             true => self.tcp.remove(context),
             false => self.http.remove(context),
         };
@@ -258,7 +269,7 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// As [`Vm::on_configure`].
     pub fn on_configure(&self, context: u32) -> u32 {
-        match self.tcp.has(context) {
+        match self.is_tcp(context) {
             true => self.tcp.on_configure(context),
             false => self.http.on_configure(context),
         }
@@ -266,7 +277,7 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// As [`Vm::on_tick`].
     pub fn on_tick(&self, context: u32) {
-        match self.tcp.has(context) {
+        match self.is_tcp(context) {
             true => self.tcp.on_tick(context),
             false => self.http.on_tick(context),
         }
@@ -274,7 +285,7 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// As [`Vm::on_done`].
     pub fn on_done(&self, context: u32) -> u32 {
-        match self.tcp.has(context) {
+        match self.is_tcp(context) {
             true => self.tcp.on_done(context),
             false => self.http.on_done(context),
         }
@@ -282,7 +293,7 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// As [`Vm::on_log`].
     pub fn on_log(&self, context: u32) {
-        match self.tcp.has(context) {
+        match self.is_tcp(context) {
             true => self.tcp.on_log(context),
             false => self.http.on_log(context),
         }
@@ -290,7 +301,7 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// As [`Vm::on_request_headers`]. A request that comes to the TCP filter is refused.
     pub fn on_request_headers(&self, context: u32, end_of_stream: bool) -> u32 {
-        if !self.tcp.has(context) {
+        if !self.is_tcp(context) {
             return self.http.on_request_headers(context, end_of_stream);
         }
         if !LOGGED.replace(true) {
@@ -311,15 +322,15 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// A connection has been accepted. The HTTP filter closes it.
     pub fn on_new_connection(&self, context: u32) -> u32 {
-        match self.tcp.has(context) {
+        match self.is_tcp(context) {
             true => self.tcp.act(context, Stream::opened),
-            false => self.http.on_new_connection(context),
+            false => self.http.close_connection(context, INSTEAD_OF_BOTH),
         }
     }
 
     /// Data has come from a side.
     pub fn on_data(&self, context: u32, side: Side, length: usize, end: bool) -> u32 {
-        match self.tcp.has(context) {
+        match self.is_tcp(context) {
             true => self.tcp.act(context, |stream| stream.data(side, length, end)),
             // The HTTP filter has closed the connection.
             false => STOP_ITERATION,

@@ -118,8 +118,12 @@ impl<F: Filter> Vm<F> {
 
     /// A connection, where the module is loaded as a network filter.
     pub fn on_new_connection(&self, context: u32) -> u32 {
+        self.close_connection(context, network::INSTEAD)
+    }
+
+    pub(crate) fn close_connection(&self, context: u32, instead: &str) -> u32 {
         self.with_stream(context, Stream::is_connection);
-        network::close();
+        network::close(instead);
         STOP_ITERATION
     }
 

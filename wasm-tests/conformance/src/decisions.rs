@@ -8,7 +8,9 @@ use crate::batch::{Ask, Batch, Row};
 use crate::json::{connection, decided, exchange, field, headers, rows, scenario, text};
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use weir_scenario::{Client, Exchange, FilterStateValue, Module, Protocol, Proxy, Request, Status, Tls};
+use weir_scenario::{
+    Client, Exchange, Expect, FilterStateValue, Module, Protocol, Proxy, Request, Status, TcpServer, Tls,
+};
 
 const FILE: &str = "istio-authz-decisions.yaml";
 const DIRECT: &str = "direct";
@@ -16,10 +18,13 @@ const DIRECT_HEADER: &str = "x-direct-address";
 
 pub(crate) fn batches() -> Vec<Batch> {
     let table: Option<Value> = weir_testing::read(FILE);
-    table.iter().flat_map(|table| rows(table, "groups")).map(batch).collect()
+    let groups = table.iter().flat_map(|table| rows(table, "groups"));
+    groups.flat_map(|group| [batch(group, false), batch(group, true)]).filter(|batch| !batch.rows.is_empty()).collect()
 }
 
-fn batch(group: &Value) -> Batch {
+/// The rows of a group that are requests, or those that are connections: a proxy takes either.
+fn batch(group: &Value, is_tcp: bool) -> Batch {
+    let requests = || rows(group, "requests").iter().filter(|row| (text(row, "proto") == "tcp") == is_tcp);
     let mut workload = json!({
         "namespace": field(field(group, "workload"), "namespace"),
         "labels": field(field(group, "workload"), "labels"),
@@ -33,15 +38,20 @@ fn batch(group: &Value) -> Batch {
     let document =
         json!({"schema": 1, "name": "conformance", "workload": workload, "policies": field(group, "policies")});
     // Where rows say which address Envoy derives, it is a gateway with `numTrustedProxies: 1`.
-    let gateway = rows(group, "requests").iter().any(|row| field(row, "remote_ip").is_string());
-    let has_jwt = rows(group, "requests").iter().any(|row| field(row, "jwt_claims").is_object());
+    let gateway = requests().any(|row| field(row, "remote_ip").is_string());
+    let has_jwt = requests().any(|row| field(row, "jwt_claims").is_object());
+    let direct = match is_tcp {
+        true => FilterStateValue::DirectAddress,
+        false => FilterStateValue::Header(DIRECT_HEADER.to_owned()),
+    };
     let proxy = Proxy {
         jwt_authn: has_jwt,
         tls: Tls::Permissive("spiffe://cluster.local/ns/shop/sa/conformance".to_owned()),
         proxy_protocol: true,
         use_remote_address: gateway,
         xff_trusted_hops: u32::from(gateway),
-        filter_state: [(DIRECT.to_owned(), FilterStateValue::Header(DIRECT_HEADER.to_owned()))].into(),
+        filter_state: [(DIRECT.to_owned(), direct)].into(),
+        tcp: is_tcp.then_some(TcpServer::Echo),
         ..Proxy::default()
     };
     let own = text(field(group, "workload"), "ip").to_owned();
@@ -52,9 +62,15 @@ fn batch(group: &Value) -> Batch {
     };
     Batch {
         part: FILE.to_owned(),
-        rows: rows(group, "requests").iter().map(row).collect(),
+        rows: requests().map(row).collect(),
         parts: false,
-        build: Box::new(move |_| scenario(Module::Policy, document.clone(), proxy.clone())),
+        build: Box::new(move |_| {
+            let mut made = scenario(Module::Policy, document.clone(), proxy.clone());
+            if is_tcp {
+                made.filters.iter_mut().for_each(|filter| filter.root_id = "weir.tcp".to_owned());
+            }
+            made
+        }),
     }
 }
 
@@ -63,7 +79,7 @@ fn request_of(row: &Value, own: &str) -> Result<Exchange, String> {
     let protocol = match text(row, "proto") {
         "http" => Protocol::H1,
         "http2" | "grpc" => Protocol::H2,
-        "tcp" => return Err("TCP".to_owned()),
+        "tcp" => Protocol::Tcp,
         other => return Err(format!("protocol `{other}`")),
     };
     let grpc = text(row, "proto") == "grpc";
@@ -84,22 +100,29 @@ fn request_of(row: &Value, own: &str) -> Result<Exchange, String> {
     if grpc {
         headers.0.push(("content-type".into(), "application/grpc".into()));
     }
+    let allow = match text(row, "expect") {
+        "allow" => true,
+        "deny" => false,
+        other => return Err(format!("expectation `{other}`")),
+    };
+    let sni = if client == Client::Plain { String::new() } else { text(row, "sni").to_owned() };
+    let addresses = Some(connection(from, Some((own, port))));
+    if protocol == Protocol::Tcp {
+        let request = Request { protocol, raw: "hello".into(), sni, client, addresses, ..Request::default() };
+        let expect = Expect { broken: Some(!allow), upstream_saw: Some(allow), ..Expect::default() };
+        return Ok(exchange(request, expect));
+    }
     let request = Request {
         protocol,
         method: text(row, "method").to_owned(),
         path: text(row, "path").into(),
         authority: text(row, "host").into(),
         headers,
-        sni: if client == Client::Plain { String::new() } else { text(row, "sni").to_owned() },
+        sni,
         client,
-        addresses: Some(connection(from, Some((own, port)))),
+        addresses,
         jwt: field(row, "jwt_claims").as_object().cloned(),
         ..Request::default()
-    };
-    let allow = match text(row, "expect") {
-        "allow" => true,
-        "deny" => false,
-        other => return Err(format!("expectation `{other}`")),
     };
     let mut expect = decided(allow);
     if grpc && !allow {

@@ -11,6 +11,15 @@ pub(crate) const NUMBER: &str = "weir-test-number";
 
 /// The logger that writes it. What is absent is null there.
 pub(crate) fn logger(file: &Path) -> Value {
+    logger_with(file, "%RESPONSE_CODE_DETAILS%")
+}
+
+/// The same of connections that are not HTTP.
+pub(crate) fn logger_of_connections(file: &Path) -> Value {
+    logger_with(file, "%CONNECTION_TERMINATION_DETAILS%")
+}
+
+fn logger_with(file: &Path, details: &str) -> Value {
     json!({
         "name": "envoy.access_loggers.file",
         "typed_config": {
@@ -21,7 +30,7 @@ pub(crate) fn logger(file: &Path) -> Value {
                 "number": format!("%REQ({NUMBER})%"),
                 "type": "%ACCESS_LOG_TYPE%",
                 "status": "%RESPONSE_CODE%",
-                "details": "%RESPONSE_CODE_DETAILS%",
+                "details": details,
                 "flags": "%RESPONSE_FLAGS%",
                 "policy": "%FILTER_STATE(wasm.weir.policy:PLAIN)%",
                 "rate_limit": "%FILTER_STATE(wasm.weir.rate_limit:PLAIN)%",

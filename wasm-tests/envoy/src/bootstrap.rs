@@ -63,18 +63,17 @@ pub(crate) fn bootstrap(
 /// The listener with its filters.
 pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Value {
     let plain = || {
-        let state = &setup.proxy.connection_filter_state;
-        let before = (!state.is_empty()).then(|| before::connection_filter_state(state));
+        let before = before::of_connections(&setup.proxy);
         let network = setup.network.iter().map(|plugin| {
             let mut config = wasm(plugin, setup.on_failure);
             merge(&mut config, json!({"@type": WASM.replace(".http.", ".network.")}));
             json!({"name": "envoy.filters.network.wasm", "typed_config": config})
         });
         let last = match setup.tcp_to {
-            Some(_) => tcp_proxy(),
+            Some(_) => tcp_proxy(dir),
             None => connection_manager(setup, dir),
         };
-        let filters = before.into_iter().chain(network).chain([last]);
+        let filters = before.into_iter().chain(network).chain(setup.native_network.iter().cloned()).chain([last]);
         json!({"filters": filters.collect::<Vec<_>>()})
     };
     let secure = |tls: &ServerTls| {
@@ -118,7 +117,7 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
     })
 }
 
-fn tcp_proxy() -> Value {
+fn tcp_proxy(dir: &Path) -> Value {
     json!({
         "name": "envoy.filters.network.tcp_proxy",
         "typed_config": {
@@ -126,6 +125,7 @@ fn tcp_proxy() -> Value {
             "stat_prefix": LISTENER,
             "cluster": TCP_SERVER,
             "max_connect_attempts": 1,
+            "access_log": [crate::access::logger_of_connections(&dir.join(ACCESS_LOG))],
         },
     })
 }

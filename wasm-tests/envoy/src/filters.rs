@@ -78,6 +78,8 @@ pub enum OnFailure {
 pub struct Setup {
     /// The filter chain before the router.
     pub plugins: Vec<Plugin>,
+    /// Network filters of Envoy's own behind the plugins that are network filters.
+    pub native_network: Vec<Value>,
     /// Plugins loaded as network filters, before the connection manager or the TCP proxy.
     pub network: Vec<Plugin>,
     /// The listener has a TCP proxy to this server instead of the connection manager.
@@ -132,16 +134,24 @@ impl Setup {
     /// When a module has not been built.
     pub fn of(scenario: &Scenario) -> Result<Self, Failure> {
         let changes = scenario.steps.iter().any(|step| matches!(step, Step::Configure(_)));
+        let plugins = Plugin::all(&scenario.filters)?;
+        let is_tcp = scenario.proxy.tcp.is_some();
+        let (plugins, network) = if is_tcp { (Vec::new(), plugins) } else { (plugins, Vec::new()) };
         Ok(Self {
-            plugins: Plugin::all(&scenario.filters)?,
-            network: Vec::new(),
+            plugins,
+            native_network: Vec::new(),
+            network,
             tcp_to: None,
             on_failure: OnFailure::default(),
             native_first: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),
-            discovery: if changes { Discovery::Filters } else { Discovery::None },
+            discovery: match (changes, is_tcp) {
+                (false, _) => Discovery::None,
+                (true, false) => Discovery::Filters,
+                (true, true) => Discovery::Listener,
+            },
             drain_time: None,
             component_log_level: None,
             own_wall_clock: scenario.steps.iter().any(|step| matches!(step, Step::WallClock(_))),

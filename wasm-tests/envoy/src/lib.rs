@@ -5,6 +5,7 @@
 
 mod access;
 mod bootstrap;
+mod connections;
 mod discovery;
 mod filters;
 mod gateway;
@@ -14,6 +15,7 @@ mod side_by_side;
 mod slot;
 mod stats;
 mod swap;
+mod tcp_server;
 mod wall_clock;
 mod wire;
 
@@ -24,5 +26,6 @@ pub use paths::{envoy_binary, envoy_line, module, workspace};
 pub use proxy::{Booted, Proxy};
 pub use side_by_side::run_side_by_side;
 pub use stats::VmStats;
+pub use tcp_server::TcpServer;
 pub use weir_launch::{Authority, CertificateError, Identity};
 pub use wire::{ClientTls, Dialer, Wire, raw_http2};

@@ -13,6 +13,7 @@ use crate::bootstrap::{self, ACCESS_LOG, LISTENER, ServerTls};
 use crate::filters::{Discovery, Setup};
 use crate::slot::Slot;
 use crate::stats::{self, VmStats};
+use crate::tcp_server::TcpServer;
 use crate::wall_clock::WallClock;
 use crate::wire::{ClientTls, Dialer, Wire};
 use crate::{access, discovery, paths};
@@ -25,6 +26,8 @@ pub struct Proxy {
     pub(crate) tls: Option<ProxyTls>,
     pub(crate) wall_clock: Option<WallClock>,
     upstreams: Upstreams,
+    /// Where connections go to, at a TCP proxy.
+    pub(crate) tcp_server: Option<TcpServer>,
     address: SocketAddr,
     access: LogTail,
     /// What the access log has of each port of a client.
@@ -60,7 +63,7 @@ impl Proxy {
     ///
     /// # Errors
     /// When there is no Envoy, or this machine refuses something. A configuration that Envoy refuses is not an error.
-    pub fn start(setup: Setup) -> Result<Booted, Failure> {
+    pub fn start(mut setup: Setup) -> Result<Booted, Failure> {
         let slot = Slot::take();
         let launch = Launch::new(&paths::envoy_binary()?).map_err(|error| started(&error))?;
         let upstreams = match setup.site.upstreams {
@@ -68,6 +71,9 @@ impl Proxy {
             None => Upstreams::start(&setup.world),
         };
         let upstreams = upstreams.map_err(|error| Failure(format!("no upstream: {error}")))?;
+        let tcp_server = setup.proxy.tcp.map(|server| TcpServer::start(server.greeting())).transpose();
+        let tcp_server = tcp_server.map_err(|error| Failure(format!("no server of connections: {error}")))?;
+        setup.tcp_to = setup.tcp_to.or(tcp_server.as_ref().map(TcpServer::address));
         let tls = ProxyTls::of(&setup.proxy.tls)?;
         let server = tls.as_ref().map(|tls| &tls.server);
         discovery::write_all(&setup, server, launch.dir())?;
@@ -96,6 +102,7 @@ impl Proxy {
             tls,
             wall_clock,
             upstreams,
+            tcp_server,
             address,
             access,
             records: BTreeMap::new(),
@@ -151,8 +158,12 @@ impl Proxy {
         let mut wire = self.dialer(request)?.connect(request)?;
         self.port = wire.port();
         self.records.remove(&self.port);
+        let served = self.tcp_server.as_ref().map(TcpServer::served);
         let response = wire.send(request);
         drop(wire);
+        if let Some(before) = served {
+            return Ok(self.connection_seen(before, response));
+        }
         // A request that broke off may still be on its way.
         let within = if response.broken { Duration::from_millis(200) } else { Duration::ZERO };
         let seen = wait_until(within, || self.upstreams.seen().transpose()).transpose().map_err(failure)?;
@@ -218,6 +229,11 @@ impl Proxy {
             records.get(&port)?.record()
         });
         found.ok_or_else(|| Failure("no access log record came".to_owned()))
+    }
+
+    /// Forgets what the access log has of a port of a client.
+    pub(crate) fn forget_record(&mut self, port: u16) {
+        self.records.remove(&port);
     }
 
     /// The metrics, as Prometheus shows them, once filters have added to them what they have counted until now.

@@ -26,7 +26,8 @@ impl Proxy {
     /// # Errors
     /// When the setup has no discovery, the plugins are others, or Envoy does not answer.
     pub fn swap(&mut self, plugins: Vec<Plugin>, during: Option<&Request>) -> Result<Change, Failure> {
-        let same = plugins.iter().map(|plugin| &plugin.name).eq(self.setup.plugins.iter().map(|plugin| &plugin.name));
+        let running = if self.setup.proxy.tcp.is_some() { &self.setup.network } else { &self.setup.plugins };
+        let same = plugins.iter().map(|plugin| &plugin.name).eq(running.iter().map(|plugin| &plugin.name));
         if !same {
             return Err(Failure("a swap changes configuration, not which plugins there are".to_owned()));
         }
@@ -82,10 +83,13 @@ impl Proxy {
     }
 
     fn swap_listener(&mut self, plugins: Vec<Plugin>) -> Result<bool, Failure> {
-        if self.setup.plugins == plugins {
-            return Ok(false);
+        let mut setup = self.setup.clone();
+        if setup.proxy.tcp.is_some() {
+            setup.network = plugins;
+        } else {
+            setup.plugins = plugins;
         }
-        self.serve_listener(Setup { plugins, ..self.setup.clone() })
+        if self.setup == setup { Ok(false) } else { self.serve_listener(setup) }
     }
 
     /// Serves another listener, with the files of filters that are new in it, as istiod does when objects come or go. Waits

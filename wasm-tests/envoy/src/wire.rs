@@ -15,6 +15,7 @@ use weir_scenario::{Failure, Protocol, Request, Response};
 mod frames;
 mod h1;
 mod h2;
+mod tcp;
 mod tls;
 
 pub use frames::raw_http2;
@@ -64,6 +65,7 @@ enum Connection {
     H1(h1::H1),
     H2(h2::H2),
     Frames(Box<dyn Io>),
+    Tcp(Box<dyn Io>),
 }
 
 impl std::fmt::Debug for Wire {
@@ -93,6 +95,7 @@ impl Wire {
                     Protocol::H1 | Protocol::Raw => Connection::H1(h1::H1::new(io)),
                     Protocol::H2 if h2::accepts(request) => Connection::H2(h2::H2::open(io).await?),
                     Protocol::H2 => Connection::Frames(io),
+                    Protocol::Tcp => Connection::Tcp(io),
                 })
             };
             tokio::time::timeout(PATIENCE, open).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
@@ -118,7 +121,7 @@ impl Wire {
         match &self.connection {
             Some(Connection::H1(_)) => request.protocol == Protocol::H1,
             Some(Connection::H2(_)) => h2::accepts(request),
-            Some(Connection::Frames(_)) | None => false,
+            Some(Connection::Frames(_) | Connection::Tcp(_)) | None => false,
         }
     }
 
@@ -139,11 +142,13 @@ impl Wire {
                         let bytes = frames::request(request);
                         frames::exchange(io, &bytes, request.abort.is_some(), &mut response).await
                     }
+                    Connection::Tcp(io) => tcp::exchange(io, request, &mut response).await,
                 }
             };
             tokio::time::timeout(within, exchange).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
         });
-        let closes = response.headers.values("connection").any(|value| value.0.eq_ignore_ascii_case(b"close"));
+        let closes = response.headers.values("connection").any(|value| value.0.eq_ignore_ascii_case(b"close"))
+            || request.protocol == Protocol::Tcp;
         if whole.is_err() || closes {
             response.broken = whole.is_err();
             self.connection = None;

@@ -1,5 +1,7 @@
 //! The scenarios' gateway: the shipped modules in this host.
 
+mod connections;
+
 use crate::http::codec;
 use crate::http::headers::HeaderMap;
 use crate::http::message::Incoming;
@@ -91,8 +93,9 @@ impl Gateway for InProcess {
     }
 
     fn start(&mut self, scenario: &Scenario) -> Result<Started, Failure> {
-        let settings =
-            Settings { proxy: scenario.proxy.clone(), surroundings: scenario.world.clone(), ..Settings::default() };
+        let tcp_server = connections::server(&scenario.proxy);
+        let (proxy, surroundings) = (scenario.proxy.clone(), scenario.world.clone());
+        let settings = Settings { proxy, surroundings, tcp_server, ..Settings::default() };
         let plugins = self.plugins(&scenario.filters)?;
         let mut builder = Proxy::builder().settings(settings);
         for plugin in plugins {
@@ -243,6 +246,9 @@ impl Session for InProcessSession {
             return Ok(Response { broken: true, ..Response::default() });
         };
         let worker = self.pick(request);
+        if request.protocol == Protocol::Tcp {
+            return self.connect(request, worker, connection).map_err(machinery);
+        }
         let patience = request.timeout.map_or(PATIENCE, |span| span.0);
         let incoming = match incoming(request, connection) {
             Ok(incoming) => incoming,
@@ -291,7 +297,7 @@ impl Session for InProcessSession {
         }
         // One more is under way while the swap happens.
         let mut flying = None;
-        if let Some(request) = during
+        if let Some(request) = during.filter(|request| request.protocol != Protocol::Tcp)
             && let Some(connection) = self.connection(request)
             && let Ok(incoming) = incoming(request, connection)
             && incoming.trailers.is_none()

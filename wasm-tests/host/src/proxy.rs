@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::http::message::Incoming;
+use crate::http::stream_data::Connection;
 use crate::process::clock::{Clock, nanos};
 use crate::process::cost::Costs;
 use crate::process::stats::Stats;
@@ -189,7 +190,15 @@ impl Proxy {
     /// # Errors
     /// When there is no such worker.
     pub fn tcp_open(&self, worker: usize) -> Result<u64, Error> {
-        let id = self.on(worker + 1, Worker::tcp_open)?;
+        self.tcp_open_from(worker, Connection::default())
+    }
+
+    /// The same from a client of its own.
+    ///
+    /// # Errors
+    /// When there is no such worker.
+    pub fn tcp_open_from(&self, worker: usize, connection: Connection) -> Result<u64, Error> {
+        let id = self.on(worker + 1, move |worker| worker.tcp_open(connection))?;
         self.settle()?;
         Ok(id)
     }

@@ -24,7 +24,9 @@ pub use expect::{Body, Expect, HeaderCheck, HeaderChecks, Status, Text};
 pub use gateway::{Change, Failure, Gateway, LogLine, Record, Response, Seen, Session, Started, World};
 pub use load::{LoadError, load, load_dir, load_text};
 pub use metrics::{Metrics, Sample, Value};
-pub use proxy::{Direction, EscapedSlashes, FilterSpec, FilterStateValue, Module, Node, PathNormalization, Proxy, Tls};
+pub use proxy::{
+    Direction, EscapedSlashes, FilterSpec, FilterStateValue, Module, Node, PathNormalization, Proxy, TcpServer, Tls,
+};
 pub use report::{Mismatch, Summary, Verdict};
 pub use request::{Abort, Addresses, Client, Payload, Protocol, Request};
 pub use run::{ask, make_room, run_all, run_dir, run_one};

@@ -111,9 +111,18 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         _ => None,
     });
     for request in requests {
-        let raw = request.protocol == Protocol::Raw;
-        if raw == request.raw.0.is_empty() {
-            return Err("`raw` is given with protocol `raw`, and only there".to_owned());
+        let (raw, tcp) = (request.protocol == Protocol::Raw, request.protocol == Protocol::Tcp);
+        if raw == request.raw.0.is_empty() && !tcp {
+            return Err("`raw` is given with protocol `raw`, and there or with `tcp` only".to_owned());
+        }
+        if tcp != scenario.proxy.tcp.is_some() {
+            return Err("a proxy with `tcp` takes requests of protocol `tcp`, and no other does".to_owned());
+        }
+        if !tcp && !request.greeting.0.is_empty() {
+            return Err("`greeting` is for protocol `tcp`".to_owned());
+        }
+        if tcp && (request.abort.is_some() || request.jwt.is_some()) {
+            return Err("a connection has neither `abort` nor `jwt`".to_owned());
         }
         if !request.tunnel.0.is_empty() && request.protocol != Protocol::H1 {
             return Err("`tunnel` is for protocol `h1`".to_owned());

@@ -179,6 +179,30 @@ pub enum FilterStateValue {
     Value(crate::Bytes),
 }
 
+/// What the server does that connections go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TcpServer {
+    /// It sends back what it gets, and closes when the client has.
+    Echo,
+    /// The same, and it speaks first: it sends [`TcpServer::GREETING`] when a connection is there.
+    Greets,
+}
+
+impl TcpServer {
+    /// What a server says that speaks first.
+    pub const GREETING: &str = "220 ready\r\n";
+
+    /// What the server says before the client does.
+    #[must_use]
+    pub fn greeting(self) -> &'static str {
+        match self {
+            Self::Echo => "",
+            Self::Greets => Self::GREETING,
+        }
+    }
+}
+
 /// The proxy.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -220,6 +244,9 @@ pub struct Proxy {
     pub access_log_flush_interval: Option<crate::Span>,
     /// Whether Envoy's gRPC-Web filter stands before the modules.
     pub grpc_web: bool,
+    /// The modules are network filters, and what follows them is a TCP proxy to this server instead of the connection manager.
+    /// Requests are connections then, of protocol `tcp`, and what is HTTP's here has no effect.
+    pub tcp: Option<TcpServer>,
 }
 
 impl Default for Proxy {
@@ -243,6 +270,7 @@ impl Default for Proxy {
             upgrades: Vec::new(),
             access_log_flush_interval: None,
             grpc_web: false,
+            tcp: None,
         }
     }
 }

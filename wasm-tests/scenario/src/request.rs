@@ -16,6 +16,9 @@ pub enum Protocol {
     H2,
     /// The bytes of `raw` as they are, on a connection of their own; the first response is read as HTTP/1.x.
     Raw,
+    /// A connection that is not HTTP, at a proxy with `tcp`. The client waits for the `greeting`, sends `raw`, waits until as
+    /// much has come back, and closes its side. What came is the response's body.
+    Tcp,
 }
 
 /// Who the client is, where the listener speaks TLS.
@@ -160,8 +163,10 @@ pub struct Request {
     /// The worker that should take it, from 0. The in-process host obeys; a real Envoy takes it as a wish for a new
     /// connection and lets the kernel choose.
     pub worker: Option<u32>,
-    /// The bytes of a `raw` request.
+    /// The bytes of a `raw` request, or what the client sends on a `tcp` connection; none, if it only closes its side.
     pub raw: Bytes,
+    /// What the client of a `tcp` connection waits for before it sends.
+    pub greeting: Bytes,
     /// What the client sends once its upgrade or CONNECT is accepted (HTTP/1.1 only). The response lasts until the
     /// connection ends.
     pub tunnel: Bytes,
@@ -188,6 +193,7 @@ impl Default for Request {
             abort: None,
             worker: None,
             raw: Bytes::default(),
+            greeting: Bytes::default(),
             tunnel: Bytes::default(),
             timeout: None,
         }
@@ -225,11 +231,18 @@ impl Request {
         request
     }
 
+    /// How much the client of a `tcp` connection waits for, from a server that sends back what it gets.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        self.greeting.0.len() + self.raw.0.len()
+    }
+
     /// The request in one line, for reports.
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = match self.protocol {
             Protocol::Raw => format!("raw {}", self.raw),
+            Protocol::Tcp => format!("a connection that sends `{}`", self.raw),
             Protocol::H1 => format!("{} {} ({}, h1)", self.method, self.path, self.authority),
             Protocol::H2 => format!("{} {} ({}, h2)", self.method, self.path, self.authority),
         };

@@ -129,7 +129,7 @@ impl TcpFilter for TcpProbe {
         &self.demand
     }
 
-    fn shown(&self, _side: Side) -> Option<usize> {
+    fn shown(&self, _connection: &Connection, _side: Side) -> Option<usize> {
         Some(self.shown)
     }
 

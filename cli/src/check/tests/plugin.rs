@@ -35,7 +35,72 @@ fn a_module_is_an_http_filter() {
         (
             "root id",
             wasm_plugin(document, json!({"pluginName": "weir.tcp", "failStrategy": "FAIL_OPEN"})),
-            &["$.spec.pluginName: root id `weir.tcp` is unknown"],
+            &["$.spec.pluginName: root id `weir.tcp` is for connections: load the module as a network filter"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_filter_of_connections_is_a_network_filter_of_a_module_that_has_one() {
+    let policies = json!([{
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "ports", "namespace": "shop"},
+        "spec": {"action": "DENY", "rules": [{"to": [{"operation": {"ports": ["6379"]}}]}]},
+    }]);
+    let workload = json!({"namespace": "shop", "labels": {}, "proxy": "sidecar"});
+    let section = json!({"workload": workload, "policies": policies});
+    let mut policy = section.clone();
+    policy["schema"] = 1.into();
+    policy["name"] = "cart".into();
+    let of = |module: &str, document: &Value| {
+        let url = format!("oci://r.example/weir/{module}:0.1.0");
+        let fields = json!({"type": "NETWORK", "pluginName": "weir.tcp", "url": url, "failStrategy": "FAIL_CLOSE"});
+        wasm_plugin(document.clone(), fields)
+    };
+    let network = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
+    let closed = json!({"root_id": "weir.tcp", "failure_policy": "FAIL_CLOSED"});
+    let mut about_requests = policy.clone();
+    about_requests["policies"][0]["spec"]["rules"][0]["to"][0]["operation"] = json!({"methods": ["GET"]});
+    let shadow = |document: Value| {
+        let mut document = document;
+        document["mode"] = "shadow".into();
+        document
+    };
+    let all = suite(json!({"policy": section, "telemetry": {}}));
+    let mut restricted = filter(network, policy.clone(), closed.clone());
+    let names = crate::capabilities::essential(Module::Policy, Protocol::Tcp);
+    let but_one = names.iter().filter(|name| **name != "proxy_on_downstream_data");
+    restricted["typed_config"]["config"]["capability_restriction_config"] = json!({
+        "allowed_capabilities": but_one.map(|name| ((*name).to_owned(), json!({}))).collect::<serde_json::Map<_, _>>(),
+    });
+    expect(&[
+        ("policy", of("policy", &policy), &[]),
+        ("the policy section of the suite", of("suite", &suite(json!({"policy": section}))), &[]),
+        ("in Envoy", filter(network, policy.clone(), closed), &[]),
+        (
+            "other sections",
+            of("suite", &all),
+            &["$.spec.pluginConfig.telemetry: it is about requests, and root id `weir.tcp` is for connections"],
+        ),
+        (
+            "a module without one",
+            of("telemetry", &shadow(json!({"schema": 1, "name": "t", "metricPrefix": "x_"}))),
+            &[
+                "$.spec.pluginName: telemetry.wasm has no filter of connections",
+                "warning: $.spec.failStrategy: `failStrategy: FAIL_CLOSE` refuses requests",
+            ],
+        ),
+        (
+            "rules about requests",
+            of("policy", &about_requests),
+            &["warning: $.spec.pluginConfig: every connection is refused"],
+        ),
+        (
+            "a callback is missing",
+            restricted,
+            &[
+                "$.typed_config.config.capability_restriction_config: requests would pass undecided: allow `proxy_on_downstream_data`",
+            ],
         ),
     ]);
 }
@@ -188,7 +253,7 @@ fn a_list_of_capabilities_has_all_that_a_module_needs() {
         filter(HTTP, document.clone(), more)
     };
     let all = || {
-        crate::capabilities::essential(Module::Suite)
+        crate::capabilities::essential(Module::Suite, Protocol::Http)
             .into_iter()
             .map(|name| (name.to_owned(), json!({})))
             .collect::<serde_json::Map<_, _>>()

@@ -1,5 +1,5 @@
 use super::{is_text, read};
-use crate::explain::request::Request;
+use crate::explain::request::{Protocol, Request};
 use weir_policy::RequestField;
 use weir_testing::Rows;
 
@@ -99,11 +99,24 @@ fn what_is_no_such_line_is_refused() {
         (line("GET / HTTP/1.1", "a\" \"b", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), "23 fields"),
         (line("GET /\" 200 HTTP/1.1", "a", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), "24 fields"),
         (whole.replace("10.1.1.2:9", "nowhere"), "`downstream_remote_address`: `nowhere` is not an address"),
-        (line("- - -", "-", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), "a connection, and no HTTP request"),
-        (r#"{"start_time":"x","method":null}"#.to_owned(), "$: a connection, and no HTTP request"),
         (r#"{"method":"GET"}"#.to_owned(), "not a line of an access log"),
         (r#"{"start_time":"#.to_owned(), "not JSON"),
     ] {
         rows.contains(&line, &read(&line).err().unwrap_or_default(), expected);
+    }
+}
+
+#[test]
+fn a_line_without_a_method_is_of_a_connection() {
+    let mut rows = Rows::default();
+    let json = r#"{"start_time":"x","method":null,"downstream_local_address":"10.1.1.1:6379"}"#;
+    for (line, protocol, expected) in [
+        (line("- - -", "-", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), Protocol::Tcp, Some(80)),
+        (json.to_owned(), Protocol::Tcp, Some(6379)),
+        (line("GET / HTTP/2", "-", INBOUND, "10.1.1.1:80", "10.1.1.2:9", "-"), Protocol::Http, Some(80)),
+    ] {
+        let request = read(&line).unwrap();
+        rows.check(&line, (request.protocol, request.port), (protocol, expected));
+        rows.check(&line, request.of_requests_alone(), None);
     }
 }

@@ -158,8 +158,15 @@ fn print_policy(out: &mut String, policy: &PolicyOutcome<'_>, farthest: usize) -
             Outcome::No => "does not match",
             Outcome::Unknown => "is not decided",
         };
-        let empty = if rule.parts.is_empty() { ": it asks for nothing" } else { "" };
-        line(out, &format!("  rule {} {outcome}{empty}", rule.index));
+        let asks = match rule.left_out {
+            [] if rule.parts.is_empty() => ": it asks for nothing".to_owned(),
+            [] => String::new(),
+            fields if rule.is_skipped => {
+                format!(": it asks for {}, which a connection does not have, and is skipped", fields.join(", "))
+            }
+            fields => format!(" without {}, which a connection does not have", fields.join(", ")),
+        };
+        line(out, &format!("  rule {} {outcome}{asks}", rule.index));
         for part in &rule.parts {
             for (item, number) in part.items.iter().zip(0usize..) {
                 let place =

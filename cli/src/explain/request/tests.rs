@@ -116,7 +116,9 @@ fn what_is_wrong_is_named_with_its_place() {
     let mut rows = Rows::default();
     for (text, expected) in [
         ("path: a\n", "r.yaml:1:1: error: $.path: expected a path that begins with `/`"),
-        ("method: GET\nprotocol: tcp\n", "r.yaml:2:1: error: $.protocol: `tcp` is not supported"),
+        ("method: GET\nprotocol: tcp\n", "a connection (`protocol: tcp`) has no method: leave it out"),
+        ("protocol: tcp\njwt: {claims: {a: b}}\n", "a connection (`protocol: tcp`) has no JWT: leave it out"),
+        ("protocol: udp\n", "$.protocol: "),
         ("headers: {a: 1}\n", "r.yaml:1:11: error: $.headers.a: expected a string: put quotation marks"),
         ("headers: {Host: a}\n", "write `method`, `scheme`, `host` or `path` of the request for it"),
         ("source: {ip: 10.0.0}\n", "r.yaml:1:10: error: $.source.ip: `10.0.0` is not an IP address"),

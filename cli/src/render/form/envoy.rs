@@ -8,10 +8,13 @@ use crate::render::peer::Peer;
 use crate::render::plan::Plan;
 use crate::render::workload::Proxy;
 use serde_json::{Value, json};
+use weir_policy::Protocol;
 
 const BOOTSTRAP: &str = include_str!("../../../../envoy-configs/envoy.yaml");
 const LISTENERS: &str = "/static_resources/listeners";
 const FILTERS: &str = "/filter_chains/0/filters/0/typed_config/http_filters";
+const NETWORK_FILTERS: &str = "/filter_chains/0/filters";
+const FIRST_CLUSTER: &str = "/static_resources/clusters/0/name";
 const PORT: &str = "/address/socket_address/port_value";
 
 /// The bootstrap, or the filters of its only direction.
@@ -24,6 +27,7 @@ pub(crate) fn render(plan: &Plan, parts: &[Part], peer: &Peer) -> Result<Vec<Val
     }
     let mut bootstrap = input::one(BOOTSTRAP)?;
     let unknown = || "the bootstrap that comes with Weir has no listener of the expected shape".to_owned();
+    let cluster = bootstrap.pointer(FIRST_CLUSTER).and_then(Value::as_str).ok_or_else(unknown)?.to_owned();
     let listeners = bootstrap.pointer_mut(LISTENERS).and_then(Value::as_array_mut).ok_or_else(unknown)?;
     let template = listeners.first().cloned().ok_or_else(unknown)?;
     listeners.clear();
@@ -31,9 +35,14 @@ pub(crate) fn render(plan: &Plan, parts: &[Part], peer: &Peer) -> Result<Vec<Val
         let mut listener = template.clone();
         let port = listener.pointer(PORT).and_then(Value::as_u64).ok_or_else(unknown)?;
         *listener.pointer_mut(PORT).ok_or_else(unknown)? = json!(port + place);
-        let own = listener.pointer_mut(FILTERS).and_then(Value::as_array_mut).ok_or_else(unknown)?;
-        let router = own.pop().ok_or_else(unknown)?;
-        *own = filters(plan, part, peer).into_iter().chain([router]).collect();
+        if plan.protocol == Protocol::Tcp {
+            let own = listener.pointer_mut(NETWORK_FILTERS).and_then(Value::as_array_mut).ok_or_else(unknown)?;
+            *own = filters(plan, part, peer).into_iter().chain([tcp_proxy(&cluster)]).collect();
+        } else {
+            let own = listener.pointer_mut(FILTERS).and_then(Value::as_array_mut).ok_or_else(unknown)?;
+            let router = own.pop().ok_or_else(unknown)?;
+            *own = filters(plan, part, peer).into_iter().chain([router]).collect();
+        }
         let fields = listener.as_object_mut().ok_or_else(unknown)?;
         fields.insert("name".to_owned(), json!(part.direction.word()));
         fields.insert("traffic_direction".to_owned(), json!(part.direction.of_envoy()));
@@ -42,6 +51,17 @@ pub(crate) fn render(plan: &Plan, parts: &[Part], peer: &Peer) -> Result<Vec<Val
     let fields = bootstrap.as_object_mut().ok_or_else(unknown)?;
     fields.insert("node".to_owned(), node(plan));
     Ok(vec![bootstrap])
+}
+
+fn tcp_proxy(cluster: &str) -> Value {
+    json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": cluster,
+            "cluster": cluster,
+        },
+    })
 }
 
 /// The proxy's identity, which in a mesh Istio fills in. The filters read from the first part of its id what the proxy is for.
@@ -59,5 +79,5 @@ fn filters(plan: &Plan, part: &Part, peer: &Peer) -> Vec<Value> {
     let Part { direction, document, failure, .. } = part;
     let name = format!("{}{}", plan.name(), plan.workload.suffix(*direction));
     let filter = json!({"name": name, "typed_config": typed_config(plan, &name, document, *failure)});
-    peer.filter(&format!("{name}-peer"), document).into_iter().chain([filter]).collect()
+    peer.filter(plan.protocol, &format!("{name}-peer"), document).into_iter().chain([filter]).collect()
 }

@@ -6,16 +6,37 @@ use crate::render::failure::Failure;
 use crate::render::form::Form;
 use crate::render::plan::{EnvoyLine, Plan};
 use serde_json::{Value, json};
+use weir_model::TCP_ROOT_ID;
+use weir_policy::Protocol;
 
-pub(crate) const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
-pub(crate) const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
+/// The types of Envoy's Wasm filter and of its RBAC filter, as filters of requests or of connections.
+pub(crate) fn types(protocol: Protocol) -> [&'static str; 2] {
+    match protocol {
+        Protocol::Http => [
+            "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+        ],
+        Protocol::Tcp => [
+            "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
+            "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC",
+        ],
+    }
+}
+
+/// The root id of the module's filter.
+pub(crate) fn root_id(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "weir",
+        Protocol::Tcp => TCP_ROOT_ID,
+    }
+}
 
 /// The typed configuration of the filter with that name and document.
 pub(crate) fn typed_config(plan: &Plan, name: &str, document: &Value, failure: Failure) -> Value {
     let mut vm = json!({"vm_id": plan.vm_id(), "runtime": "envoy.wasm.runtime.v8", "code": code(&plan.code)});
     let mut config = json!({
         "name": name,
-        "root_id": "weir",
+        "root_id": root_id(plan.protocol),
         "failure_policy": failure.word(),
         "configuration": {"@type": "type.googleapis.com/google.protobuf.Struct", "value": document},
     });
@@ -32,7 +53,8 @@ pub(crate) fn typed_config(plan: &Plan, name: &str, document: &Value, failure: F
             fields.insert("reload_config".to_owned(), json!({"backoff": backoff}));
         }
     }
-    json!({"@type": WASM, "config": config})
+    let [wasm, _] = types(plan.protocol);
+    json!({"@type": wasm, "config": config})
 }
 
 fn code(code: &Code) -> Value {

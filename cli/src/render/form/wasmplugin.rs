@@ -4,12 +4,14 @@
 //! shared data.
 
 use super::envoyfilter;
+use super::wasm::root_id;
 use crate::render::Part;
 use crate::render::code::Code;
 use crate::render::peer::Peer;
 use crate::render::plan::Plan;
 use crate::render::workload::Direction;
 use serde_json::{Map, Value, json};
+use weir_policy::Protocol;
 
 /// The objects for all directions.
 pub(crate) fn render(plan: &Plan, parts: &[Part], peer: &Peer) -> Vec<Value> {
@@ -38,8 +40,8 @@ pub(super) fn object(plan: &Plan, direction: Direction, kind: &str, spec: Map<St
 /// The module, its document, and what happens without it.
 pub(super) fn wasm(plan: &Plan, part: &Part) -> Map<String, Value> {
     let mut fields = Map::from_iter([
-        ("type".to_owned(), json!("HTTP")),
-        ("pluginName".to_owned(), json!("weir")),
+        ("type".to_owned(), json!(if plan.protocol == Protocol::Tcp { "NETWORK" } else { "HTTP" })),
+        ("pluginName".to_owned(), json!(root_id(plan.protocol))),
         ("failStrategy".to_owned(), json!(part.failure.word())),
         ("pluginConfig".to_owned(), part.document.clone()),
     ]);
@@ -63,8 +65,13 @@ pub(super) fn wasm(plan: &Plan, part: &Part) -> Map<String, Value> {
 /// Which listeners of which proxies, and where among Istio's own filters. A priority that is left out is the least of all,
 /// and a match that is left out is both directions.
 pub(super) fn placement(plan: &Plan, direction: Direction) -> Map<String, Value> {
+    let mut listeners = json!({"mode": plan.workload.mode(direction)});
+    if let (false, Some(fields)) = (plan.ports.is_empty(), listeners.as_object_mut()) {
+        let ports = plan.ports.iter().map(|port| json!({"number": port}));
+        fields.insert("ports".to_owned(), ports.collect());
+    }
     let mut fields = Map::from_iter([
-        ("match".to_owned(), json!([{"mode": plan.workload.mode(direction)}])),
+        ("match".to_owned(), json!([listeners])),
         ("phase".to_owned(), json!(plan.phase.word())),
         ("priority".to_owned(), json!(plan.priority)),
     ]);
@@ -77,7 +84,7 @@ pub(super) fn peer_filter(plan: &Plan, parts: &[Part], peer: &Peer) -> Option<Va
     let name = format!("{}-peer", plan.name());
     let patches = parts.iter().filter_map(|part| {
         let name = format!("{}.{name}{}", plan.workload.namespace, plan.workload.suffix(part.direction));
-        let filter = peer.filter(&name, &part.document)?;
+        let filter = peer.filter(plan.protocol, &name, &part.document)?;
         let inserted = envoyfilter::insert(plan, part.direction, true, &filter);
         Some([Some(inserted), envoyfilter::spare_tunnels(plan, part.direction, &filter)])
     });

@@ -16,6 +16,9 @@ fn request(row: &Value, own_address: &Value) -> Value {
     for name in ["method", "path", "host", "sni"] {
         set(name, &row[name]);
     }
+    if row["proto"] == "tcp" {
+        set("protocol", &row["proto"]);
+    }
     let headers = row["headers"].as_object().into_iter().flatten();
     let headers = headers.map(|(name, value)| {
         (name.clone(), json!(value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)))
@@ -56,9 +59,7 @@ fn istios_own_decisions_are_the_answers() {
             .flatten()
             .map(|(key, value)| format!("{key}={}", value.as_str().unwrap()))
             .collect();
-        let rows: Vec<&Value> =
-            group["requests"].as_array().unwrap().iter().filter(|row| row["proto"] != "tcp").collect();
-        score.skip(group["requests"].as_array().unwrap().len() - rows.len(), "TCP");
+        let rows: Vec<&Value> = group["requests"].as_array().unwrap().iter().collect();
         let requests: String = rows.iter().map(|row| format!("{}\n", request(row, &workload["ip"]))).collect();
         let id = format!("{}/b", workload["namespace"].as_str().unwrap());
         let labels = labels.join(",");

@@ -1,4 +1,4 @@
 //! The suite filter as a proxy-wasm module.
 #![expect(missing_docs, reason = "the entry point is the macro's")]
 
-weir_shell::module!(weir_suite::Suite);
+weir_shell::module!(weir_suite::Suite, tcp: weir_suite::TcpSuite);

@@ -78,7 +78,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
     for (object, policy) in objects.into_iter().zip(0u32..) {
         let section = Section::of(&object);
         let Object { namespace, name, rules, .. } = object;
-        for (rule, index) in rules.into_iter().zip(0u32..) {
+        for (rule, index) in rules.into_iter().zip(0u32..).filter(|(rule, _)| !rule.is_skipped) {
             ordered.extend(section.map(|section| SectionRule::new(section, policy, index, rule)));
         }
         order.names.push(format!("ns[{namespace}]-policy[{name}]-rule["));

@@ -24,6 +24,8 @@ pub(crate) struct Object {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rule {
     pub(crate) all_of: Box<[AnyOf]>,
+    /// It never matches: it asks for what only a request has, and connections are decided. It has no parts then.
+    pub(crate) is_skipped: bool,
 }
 
 /// Items of which one must hold, such as those of `to`.

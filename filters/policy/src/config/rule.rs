@@ -38,7 +38,7 @@ pub(super) fn rule(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Rul
         all_of.extend(when.each(|item| condition(&item, context)).into_iter().map(|item| AnyOf::from([item])));
     }
     fields.finish();
-    Some(Rule { all_of: all_of.into() })
+    Some(Rule { all_of: all_of.into(), is_skipped: false })
 }
 
 fn any_of(at: &Cursor<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<'_>) -> Item) -> AnyOf {

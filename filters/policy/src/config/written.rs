@@ -4,7 +4,7 @@
 
 use super::packed;
 use super::rule::{OPERATION, SOURCE};
-use crate::config::object::Field;
+use crate::config::object::{Field, Rule};
 use std::collections::BTreeMap;
 use weir_config::Value;
 
@@ -23,8 +23,31 @@ pub(crate) struct WrittenClause {
     pub(crate) values: Vec<String>,
 }
 
+/// A rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WrittenRule {
+    pub(crate) parts: Vec<WrittenPart>,
+    /// The fields that are left out of the parts, because only a request has them and connections are decided.
+    pub(crate) left_out: Vec<String>,
+}
+
 /// The rules of a policy.
-pub(crate) type WrittenRules = Vec<Vec<WrittenPart>>;
+pub(crate) type WrittenRules = Vec<WrittenRule>;
+
+/// Leaves out of the rules of a policy what only a request has, as [`super::http_only::leave_out`] does; `read` are the
+/// same rules as they were read.
+pub(crate) fn leave_out(read: &[Rule], written: &mut [WrittenRule]) {
+    for (rule, WrittenRule { parts, left_out }) in read.iter().zip(written) {
+        for (part, written) in rule.all_of.iter().zip(parts) {
+            for (item, written) in part.iter().zip(&mut written.items) {
+                let mut clauses = item.iter();
+                let is_kept = |_: &mut WrittenClause| clauses.next().is_none_or(|clause| !clause.field.is_http_only());
+                let kept: Vec<WrittenClause> = written.extract_if(.., is_kept).collect();
+                left_out.extend(std::mem::replace(written, kept).into_iter().map(|clause| clause.field));
+            }
+        }
+    }
+}
 
 /// The rules of every policy of a document, by namespace and name.
 pub(crate) fn policies(document: &Value) -> BTreeMap<(String, String), WrittenRules> {
@@ -50,14 +73,14 @@ fn add(object: &Value, found: &mut BTreeMap<(String, String), WrittenRules>) {
     found.insert((name("namespace"), name("name")), rules.unwrap_or_default());
 }
 
-fn rule(rule: &Value) -> Vec<WrittenPart> {
+fn rule(rule: &Value) -> WrittenRule {
     let part = |name: &'static str, inner: &'static str, known: &[(&'static str, &'static str, Field)]| {
         let items = items(rule, name).iter().map(|item| field(item, inner).map(|item| clauses(item, known)));
         field(rule, name).map(|_| WrittenPart { name, items: items.map(Option::unwrap_or_default).collect() })
     };
     let parts = [part("from", "source", &SOURCE), part("to", "operation", &OPERATION)].into_iter().flatten();
     let when = items(rule, "when").iter().map(|item| WrittenPart { name: "when", items: vec![condition(item)] });
-    parts.chain(when).collect()
+    WrittenRule { parts: parts.chain(when).collect(), left_out: Vec::new() }
 }
 
 fn clauses(item: &Value, known: &[(&'static str, &'static str, Field)]) -> Vec<WrittenClause> {

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use weir_scenario::{Bytes, FilterStateValue, Proxy, jwt};
 
+const DIRECT_ADDRESS: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%";
+const PEER_URI_SANS: &str = "%DOWNSTREAM_PEER_URI_SAN%";
+
 /// The HTTP filters that a proxy of a scenario has before the modules.
 pub(super) fn filters(proxy: &Proxy) -> Vec<Value> {
     let mut filters = Vec::new();
@@ -55,8 +58,8 @@ fn set_filter_state(values: &BTreeMap<String, FilterStateValue>) -> Value {
     let values = values.iter().map(|(key, value)| {
         // A literal `%` is written twice.
         let format = match value {
-            FilterStateValue::DirectAddress => json!({"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}),
-            FilterStateValue::PeerUriSans => json!({"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}),
+            FilterStateValue::DirectAddress => json!({"inline_string": DIRECT_ADDRESS}),
+            FilterStateValue::PeerUriSans => json!({"inline_string": PEER_URI_SANS}),
             FilterStateValue::Header(name) => json!({"inline_string": format!("%REQ({name})%")}),
             FilterStateValue::Value(Bytes(bytes)) => {
                 let escaped = bytes.iter().flat_map(|byte| std::iter::repeat_n(*byte, 1 + usize::from(*byte == b'%')));
@@ -74,15 +77,29 @@ fn set_filter_state(values: &BTreeMap<String, FilterStateValue>) -> Value {
     })
 }
 
-pub(super) fn connection_filter_state(state: &BTreeMap<String, String>) -> Value {
-    let values = state.iter().map(|(key, value)| state_value(key, &json!({"inline_string": value})));
-    json!({
-        "name": "envoy.filters.network.set_filter_state",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
-            "on_new_connection": values.collect::<Vec<_>>(),
-        },
-    })
+/// The network filter that writes filter state of connections; none where there is nothing to write. At a TCP proxy it also
+/// writes what is known of the client: the address at once, the certificate once its handshake is over (Envoy from 1.37).
+pub(super) fn of_connections(proxy: &Proxy) -> Option<Value> {
+    let fixed = proxy.connection_filter_state.iter().map(|(key, value)| (key, value.as_str()));
+    let of_client = |wanted: FilterStateValue, format: &'static str| {
+        let values = proxy.filter_state.iter().filter(|_| proxy.tcp.is_some());
+        values.filter(move |(_, value)| **value == wanted).map(move |(key, _)| (key, format))
+    };
+    let written = |(key, format): (&String, &str)| state_value(key, &json!({"inline_string": format}));
+    let opened = fixed.chain(of_client(FilterStateValue::DirectAddress, DIRECT_ADDRESS)).map(written);
+    let opened: Vec<Value> = opened.collect();
+    let shaken: Vec<Value> = of_client(FilterStateValue::PeerUriSans, PEER_URI_SANS).map(written).collect();
+    if opened.is_empty() && shaken.is_empty() {
+        return None;
+    }
+    let mut config = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+        "on_new_connection": opened,
+    });
+    if let (Some(fields), false) = (config.as_object_mut(), shaken.is_empty()) {
+        fields.insert("on_downstream_tls_handshake".to_owned(), shaken.into());
+    }
+    Some(json!({"name": "envoy.filters.network.set_filter_state", "typed_config": config}))
 }
 
 /// One value of filter state, a string from a format; not set if the string is empty.

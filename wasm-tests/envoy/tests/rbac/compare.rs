@@ -18,8 +18,8 @@ pub(crate) struct Tally {
     pub(crate) rates: [usize; 3],
     /// Requests by what they try; one may try several things.
     pub(crate) tried: BTreeMap<String, usize>,
-    differences: usize,
-    shown: Vec<String>,
+    pub(crate) differences: usize,
+    pub(crate) shown: Vec<String>,
 }
 
 /// How many differences are printed: a few of each set and not too many of all, or all where `WEIR_RBAC_SHOW` is set.

@@ -49,7 +49,7 @@ fn the_model_makes_what_istio_makes() {
         let mut policies = read(&format!("{input}-in"));
         policies.retain(|policy: &Value| !policy.is_null());
         let bundle = Bundle(domains.iter().map(|&domain| domain.to_owned()).collect());
-        let made = istio::filters(&policies, &Options { bundle, filter_state: false });
+        let made = istio::filters(&policies, &Options { bundle, ..Options::default() });
         let expected: Vec<Value> = outputs.iter().flat_map(|name| read(name)).collect();
         if made != expected {
             let show = |all: &[Value]| serde_yaml_ng::to_string(all).unwrap();

@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) bundle: Bundle,
     /// Whether the peer is the filter state that a waypoint and an HBONE listener set, rather than the certificate.
     pub(crate) filter_state: bool,
+    /// Whether the filters are those of a chain that is not HTTP (`BuildTCP`).
+    pub(crate) tcp: bool,
 }
 
 /// The filters in the order of the chain. Each policy is for the workload.
@@ -51,7 +53,10 @@ fn filter(policies: &[Value], action: &str, options: &Options) -> Option<Value> 
             out.insert(id(0), never);
         }
         for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| !rule.is_null()) {
-            out.insert(id(index), rule::policy(rule, &namespace, options));
+            // A rule that cannot be made is skipped.
+            if let Some(made) = rule::policy(rule, action, &namespace, options) {
+                out.insert(id(index), made);
+            }
         }
     }
     if enforced.is_none() && shadow.is_none() {
@@ -69,7 +74,11 @@ fn filter(policies: &[Value], action: &str, options: &Options) -> Option<Value> 
         }
         Value::Object(rules)
     };
-    let mut config = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"});
+    let kind = if options.tcp { "network" } else { "http" };
+    let mut config = json!({"@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}.rbac.v3.RBAC")});
+    if options.tcp {
+        config["statPrefix"] = "tcp.".into();
+    }
     if let Some(enforced) = enforced {
         config["rules"] = rules(enforced);
     }
@@ -81,7 +90,7 @@ fn filter(policies: &[Value], action: &str, options: &Options) -> Option<Value> 
     if let Some(shadow) = shadow {
         config["shadowRules"] = rules(shadow);
     }
-    Some(json!({"name": "envoy.filters.http.rbac", "typedConfig": config}))
+    Some(json!({"name": format!("envoy.filters.{kind}.rbac"), "typedConfig": config}))
 }
 
 pub(crate) fn list(value: &Value) -> &[Value] {

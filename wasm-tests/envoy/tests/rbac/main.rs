@@ -10,6 +10,7 @@
 
 mod claims;
 mod compare;
+mod connections;
 mod golden;
 mod istio;
 mod owner;

@@ -66,7 +66,7 @@ fn policies() -> [Value; 2] {
 }
 
 fn rbac() -> Vec<Value> {
-    istio::filters(&policies(), &Options { bundle: Bundle(vec!["cluster.local".to_owned()]), filter_state: false })
+    istio::filters(&policies(), &Options { bundle: Bundle(vec!["cluster.local".to_owned()]), ..Options::default() })
 }
 
 fn plugins(mode: &str) -> Result<Vec<Plugin>, Failure> {

@@ -156,7 +156,7 @@ pub(crate) fn request(random: &mut Random, kind: Kind) -> Request {
     }
 }
 
-fn certificate(random: &mut Random) -> Client {
+pub(crate) fn certificate(random: &mut Random) -> Client {
     let names = PEERS[random.below(PEERS.len())];
     let mut halves = names.split(|name| *name == "|");
     let mut half = || halves.next().unwrap_or_default().iter().map(|&name| name.to_owned()).collect();

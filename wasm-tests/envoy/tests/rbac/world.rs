@@ -117,7 +117,8 @@ pub(crate) fn start(
         filter_state,
         ..Listener::default()
     };
-    let native = istio::filters(policies, &Options { bundle: Bundle(domains), filter_state: kind.filter_state() });
+    let native =
+        istio::filters(policies, &Options { bundle: Bundle(domains), filter_state: kind.filter_state(), tcp: false });
     let native_first = vec![claims::other_filter()];
     match Proxy::start(Setup { plugins: vec![plugin], native_first, native, proxy, port, ..Setup::default() }).unwrap()
     {

@@ -9,6 +9,8 @@ pub enum TcpServer {
     /// It sends back what it gets, and closes after data that ends with `bye`, or when the client has.
     #[default]
     Echo,
+    /// The same, and it speaks first.
+    Greets,
     /// It refuses every connection.
     Refuses,
 }

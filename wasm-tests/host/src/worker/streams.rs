@@ -248,7 +248,8 @@ impl Worker {
     }
 }
 
-fn record(data: &StreamData) -> Record {
+/// The access log record of a stream or a connection.
+pub(super) fn record(data: &StreamData) -> Record {
     let state =
         |name: &[u8]| data.filter_state.get(name).map_or_else(|| Bytes::from("-"), |value| Bytes(value.clone()));
     Record {

@@ -5,16 +5,19 @@
 //! nothing waits. At the end of a connection each filter is called in this order, one after the other: close, done, log,
 //! delete.
 
-use crate::http::stream_data::StreamData;
+use crate::http::stream_data::{Connection, StreamData};
+use crate::process::cost::Costs;
 use crate::process::settings::TcpServer;
 use crate::vm::context::{Context, Sight, Stream};
 use crate::vm::plugin::FailurePolicy;
 use crate::worker::Worker;
 use crate::worker::handle::Handle;
 use crate::worker::instance::Called;
+use crate::worker::streams::record;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use weir_scenario::{FilterStateValue, Record, TcpServer as OfScenario};
 
 /// The close types of the ABI.
 #[derive(Clone, Copy)]
@@ -35,6 +38,10 @@ pub struct TcpSeen {
     pub closed: bool,
     /// Filter state.
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The access log record, once it has ended.
+    pub record: Option<Record>,
+    /// What it has cost on its worker since it began, once it has ended.
+    pub costs: Costs,
 }
 
 struct Slot {
@@ -91,17 +98,31 @@ enum Passage {
 
 impl Worker {
     /// Accepts a connection.
-    pub(crate) fn tcp_open(&mut self) -> u64 {
+    pub(crate) fn tcp_open(&mut self, connection: Connection) -> u64 {
+        // What the worker did before is not the connection's.
+        let spent = self.site.costs.take();
+        self.site.spent.borrow_mut().add(&spent);
         let process = std::sync::Arc::clone(&self.site.process);
         let id = process.next_serial();
-        let state = process.settings.proxy.connection_filter_state.iter();
-        let connection = crate::http::stream_data::Connection::default();
+        let proxy = &process.settings.proxy;
+        // A PROXY protocol header does not change who the direct peer is.
+        let direct = if proxy.proxy_protocol { Connection::default().source } else { connection.source.clone() };
+        let fixed = proxy.connection_filter_state.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let of_client = proxy.filter_state.iter().filter_map(|(key, value)| match value {
+            FilterStateValue::DirectAddress => Some((key.clone(), direct.clone())),
+            FilterStateValue::PeerUriSans => {
+                let names = connection.tls.as_ref()?.peer_uri_sans.join(",");
+                (!names.is_empty()).then_some((key.clone(), names))
+            }
+            FilterStateValue::Header(_) | FilterStateValue::Value(_) => None,
+        });
+        let filter_state = fixed.chain(of_client).map(|(key, value)| (key.into(), value.into())).collect();
         let data = StreamData {
             remote: connection.source.clone(),
             connection,
             connection_id: id,
             started: (process.clock.wall(), process.clock.monotonic()),
-            filter_state: state.map(|(key, value)| (key.clone().into(), value.clone().into())).collect(),
+            filter_state,
             ..StreamData::default()
         };
         let slots =
@@ -291,6 +312,10 @@ impl Worker {
                 connection.data.borrow_mut().flags.extend(["UF", "URX"]);
                 return self.tcp_close(id, By::Proxy);
             }
+            if server == TcpServer::Greets {
+                self.tcp_from_server(id, OfScenario::GREETING.into(), false);
+            }
+            let Some(connection) = self.connections.get_mut(&id) else { return };
             let Unread { bytes, end, reset } = std::mem::take(&mut connection.unread);
             if !bytes.is_empty() || end {
                 self.tcp_send(id, &bytes, end);
@@ -363,7 +388,9 @@ impl Worker {
             }
             cell.borrow_mut().store.data_mut().contexts.remove(&context);
         }
-        let seen = self.tcp_seen(id);
+        let costs = self.site.costs.borrow().clone();
+        let record = self.connections.get(&id).map(|connection| record(&connection.data.borrow()));
+        let seen = TcpSeen { record, costs, ..self.tcp_seen(id) };
         self.connections.remove(&id);
         self.ended_connections.insert(id, seen);
         self.drop_retired();

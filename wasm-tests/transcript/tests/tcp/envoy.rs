@@ -1,68 +1,16 @@
 //! A case in real Envoy.
 
 use crate::{Case, Outcome, Step, line, plugin};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use weir_scenario::{Answer, Behaviour, Cluster, Span, Surroundings, Value};
-use weir_test_envoy::{Booted, Proxy, Setup};
+use weir_test_envoy::{Booted, Proxy, Setup, TcpServer};
 
 /// How long the client waits before it does the next thing, so that each of its writes arrives alone.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A server that sends back what it gets, and closes after data that ends with `bye` or when the client has.
-#[derive(Clone, Default)]
-struct Server {
-    /// It is to close its side.
-    ends: Arc<AtomicBool>,
-    /// How many bytes it got.
-    served: Arc<AtomicUsize>,
-}
-
-impl Server {
-    fn start(&self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = self.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let server = server.clone();
-                thread::spawn(move || server.serve(stream));
-            }
-        });
-        address
-    }
-
-    fn serve(&self, mut stream: TcpStream) {
-        let mut buffer = [0; 4096];
-        // So that it notices that it is to close.
-        let _ = stream.set_read_timeout(Some(PAUSE / 10));
-        while !self.ends.load(Ordering::SeqCst) {
-            let sent = match stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => buffer.get(..length).unwrap_or_default(),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
-                Err(_) => return,
-            };
-            self.served.fetch_add(sent.len(), Ordering::SeqCst);
-            if stream.write_all(sent).is_err() || sent.ends_with(b"bye") {
-                break;
-            }
-        }
-        // So that its close arrives alone.
-        thread::sleep(PAUSE / 2);
-        // Its side only: the client may still close its own.
-        let _ = stream.shutdown(Shutdown::Write);
-        let _ = stream.set_read_timeout(Some(PATIENCE));
-        while let Ok(length @ 1..) = stream.read(&mut buffer) {
-            self.served.fetch_add(length, Ordering::SeqCst);
-        }
-    }
-}
 
 /// A port where nothing listens.
 fn closed() -> SocketAddr {
@@ -73,8 +21,8 @@ pub(crate) fn run(case: &Case) -> Outcome {
     let service = Cluster { behaviour: Behaviour::Answer(case.answer()), ..Cluster::default() };
     let world = Surroundings { clusters: [("service".to_owned(), service)].into(), ..Surroundings::default() };
     let world = Surroundings { routes: Vec::new(), ..world };
-    let server = Server::default();
-    let to = if case.refuses { closed() } else { server.start() };
+    let server = TcpServer::start("").unwrap();
+    let to = if case.refuses { closed() } else { server.address() };
     let setup =
         Setup { network: vec![plugin(case)], on_failure: case.on_failure, tcp_to: Some(to), world, ..Setup::default() };
     let mut proxy = match Proxy::start(setup).unwrap() {
@@ -96,7 +44,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
             }
             // What has come is not read, so the system resets the connection instead of closing it.
             Step::Reset => client = TcpStream::connect(proxy.address()).unwrap(),
-            Step::ServerEnds => server.ends.store(true, Ordering::SeqCst),
+            Step::ServerEnds => server.end(),
         }
         thread::sleep(PAUSE);
     }
@@ -127,7 +75,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
     let outcome = Outcome {
         lines: said,
         received: String::from_utf8_lossy(&received).into_owned(),
-        served: server.served.load(Ordering::SeqCst),
+        served: server.served(),
         counted: counted - u64::from(reset),
         vm_failures: proxy.vm_failures().unwrap(),
     };

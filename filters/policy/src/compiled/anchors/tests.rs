@@ -25,7 +25,7 @@ fn not_methods(values: &[&str]) -> Clause {
 
 /// A rule with one part.
 fn rule(items: Vec<Vec<Clause>>) -> Rule {
-    Rule { all_of: [items.into_iter().map(Item::from).collect()].into() }
+    Rule { all_of: [items.into_iter().map(Item::from).collect()].into(), is_skipped: false }
 }
 
 fn compiled(rules: Vec<Rule>) -> Compiled {

@@ -26,8 +26,13 @@ const SOURCE: [(&str, &str); 7] = [
 const OPERATION: [(&str, &str); 4] =
     [("hosts", "hosts"), ("methods", "methods"), ("paths", "paths"), ("ports", "destination.port")];
 
-/// The policy of a rule.
-pub(super) fn policy(rule: &Value, namespace: &str, options: &Options) -> Value {
+/// Keys that the generators of matchers refuse in a chain that is not HTTP (`forTCP`).
+fn is_http_only(key: &str) -> bool {
+    matches!(key, "hosts" | "methods" | "paths") || key.starts_with("request.")
+}
+
+/// The policy of a rule; `None` for one of ALLOW of which a matcher cannot be made.
+pub(super) fn policy(rule: &Value, action: &str, namespace: &str, options: &Options) -> Option<Value> {
     let when: Vec<Clause> = list(&rule["when"])
         .iter()
         .map(|when| Clause {
@@ -48,8 +53,14 @@ pub(super) fn policy(rule: &Value, namespace: &str, options: &Options) -> Value 
     }
     let sources = each(from, "source", &SOURCE, |clause| clause.expand(options));
     let operations = each(list(&rule["to"]), "operation", &OPERATION, |_| ());
+    // `checkError`: an error is one for ALLOW alone; elsewhere what it is about is left out.
+    let fails = |clause: &Clause| options.tcp && is_http_only(&clause.key);
+    let given = sources.iter().chain(&operations).flatten().chain(&permissions).chain(&principals);
+    if action == "ALLOW" && given.into_iter().any(fails) {
+        return None;
+    }
     let all = |own: Vec<Clause>, common: &[Clause], side: Side| {
-        let clauses = own.iter().chain(common);
+        let clauses = own.iter().chain(common).filter(|clause| !fails(clause));
         let mut matchers: Vec<Value> =
             clauses.flat_map(|clause| clause.matchers(side, namespace, options.filter_state)).collect();
         if matchers.is_empty() {
@@ -59,7 +70,7 @@ pub(super) fn policy(rule: &Value, namespace: &str, options: &Options) -> Value 
     };
     let permissions: Vec<_> = operations.into_iter().map(|own| all(own, &permissions, Side::Permission)).collect();
     let principals: Vec<_> = sources.into_iter().map(|own| all(own, &principals, Side::Principal)).collect();
-    json!({"permissions": permissions, "principals": principals})
+    Some(json!({"permissions": permissions, "principals": principals}))
 }
 
 /// The clauses of each item of `from` or `to`; of one without clauses where there is no item.
