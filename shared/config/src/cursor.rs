@@ -3,49 +3,11 @@
 mod keys;
 
 use crate::Value;
+use crate::diagnostics::Diagnostics;
 use keys::{SeenKeys, nearest};
-use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
 use weir_model::{Problem, Warning};
-
-/// Collects problems while a document is read.
-#[derive(Debug, Default)]
-pub struct Diagnostics {
-    problems: RefCell<Vec<Problem>>,
-    /// How many problems there were, those that are not kept included.
-    met: Cell<usize>,
-    warnings: RefCell<Vec<Warning>>,
-}
-
-impl Diagnostics {
-    /// The most problems kept; a document with more is wrong enough.
-    pub const KEPT: usize = 1000;
-
-    fn push(&self, problem: Problem) {
-        self.met.set(self.met.get().saturating_add(1));
-        // Nothing is read while another holds them.
-        if let Ok(mut problems) = self.problems.try_borrow_mut()
-            && problems.len() < Self::KEPT
-        {
-            problems.push(problem);
-        }
-    }
-
-    /// How many problems there are so far, those that are not kept included.
-    pub fn len(&self) -> usize {
-        self.met.get()
-    }
-
-    /// Whether there is none so far.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(crate) fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
-    }
-}
 
 #[derive(Debug)]
 enum Step<'v> {
@@ -181,20 +143,23 @@ impl<'v> Cursor<'v> {
 
     /// Records a warning here: what is written is accepted, and does not do what its author means.
     pub fn warning(&self, id: &'static str, message: impl Into<String>) {
-        if let Ok(mut warnings) = self.diagnostics.warnings.try_borrow_mut()
-            && warnings.len() < Diagnostics::KEPT
-        {
-            warnings.push(Warning { id, path: self.path(), message: message.into() });
-        }
+        self.diagnostics.warn(Warning { id, path: self.path(), message: message.into() });
     }
 
     /// Takes all warnings of the document.
     pub fn take_warnings(&self) -> Vec<Warning> {
-        self.diagnostics
-            .warnings
-            .try_borrow_mut()
-            .map(|mut warnings| std::mem::take(&mut *warnings))
-            .unwrap_or_default()
+        self.diagnostics.take_warnings()
+    }
+
+    /// From now on problems are set aside, or refuse the document again: what is set aside is a warning with the id
+    /// [`Diagnostics::QUARANTINED`], and the reader does without what it is about. It counts as a problem all the same.
+    pub fn set_aside(&self, set_aside: bool) {
+        self.diagnostics.set_aside(set_aside);
+    }
+
+    /// How many of the problems so far refuse the document: those that were not set aside.
+    pub fn refusals(&self) -> usize {
+        self.diagnostics.refusals()
     }
 
     #[inline(never)]

@@ -6,11 +6,13 @@
 //! returns `None`, and goes on with the siblings.
 
 mod cursor;
+mod diagnostics;
 mod header;
 pub mod proto_json;
 mod value;
 
-pub use cursor::{Cursor, Diagnostics, Fields};
+pub use cursor::{Cursor, Fields};
+pub use diagnostics::Diagnostics;
 pub use header::{AccessLogState, Common, Mode, SCHEMA};
 pub use value::Value;
 

@@ -1,0 +1,74 @@
+//! What is wrong with a document, collected while it is read.
+
+use std::cell::{Cell, RefCell};
+use weir_model::{Problem, Warning};
+
+/// Collects problems and warnings while a document is read.
+#[derive(Debug, Default)]
+pub struct Diagnostics {
+    problems: RefCell<Vec<Problem>>,
+    /// How many problems there were, those that are not kept or were set aside included.
+    met: Cell<usize>,
+    /// How many of them were set aside.
+    aside: Cell<usize>,
+    sets_aside: Cell<bool>,
+    warnings: RefCell<Vec<Warning>>,
+}
+
+impl Diagnostics {
+    /// The most problems kept, and the most warnings; a document with more is wrong enough.
+    pub const KEPT: usize = 1000;
+
+    /// The id of the warning that a problem becomes which is set aside.
+    pub const QUARANTINED: &str = "quarantined";
+
+    pub(crate) fn push(&self, problem: Problem) {
+        self.met.set(self.met.get().saturating_add(1));
+        if self.sets_aside.get() {
+            self.aside.set(self.aside.get().saturating_add(1));
+            let Problem { path, message } = problem;
+            return self.warn(Warning { id: Self::QUARANTINED, path, message });
+        }
+        // Nothing is read while another holds them.
+        if let Ok(mut problems) = self.problems.try_borrow_mut()
+            && problems.len() < Self::KEPT
+        {
+            problems.push(problem);
+        }
+    }
+
+    pub(crate) fn warn(&self, warning: Warning) {
+        if let Ok(mut warnings) = self.warnings.try_borrow_mut()
+            && warnings.len() < Self::KEPT
+        {
+            warnings.push(warning);
+        }
+    }
+
+    pub(crate) fn take_warnings(&self) -> Vec<Warning> {
+        self.warnings.try_borrow_mut().map(|mut warnings| std::mem::take(&mut *warnings)).unwrap_or_default()
+    }
+
+    pub(crate) fn set_aside(&self, set_aside: bool) {
+        self.sets_aside.set(set_aside);
+    }
+
+    /// How many problems there are so far, those that are not kept or were set aside included.
+    pub fn len(&self) -> usize {
+        self.met.get()
+    }
+
+    /// How many of them refuse the document.
+    pub(crate) fn refusals(&self) -> usize {
+        self.met.get().saturating_sub(self.aside.get())
+    }
+
+    /// Whether there is none so far.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+}
