@@ -19,8 +19,8 @@ export CARGO_TARGET_DIR := $(TARGET)
 TOOLS := $(CURDIR)/.tools
 WASM := $(TARGET)/wasm32-wasip1/wasm
 MODULES := policy rate-limit telemetry suite
-# The same builds with the callback for responses or without it: NAME-response, NAME-lean.
-VARIANTS := telemetry-response rate-limit-lean suite-lean
+# The same builds with the callback for responses or without it: NAME-response, NAME-lean; with that for ends: NAME-observe.
+VARIANTS := policy-observe telemetry-response rate-limit-lean suite-lean
 # Crates that name no host: their unit tests also run on wasm32, where `usize` has 32 bits.
 PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
   filters/policy filters/rate-limit filters/telemetry filters/suite
@@ -75,7 +75,7 @@ modules: toolchain
 	@mkdir -p dist
 	@for module in $(MODULES); do \
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$module.wasm --for $$module; done
-	@for variant in $(VARIANTS); do module=$${variant%-response}; module=$${module%-lean}; \
+	@for variant in $(VARIANTS); do module=$${variant%-response}; module=$${module%-lean}; module=$${module%-observe}; \
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$variant.wasm --for $$variant; done
 
 .PHONY: build

@@ -71,7 +71,8 @@ pub(crate) fn essential(module: Module, protocol: Protocol) -> Vec<&'static str>
 /// Everything that a module, or a variant of it, imports or exports, in alphabetical order.
 pub(crate) fn all(module: Module) -> Vec<&'static str> {
     let limits = matches!(module, Module::RateLimit | Module::Suite);
-    let ends = matches!(module, Module::Telemetry | Module::Suite);
+    // `policy-observe` sees them.
+    let ends = module != Module::RateLimit;
     let responses = module != Module::Policy;
     let connections = matches!(module, Module::Policy | Module::Suite);
     let more: [(bool, &[&'static str]); 6] = [

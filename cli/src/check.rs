@@ -12,6 +12,7 @@ use crate::plugin::{Listeners, Plugin, Strategy, Until};
 use crate::routes::PathOption;
 use crate::{lint, packed};
 use serde_json::{Value, json};
+use weir_config::Mode;
 use weir_policy::Protocol;
 
 /// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
@@ -122,6 +123,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
         loading::check(plugin, &mut diagnostics);
         strategy(plugin, &parts, file, &mut diagnostics);
         responses(found, plugin, &parts, &mut diagnostics);
+        ends(found, plugin, &parts, &mut diagnostics);
         listener(found, plugin, &mut diagnostics);
         if let Some(allowed) = &plugin.allowed
             && let missing = allowed.missing(module, protocol)
@@ -241,6 +243,16 @@ fn responses(found: &Found, plugin: &Plugin, parts: &[Part<'_>], diagnostics: &m
         let within = part.path.strip_prefix('$').unwrap_or(part.path);
         let message = format!("Envoy does not call this module for responses, so {lost}");
         diagnostics.warning("not-called-for-responses", format!("{}{within}.{field}", found.path), message);
+    }
+}
+
+/// Whether the module is called for the ends of streams where the document works with them: without that it refuses it.
+fn ends(found: &Found, plugin: &Plugin, parts: &[Part<'_>], diagnostics: &mut Diagnostics) {
+    let observes = |part: &Part<'_>| part.module == Module::Policy && part.mode == Mode::Observe.word();
+    if plugin.misses_ends && parts.iter().any(observes) {
+        let message = "mode `observe` of policies compares decisions at the end of a stream, and Envoy does not call this module for \
+                       that, so it refuses the configuration: load `policy-observe.wasm` or `suite.wasm`";
+        diagnostics.error(format!("{}.mode", found.path), message);
     }
 }
 

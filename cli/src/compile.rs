@@ -93,7 +93,7 @@ impl Module {
     /// The module of that file or image: `dist/suite.wasm`, `oci://registry.example.com/weir/suite:0.1.0`.
     pub(crate) fn named(source: &str) -> Option<Self> {
         match stem(source) {
-            "policy" => Some(Self::Policy),
+            "policy" | "policy-observe" => Some(Self::Policy),
             "rate-limit" | "rate-limit-lean" => Some(Self::RateLimit),
             "telemetry" | "telemetry-response" => Some(Self::Telemetry),
             "suite" | "suite-lean" => Some(Self::Suite),
@@ -103,7 +103,12 @@ impl Module {
 
     /// Whether the module of that file or image is known to have no callback for response headers.
     pub(crate) fn misses_responses(source: &str) -> bool {
-        matches!(stem(source), "policy" | "telemetry" | "rate-limit-lean" | "suite-lean")
+        matches!(stem(source), "policy" | "policy-observe" | "telemetry" | "rate-limit-lean" | "suite-lean")
+    }
+
+    /// Whether the module of that file or image is known to have no callback for the ends of streams.
+    pub(crate) fn misses_ends(source: &str) -> bool {
+        matches!(stem(source), "policy" | "rate-limit" | "rate-limit-lean")
     }
 
     /// The parts that `document` has, with the mode of each; one that is not a mode is kept as written.
@@ -257,7 +262,7 @@ impl fmt::Display for Module {
 }
 
 /// The name of a file or image without what is around it.
-fn stem(source: &str) -> &str {
+pub(crate) fn stem(source: &str) -> &str {
     let file = source.rsplit('/').next().unwrap_or(source);
     let name = file.split(['@', ':']).next().unwrap_or(file);
     name.strip_suffix(".wasm").unwrap_or(name)

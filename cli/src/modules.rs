@@ -1,8 +1,9 @@
 //! The modules inside this binary.
 
 /// Name of a module file and its bytes; empty bytes mean that the binary was built before the module.
-const MODULES: [(&str, &[u8]); 7] = [
+const MODULES: [(&str, &[u8]); 8] = [
     ("policy.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/policy.wasm"))),
+    ("policy-observe.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/policy-observe.wasm"))),
     ("rate-limit.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/rate-limit.wasm"))),
     ("rate-limit-lean.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/rate-limit-lean.wasm"))),
     ("telemetry.wasm", include_bytes!(concat!(env!("OUT_DIR"), "/telemetry.wasm"))),
@@ -12,8 +13,16 @@ const MODULES: [(&str, &[u8]); 7] = [
 ];
 
 /// The modules' names, as `weir pack --module` takes them.
-pub(crate) const NAMES: [&str; MODULES.len()] =
-    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
+pub(crate) const NAMES: [&str; MODULES.len()] = [
+    "policy",
+    "policy-observe",
+    "rate-limit",
+    "rate-limit-lean",
+    "telemetry",
+    "telemetry-response",
+    "suite",
+    "suite-lean",
+];
 
 /// The module with that file name, if it is inside.
 pub(crate) fn find(file_name: &str) -> Option<&'static [u8]> {

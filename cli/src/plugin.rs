@@ -189,6 +189,8 @@ pub(crate) struct Plugin {
     pub(crate) module: Option<Module>,
     /// Its name is that of a module that is not called for response headers.
     pub(crate) misses_responses: bool,
+    /// Its module is known to have no callback for the ends of streams.
+    pub(crate) misses_ends: bool,
     /// The module is a file in the proxy's container, so nothing has to be pulled.
     pub(crate) is_local: bool,
     /// The kind of extension it is loaded as, if that is none for HTTP, and the path of where that is said.
@@ -266,6 +268,7 @@ impl Plugin {
             root_path: path.to_owned(),
             module,
             misses_responses: source.is_some_and(Module::misses_responses),
+            misses_ends: source.is_some_and(Module::misses_ends),
             not_http: None,
             is_network: false,
             strategy,

@@ -35,7 +35,7 @@ pub(crate) use sources::{Policy, Sources};
 pub(crate) use workload::{GATEWAY_NAME, Known, Labels, Proxy, Workload, labels};
 
 use crate::check::{self, Others};
-use crate::compile::Part as Section;
+use crate::compile::{Module, Part as Section};
 use crate::diagnostic::Diagnostic;
 use crate::documents::{Contents, Found};
 use crate::render::document::Document;
@@ -267,6 +267,14 @@ fn trees(plan: &Plan, parts: &[Part], peer: &Peer) -> Result<Vec<Value>, String>
 /// What else is to be done or known.
 fn advice(plan: &Plan, document: &Document, parts: &[Part]) -> Vec<String> {
     let mut notes = Vec::new();
+    let observes = |part: &Part| part.document.get("mode") == Some(&Value::from(Mode::Observe.word()));
+    if plan.module == Module::Policy && parts.iter().any(observes) && !plan.code.is_of("policy-observe") {
+        notes.push(
+            "mode `observe` takes the variant `policy-observe.wasm`, which Envoy calls at the end of a stream (`weir pack --module \
+             policy-observe`): any other of policy refuses the configuration"
+                .to_owned(),
+        );
+    }
     if plan.form == Form::Envoy && !plan.is_snippet && parts.iter().any(|part| identity::is_asked_for(&part.document)) {
         notes.push(
             "policies name identities, and the listeners of this bootstrap have no TLS, so no request has one: their ALLOW rules \

@@ -31,8 +31,9 @@ const OWN: &str = "weir_";
 const REQUEST: &str = "proxy_on_request_headers";
 const RESPONSE: &str = "proxy_on_response_headers";
 const END: &str = "proxy_on_log";
-/// The import by which the shell asks whether `RESPONSE` is kept.
-const ASKS: (&str, &str) = ("weir", "sees_responses");
+/// The imports by which the shell asks whether a callback is kept.
+const ASKED: [(&str, &str); 2] = [("sees_responses", RESPONSE), ("sees_ends", END)];
+const ASKS: &str = "weir";
 const CALLOUTS: [&str; 3] = ["proxy_on_http_call_response", "proxy_on_grpc_receive", "proxy_on_grpc_close"];
 const DOWNSTREAM_DATA: &str = "proxy_on_downstream_data";
 /// What only a TCP filter has: data of either side, and the close of either side.
@@ -53,6 +54,8 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
         // Decides on request headers and needs nothing later; of connections it decides on the first data. What is a
         // connection's is never called for a request.
         "policy" => keep.extend([REQUEST, DOWNSTREAM_DATA]),
+        // The same build, for mode `observe`, which compares at the end.
+        "policy-observe" => keep.extend([REQUEST, DOWNSTREAM_DATA, END]),
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
         // The same build, for configurations that add none: the callback costs every stream.
@@ -128,17 +131,20 @@ pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the module know whether it sees responses: a constant function replaces the import that asks.
+/// Makes the module know whether it sees responses, and the ends of streams: constant functions replace the imports that ask.
 ///
 /// # Errors
-/// If the import of that name is not a function.
-pub(crate) fn answer_import(module: &mut Module, keep: &[&str]) -> Result<(), String> {
-    let Some(asks) = module.imports.get_func(ASKS.0, ASKS.1).ok() else { return Ok(()) };
-    let answer = i32::from(keep.contains(&RESPONSE));
-    let replaced = module.replace_imported_func(asks, |(body, _)| {
-        body.i32_const(answer);
-    });
-    replaced.map(drop).map_err(|error| format!("the import `{}.{}` cannot be answered: {error}", ASKS.0, ASKS.1))
+/// If an import of that name is not a function.
+pub(crate) fn answer_imports(module: &mut Module, keep: &[&str]) -> Result<(), String> {
+    for (name, export) in ASKED {
+        let Some(asks) = module.imports.get_func(ASKS, name).ok() else { continue };
+        let answer = i32::from(keep.contains(&export));
+        let replaced = module.replace_imported_func(asks, |(body, _)| {
+            body.i32_const(answer);
+        });
+        replaced.map_err(|error| format!("the import `{ASKS}.{name}` cannot be answered: {error}"))?;
+    }
+    Ok(())
 }
 
 /// Drops every export that is not kept.
@@ -165,39 +171,42 @@ pub(crate) fn strip(module: &mut Module, keep: &[&str]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ASKS, CALLOUTS, DONE, END, RESPONSE, TCP, answer_import, check, of};
+    use super::{ASKED, ASKS, CALLOUTS, DONE, END, RESPONSE, TCP, answer_imports, check, of};
     use walrus::{FunctionKind, Module, RawCustomSection, ValType, ir::Instr, ir::Value};
     use weir_model::{Callbacks, TcpCallbacks};
     use weir_testing::Rows;
 
     #[test]
-    fn a_module_knows_whether_it_sees_responses() {
+    fn a_module_knows_what_it_sees() {
         let mut rows = Rows::default();
-        for (name, sees) in [
-            ("policy", 0),
-            ("rate-limit", 1),
-            ("rate-limit-lean", 0),
-            ("suite-lean", 0),
-            ("telemetry", 0),
-            ("telemetry-response", 1),
-            ("suite", 1),
-            ("shell-probe", 1),
+        for (name, responses, ends) in [
+            ("policy", 0, 0),
+            ("policy-observe", 0, 1),
+            ("rate-limit", 1, 0),
+            ("rate-limit-lean", 0, 0),
+            ("suite-lean", 0, 1),
+            ("telemetry", 0, 1),
+            ("telemetry-response", 1, 1),
+            ("suite", 1, 1),
+            ("shell-probe", 1, 1),
         ] {
             let keep = of(name).unwrap();
-            rows.check(name, keep.contains(&RESPONSE), sees == 1);
+            rows.check(name, [RESPONSE, END].map(|export| keep.contains(&export)), [responses == 1, ends == 1]);
             let mut module = Module::default();
             let number = module.types.add(&[], &[ValType::I32]);
-            let (asks, _) = module.add_import_func(ASKS.0, ASKS.1, number);
-            answer_import(&mut module, &keep).unwrap();
+            let asks = ASKED.map(|(asked, _)| module.add_import_func(ASKS, asked, number).0);
+            answer_imports(&mut module, &keep).unwrap();
             rows.check(name, module.imports.iter().count(), 0);
-            let constant = match &module.funcs.get(asks).kind {
-                FunctionKind::Local(function) => match &function.block(function.entry_block()).instrs[0].0 {
-                    Instr::Const(constant) => Some(constant.value),
+            for (asks, sees) in asks.into_iter().zip([responses, ends]) {
+                let constant = match &module.funcs.get(asks).kind {
+                    FunctionKind::Local(function) => match &function.block(function.entry_block()).instrs[0].0 {
+                        Instr::Const(constant) => Some(constant.value),
+                        _ => None,
+                    },
                     _ => None,
-                },
-                _ => None,
-            };
-            rows.check(name, matches!(constant, Some(Value::I32(answer)) if answer == sees), true);
+                };
+                rows.check(name, matches!(constant, Some(Value::I32(answer)) if answer == sees), true);
+            }
         }
     }
 
@@ -272,7 +281,7 @@ mod tests {
     #[test]
     fn a_module_that_does_not_ask_is_left_alone() {
         let mut module = Module::default();
-        answer_import(&mut module, &of("empty").unwrap()).unwrap();
+        answer_imports(&mut module, &of("empty").unwrap()).unwrap();
         assert_eq!(module.funcs.iter().count(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use super::plan::Wanted;
-use crate::compile::Module;
+use crate::compile::{Module, stem};
 use crate::names;
 
 /// Where the module is from.
@@ -22,6 +22,12 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    /// Whether its address is of that module.
+    pub(crate) fn is_of(&self, module: &str) -> bool {
+        let (Self::Image { reference: address, .. } | Self::File(address)) = self;
+        stem(address) == module
+    }
+
     /// Whether it can be missing for reasons of a network.
     pub(crate) fn is_pulled(&self) -> bool {
         matches!(self, Self::Image { .. })

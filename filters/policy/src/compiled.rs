@@ -12,6 +12,7 @@ mod section;
 pub(crate) use compile::compile;
 pub(crate) use section::{Enforcement, Section};
 
+use crate::config::object::Action;
 use anchors::Needed;
 use dimension::{Dimensions, Identity};
 use rule::Rules;
@@ -25,6 +26,8 @@ pub(crate) struct Compiled {
     pub(crate) policies: Box<[(Box<str>, Box<str>)]>,
     /// Those that have a policy, with or without rules, in the order of their rules.
     pub(crate) sections: Box<[Section]>,
+    /// The policies under dry run by their place among all, ascending.
+    pub(crate) shadow: Box<[(u32, Action)]>,
     pub(crate) rules: Rules,
     pub(crate) dimensions: Dimensions,
     pub(crate) patterns: Patterns,

@@ -4,17 +4,21 @@ pub(crate) mod http_only;
 mod labels;
 pub(crate) mod object;
 pub(crate) mod packed;
+mod quarantine;
 mod rule;
 mod scope;
 mod selection;
+mod shadow;
 pub(crate) mod trust_domain;
 mod values;
 pub(crate) mod workload;
 pub(crate) mod written;
 
 use crate::config::object::{Action, Field, Object};
+use crate::config::shadow::Shadow;
 use crate::config::workload::Workload;
-use weir_config::{Common, Fields, Mode};
+use crate::fraction::Fraction;
+use weir_config::{Common, Fields};
 use weir_matching::Names;
 use weir_model::{Node, ProxyKind};
 
@@ -26,9 +30,13 @@ pub(crate) const HEADERS: usize = 65_523;
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) common: Common,
+    /// The requests whose refusals are enforced in mode `enforce`.
+    pub(crate) share: Fraction,
     pub(crate) workload: Workload,
     /// The objects that apply to this workload.
     pub(crate) objects: Vec<Object>,
+    /// How many problems of the objects were set aside.
+    pub(crate) quarantined: usize,
 }
 
 /// Whose policies are read in full.
@@ -44,22 +52,16 @@ pub enum Reading {
 #[inline(never)]
 pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
     let at = fields.cursor().clone();
-    if common.mode == Mode::Observe {
-        at.problem::<()>("mode `observe` is not supported for policy; use `shadow` or `enforce`");
-    }
-    if let Some(at) = fields.take("onInvalid")
-        && at.word(&[("refuse", false), ("quarantine", true)]) == Some(true)
-    {
-        at.problem::<()>("`quarantine` is not supported; only `refuse` is");
-    }
+    let on_invalid = fields.take("onInvalid").and_then(|at| at.word(&[("refuse", false), ("quarantine", true)]));
+    let shadow = fields.take("shadow").map(|at| Shadow::read(&at)).unwrap_or_default();
+    let share = fields.take("enforcePercent").and_then(|at| Fraction::read(&at)).unwrap_or(Fraction::ALL);
     let mut workload = Workload::of(node);
     if let Some(at) = fields.take("workload") {
         workload.read(&at);
     }
-    let mut selection = match reading {
-        Reading::Workload => selection::Selection::of(&workload),
-        Reading::All => selection::Selection::of_all(&workload),
-    };
+    let mut selection = selection::Selection::new(&workload, shadow);
+    selection.reads_all = reading == Reading::All;
+    selection.quarantines = on_invalid == Some(true);
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
     }
@@ -87,7 +89,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
         at.warning("one-uri-san", message);
     }
     let mut headers = Names::default();
-    for clause in objects.iter().filter(|object| object.action != Action::Audit).flat_map(Object::clauses) {
+    for clause in objects.iter().flat_map(Object::clauses) {
         if let Field::Header(name) = &clause.field {
             headers.intern(name.as_bytes());
         }
@@ -96,7 +98,8 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
         at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
     }
     fields.finish();
-    Some(Document { common, workload, objects })
+    let quarantined = at.problems().saturating_sub(at.refusals());
+    Some(Document { common, share, workload, objects, quarantined })
 }
 
 /// Whether a peer passes that a rule on a name behind its first one would refuse.

@@ -6,7 +6,7 @@
 pub(crate) mod request;
 
 use crate::compiled::rule::{CompiledRule, Condition, Values};
-use crate::compiled::{Compiled, Section};
+use crate::compiled::{Compiled, Enforcement, Section};
 use crate::config::object::Action;
 use request::Request;
 use weir_matching::{BitSet, Candidates};
@@ -40,6 +40,23 @@ pub(crate) struct Found {
     pub(crate) undecided: Option<Undecided>,
 }
 
+/// The outcome of one policy under dry run, as if it were the only one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Alone {
+    /// The place of the policy.
+    pub(crate) policy: u32,
+    pub(crate) found: Found,
+}
+
+/// What was found of one request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided<'s> {
+    /// By section.
+    pub(crate) found: &'s [Found],
+    /// Of the policies under dry run those of which a rule matches, or may.
+    pub(crate) alone: &'s [Alone],
+}
+
 /// Memory kept between requests, so that a request allocates nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
@@ -47,6 +64,7 @@ pub(crate) struct Scratch {
     candidates: Candidates,
     lists: ListResults,
     found: Vec<Found>,
+    alone: Vec<Alone>,
 }
 
 impl Scratch {
@@ -68,13 +86,15 @@ impl Scratch {
         self.lists.start(compiled.rules.long_lists());
         self.found.clear();
         self.found.resize(compiled.sections.len(), Found::default());
+        self.alone.clear();
     }
 }
 
-/// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at.
-pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> &'s [Found] {
+/// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at, except
+/// under dry run, where each policy is decided on by itself too.
+pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> Decided<'s> {
     scratch.start(compiled);
-    let Scratch { request, candidates, lists, found } = scratch;
+    let Scratch { request, candidates, lists, found, alone } = scratch;
     let index = &compiled.index;
     request.read(compiled, facts, ());
     request.hits.members().iter().for_each(|pattern| candidates.hit(index, *pattern));
@@ -95,6 +115,10 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
         let Some(rule) = compiled.rules.get(number) else { break };
         from = number.saturating_add(1);
         let mut evaluation = Evaluation { compiled, request, lists };
+        if section.enforcement == Enforcement::DryRun {
+            shadow(evaluation, number, rule, found, alone);
+            continue;
+        }
         match evaluation.rule(rule) {
             Outcome::No => {}
             // The rest of the section cannot change the answer, nor can what comes after a refusal.
@@ -108,7 +132,32 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
             Outcome::Unknown => {}
         }
     }
-    found
+    Decided { found, alone }
+}
+
+/// Decides on a rule under dry run: for the section `found` is of, and for its policy alone. Rules of a policy are neighbours.
+#[inline(never)]
+fn shadow(mut evaluation: Evaluation<'_>, number: u32, rule: &CompiledRule, found: &mut Found, alone: &mut Vec<Alone>) {
+    let policy = rule.policy;
+    let known = alone.last().filter(|last| last.policy == policy).map(|last| last.found);
+    if known.is_some_and(|known| known.matched.is_some()) {
+        return;
+    }
+    let undecided = match evaluation.rule(rule) {
+        Outcome::No => return,
+        Outcome::Yes => None,
+        Outcome::Unknown => evaluation.unknown(rule).map(|unknown| Undecided { rule: number, unknown }),
+    };
+    let matched = undecided.is_none().then_some(number);
+    found.matched = found.matched.or(matched);
+    found.undecided = found.undecided.or(undecided);
+    match alone.last_mut() {
+        Some(last) if last.policy == policy => {
+            last.found.matched = matched;
+            last.found.undecided = last.found.undecided.or(undecided);
+        }
+        _ => alone.push(Alone { policy, found: Found { matched, undecided } }),
+    }
 }
 
 /// The number of the first rule that still matters once a rule of `section` has matched.

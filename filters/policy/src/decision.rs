@@ -1,8 +1,8 @@
 //! What was decided, why, and by which rule.
 
-use crate::compiled::{Compiled, Enforcement};
+use crate::compiled::{Compiled, Enforcement, Section};
 use crate::config::object::Action;
-use crate::decide::{Found, Undecided};
+use crate::decide::{Alone, Decided, Found, Undecided};
 
 /// Why a decision is as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,8 @@ pub struct Decision<'p> {
 }
 
 impl<'p> Decision<'p> {
-    fn of(compiled: &'p Compiled, found: &[Found], enforcement: Enforcement) -> Self {
+    /// What the policies of that standing come to.
+    pub(crate) fn of(compiled: &'p Compiled, found: &[Found], enforcement: Enforcement) -> Self {
         let of = |action: Action| {
             let mut sections = compiled.sections.iter().zip(found);
             let found = sections.find(|(section, _)| section.enforcement == enforcement && section.action == action);
@@ -94,6 +95,21 @@ impl<'p> Decision<'p> {
             (None, None, None, None) if denies.is_some() => unmatched(true, Reason::NoMatch),
             (None, None, None, None) => unmatched(true, Reason::NoPolicy),
         }
+    }
+
+    /// What a policy of that action comes to as if it were the only one.
+    pub(crate) fn alone(compiled: &'p Compiled, action: Action, found: Found) -> Self {
+        match action {
+            Action::Deny => Self::settled(compiled, Some(found), None),
+            Action::Allow => Self::settled(compiled, None, Some(found)),
+            Action::Audit => Self::audited(compiled, found),
+        }
+    }
+
+    /// What the outcome of the AUDIT policies comes to: what they match goes on. Where a rule may match, it is named, so that
+    /// nothing is missed that is to be audited.
+    pub(crate) fn audited(compiled: &'p Compiled, found: Found) -> Self {
+        Self { allow: true, ..Self::settled(compiled, Some(found), None) }
     }
 
     /// Envoy's response code details of a refusal; where something could not be read, details of our own.
@@ -134,21 +150,56 @@ impl Compiled {
 }
 
 /// What the policies say about one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decisions<'p> {
-    /// By the policies in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Decisions<'p, 's> {
+    /// By the policies that are in force.
     pub enforced: Decision<'p>,
+    /// By the AUDIT policies: always to allow, and which rule matches or may. `None` if there are none.
+    pub audit: Option<Decision<'p>>,
     /// By the policies under dry run, as if they were the only ones; `None` if there are none.
     pub shadow: Option<Decision<'p>>,
+    compiled: &'p Compiled,
+    alone: &'s [Alone],
 }
 
-impl<'p> Decisions<'p> {
-    pub(crate) fn of(compiled: &'p Compiled, found: &[Found]) -> Self {
+/// What one policy under dry run says, as if it were the only one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShadowDecision<'p> {
+    /// Namespace of the policy.
+    pub namespace: &'p str,
+    /// Its name.
+    pub name: &'p str,
+    /// A DENY policy refuses what it matches, and an ALLOW policy what it does not match.
+    pub decision: Decision<'p>,
+}
+
+impl<'p, 's> Decisions<'p, 's> {
+    pub(crate) fn of(compiled: &'p Compiled, decided: Decided<'s>) -> Self {
+        let Decided { found, alone } = decided;
         // Sections under dry run come last.
-        let has_shadow = compiled.sections.last().is_some_and(|section| section.enforcement == Enforcement::DryRun);
+        let last = compiled.sections.last().map(|section| section.enforcement);
+        let audited = |(section, _): &(&Section, &Found)| section.enforcement == Enforcement::Audit;
+        let audited = match last {
+            None | Some(Enforcement::Enforced) => None,
+            Some(_) => compiled.sections.iter().zip(found).find(audited),
+        };
         Self {
             enforced: Decision::of(compiled, found, Enforcement::Enforced),
-            shadow: has_shadow.then(|| Decision::of(compiled, found, Enforcement::DryRun)),
+            audit: audited.map(|(_, found)| Decision::audited(compiled, *found)),
+            shadow: (last == Some(Enforcement::DryRun)).then(|| Decision::of(compiled, found, Enforcement::DryRun)),
+            compiled,
+            alone,
         }
+    }
+
+    /// What each of the policies under dry run says as if it were the only one, in the order of the document.
+    pub fn alone(self) -> impl Iterator<Item = ShadowDecision<'p>> + use<'p, 's> {
+        let Self { compiled, alone, .. } = self;
+        compiled.shadow.iter().filter_map(move |(policy, action)| {
+            let found = alone.iter().find(|alone| alone.policy == *policy).map(|alone| alone.found);
+            let (namespace, name) = compiled.policies.get(usize::try_from(*policy).ok()?)?;
+            let decision = Decision::alone(compiled, *action, found.unwrap_or_default());
+            Some(ShadowDecision { namespace, name, decision })
+        })
     }
 }

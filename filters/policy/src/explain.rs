@@ -73,8 +73,7 @@ pub struct Explainer {
 struct Considered {
     object: Object,
     written: WrittenRules,
-    /// The numbers of its rules in the compiled policies, [`u32::MAX`] for one that is skipped; none for what never changes a
-    /// decision.
+    /// The numbers of its rules in the compiled policies, [`u32::MAX`] for one that is skipped.
     numbers: Vec<u32>,
 }
 
@@ -94,7 +93,7 @@ pub struct PolicyOutcome<'e> {
     pub namespace: &'e str,
     /// Its name.
     pub name: &'e str,
-    /// `ALLOW`, `DENY` or `AUDIT`; the rules of the last are not evaluated, since they change no decision.
+    /// `ALLOW`, `DENY` or `AUDIT`; the last changes no decision.
     pub action: &'static str,
     /// Whether it is under dry run.
     pub dry_run: bool,
@@ -109,13 +108,15 @@ pub struct RuleOutcome<'e> {
     pub index: u32,
     /// Whether it matches.
     pub outcome: Outcome,
-    /// Its parts; none if it is skipped.
+    /// Its parts; none if it is skipped, or quarantined.
     pub parts: Vec<PartOutcome<'e>>,
     /// Fields that only a request has, where a connection is decided. A rule of ALLOW that has any is skipped; one of any
     /// other action is asked without them.
     pub left_out: &'e [String],
     /// Whether it is skipped for them.
     pub is_skipped: bool,
+    /// Parts of it could not be read and count as if they held.
+    pub quarantined: bool,
 }
 
 /// A part of a rule: it holds if one of its items does.
@@ -179,9 +180,8 @@ impl Explainer {
             let mut document = filter::read(fields, common, node, Reading::Workload)?;
             let mut written = written::policies(at.value());
             if protocol == Protocol::Tcp {
-                for Object { namespace, name, action, rules, .. } in &document.objects {
-                    let rules_as_written = written.get_mut(&(namespace.clone(), name.clone()));
-                    if let Some(as_written) = rules_as_written.filter(|_| *action != Action::Audit) {
+                for Object { namespace, name, rules, .. } in &document.objects {
+                    if let Some(as_written) = written.get_mut(&(namespace.clone(), name.clone())) {
                         written::leave_out(rules, as_written);
                     }
                 }
@@ -189,7 +189,7 @@ impl Explainer {
             }
             Some((document, written))
         })?;
-        let Document { common, workload, objects } = &document;
+        let Document { common, workload, objects, .. } = &document;
         let name = common.name.clone();
         let filter_state = |key: &Option<Box<str>>| key.clone().map(Attribute::FilterState);
         let direct_address = filter_state(&workload.direct_address);
@@ -207,17 +207,10 @@ impl Explainer {
             }
         }
         let mut numbers = numbers.into_iter();
-        let considered = |object: Object| {
-            let mut of_rules = Vec::new();
-            if object.action != Action::Audit {
-                of_rules = numbers.next().unwrap_or_default();
-                of_rules.resize(object.rules.len(), u32::MAX);
-            }
-            Considered {
-                written: written.remove(&(object.namespace.clone(), object.name.clone())).unwrap_or_default(),
-                numbers: of_rules,
-                object,
-            }
+        let considered = |object: Object| Considered {
+            written: written.remove(&(object.namespace.clone(), object.name.clone())).unwrap_or_default(),
+            numbers: numbers.next().unwrap_or_default(),
+            object,
         };
         let objects: Vec<Considered> = objects.into_iter().map(considered).collect();
         let looked_at = looked_at(compiled, &objects);
@@ -259,18 +252,18 @@ impl Explainer {
     pub fn answers(&mut self, facts: &Facts<'_>, missing: &Missing) -> Answers<'_> {
         let Self { policy, objects, .. } = self;
         let (compiled, scratch, _) = policy.parts();
-        let decisions = Decisions::of(compiled, decide(compiled, facts, scratch));
-        Judge { evaluation: scratch.evaluation(compiled), compiled, missing }.answers(objects, decisions)
+        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, scratch));
+        Judge { evaluation: scratch.evaluation(compiled), compiled, missing }.answers(objects, enforced, shadow)
     }
 
     /// The same, and why.
     pub fn explain(&mut self, facts: &Facts<'_>, missing: &Missing) -> Explanation<'_> {
         let Self { policy, objects, .. } = self;
         let (compiled, scratch, _) = policy.parts();
-        let decisions = Decisions::of(compiled, decide(compiled, facts, scratch));
+        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, scratch));
         let compared = Compared::of(compiled, facts);
         let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, missing };
-        let answers = judge.answers(objects, decisions);
+        let answers = judge.answers(objects, enforced, shadow);
         let policies = objects.iter().map(|considered| considered.explain(&mut judge, &compared)).collect();
         Explanation { answers, policies }
     }
@@ -280,8 +273,10 @@ impl Explainer {
 fn looked_at(compiled: &Compiled, objects: &[Considered]) -> Vec<(u16, RequestField)> {
     let mut found = BTreeMap::new();
     for Considered { object, numbers, .. } in objects {
-        for (number, rule) in numbers.iter().zip(&object.rules) {
-            let conditions = compiled.rules.get(*number).map(|rule| compiled.rules.parts(rule).flatten().flatten());
+        for rule in &object.rules {
+            let conditions = at(numbers, rule.index)
+                .and_then(|number| compiled.rules.get(*number))
+                .map(|rule| compiled.rules.parts(rule).flatten().flatten());
             for (condition, clause) in conditions.into_iter().flatten().zip(rule.all_of.iter().flatten().flatten()) {
                 found.entry(condition.dimension).or_insert_with(|| RequestField::of(&clause.field));
             }
@@ -290,10 +285,14 @@ fn looked_at(compiled: &Compiled, objects: &[Considered]) -> Vec<(u16, RequestFi
     found.into_iter().collect()
 }
 
+/// The entry of a rule.
+fn at<T>(of_rules: &[T], index: u32) -> Option<&T> {
+    of_rules.get(usize::try_from(index).ok()?)
+}
+
 impl Considered {
     fn explain<'e>(&'e self, judge: &mut Judge<'_, '_>, compared: &Compared) -> PolicyOutcome<'e> {
         let Self { object, written, numbers } = self;
-        let rules = numbers.iter().zip(&object.rules).zip(written).zip(0u32..);
         PolicyOutcome {
             namespace: &object.namespace,
             name: &object.name,
@@ -303,9 +302,12 @@ impl Considered {
                 Action::Audit => "AUDIT",
             },
             dry_run: object.dry_run,
-            rules: rules
-                .map(|(((number, rule), written), index)| {
-                    explain_rule(judge, compared, judge.compiled.rules.get(*number), rule, written, index)
+            rules: object
+                .rules
+                .iter()
+                .filter_map(|rule| {
+                    let compiled = at(numbers, rule.index).and_then(|number| judge.compiled.rules.get(*number));
+                    Some(explain_rule(judge, compared, compiled, rule, at(written, rule.index)?))
                 })
                 .collect(),
         }
@@ -318,13 +320,18 @@ fn explain_rule<'e>(
     compiled: Option<&CompiledRule>,
     rule: &Rule,
     written: &'e WrittenRule,
-    index: u32,
 ) -> RuleOutcome<'e> {
+    let Rule { index, quarantined, .. } = *rule;
     let mut parts = Vec::new();
     let left_out = written.left_out.as_slice();
     let Some(compiled) = compiled else {
-        return RuleOutcome { index, outcome: Outcome::No, parts, left_out, is_skipped: true };
+        return RuleOutcome { index, outcome: Outcome::No, parts, left_out, is_skipped: true, quarantined };
     };
+    if quarantined {
+        // What is left of it is not what is written.
+        let outcome = judge.rule(compiled, Outcome::Unknown);
+        return RuleOutcome { index, outcome, parts, left_out, is_skipped: false, quarantined };
+    }
     for ((conditions, clauses), written) in judge.compiled.rules.parts(compiled).zip(&rule.all_of).zip(&written.parts) {
         let mut items = Vec::new();
         for ((conditions, clauses), written) in conditions.zip(clauses).zip(&written.items) {
@@ -338,7 +345,7 @@ fn explain_rule<'e>(
         parts.push(PartOutcome { name: written.name, outcome, items });
     }
     let outcome = all(parts.iter().map(|part| part.outcome));
-    RuleOutcome { index, outcome, parts, left_out, is_skipped: false }
+    RuleOutcome { index, outcome, parts, left_out, is_skipped: false, quarantined }
 }
 
 fn explain_clause<'e>(

@@ -1,33 +1,44 @@
 //! The filter: what the shell calls.
 
-use crate::compiled::{Compiled, compile};
+mod beside;
+
+use crate::compiled::{Compiled, Enforcement, compile};
 use crate::config::{self, Document, Reading};
 use crate::decide::{Scratch, decide};
 use crate::demand::demand;
+use crate::fraction::Fraction;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
-use crate::{Decision, Decisions, Protocol, tcp};
+use crate::stream::Stream;
+use crate::{Decision, Decisions, Protocol, observe, tcp};
+use beside::Beside;
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
+use weir_metrics::SeriesIds;
 use weir_model::{
-    Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Expression, Facts, Filter, Io, Level, Node, Phase,
-    Problems, ProxyKind, Reply, Resumption, Verdict, Warning,
+    Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Effects, Expression, Facts, Filter, Io, Level,
+    Need, Node, Phase, Problems, ProxyKind, Reply, Resumption, Verdict, Warning,
 };
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
 ///
-/// Decides while request headers are there and has nothing to do in any other phase. It never awaits anything.
+/// Decides while request headers are there. In mode `observe` it compares that with what Envoy's own RBAC did when the stream
+/// ends. It has nothing to do in any other phase, and never awaits anything.
 #[derive(Debug)]
 pub struct Policy {
     compiled: Compiled,
     mode: Mode,
+    /// The requests whose refusals are enforced in mode `enforce`.
+    share: Fraction,
     access_log_state: AccessLogState,
     request: Demand,
+    end: Demand,
     idle: Demand,
     /// Policies are for what comes in: on an outbound listener of a sidecar they are inert. `true` if a stream's listener
     /// must be asked for its direction.
     inbound_only: bool,
     said_inert: bool,
     metrics: DecisionMetrics,
+    beside: Option<Box<Beside>>,
     scratch: Scratch,
     warnings: Vec<Warning>,
 }
@@ -48,7 +59,7 @@ impl Policy {
     /// Compiles a document.
     #[inline(never)]
     pub(crate) fn new(document: Document) -> Self {
-        let Document { common, workload, objects } = document;
+        let Document { common, share, workload, objects, quarantined } = document;
         let Common { name, mode, access_log_state, listener } = common;
         let compiled = compile(objects, &workload);
         let of_sidecar = workload.proxy == Some(ProxyKind::Sidecar) && !compiled.sections.is_empty();
@@ -59,19 +70,25 @@ impl Policy {
         }
         let is_inert = of_sidecar && listener == Some(Direction::Outbound);
         let mode = if is_inert { Mode::Off } else { mode };
+        // A draw is by the time.
+        request.monotonic_clock |= mode == Mode::Enforce && share.is_partial();
         if mode == Mode::Off {
             request = Demand::idle();
         }
         let scratch = Scratch::new(&compiled);
+        let ids = SeriesIds::default();
         Self {
+            beside: Beside::new(&name, &ids, &compiled, mode, quarantined),
+            metrics: DecisionMetrics::new(&name, &ids),
             compiled,
             mode,
+            share,
             access_log_state,
             request,
+            end: if mode == Mode::Observe { observe::demand() } else { Demand::idle() },
             idle: Demand::idle(),
             inbound_only,
             said_inert: false,
-            metrics: DecisionMetrics::new(&name),
             scratch,
             warnings: Vec::new(),
         }
@@ -79,7 +96,7 @@ impl Policy {
 
     /// What the policies say about a request, without counting or replying. `facts` must hold what
     /// [`Filter::demand`] names for [`Phase::Request`].
-    pub fn decide(&mut self, facts: &Facts<'_>) -> Decisions<'_> {
+    pub fn decide(&mut self, facts: &Facts<'_>) -> Decisions<'_, '_> {
         let Self { compiled, scratch, .. } = self;
         Decisions::of(compiled, decide(compiled, facts, scratch))
     }
@@ -98,19 +115,25 @@ impl Policy {
     /// Decides, and leaves counts and a text for the access log. Returns the decision if it refuses and is in force. `facts`
     /// are as for [`Policy::decide`].
     #[inline]
-    pub(crate) fn refusal(&mut self, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Option<Decision<'_>> {
+    pub(crate) fn refusal(
+        &mut self,
+        stream: &mut Stream,
+        facts: &Facts<'_>,
+        edits: &mut Edits,
+        io: &mut Io<'_>,
+    ) -> Option<Decision<'_>> {
         if self.mode == Mode::Off || self.is_inert(facts, io) {
             return None;
         }
-        let decided = if self.mode == Mode::Enforce { DecisionMode::Enforced } else { DecisionMode::Shadow };
-        let Self { compiled, scratch, metrics, .. } = self;
-        let Decisions { enforced, shadow } = Decisions::of(compiled, decide(compiled, facts, scratch));
+        let is_enforced = self.mode == Mode::Enforce && self.share.draw(io.now);
+        let decided = if is_enforced { DecisionMode::Enforced } else { DecisionMode::Shadow };
+        let Self { compiled, scratch, metrics, beside, .. } = self;
+        let found = decide(compiled, facts, scratch);
+        let enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
         metrics.count(&enforced, decided, io.effects);
-        if let Some(shadow) = shadow {
-            metrics.count(&shadow, DecisionMode::DryRun, io.effects);
-        }
-        if self.access_log_state.keeps(!enforced.allow)
-            && let Some(text) = access_log_text(&enforced, decided)
+        let audited = beside.as_mut().and_then(|beside| beside.request(compiled, found, metrics, stream, io.effects));
+        if self.access_log_state.keeps(!enforced.allow || audited.is_some())
+            && let Some(text) = access_log_text(&enforced, decided, audited)
         {
             edits.filter_state.push(("weir.policy", text));
         }
@@ -120,6 +143,14 @@ impl Policy {
     /// The filter with warnings of its document.
     pub(crate) fn with_warnings(self, warnings: Vec<Warning>) -> Self {
         Self { warnings, ..self }
+    }
+
+    /// Counts what was held back.
+    fn flush(&mut self, effects: &mut Effects) {
+        let Self { compiled, beside, .. } = self;
+        if let Some(beside) = beside {
+            beside.flush(compiled, effects);
+        }
     }
 
     fn is_inert(&mut self, facts: &Facts<'_>, io: &mut Io<'_>) -> bool {
@@ -140,14 +171,14 @@ impl Policy {
 #[inline(never)]
 pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
     let at = fields.cursor().clone();
-    let before = at.problems();
+    let before = at.refusals();
     let document = config::document(fields, common, node, reading)?;
-    let Document { common, workload, objects } = &document;
+    let Document { common, workload, objects, .. } = &document;
     if workload.proxy == Some(ProxyKind::Sidecar) && common.listener == Some(Direction::Outbound) && !objects.is_empty()
     {
         at.warning("outbound-policy", INERT);
     }
-    (at.problems() == before).then_some(document)
+    (at.refusals() == before).then_some(document)
 }
 
 /// What is wrong with a policy document, or doubtful. Of policies for another workload [`Filter::compile`] reads no more than
@@ -169,9 +200,9 @@ pub fn review(protocol: Protocol, document: &[u8], node: &Node, reading: Reading
 }
 
 impl Filter for Policy {
-    const CALLBACKS: Callbacks = Callbacks::NONE;
+    const CALLBACKS: Callbacks = Callbacks { end: Need::Some, ..Callbacks::NONE };
 
-    type Stream = ();
+    type Stream = Stream;
 
     fn compile(document: &[u8], node: &Node) -> Result<Self, Problems> {
         // The document as a tree is many times its text; it is gone before the rules are compiled.
@@ -191,7 +222,8 @@ impl Filter for Policy {
     fn demand(&self, phase: Phase) -> &Demand {
         match phase {
             Phase::Request => &self.request,
-            Phase::Response | Phase::End | Phase::EndUnseen => &self.idle,
+            Phase::Response => &self.idle,
+            Phase::End | Phase::EndUnseen => &self.end,
         }
     }
 
@@ -200,11 +232,11 @@ impl Filter for Policy {
     }
 
     fn tick_period(&self) -> Option<Duration> {
-        None
+        self.beside.as_ref()?.period()
     }
 
-    fn request(&mut self, _stream: &mut (), facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        let Some(refused) = self.refusal(facts, edits, io) else { return Verdict::Continue };
+    fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        let Some(refused) = self.refusal(stream, facts, edits, io) else { return Verdict::Continue };
         Verdict::Reply(Box::new(Reply {
             status: 403,
             details: refused.details(),
@@ -216,19 +248,27 @@ impl Filter for Policy {
 
     fn called(&mut self, _id: CallId, _answer: Answer<'_>, _io: &mut Io<'_>) {}
 
-    fn resume(&mut self, _stream: &mut (), _why: Resumption, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
+    fn resume(&mut self, _stream: &mut Stream, _why: Resumption, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
         Verdict::Continue
     }
 
-    fn gone(&mut self, _stream: &mut (), _io: &mut Io<'_>) {}
+    fn gone(&mut self, _stream: &mut Stream, _io: &mut Io<'_>) {}
 
-    fn response(&mut self, _stream: &mut (), _facts: &Facts<'_>, _edits: &mut Edits, _io: &mut Io<'_>) {}
+    fn response(&mut self, _stream: &mut Stream, _facts: &Facts<'_>, _edits: &mut Edits, _io: &mut Io<'_>) {}
 
-    fn end(&mut self, _stream: &mut (), _phase: Phase, _facts: &Facts<'_>, _io: &mut Io<'_>) {}
+    fn end(&mut self, stream: &mut Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
+        if let Some(beside) = &mut self.beside {
+            beside.end(stream, phase, facts, io.effects);
+        }
+    }
 
-    fn tick(&mut self, _io: &mut Io<'_>) {}
+    fn tick(&mut self, io: &mut Io<'_>) {
+        self.flush(io.effects);
+    }
 
-    fn finish(&mut self, _io: &mut Io<'_>) {}
+    fn finish(&mut self, io: &mut Io<'_>) {
+        self.flush(io.effects);
+    }
 }
 
 #[cfg(test)]

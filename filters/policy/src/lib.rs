@@ -16,16 +16,20 @@ mod demand;
 mod dynamic;
 mod explain;
 mod filter;
+mod fraction;
 mod metrics;
+mod observe;
+mod stream;
 mod tcp;
 
 pub use config::Reading;
 pub use config::packed::unpack;
 pub use config::trust_domain::TrustDomains;
-pub use decision::{Decision, Decisions, Reason, RuleName};
+pub use decision::{Decision, Decisions, Reason, RuleName, ShadowDecision};
 pub use explain::{
     Answer, Answers, ClauseOutcome, Explainer, Explanation, ItemOutcome, Missing, Outcome, PartOutcome, PolicyOutcome,
     RequestField, RuleOutcome, Shadow,
 };
 pub use filter::{Policy, review};
+pub use stream::Stream;
 pub use tcp::{Protocol, TcpPolicy};

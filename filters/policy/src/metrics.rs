@@ -1,5 +1,11 @@
 //! What a decision leaves behind: a count, and a text for the access log.
 
+mod quarantine;
+mod shadow;
+
+pub(crate) use quarantine::QuarantineMetrics;
+pub(crate) use shadow::ShadowMetrics;
+
 use crate::{Decision, RuleName};
 use weir_metrics::{Series, SeriesIds, stat_name};
 use weir_model::{Effects, MetricKind};
@@ -15,8 +21,10 @@ pub(crate) enum DecisionMode {
     Enforced,
     /// The whole filter is in mode shadow.
     Shadow,
-    /// Policies under dry run.
+    /// Policies under dry run, all together.
     DryRun,
+    /// AUDIT policies.
+    Audit,
 }
 
 impl DecisionMode {
@@ -24,6 +32,7 @@ impl DecisionMode {
         match self {
             Self::Enforced => "enforced",
             Self::Shadow | Self::DryRun => "shadow",
+            Self::Audit => "audit",
         }
     }
 }
@@ -40,16 +49,8 @@ type Key = (DecisionMode, Option<u32>, bool, crate::Reason);
 
 impl DecisionMetrics {
     #[inline(never)]
-    pub(crate) fn new(plugin: &str) -> Self {
-        let other = [
-            ("weir_plugin", plugin),
-            ("decision", "other"),
-            ("mode", "other"),
-            ("reason", "other"),
-            ("authz_policy", "other"),
-            ("authz_rule", "other"),
-        ];
-        Self { plugin: plugin.into(), series: Series::new(&SeriesIds::default(), BUDGET, stat_name(&other, METRIC)) }
+    pub(crate) fn new(plugin: &str, ids: &SeriesIds) -> Self {
+        Self { plugin: plugin.into(), series: Series::new(ids, BUDGET, stat_name(&other(plugin), METRIC)) }
     }
 
     /// Counts `decision`.
@@ -69,34 +70,62 @@ pub(crate) fn name(plugin: &str, decision: &Decision<'_>, mode: DecisionMode) ->
         Some(RuleName { namespace, policy, index }) => (format!("{namespace}/{policy}"), index.to_string()),
         None => ("-".to_owned(), "-".to_owned()),
     };
-    let labels = [
+    stat_name(&labels(plugin, decision, mode, &policy, &rule), METRIC)
+}
+
+/// The labels of a decision.
+fn labels<'l>(
+    plugin: &'l str,
+    decision: &Decision<'_>,
+    mode: DecisionMode,
+    policy: &'l str,
+    rule: &'l str,
+) -> [(&'static str, &'l str); 6] {
+    [
         ("weir_plugin", plugin),
         ("decision", if decision.allow { "allow" } else { "deny" }),
         ("mode", mode.word()),
         ("reason", decision.reason.word()),
-        ("authz_policy", policy.as_str()),
-        ("authz_rule", rule.as_str()),
-    ];
-    stat_name(&labels, METRIC)
+        ("authz_policy", policy),
+        ("authz_rule", rule),
+    ]
 }
 
-/// The text for the access log, such as `deny ns/name[0]` or `deny ns/name[0] direct-address-unknown`; `None` if nothing was there to decide.
+/// The labels of the series that decisions share which have none of their own.
+fn other(plugin: &str) -> [(&'static str, &str); 6] {
+    let names = ["weir_plugin", "decision", "mode", "reason", "authz_policy", "authz_rule"];
+    names.map(|name| (name, if name == "weir_plugin" { plugin } else { "other" }))
+}
+
+/// The text for the access log, such as `deny ns/name[0]` or `deny ns/name[0] direct-address-unknown`, and behind it, where an
+/// AUDIT policy matches, ` audit ns/name[0]`. `None` if no rule had a say.
 #[inline(never)]
-pub(crate) fn access_log_text(decision: &Decision<'_>, mode: DecisionMode) -> Option<Vec<u8>> {
+pub(crate) fn access_log_text(
+    decision: &Decision<'_>,
+    mode: DecisionMode,
+    audited: Option<RuleName<'_>>,
+) -> Option<Vec<u8>> {
     let word = if decision.allow { "allow " } else { "deny " };
-    if decision.rule.is_none() && decision.allow {
+    if decision.rule.is_none() && decision.allow && audited.is_none() {
         return None;
     }
     let mut text = String::from(if mode == DecisionMode::Enforced { "" } else { "shadow " });
     text.push_str(word);
     match &decision.rule {
-        Some(RuleName { namespace, policy, index }) => {
-            text.extend([namespace, "/", policy, "[", &index.to_string(), "]"]);
-        }
+        Some(rule) => push_rule(&mut text, rule),
         None => text.push('-'),
     }
     if let Some(source) = decision.unknown {
         text.extend([" ", source, "-unknown"]);
     }
+    if let Some(rule) = &audited {
+        text.push_str(" audit ");
+        push_rule(&mut text, rule);
+    }
     Some(text.into_bytes())
+}
+
+fn push_rule(text: &mut String, rule: &RuleName<'_>) {
+    let RuleName { namespace, policy, index } = rule;
+    text.extend([namespace, "/", policy, "[", &index.to_string(), "]"]);
 }

@@ -4,9 +4,10 @@
 //! is not known.
 
 use crate::config::{Document, Reading, http_only};
+use crate::stream::Stream;
 use crate::{Decisions, Policy, filter};
 use std::time::Duration;
-use weir_config::{Common, Cursor, Fields, read_document};
+use weir_config::{Common, Cursor, Fields, Mode, read_document};
 use weir_model::{
     Answer, CallId, ClosedBy, Data, Demand, Edits, Expression, Facts, Filter, Io, Need, Node, Phase, Problems,
     Resumption, Side, TcpCallbacks, TcpFilter, TcpPhase, TcpVerdict, Warning,
@@ -62,7 +63,7 @@ impl TcpPolicy {
 
     /// What the policies say about a connection, without counting or closing. `facts` must hold what [`TcpFilter::demand`]
     /// names for [`TcpPhase::Data`].
-    pub fn decide(&mut self, facts: &Facts<'_>) -> Decisions<'_> {
+    pub fn decide(&mut self, facts: &Facts<'_>) -> Decisions<'_, '_> {
         self.policy.decide(facts)
     }
 }
@@ -72,6 +73,11 @@ impl TcpPolicy {
 pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
     let at = fields.cursor().clone();
     let mut document = filter::read(fields, common, node, reading)?;
+    if document.common.mode == Mode::Observe {
+        return at.problem(
+            "mode `observe` compares by response code details, which a connection does not have; use `shadow`",
+        );
+    }
     http_only::leave_out(&mut document.objects, &at);
     Some(document)
 }
@@ -113,7 +119,7 @@ impl TcpFilter for TcpPolicy {
     }
 
     fn tick_period(&self) -> Option<Duration> {
-        None
+        self.policy.tick_period()
     }
 
     fn opened(&mut self, _: &mut Connection, _: &Facts<'_>, _: &mut Edits, _: &mut Io<'_>) -> TcpVerdict {
@@ -129,7 +135,7 @@ impl TcpFilter for TcpPolicy {
         io: &mut Io<'_>,
     ) -> TcpVerdict {
         if *connection == Connection::Undecided {
-            let refused = self.policy.refusal(facts, edits, io).is_some();
+            let refused = self.policy.refusal(&mut Stream::default(), facts, edits, io).is_some();
             *connection = if refused { Connection::Refused } else { Connection::Passed };
         }
         match connection {
@@ -150,9 +156,13 @@ impl TcpFilter for TcpPolicy {
 
     fn end(&mut self, _: &mut Connection, _: &Facts<'_>, _: &mut Io<'_>) {}
 
-    fn tick(&mut self, _: &mut Io<'_>) {}
+    fn tick(&mut self, io: &mut Io<'_>) {
+        self.policy.tick(io);
+    }
 
-    fn finish(&mut self, _: &mut Io<'_>) {}
+    fn finish(&mut self, io: &mut Io<'_>) {
+        self.policy.finish(io);
+    }
 }
 
 #[cfg(test)]

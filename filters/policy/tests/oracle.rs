@@ -12,6 +12,8 @@ mod generator;
 mod metadata;
 #[path = "oracle/naive.rs"]
 mod naive;
+#[path = "oracle/quarantine.rs"]
+mod quarantine;
 #[path = "oracle/requests.rs"]
 mod requests;
 
@@ -64,10 +66,15 @@ fn with_facts<T>(request: &Request, then: impl FnOnce(&Facts<'_>) -> T) -> T {
     })
 }
 
-fn decide(policy: &mut Policy, request: &Request) -> (Answer, Option<Answer>) {
+/// What the filter says: of the policies in force, of those under dry run together and each alone, of AUDIT policies.
+type All = ((Answer, Option<Answer>), Vec<(String, Answer)>, Option<Answer>);
+
+fn decide(policy: &mut Policy, request: &Request) -> All {
     with_facts(request, |facts| {
         let decisions = policy.decide(facts);
-        (answer(&decisions.enforced), decisions.shadow.as_ref().map(answer))
+        let together = (answer(&decisions.enforced), decisions.shadow.as_ref().map(answer));
+        let alone = decisions.alone().map(|alone| (alone.name.to_owned(), answer(&alone.decision)));
+        (together, alone.collect(), decisions.audit.as_ref().map(answer))
     })
 }
 
@@ -84,6 +91,7 @@ fn document(random: &mut Random) -> (Vec<Value>, Vec<u8>) {
 #[test]
 fn indexed_equals_naive() {
     let mut seen: BTreeMap<(bool, bool, bool), usize> = BTreeMap::new();
+    let mut others: BTreeMap<(&str, bool, bool, bool, bool), usize> = BTreeMap::new();
     let sets = std::env::var("WEIR_ORACLE_SETS").ok().and_then(|text| text.parse().ok()).unwrap_or(POLICY_SETS);
     for seed in 0..sets {
         let mut random = Random::new(seed);
@@ -92,10 +100,19 @@ fn indexed_equals_naive() {
             .unwrap_or_else(|problems| panic!("seed {seed}: {problems}\n{}", String::from_utf8_lossy(&document)));
         for number in 0..REQUESTS {
             let request = request(&mut random);
-            let expected = naive::decide(&policies, &request);
+            let together = naive::decide(&policies, &request);
+            let expected = (together, naive::alone(&policies, &request), naive::audit(&policies, &request));
             let found = decide(&mut policy, &request);
             assert_eq!(found, expected, "seed {seed}, request {number}: {request:?}\n{policies:?}");
-            *seen.entry((found.0.allow, found.0.rule.is_some(), found.0.unknown)).or_default() += 1;
+            let ((enforced, _), alone, audit) = found;
+            *seen.entry((enforced.allow, enforced.rule.is_some(), enforced.unknown)).or_default() += 1;
+            let several = alone.len() > 1;
+            for (what, answer) in
+                alone.iter().map(|(_, answer)| ("alone", answer)).chain(audit.iter().map(|a| ("audit", a)))
+            {
+                let kind = (what, several && what == "alone", answer.allow, answer.rule.is_some(), answer.unknown);
+                *others.entry(kind).or_default() += 1;
+            }
         }
     }
     // Each kind of decision was met often enough to mean something.
@@ -105,5 +122,23 @@ fn indexed_equals_naive() {
     {
         let kind = (allow, rule, unknown);
         rows.check(format!("{kind:?} in {seen:?}"), seen.get(&kind).copied().unwrap_or(0) > 500, true);
+    }
+    // A DENY policy alone, an ALLOW policy alone, by itself and beside others, and AUDIT policies.
+    for (what, several, allow, rule, unknown) in [
+        ("alone", false, true, true, false),
+        ("alone", false, false, true, false),
+        ("alone", false, true, false, false),
+        ("alone", false, false, false, false),
+        ("alone", true, true, true, false),
+        ("alone", true, false, true, false),
+        ("alone", true, false, true, true),
+        ("alone", true, true, false, false),
+        ("alone", true, false, false, false),
+        ("audit", false, true, true, false),
+        ("audit", false, true, true, true),
+        ("audit", false, true, false, false),
+    ] {
+        let kind = (what, several, allow, rule, unknown);
+        rows.check(format!("{kind:?} in {others:?}"), others.get(&kind).copied().unwrap_or(0) > 100, true);
     }
 }

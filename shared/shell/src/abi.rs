@@ -86,6 +86,7 @@ imports! { "wasi_snapshot_preview1":
 
 imports! { "weir":
     fn sees_responses();
+    fn sees_ends();
 }
 
 fn check(status: u32) -> Result<(), Status> {
@@ -303,4 +304,10 @@ pub(crate) fn local_reply(
 pub(crate) fn module_sees_responses() -> bool {
     // SAFETY: it takes nothing and gives a number.
     unsafe { sees_responses() != 0 }
+}
+
+/// Whether this module has a callback for the end of a stream, likewise.
+pub(crate) fn module_sees_ends() -> bool {
+    // SAFETY: it takes nothing and gives a number.
+    unsafe { sees_ends() != 0 }
 }

@@ -12,6 +12,11 @@ use weir_model::{Callbacks, Filter, Need, Phase, Problems, TCP_ROOT_ID};
 const NO_RESPONSE_CALLBACK: &str = "this configuration reads or adds response headers, and this module is not called for them, so it does \
                      neither: load `telemetry-response.wasm`, `rate-limit.wasm` or `suite.wasm` instead";
 
+/// The problem of a configuration that has to do with the ends of streams in a module without the callback for them: it would
+/// seem to work and count nothing.
+const NO_END_CALLBACK: &str = "this configuration works at the end of a stream (mode `observe` of policies does), and this module is not \
+                     called for that: load `policy-observe.wasm` or `suite.wasm` instead";
+
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
 pub(crate) struct Root<F: Filter> {
     protocol: Protocol,
@@ -64,6 +69,9 @@ impl<F: Filter> Root<F> {
         })?;
         let node = abi::property(b"xds\0node").ok().and_then(|bytes| weir_proto::decode_node(&bytes));
         let filter = F::compile(&crate::document::json(document), &node.unwrap_or_default())?;
+        if protocol == Protocol::Http && wants_ends(&filter) && !abi::module_sees_ends() {
+            return Err(Problems::one("$", NO_END_CALLBACK));
+        }
         match unserved(&filter, protocol) {
             None => {
                 let expressions = Compiled::new(&filter.expressions())?;
@@ -76,6 +84,11 @@ impl<F: Filter> Root<F> {
     }
 }
 
+/// Whether a filter works at the ends of streams.
+fn wants_ends<F: Filter>(filter: &F) -> bool {
+    [Phase::End, Phase::EndUnseen].iter().any(|phase| !filter.demand(*phase).idle)
+}
+
 /// The callback that a filter wants to be called for and that the module does not export.
 fn unserved<F: Filter>(filter: &F, protocol: Protocol) -> Option<&'static str> {
     let Callbacks { response, end, .. } = F::CALLBACKS;
@@ -85,7 +98,7 @@ fn unserved<F: Filter>(filter: &F, protocol: Protocol) -> Option<&'static str> {
             Protocol::Http => "response headers",
             Protocol::Tcp => "data",
         })
-    } else if end == Need::Never && (wants(Phase::End) || wants(Phase::EndUnseen)) {
+    } else if end == Need::Never && wants_ends(filter) {
         Some("the end of a stream")
     } else {
         None

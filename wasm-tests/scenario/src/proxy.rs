@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub enum Module {
     /// `policy.wasm`
     Policy,
+    /// `policy-observe.wasm`, which sees the ends of streams
+    PolicyObserve,
     /// `rate-limit.wasm`
     RateLimit,
     /// `rate-limit-lean.wasm`, which does not see responses pass
@@ -44,6 +46,7 @@ impl Module {
     pub fn stem(self) -> &'static str {
         match self {
             Module::Policy => "policy",
+            Module::PolicyObserve => "policy-observe",
             Module::RateLimit => "rate-limit",
             Module::RateLimitLean => "rate-limit-lean",
             Module::Telemetry => "telemetry",

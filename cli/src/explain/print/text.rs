@@ -149,7 +149,8 @@ fn print_policy(out: &mut String, policy: &PolicyOutcome<'_>, farthest: usize) -
     line(out, &format!("\n{}/{} ({}{trial})", policy.namespace, policy.name, policy.action));
     if policy.action == "AUDIT" {
         line(out, "  changes no decision");
-    } else if policy.rules.is_empty() {
+    }
+    if policy.rules.is_empty() {
         line(out, "  has no rules, so that it never matches");
     }
     for rule in shown {
@@ -159,6 +160,7 @@ fn print_policy(out: &mut String, policy: &PolicyOutcome<'_>, farthest: usize) -
             Outcome::Unknown => "is not decided",
         };
         let asks = match rule.left_out {
+            _ if rule.quarantined => ": parts of it cannot be read and count as if they held".to_owned(),
             [] if rule.parts.is_empty() => ": it asks for nothing".to_owned(),
             [] => String::new(),
             fields if rule.is_skipped => {

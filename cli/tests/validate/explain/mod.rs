@@ -144,6 +144,7 @@ shop/public 1 matched
 shop/public 1 from[0] requestPrincipals ["*"] matched ["i/s"]
 shop/public 1 from[0] ipBlocks ["10.0.0.0/8"] matched ["10.1.2.3"]
 shop/public 1 when[0] request.auth.claims[groups] ["staff"] matched ["x","staff"]
+shop/seen 0 matched
 shop/trial 0 not_matched
 shop/trial 0 to[0] paths ["/cart*"] not_matched ["/admin/x"]
 shop/trial-2 0 unknown
@@ -274,7 +275,7 @@ does not say
 dry run, all policies under dry run: undecided: shop/trial-2 rule 0 and perhaps others hang on destination.port, which the \
 request does not say
 
-considered for shop/cart: 5 policies with 6 rules
+considered for shop/cart: 5 policies with 7 rules
 
 shop/no-admin (DENY)
   rule 0 does not match
@@ -286,7 +287,7 @@ shop/no-admin (DENY)
     yes to: paths /admin, /admin/* <- path is /admin/x
 ";
     assert!(found.out.starts_with(expected), "{}", found.out);
-    assert!(found.out.contains("\nshop/seen (AUDIT)\n  changes no decision\n"), "{}", found.out);
+    assert!(found.out.contains("\nshop/seen (AUDIT)\n  changes no decision\n  rule 0 matches"), "{}", found.out);
 }
 
 /// Of many rules those are printed that are nearest to matching.

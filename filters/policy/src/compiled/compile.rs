@@ -2,8 +2,8 @@
 
 use super::dimension::Dimensions;
 use super::rule::{Condition, Rules, Values};
-use super::{Compiled, Section, anchors};
-use crate::config::object::{AnyOf, Clause, Field, Object, Rule};
+use super::{Compiled, Enforcement, Section, anchors};
+use crate::config::object::{Action, AnyOf, Clause, Field, Object, Rule};
 use crate::config::workload::Workload;
 use std::cmp::Ordering;
 use weir_matching::{Names, Patterns};
@@ -65,21 +65,24 @@ fn index_as_text(index: u32) -> u64 {
 
 /// Compiles the objects that apply to `workload`.
 #[inline(never)]
-pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled {
-    objects.retain(|object| Section::of(object).is_some());
+pub(crate) fn compile(objects: Vec<Object>, workload: &Workload) -> Compiled {
     let direct_address = workload.direct_address.clone().map(Attribute::FilterState);
     let (dimensions, fields) = Dimensions::new(objects.iter(), direct_address.as_ref(), workload.path_parameters);
-    let mut sections: Vec<Section> = objects.iter().filter_map(Section::of).collect();
+    let mut sections: Vec<Section> = objects.iter().map(Section::of).collect();
     weir_matching::sort(&mut sections);
     sections.dedup();
     let mut policies: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(objects.len());
+    let mut shadow: Vec<(u32, Action)> = Vec::new();
     let mut order = Order { names: Vec::with_capacity(objects.len()) };
     let mut ordered: Vec<SectionRule> = Vec::with_capacity(objects.iter().map(|object| object.rules.len()).sum());
     for (object, policy) in objects.into_iter().zip(0u32..) {
         let section = Section::of(&object);
         let Object { namespace, name, rules, .. } = object;
-        for (rule, index) in rules.into_iter().zip(0u32..).filter(|(rule, _)| !rule.is_skipped) {
-            ordered.extend(section.map(|section| SectionRule::new(section, policy, index, rule)));
+        for rule in rules.into_iter().filter(|rule| !rule.is_skipped) {
+            ordered.push(SectionRule::new(section, policy, rule.index, rule));
+        }
+        if section.enforcement == Enforcement::DryRun {
+            shadow.push((policy, section.action));
         }
         order.names.push(format!("ns[{namespace}]-policy[{name}]-rule["));
         policies.push((namespace.into(), name.into()));
@@ -109,6 +112,7 @@ pub(crate) fn compile(mut objects: Vec<Object>, workload: &Workload) -> Compiled
     Compiled {
         policies: policies.into(),
         sections: sections.into(),
+        shadow: shadow.into(),
         rules,
         dimensions,
         patterns,

@@ -1,4 +1,4 @@
-//! The sections of the rule list: policies of one action, in force or under dry run, which are decided on together.
+//! The sections of the rule list: policies of one action, in force or not, which are decided on together.
 
 use crate::config::object::{Action, Object};
 
@@ -6,6 +6,9 @@ use crate::config::object::{Action, Object};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Enforcement {
     Enforced,
+    /// AUDIT policies: they change no decision, and none keeps them from being looked at.
+    Audit,
+    /// Policies under dry run: decided on by themselves, each alone and all together.
     DryRun,
 }
 
@@ -19,12 +22,13 @@ pub(crate) struct Section {
 }
 
 impl Section {
-    /// The section of a policy; `None` if the policy never changes a decision.
-    pub(super) fn of(object: &Object) -> Option<Self> {
-        let enforcement = if object.dry_run { Enforcement::DryRun } else { Enforcement::Enforced };
-        match object.action {
-            Action::Deny | Action::Allow => Some(Self { enforcement, action: object.action, end: 0 }),
-            Action::Audit => None,
-        }
+    /// The section of a policy.
+    pub(super) fn of(object: &Object) -> Self {
+        let enforcement = match object.action {
+            Action::Audit => Enforcement::Audit,
+            Action::Deny | Action::Allow if object.dry_run => Enforcement::DryRun,
+            Action::Deny | Action::Allow => Enforcement::Enforced,
+        };
+        Self { enforcement, action: object.action, end: 0 }
     }
 }

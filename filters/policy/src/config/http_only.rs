@@ -31,7 +31,7 @@ impl Rule {
     fn without_http_only(&self) -> Self {
         let item = |item: &Item| item.iter().filter(|clause| !clause.field.is_http_only()).cloned().collect::<Item>();
         let part = |part: &AnyOf| part.iter().map(item).collect::<AnyOf>();
-        Self { all_of: self.all_of.iter().map(part).collect(), is_skipped: false }
+        Self { all_of: self.all_of.iter().map(part).collect(), ..*self }
     }
 }
 
@@ -39,15 +39,19 @@ impl Rule {
 #[inline(never)]
 pub(crate) fn leave_out(objects: &mut [Object], at: &Cursor<'_>) {
     let (mut skipped, mut widened, mut refusing) = (Named::default(), Named::default(), Named::default());
-    for object in objects.iter_mut().filter(|object| object.action != Action::Audit) {
+    for object in objects.iter_mut() {
         let name = || format!("{}/{}", object.namespace, object.name);
         for rule in object.rules.iter_mut().filter(|rule| rule.has_http_only()) {
             if object.action == Action::Allow {
-                *rule = Rule { all_of: Box::default(), is_skipped: true };
+                *rule = Rule { all_of: Box::default(), is_skipped: true, ..*rule };
                 skipped.add(name);
                 continue;
             }
             *rule = rule.without_http_only();
+            if object.action == Action::Audit {
+                // It refuses nothing.
+                continue;
+            }
             if rule.is_empty() && !object.dry_run { refusing.add(name) } else { widened.add(name) }
         }
     }

@@ -15,6 +15,7 @@ pub(crate) enum Action {
 pub(crate) struct Object {
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// It is not in force: the annotation says so, or the field `shadow` of the document.
     pub(crate) dry_run: bool,
     pub(crate) action: Action,
     pub(crate) rules: Vec<Rule>,
@@ -23,9 +24,13 @@ pub(crate) struct Object {
 /// A rule: all of its parts must hold. `from` and `to` are a part each, every `when` is one of its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rule {
+    /// Its place in the policy as written.
+    pub(crate) index: u32,
     pub(crate) all_of: Box<[AnyOf]>,
     /// It never matches: it asks for what only a request has, and connections are decided. It has no parts then.
     pub(crate) is_skipped: bool,
+    /// Parts of it are not here because they could not be read.
+    pub(crate) quarantined: bool,
 }
 
 /// Items of which one must hold, such as those of `to`.

@@ -1,5 +1,6 @@
 //! One rule: `from`, `to` and `when`, each field a clause.
 
+use super::quarantine::OnInvalid;
 use super::values;
 use crate::config::object::{AnyOf, Clause, Field, Item, Rule};
 use weir_config::{Cursor, Fields, Value};
@@ -23,29 +24,48 @@ pub(super) const OPERATION: [(&str, &str, Field); 4] = [
     ("paths", "notPaths", Field::Path),
 ];
 
-/// Reads a rule.
+/// Reads a rule. One with a problem may be left out, or match more than it says.
 #[inline(never)]
-pub(super) fn rule(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Rule> {
+pub(super) fn rule(at: &Cursor<'_>, index: u32, context: &values::Context<'_>) -> Option<Rule> {
+    let before = at.problems();
+    let read = all_of(at, context);
+    let quarantined = at.problems() > before;
+    let all_of = match context.on_invalid {
+        OnInvalid::LeaveOut if quarantined => return None,
+        OnInvalid::Refuse | OnInvalid::LeaveOut => read?,
+        OnInvalid::Widen => read.unwrap_or_default(),
+    };
+    Some(Rule { index, all_of, quarantined, is_skipped: false })
+}
+
+fn all_of(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Box<[AnyOf]>> {
     let mut fields = at.object()?;
     let mut all_of = Vec::new();
     if let Some(from) = fields.take("from") {
-        all_of.push(any_of(&from, "source", |fields| source(fields, context)));
+        all_of.extend(any_of(&from, "source", context, |fields| source(fields, context)));
     }
     if let Some(to) = fields.take("to") {
-        all_of.push(any_of(&to, "operation", |fields| clauses(fields, &OPERATION, context)));
+        all_of.extend(any_of(&to, "operation", context, |fields| clauses(fields, &OPERATION, context)));
     }
     if let Some(when) = fields.take("when") {
         all_of.extend(when.each(|item| condition(&item, context)).into_iter().map(|item| AnyOf::from([item])));
     }
     fields.finish();
-    Some(Rule { all_of: all_of.into(), is_skipped: false })
+    Some(all_of.into())
 }
 
-fn any_of(at: &Cursor<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<'_>) -> Item) -> AnyOf {
+/// Reads the list of a part. `None` if it is none, and what it asks for is left out.
+fn any_of(
+    at: &Cursor<'_>,
+    name: &'static str,
+    context: &values::Context<'_>,
+    mut read: impl FnMut(&mut Fields<'_>) -> Item,
+) -> Option<AnyOf> {
     if is_empty(at) {
         at.problem::<()>("must not be empty; leave it out to match everything");
     }
-    let items = at.each(|item| {
+    let widens = context.on_invalid.widens();
+    let mut item = |item: Cursor<'_>| {
         let mut outer = item.object()?;
         let inner = outer.require(name).and_then(|at| at.object());
         outer.finish();
@@ -58,8 +78,10 @@ fn any_of(at: &Cursor<'_>, name: &'static str, mut read: impl FnMut(&mut Fields<
             return place.problem("must not be empty; leave the whole list out to match everything");
         }
         Some(read)
-    });
-    items.into()
+    };
+    // An item without a clause matches everything.
+    let items = at.each(|at| item(at).or_else(|| widens.then(Item::default)));
+    (!items.is_empty() || !widens).then(|| items.into())
 }
 
 fn clauses(
@@ -70,19 +92,29 @@ fn clauses(
     let mut clauses = Vec::new();
     for (positive, negative, field) in known {
         for (name, negated) in [(*positive, false), (*negative, true)] {
-            if let Some(values) = fields.take(name).and_then(|at| values::read(&at, field, context)) {
-                clauses.push(Clause { field: field.clone(), negated, values });
-            }
+            let clause = fields.take(name).and_then(|at| clause(&at, field, negated, context));
+            clauses.extend(clause);
         }
     }
     clauses.into()
 }
 
+/// A field with its values; `None` if it asks nothing, and where its values cannot be read and are left out.
+fn clause(at: &Cursor<'_>, field: &Field, negated: bool, context: &values::Context<'_>) -> Option<Clause> {
+    let before = at.problems();
+    let values = values::read(at, field, context)?;
+    let is_left_out = context.on_invalid.widens() && at.problems() > before;
+    (!is_left_out).then(|| Clause { field: field.clone(), negated, values })
+}
+
 fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Item {
-    let clauses = clauses(fields, &SOURCE, context);
+    let mut clauses = clauses(fields, &SOURCE, context);
     let has = |fields: &[Field]| clauses.iter().any(|clause| fields.contains(&clause.field));
     if has(&[Field::ServiceAccount]) && has(&[Field::Principal, Field::Namespace]) {
         fields.cursor().problem::<()>("service accounts exclude principals and namespaces in the same source");
+        if context.on_invalid.widens() {
+            clauses = clauses.into_iter().filter(|clause| !clause.field.is_identity()).collect();
+        }
     }
     clauses
 }
@@ -96,11 +128,7 @@ fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Item> {
     for (name, negated) in [("values", false), ("notValues", true)] {
         let Some(at) = fields.take(name) else { continue };
         given |= !is_empty(&at);
-        if let Some(field) = &field
-            && let Some(values) = values::read(&at, field, context)
-        {
-            clauses.push(Clause { field: field.clone(), negated, values });
-        }
+        clauses.extend(field.as_ref().and_then(|field| clause(&at, field, negated, context)));
     }
     if !given {
         at.problem::<()>("`values` or `notValues` must have at least one value");

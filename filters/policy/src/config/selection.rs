@@ -3,8 +3,10 @@
 //! Metadata and scope are read first. Only an object that is for this workload, or that may be, is read further: what
 //! policies of others say does not concern this proxy.
 
+use super::quarantine::{self, Known, OnInvalid};
 use super::rule;
 use super::scope::{Scope, scope};
+use super::shadow::Shadow;
 use super::values::Context;
 use crate::config::object::{Action, Object, Rule};
 use crate::config::workload::Workload;
@@ -37,8 +39,12 @@ pub(super) struct Selection<'w> {
     names: Names,
     /// The first policy that a waypoint passes over because it names no target, and how many there are.
     without_target: Option<(String, usize)>,
+    /// Policies by name that are not in force.
+    shadow: Shadow<'w>,
     /// Objects for others are read in full too, for what is wrong with them.
-    reads_all: bool,
+    pub(super) reads_all: bool,
+    /// Problems of objects are set aside.
+    pub(super) quarantines: bool,
     /// How many objects there are, and how many are for the workload, where the workload is known.
     pub(super) count: usize,
     pub(super) selected: usize,
@@ -47,21 +53,18 @@ pub(super) struct Selection<'w> {
 
 impl<'w> Selection<'w> {
     /// Nothing yet.
-    pub(super) fn of(workload: &'w Workload) -> Self {
+    pub(super) fn new(workload: &'w Workload, shadow: Shadow<'w>) -> Self {
         Self {
             workload,
             names: Names::default(),
             without_target: None,
+            shadow,
             reads_all: false,
+            quarantines: false,
             count: 0,
             selected: 0,
             objects: Vec::new(),
         }
-    }
-
-    /// The same, and every object is read in full.
-    pub(super) fn of_all(workload: &'w Workload) -> Self {
-        Self { reads_all: true, ..Self::of(workload) }
     }
 
     /// Reads an AuthorizationPolicy or a List of them.
@@ -96,6 +99,9 @@ impl<'w> Selection<'w> {
             );
             at.warning("waypoint-selector", message);
         }
+        if !self.names.is_empty() {
+            self.shadow.finish();
+        }
         self.objects
     }
 
@@ -116,59 +122,132 @@ impl<'w> Selection<'w> {
 
     /// Reads the object at `at`; `None` also if it is for others.
     fn object(&mut self, at: &Cursor<'_>, mut fields: Fields<'_>) -> Option<Object> {
-        let metadata = fields.require("metadata").and_then(|at| metadata(&at));
+        let start = at.problems();
+        at.set_aside(self.quarantines);
+        let metadata = fields.require("metadata").and_then(|at| metadata(&at)).unwrap_or_default();
         let spec = fields.take("spec");
         fields.finish();
         let before = at.problems();
-        let mut spec = match spec {
-            Some(at) => Some(at.object()?),
-            None => None,
-        };
+        let has_spec = spec.is_some();
+        let mut spec = spec.and_then(|at| at.object());
         // An object without a spec is an ALLOW policy without rules.
         let scope = spec.as_mut().map_or_else(|| Scope::Labels(Default::default()), scope);
-        let is_sound = at.problems() == before;
-        let (namespace, name) = metadata.as_ref().map_or((None, None), |metadata| (metadata.namespace, metadata.name));
+        at.set_aside(false);
+        let is_sound = at.problems() == if self.quarantines { start } else { before };
+        let Metadata { namespace, name, .. } = metadata;
         if let (Some(namespace), Some(name)) = (namespace, name)
             && self.is_repeated(namespace, name)
         {
             at.problem::<()>(format!("policy `{namespace}/{name}` is given twice"));
         }
+        let in_shadow = namespace.zip(name).is_some_and(|(namespace, name)| self.shadow.has(namespace, name));
         // Whom a damaged object is for is not known, so it counts as one that may be for this workload.
         let selected = match namespace.filter(|_| is_sound) {
             Some(own) if self.reads_all => {
                 self.add_to_counts(own, &scope);
                 Some(true)
             }
-            Some(own) => self.workload.is_selected(own, &scope, at),
+            Some(own) => self.workload.is_selected(own, &scope, self.quarantines, at),
             None => None,
         };
         if selected == Some(false) {
-            if let (Scope::Labels(_), Some(namespace), Some(name)) = (&scope, namespace, name)
-                && self.workload.needs_targets(namespace)
-            {
-                let first = || (format!("{namespace}/{name}"), 0);
-                self.without_target.get_or_insert_with(first).1 += 1;
-            }
-            if let Some(mut spec) = spec {
-                // The names of its fields are checked all the same: one may be a misspelt part of the scope.
-                spec.ignore(&["action", "provider", "rules"]);
-                spec.finish();
-            }
+            self.pass_over(&scope, namespace, name, spec);
             return None;
         }
-        let dry_run = metadata.and_then(|metadata| metadata.dry_run);
-        let dry_run = dry_run.and_then(|at| at.word(&BOOLEANS)).unwrap_or(false);
-        let (action, rules) = match spec {
-            Some(fields) => self.spec(fields, namespace.unwrap_or_default(), name.unwrap_or_default(), dry_run)?,
-            None => (Action::Allow, Vec::new()),
+        if !self.quarantines && (has_spec && spec.is_none()) {
+            return None;
+        }
+        at.set_aside(self.quarantines);
+        let annotated = metadata.dry_run.as_ref().map(|at| at.word(&BOOLEANS));
+        let is_readable = annotated != Some(None);
+        let annotated = annotated.flatten().unwrap_or(false);
+        let read = match spec {
+            Some(fields) => self.spec(fields, &metadata, annotated, in_shadow),
+            // The spec itself may be what cannot be read.
+            None if !is_sound => ReadSpec { action: None, rules: Vec::new(), sound: false },
+            None => ReadSpec { action: Some(Action::Allow), rules: Vec::new(), sound: true },
         };
+        at.set_aside(false);
+        let ReadSpec { action, rules, sound } = read;
+        let dry_run = (annotated || in_shadow) && action != Some(Action::Audit);
+        if self.quarantines {
+            let sound = sound && is_sound && is_readable && selected.is_some();
+            return Some(quarantine::object(Known { namespace, name, dry_run, sound }, action, rules));
+        }
         selected?;
-        Some(Object { namespace: namespace?.to_owned(), name: name?.to_owned(), dry_run, action, rules })
+        Some(Object { namespace: namespace?.to_owned(), name: name?.to_owned(), dry_run, action: action?, rules })
+    }
+
+    /// Passes over an object for others.
+    fn pass_over(&mut self, scope: &Scope, namespace: Option<&str>, name: Option<&str>, spec: Option<Fields<'_>>) {
+        if let (Scope::Labels(_), Some(namespace), Some(name)) = (scope, namespace, name)
+            && self.workload.needs_targets(namespace)
+        {
+            let first = || (format!("{namespace}/{name}"), 0);
+            self.without_target.get_or_insert_with(first).1 += 1;
+        }
+        if let Some(mut spec) = spec {
+            // The names of its fields are checked all the same: one may be a misspelt part of the scope.
+            spec.ignore(&["action", "provider", "rules"]);
+            spec.finish();
+        }
     }
 
     /// Reads what is left of a spec after its scope.
     #[inline(never)]
-    fn spec(&self, mut fields: Fields<'_>, namespace: &str, name: &str, dry_run: bool) -> Option<(Action, Vec<Rule>)> {
+    fn spec(&self, mut fields: Fields<'_>, metadata: &Metadata<'_>, annotated: bool, in_shadow: bool) -> ReadSpec {
+        let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
+        let cursor = fields.cursor().clone();
+        let (action, place) = self.action(&mut fields, namespace, name, annotated);
+        let rules = fields.take("rules");
+        let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
+        if is_empty && action == Some(Action::Deny) {
+            cursor.problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
+        }
+        let policy = format!("{namespace}/{name}");
+        let on_invalid = OnInvalid::of(self.quarantines, action);
+        let context = Context {
+            namespace,
+            trust: &self.workload.trust,
+            policy: &policy,
+            direct_address_unknown: match (&self.workload.direct_address, action) {
+                (Some(_), _) => None,
+                (None, Some(Action::Deny | Action::Allow)) if !annotated && !in_shadow => {
+                    Some("direct-address-unknown")
+                }
+                (None, _) => Some("dry-run-direct-address-unknown"),
+            },
+            on_invalid,
+        };
+        let has_rules = rules.is_some();
+        let mut read = Vec::new();
+        let mut is_list = true;
+        if let Some(at) = rules {
+            let items = at.list();
+            is_list = items.is_some();
+            for (item, index) in items.unwrap_or_default().iter().zip(0u32..) {
+                read.extend(rule::rule(item, index, &context));
+            }
+        }
+        let before = cursor.problems();
+        fields.finish();
+        let sound = cursor.problems() == before;
+        // A field of another name may be the rules, or the action.
+        if on_invalid.widens() && (!is_list || (!sound && !has_rules)) {
+            read.push(quarantine::everything());
+        }
+        let is_known = sound || place.is_some() || !self.quarantines;
+        ReadSpec { action: action.filter(|_| is_known), rules: read, sound }
+    }
+
+    /// Reads the action, which may be left out, and where it stands.
+    fn action<'v>(
+        &self,
+        fields: &mut Fields<'v>,
+        namespace: &str,
+        name: &str,
+        annotated: bool,
+    ) -> (Option<Action>, Option<Cursor<'v>>) {
         let words = [
             ("ALLOW", Some(Action::Allow)),
             ("DENY", Some(Action::Deny)),
@@ -181,41 +260,47 @@ impl<'w> Selection<'w> {
             None => Some(Some(Action::Allow)),
         };
         let provider = fields.take("provider");
-        let action = match (word, place) {
-            (Some(Some(Action::Audit)), Some(at)) if dry_run => at.problem("an AUDIT policy cannot be under dry run"),
-            (Some(None), Some(at)) => at.problem("action `CUSTOM` is not supported; use Envoy's own ext_authz filter"),
-            (word, _) => {
-                if let (Some(provider), Some(_)) = (provider, word) {
-                    provider.problem::<()>("a provider is for action `CUSTOM` only");
-                }
-                word.flatten()
+        let action = match (word, &place) {
+            (Some(Some(Action::Audit)), Some(at)) if annotated => {
+                at.problem::<()>("an AUDIT policy cannot be under dry run");
+                Some(Action::Audit)
             }
-        };
-        let rules = fields.take("rules");
-        let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
-        if is_empty && action == Some(Action::Deny) {
-            fields
-                .cursor()
-                .problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
-        }
-        let policy = format!("{namespace}/{name}");
-        let context = Context {
-            namespace,
-            trust: &self.workload.trust,
-            policy: &policy,
-            direct_address_unknown: match (&self.workload.direct_address, action, dry_run) {
-                (Some(_), ..) | (None, Some(Action::Audit), _) => None,
-                (None, _, true) => Some("dry-run-direct-address-unknown"),
-                (None, _, false) => Some("direct-address-unknown"),
+            (Some(None), Some(at)) => {
+                at.problem::<()>("action `CUSTOM` is not supported; use Envoy's own ext_authz filter");
+                // Istio refuses what a policy matches whose provider it does not know.
+                self.quarantines.then_some(Action::Deny)
+            }
+            (word, _) => match (provider, word) {
+                (Some(provider), Some(action)) => {
+                    provider.problem::<()>("a provider is for action `CUSTOM` only");
+                    action.filter(|_| !self.quarantines)
+                }
+                (_, word) => word.flatten(),
             },
         };
-        let rules = rules.map(|at| at.each(|item| rule::rule(&item, &context))).unwrap_or_default();
-        fields.finish();
-        Some((action?, rules))
+        if action == Some(Action::Audit)
+            && let Some(at) = self.shadow.place(namespace, name)
+        {
+            // What the document itself says is never set aside.
+            at.set_aside(false);
+            at.problem::<()>("this is an AUDIT policy, which refuses nothing: it cannot be in `shadow`");
+            at.set_aside(self.quarantines);
+        }
+        (action, place)
     }
 }
 
+/// What was read of a spec after its scope.
+struct ReadSpec {
+    /// `None` if it cannot be known.
+    action: Option<Action>,
+    rules: Vec<Rule>,
+    /// All of its fields are known.
+    sound: bool,
+}
+
 /// What policies take from `metadata`; the rest belongs to Kubernetes.
+#[derive(Default)]
 struct Metadata<'v> {
     namespace: Option<&'v str>,
     name: Option<&'v str>,

@@ -1,5 +1,6 @@
 //! The values of a clause: text to patterns, by what the clause looks at.
 
+use super::quarantine::OnInvalid;
 use super::trust_domain::TrustDomains;
 use crate::config::object::Field;
 use crate::dynamic;
@@ -16,6 +17,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a str,
     /// Which warning a clause on the direct peer's address deserves, if it cannot be had.
     pub(super) direct_address_unknown: Option<&'static str>,
+    /// What happens to a rule with a problem.
+    pub(super) on_invalid: OnInvalid,
 }
 
 /// The most service accounts in one list, and the most bytes of each (Istio's validation).

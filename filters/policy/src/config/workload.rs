@@ -87,11 +87,24 @@ impl Workload {
 
     /// Whether a policy of `namespace` is for this workload (Istio's `pilot/pkg/model/policyattachment.go`). A problem
     /// at `at` if that is not known: a policy that is left out in silence would let requests through.
-    pub(crate) fn is_selected(&self, namespace: &str, scope: &Scope, at: &Cursor<'_>) -> Option<bool> {
+    /// Where an unknown target can be set aside, it is.
+    pub(crate) fn is_selected(
+        &self,
+        namespace: &str,
+        scope: &Scope,
+        quarantines: bool,
+        at: &Cursor<'_>,
+    ) -> Option<bool> {
         let Some(own) = &self.namespace else { return at.problem(NO_NAMESPACE) };
         match self.selection(own, namespace, scope) {
             Ok(selected) => Some(selected),
-            Err(unknown) => at.problem(unknown),
+            Err(unknown) => {
+                // What the document says of the workload itself stays a problem.
+                at.set_aside(quarantines && unknown == NO_TARGET);
+                at.problem::<()>(unknown);
+                at.set_aside(false);
+                None
+            }
         }
     }
 

@@ -37,7 +37,9 @@ pub(crate) type WrittenRules = Vec<WrittenRule>;
 /// Leaves out of the rules of a policy what only a request has, as [`super::http_only::leave_out`] does; `read` are the
 /// same rules as they were read.
 pub(crate) fn leave_out(read: &[Rule], written: &mut [WrittenRule]) {
-    for (rule, WrittenRule { parts, left_out }) in read.iter().zip(written) {
+    for rule in read.iter().filter(|rule| !rule.quarantined) {
+        let place = usize::try_from(rule.index).ok().and_then(|index| written.get_mut(index));
+        let Some(WrittenRule { parts, left_out }) = place else { continue };
         for (part, written) in rule.all_of.iter().zip(parts) {
             for (item, written) in part.iter().zip(&mut written.items) {
                 let mut clauses = item.iter();

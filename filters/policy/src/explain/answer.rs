@@ -9,7 +9,7 @@ use crate::compiled::{Compiled, Enforcement};
 use crate::config::object::Action;
 use crate::decide::{Evaluation, Found, Outcome, Undecided};
 use crate::metrics::{self, DecisionMode};
-use crate::{Decision, Decisions, Reason, RuleName};
+use crate::{Decision, Reason, RuleName};
 use std::collections::BTreeMap;
 use weir_config::Mode;
 
@@ -136,19 +136,25 @@ impl<'e> Judge<'_, 'e> {
         is_unknown.then(|| self.compiled.dimensions.fail_closed(condition.dimension)).flatten()
     }
 
-    fn rule(&mut self, rule: &CompiledRule, assumed: Outcome) -> Outcome {
+    pub(super) fn rule(&mut self, rule: &CompiledRule, assumed: Outcome) -> Outcome {
         let compiled = self.compiled;
         let mut item = |item: &[Condition]| all(item.iter().map(|condition| self.condition(condition, assumed)));
         all(compiled.rules.parts(rule).map(|part| any(part.map(&mut item))))
     }
 
-    /// What all of the policies say; `decided` holds if nothing is missing.
-    pub(super) fn answers(&mut self, objects: &'e [Considered], decided: Decisions<'e>) -> Answers<'e> {
+    /// What all of the policies say; what was decided of those in force, and of those under dry run together, holds if nothing
+    /// is missing.
+    pub(super) fn answers(
+        &mut self,
+        objects: &'e [Considered],
+        enforced: Decision<'e>,
+        together: Option<Decision<'e>>,
+    ) -> Answers<'e> {
         let enforced = match self.missing.is_empty() {
-            true => Answer::of(decided.enforced),
+            true => Answer::of(enforced),
             false => self.sections(Enforcement::Enforced),
         };
-        Answers { enforced, shadow: self.shadow(objects, decided.shadow) }
+        Answers { enforced, shadow: self.shadow(objects, together) }
     }
 
     fn sections(&mut self, enforcement: Enforcement) -> Answer<'e> {

@@ -1,6 +1,7 @@
 mod claims;
 mod identity;
 mod istio;
+mod modes;
 
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -56,7 +57,7 @@ fn run(policy: &mut Policy, headers: &[(&str, &str)], attributes: &Attributes) -
     };
     let (mut cells, mut effects, mut edits) = (MemoryCells::default(), Effects::default(), Edits::default());
     let mut io = Io::new(Now::default(), &mut cells, &mut effects);
-    let verdict = policy.request(&mut (), &facts, &mut edits, &mut io);
+    let verdict = policy.request(&mut Stream::default(), &facts, &mut edits, &mut io);
     let names = effects.metrics.iter().filter_map(|op| match op {
         MetricOp::Define { name, .. } => Some(name.replace(";.;", " ").replace("=.=", "=")),
         _ => None,
@@ -93,16 +94,23 @@ fn decisions() {
     let trial = ("trial", r#","annotations":{"istio.io/dry-run":"true"}"#, r#"{"action":"DENY","rules":[{}]}"#);
     let other = ("other", "", r#"{"selector":{"matchLabels":{"app":"x"}},"action":"DENY","rules":[{}]}"#);
     let audit = ("audit", "", r#"{"action":"AUDIT","rules":[{}]}"#);
-    let cases: [(&str, &[Object], &str); 11] = [
+    let audit_b = ("audit", "", r#"{"action":"AUDIT","rules":[{"to":[{"operation":{"paths":["/b"]}}]}]}"#);
+    let cases: [(&str, &[Object], &str); 13] = [
         ("", &[], "allow enforced no_policy -"),
-        ("", &[other, audit], "allow enforced no_policy -"),
+        ("", &[other, audit], "allow enforced no_policy -,allow audit matched shop/audit"),
+        ("", &[deny_all, audit_b], "deny enforced matched shop/all,allow audit no_match -"),
+        ("", &[deny_all, audit], "deny enforced matched shop/all,allow audit matched shop/audit"),
         ("", &[deny_b], "allow enforced no_match -"),
         ("", &[allow_a], "allow enforced matched shop/a"),
         ("", &[allow_nothing], "deny enforced no_match -"),
         ("", &[allow_nothing, allow_a], "allow enforced matched shop/a"),
         ("", &[allow_a, deny_all], "deny enforced matched shop/all"),
-        ("", &[trial], "allow enforced no_policy -,deny shadow matched shop/trial"),
-        ("", &[trial, allow_nothing], "deny enforced no_match -,deny shadow matched shop/trial"),
+        ("", &[trial], "allow enforced no_policy -,deny shadow matched shop/trial,deny shadow matched shop/trial"),
+        (
+            "",
+            &[trial, allow_nothing],
+            "deny enforced no_match -,deny shadow matched shop/trial,deny shadow matched shop/trial",
+        ),
         (r#","mode":"shadow""#, &[deny_all], "deny shadow matched shop/all"),
         (r#","mode":"off""#, &[deny_all], ""),
     ];
@@ -266,11 +274,10 @@ fn all_problems_have_their_place() {
         {"from":[{"source":{"requestPrincipals":["a",""],"remoteIpBlocks":["10.0.0.0/99"]}}]},
         {"to":[{"operation":{"ports":["70000"],"paths":["/a/{**}/{*}",""]}},{"operation":{}}]},
         {"when":[{"key":"request.regex","values":["x"]},{"key":"request.auth.claims[]","values":["x"]},{"key":"source.ip"}]}]}"#;
-    let problems =
-        policy(r#","mode":"observe","onInvalid":"quarantine","polices":[]"#, &[("p", "", spec)]).unwrap_err();
+    let problems = policy(r#","mode":"observed","onInvalid":"keep","polices":[]"#, &[("p", "", spec)]).unwrap_err();
     let expected = [
-        "$: mode `observe` is not supported",
-        "$.onInvalid: `quarantine` is not supported",
+        "$.mode: `observed` is not one of",
+        "$.onInvalid: `keep` is not one of `refuse`, `quarantine`",
         "$.polices: unknown field; did you mean `policies`?",
         "$.policies[0].spec.action: action `CUSTOM` is not supported",
         "$.policies[0].spec.surprise: unknown field",

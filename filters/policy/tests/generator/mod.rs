@@ -153,7 +153,7 @@ fn rule(random: &mut Random) -> Value {
 pub(crate) fn policies(random: &mut Random) -> Vec<Value> {
     (0..random.below(5))
         .map(|number| {
-            let action = random.pick(&["ALLOW", "ALLOW", "DENY"]);
+            let action = random.pick(&["ALLOW", "ALLOW", "ALLOW", "DENY", "DENY", "AUDIT"]);
             let most = if random.chance(15) { 14 } else { 4 };
             let mut rules: Vec<Value> = (0..1 + random.below(most)).map(|_| rule(random)).collect();
             if random.chance(12) {
@@ -162,7 +162,7 @@ pub(crate) fn policies(random: &mut Random) -> Vec<Value> {
             if random.chance(3) {
                 rules.push(json!({}));
             }
-            let trial = if random.chance(20) { "true" } else { "false" };
+            let trial = if action != "AUDIT" && random.chance(25) { "true" } else { "false" };
             json!({
                 "kind": "AuthorizationPolicy",
                 "metadata": {"name": format!("p{number}"), "namespace": "ns", "annotations": {"istio.io/dry-run": trial}},

@@ -33,6 +33,21 @@ pub(crate) fn decide(policies: &[Value], request: &Request) -> (Answer, Option<A
     (answer(&of(false).collect::<Vec<_>>(), request), shadow)
 }
 
+/// Each policy under dry run as if it were the only one, by name.
+pub(crate) fn alone(policies: &[Value], request: &Request) -> Vec<(String, Answer)> {
+    let trials = policies.iter().filter(|policy| policy["metadata"]["annotations"]["istio.io/dry-run"] == "true");
+    trials.map(|policy| (policy["metadata"]["name"].as_str().unwrap().to_owned(), answer(&[policy], request))).collect()
+}
+
+/// What the AUDIT policies say, if there are any: never to refuse.
+pub(crate) fn audit(policies: &[Value], request: &Request) -> Option<Answer> {
+    let audits: Vec<&Value> = policies.iter().filter(|policy| policy["spec"]["action"] == "AUDIT").collect();
+    audits.first()?;
+    let matched = first(&audits, "AUDIT", request, Some(true));
+    let unknown = first(&audits, "AUDIT", request, None).filter(|_| matched.is_none());
+    Some(Answer { allow: true, unknown: unknown.is_some(), rule: matched.or(unknown) })
+}
+
 fn answer(policies: &[&Value], request: &Request) -> Answer {
     let lowest = |action: &str, outcome: Option<bool>| first(policies, action, request, outcome);
     if let Some(rule) = lowest("DENY", Some(true)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
-use weir_scenario::{Record, Request, Response};
+use weir_scenario::{Metrics, Record, Request, Response, Sample, Value as MetricValue};
 use weir_test_envoy::Proxy;
 
 use crate::istio;
@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) decisions: BTreeMap<&'static str, usize>,
     /// How many policy sets refused no request, some, and all.
     pub(crate) rates: [usize; 3],
+    /// What Weir itself counted where both decided alike, by that decision; `shadow_` before it for dry-run policies.
+    pub(crate) agreed: BTreeMap<String, usize>,
     /// Requests by what they try; one may try several things.
     pub(crate) tried: BTreeMap<String, usize>,
     pub(crate) differences: usize,
@@ -49,6 +51,9 @@ impl Tally {
         for (sum, more) in self.rates.iter_mut().zip(other.rates) {
             *sum += more;
         }
+        for (what, count) in other.agreed {
+            *self.agreed.entry(what).or_insert(0) += count;
+        }
         for (what, count) in other.tried {
             *self.tried.entry(what).or_insert(0) += count;
         }
@@ -65,9 +70,10 @@ impl fmt::Display for Tally {
         let [none, some, all] = self.rates;
         writeln!(
             f,
-            "{} requests {:?}, sets that refuse none {none}, some {some}, all {all}, trying {:?}; {} differences",
+            "{} requests {:?}, sets that refuse none {none}, some {some}, all {all}, agreed on {:?}, trying {:?}; {} differences",
             self.requests(),
             self.decisions,
+            self.agreed,
             self.tried,
             self.differences,
         )?;
@@ -101,9 +107,37 @@ pub(crate) fn compare(name: &str, policies: &[Value], mut proxy: Box<Proxy>, req
     }
     let seen = tally.requests() - tally.decisions.get("unseen").copied().unwrap_or(0);
     tally.rates[if refused == 0 { 0 } else { 1 + usize::from(refused == seen) }] = 1;
+    tally.count_agreement(name, &proxy.metrics().unwrap());
     assert_eq!(proxy.vm_failures().unwrap(), 0, "{name}: {}", json!(policies));
     proxy.stop().unwrap();
     tally
+}
+
+impl Tally {
+    /// Takes what Weir counted at the ends of the streams. What does not agree is a difference, and so is a request that it did
+    /// not count, or took for one that other filters answered.
+    fn count_agreement(&mut self, name: &str, metrics: &Metrics) {
+        let counted = metrics.0.iter().filter(|sample| sample.name == "weir_policy_agreement_total");
+        for Sample { labels, value, .. } in counted {
+            let MetricValue::Number(number) = value else { continue };
+            let label = |label: &str| labels.get(label).cloned().unwrap_or_default();
+            let (native, weir) = (label("native"), label("weir"));
+            if native == weir {
+                *self.agreed.entry(native).or_insert(0) += *number as usize;
+            } else {
+                self.differences += 1;
+                self.shown.push(format!("{name}: counted as RBAC `{native}`, Weir `{weir}`: {number}"));
+            }
+        }
+        let decided = |kinds: &[&str]| kinds.iter().filter_map(|kind| self.decisions.get(kind)).sum::<usize>();
+        for (word, expected) in [("allow", decided(&["allow"])), ("deny", decided(&["deny", "deny -"]))] {
+            let found = self.agreed.get(word).copied().unwrap_or(0);
+            if found != expected {
+                self.differences += 1;
+                self.shown.push(format!("{name}: {found} counted as agreed to {word}, of {expected}"));
+            }
+        }
+    }
 }
 
 /// How RBAC decided, and how Weir decided if that differs.
@@ -113,7 +147,9 @@ fn decided(response: &Response, record: Option<&Record>) -> (&'static str, Optio
         let difference = (response.status == Some(500)).then(|| "500 without a record".to_owned());
         return ("unseen", difference);
     };
-    let (details, weir) = (text(&record.details.0), text(&record.policy.0));
+    let (details, mut weir) = (text(&record.details.0), text(&record.policy.0));
+    // AUDIT policies, which decide nothing, come behind the decision.
+    weir.truncate(weir.find(" audit ").unwrap_or(weir.len()));
     let rbac = details.strip_prefix("rbac_access_denied_matched_policy[").and_then(|rest| rest.strip_suffix(']'));
     let (kind, expected) = match (response.status, rbac) {
         (Some(200), None) => ("allow", None),

@@ -1,6 +1,6 @@
 //! The policy filter decides as Envoy's own RBAC does with what Istio makes of the same policies: random policies and
-//! requests, some of which no well-behaved client sends. Weir decides in mode shadow, and RBAC behind it enforces, so
-//! that every request shows both decisions.
+//! requests, some of which no well-behaved client sends. Weir decides in mode observe, and RBAC behind it enforces, so
+//! that every request shows both decisions, and Weir's own count of agreement is held against what they show.
 //!
 //! `WEIR_RBAC_REQUESTS=N` sends about N requests instead of a few thousand, `WEIR_RBAC_SEED=N` begins with other
 //! policies, and `WEIR_RBAC_KINDS=Sidecar,Waypoint` leaves other proxies out.
@@ -59,6 +59,9 @@ fn weir_and_rbac_decide_alike() {
         assert!(tally.decisions.get(kind).copied().unwrap_or(0) * 100 >= tally.requests(), "{tally}");
     }
     assert!(tally.rates.iter().all(|sets| *sets > 0), "{tally}");
+    for kind in ["allow", "deny", "shadow_allow", "shadow_deny"] {
+        assert!(tally.agreed.get(kind).copied().unwrap_or(0) * 100 >= tally.requests(), "{kind}: {tally}");
+    }
     // So was what each kind of proxy and of request tries.
     let worlds = kinds.iter().flat_map(|kind| ["H1", "H2"].map(|protocol| format!("{kind:?} over {protocol}")));
     let named = kinds.iter().any(|kind| kind.identities()).then_some(requests::SEVERAL_NAMES.to_owned());

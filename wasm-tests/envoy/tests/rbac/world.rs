@@ -1,4 +1,4 @@
-//! The proxies in which both decide: Weir first, in mode shadow, and RBAC as istiod would build it behind it.
+//! The proxies in which both decide: Weir first, in mode observe, and RBAC as istiod would build it behind it.
 
 use std::collections::BTreeMap;
 
@@ -93,12 +93,12 @@ pub(crate) fn start(
     (port, peer_header): (u16, &str),
 ) -> Result<Box<Proxy>, String> {
     let configuration =
-        json!({"schema": 1, "name": "rbac", "mode": "shadow", "workload": workload, "policies": policies});
+        json!({"schema": 1, "name": "rbac", "mode": "observe", "workload": workload, "policies": policies});
     let plugin = Plugin {
         name: "policy".to_owned(),
         root_id: String::new(),
         vm_configuration: String::new(),
-        module: module("policy").unwrap(),
+        module: module("policy-observe").unwrap(),
         configuration: configuration.to_string(),
     };
     let mut filter_state: BTreeMap<String, FilterStateValue> =

@@ -20,8 +20,16 @@ use weir_test_host::{Connection, HeaderMap, Http, Incoming, PluginSpec, Proxy, S
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Modules and what they are configured with.
-const MODULES: [&str; 7] =
-    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
+const MODULES: [&str; 8] = [
+    "policy",
+    "policy-observe",
+    "rate-limit",
+    "rate-limit-lean",
+    "telemetry",
+    "telemetry-response",
+    "suite",
+    "suite-lean",
+];
 
 const NAMES: [&str; 14] = [
     ":method",

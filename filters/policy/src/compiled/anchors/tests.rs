@@ -25,7 +25,7 @@ fn not_methods(values: &[&str]) -> Clause {
 
 /// A rule with one part.
 fn rule(items: Vec<Vec<Clause>>) -> Rule {
-    Rule { all_of: [items.into_iter().map(Item::from).collect()].into(), is_skipped: false }
+    Rule { all_of: [items.into_iter().map(Item::from).collect()].into(), ..Rule::default() }
 }
 
 fn compiled(rules: Vec<Rule>) -> Compiled {
@@ -35,7 +35,7 @@ fn compiled(rules: Vec<Rule>) -> Compiled {
         name: format!("{number:05}"),
         dry_run: false,
         action: Action::Allow,
-        rules: rules.to_vec(),
+        rules: rules.iter().zip(0..).map(|(rule, index)| Rule { index, ..rule.clone() }).collect(),
     };
     compile(rules.chunks(10).zip(0..).map(policy).collect(), &Workload::of(&Node::default()))
 }
