@@ -9,7 +9,8 @@ mod policies;
 mod print;
 mod request;
 
-pub(crate) use options::Explain;
+pub(crate) use options::{Explain, Whose};
+pub(crate) use policies::{Policies, read as read_policies};
 
 use crate::{Failure, input};
 use options::Output;
@@ -25,7 +26,7 @@ pub(crate) fn explain(options: &Explain) -> Result<(), Failure> {
     if of_stdin.contains(&Some("-")) && options.paths().iter().any(|path| is_stdin(path)) {
         return Err(Failure::Use("standard input is the files or the request, and not both".to_owned()));
     }
-    let mut policies = policies::read(options)?;
+    let mut policies = policies::read(&options.paths(), &options.whose)?;
     if let Some(path) = &options.requests {
         return many::explain(&mut policies, options, path);
     }
@@ -34,7 +35,7 @@ pub(crate) fn explain(options: &Explain) -> Result<(), Failure> {
     let context = print::Context { mode: policies.mode, name: policies.name.clone(), of: policies.of.clone() };
     let explainer = policies.explainer(request.protocol)?;
     let facts = request.facts(explainer);
-    let missing = explainer.missing(|field| facts.is_missing(field));
+    let missing = explainer.known(|field| facts.knowledge(field));
     let explanation = facts.with(|facts| explainer.explain(facts, &missing));
     let decision = context.decision(&explanation.answers.enforced);
     match options.output {

@@ -19,6 +19,7 @@ mod filter_state;
 mod input;
 mod known;
 mod lint;
+mod log;
 mod manifest;
 mod modules;
 mod names;
@@ -29,6 +30,7 @@ mod overlap;
 mod packed;
 mod plugin;
 mod render;
+mod replay;
 mod report;
 mod routes;
 mod run;
@@ -56,6 +58,8 @@ enum Command {
     Render(Box<render::Render>),
     /// Say what the policies of a workload decide about a request and why, clause by clause
     Explain(Box<explain::Explain>),
+    /// Say what recorded requests would meet under other policies: which change, by rule and caller
+    Replay(Box<replay::Replay>),
     /// Compare what is deployed with what a `weir.yaml` describes, and fail if it differs
     Diff(diff::Diff),
     /// Print a script by which a shell completes these commands and options
@@ -180,6 +184,7 @@ fn main() -> ExitCode {
         Command::Validate(options) => validate::validate(&options),
         Command::Render(options) => render::render(&options),
         Command::Explain(options) => explain::explain(&options),
+        Command::Replay(options) => replay::replay(&options),
         Command::Diff(options) => diff::diff(&options),
         Command::Completions { shell } => {
             let mut script = Vec::new();

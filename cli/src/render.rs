@@ -33,6 +33,7 @@ pub(crate) use prune::prune;
 pub(crate) use size::compressed;
 pub(crate) use sources::{Policy, Sources};
 pub(crate) use workload::{GATEWAY_NAME, Known, Labels, Proxy, Workload, labels};
+pub(crate) use yaml::document as yaml_document;
 
 use crate::check::{self, Others};
 use crate::compile::{Module, Part as Section};

@@ -38,21 +38,8 @@ pub(crate) struct Explain {
     /// The same as PATH
     #[arg(long, value_name = "PATH")]
     config: Vec<PathBuf>,
-    /// The workload that the request is for: namespace and name [default: the one that all policies are for]
-    #[arg(long, value_name = "NAMESPACE/NAME")]
-    pub(super) workload: Option<String>,
-    /// Labels of its pods [default: those of the workload's object in the files, else app=NAME]
-    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', requires = "workload")]
-    pub(super) labels: Vec<String>,
-    /// What its proxy is for [default: sidecar]
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub(super) proxy: Option<Proxy>,
-    /// The namespace of objects that name none [default: that of the workload]
-    #[arg(long, short, value_name = "NAMESPACE", value_parser = names::namespace_option)]
-    pub(super) namespace: Option<String>,
-    /// Answer also if the files have AuthorizationPolicies and none is for the workload
-    #[arg(long)]
-    pub(super) allow_no_policies: bool,
+    #[command(flatten)]
+    pub(super) whose: Whose,
     /// The request: a file, `-` for standard input, or YAML or JSON as it is
     #[arg(long, value_name = "REQUEST", conflicts_with_all = ["requests", "log_line"])]
     pub(super) request: Option<String>,
@@ -75,6 +62,26 @@ pub(crate) struct Explain {
     /// The form of the output
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: Output,
+}
+
+/// Whose policies decide.
+#[derive(Args, Default)]
+pub(crate) struct Whose {
+    /// The workload that requests are for: namespace and name [default: the one that all policies are for]
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub(crate) workload: Option<String>,
+    /// Labels of its pods [default: those of the workload's object in the files, else app=NAME]
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', requires = "workload")]
+    pub(crate) labels: Vec<String>,
+    /// What its proxy is for [default: sidecar]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) proxy: Option<Proxy>,
+    /// The namespace of objects that name none [default: that of the workload]
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = names::namespace_option)]
+    pub(crate) namespace: Option<String>,
+    /// Answer also if the files have AuthorizationPolicies and none is for the workload
+    #[arg(long)]
+    pub(crate) allow_no_policies: bool,
 }
 
 impl Explain {

@@ -1,6 +1,6 @@
 //! The policies that decide about a workload's requests, from the operator's files.
 
-use super::options::Explain;
+use super::options::Whose;
 use super::request::{Protocol, Request};
 use crate::compile::Module;
 use crate::diagnostic::Diagnostic;
@@ -11,6 +11,7 @@ use crate::run::Chosen;
 use crate::tree::{Files, Tree};
 use crate::{Failure, validate};
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use std::rc::Rc;
 use weir_config::Mode;
 use weir_model::{EnvoyVersion, Node, Problem, Problems};
@@ -23,18 +24,18 @@ const WHOLE: [&str; 5] = ["schema", "name", "mode", "listener", "accessLogState"
 const MODULE: &str = "/weir/suite.wasm";
 
 /// The policies, compiled.
-pub(super) struct Policies {
-    requests: Explainer,
+pub(crate) struct Policies {
+    pub(crate) requests: Explainer,
     /// What decides about connections, once one is asked about.
     connections: Option<Explainer>,
     document: String,
     node: Node,
-    pub(super) mode: Mode,
+    pub(crate) mode: Mode,
     /// Label `weir_plugin`.
     pub(super) name: String,
     /// For whom, such as `shop/cart`.
-    pub(super) of: String,
-    is_sidecar: bool,
+    pub(crate) of: String,
+    pub(crate) is_sidecar: bool,
 }
 
 impl Policies {
@@ -64,12 +65,12 @@ impl Policies {
     }
 }
 
-/// Reads what the options name.
+/// Reads the policies of a workload from files.
 ///
 /// # Errors
 /// What is wrong with the files, each thing with its place.
-pub(super) fn read(options: &Explain) -> Result<Policies, Failure> {
-    let sources = input::read_all(&options.paths())?;
+pub(crate) fn read(paths: &[PathBuf], options: &Whose) -> Result<Policies, Failure> {
+    let sources = input::read_all(paths)?;
     // They are read once more to be validated: standard input cannot be.
     let again: Vec<Source> = sources.iter().map(|source| Source::new(&source.name, source.text.clone())).collect();
     let files = Files::of(sources.into_iter().map(Rc::new).collect())?;
@@ -140,7 +141,7 @@ fn of_plugin(trees: &[Tree]) -> Result<Policies, Failure> {
 }
 
 /// The policies of one workload, out of those of many.
-fn composed(options: &Explain, mut trees: Vec<Tree>, sources: &[Source]) -> Result<Policies, Failure> {
+fn composed(options: &Whose, mut trees: Vec<Tree>, sources: &[Source]) -> Result<Policies, Failure> {
     let chosen = Chosen {
         workload: options.workload.as_deref(),
         labels: &options.labels,

@@ -2,17 +2,16 @@
 
 use super::log;
 use crate::Failure;
+use crate::log::{JWT_FILTER, JWT_PAYLOAD};
 use crate::tree::Tree;
 use clap::ValueEnum;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use weir_config::{Cursor, Value, read_document};
 use weir_model::{Attribute, Attributes, Facts, Headers, PairsBuilder, Struct, StructValue};
-use weir_policy::{Explainer, RequestField};
+use weir_policy::{Explainer, Knowledge, RequestField};
 
-/// Where Envoy's JWT filter leaves claims, as Istio configures it, and which of them it takes apart at spaces.
-const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
-const JWT_PAYLOAD: &str = "payload";
+/// Claims that Envoy's JWT filter takes apart at spaces, as Istio configures it.
 const SPACE_DELIMITED: [&str; 2] = ["scope", "permission"];
 
 /// What a request speaks.
@@ -56,6 +55,8 @@ pub(super) struct Request {
     metadata: Vec<(String, Struct)>,
     /// What is known where the request is from a record; `None` if all is.
     known: Option<BTreeSet<RequestField>>,
+    /// What is known in part.
+    partly: BTreeMap<RequestField, Knowledge>,
     /// Where it is from a record: what was answered, and whether it is of an outbound listener.
     pub(super) recorded: Option<String>,
     pub(super) is_outbound: bool,
@@ -86,8 +87,10 @@ pub(super) fn read(name: &str, text: String) -> Result<Request, Failure> {
 /// # Errors
 /// Everything that is wrong, each thing with its path.
 pub(super) fn of_json(json: &str) -> Result<Request, Vec<(String, String)>> {
-    let read =
-        read_document(json.as_bytes(), |at| if log::is_json(at.value()) { log::of_json(&at) } else { request(&at) });
+    if log::is_json(json) {
+        return log::read(json).map_err(|problem| vec![("$".to_owned(), problem)]);
+    }
+    let read = read_document(json.as_bytes(), |at| request(&at));
     read.map_err(|problems| problems.0.into_iter().map(|problem| (problem.path, problem.message)).collect())
 }
 
@@ -214,6 +217,16 @@ impl Request {
         }
     }
 
+    /// Says how much is known of a field.
+    pub(super) fn add_partly(&mut self, field: RequestField, knowledge: Knowledge) {
+        self.partly.insert(field, knowledge);
+    }
+
+    /// Adds the dynamic metadata of filters, as it is.
+    pub(super) fn add_metadata(&mut self, filters: Vec<(String, Struct)>) {
+        self.metadata.extend(filters);
+    }
+
     /// An identity with its scheme.
     pub(super) fn spiffe(identity: &str) -> String {
         if identity.contains("://") { identity.to_owned() } else { format!("spiffe://{identity}") }
@@ -259,7 +272,9 @@ impl Request {
         set(Some(&Attribute::SourceAddress), text(self.source_ip), Some(RequestField::RemoteAddress));
         let direct = self.direct_ip.or(self.source_ip.filter(|_| !self.is_recorded()));
         set(explainer.direct_address(), text(direct), Some(RequestField::DirectAddress));
-        set(Some(&Attribute::PeerUriSan), self.principal.clone(), None);
+        // In a record there are all names, joined by commas.
+        let first = self.principal.as_ref().and_then(|all| all.split(',').next()).map(str::to_owned);
+        set(Some(&Attribute::PeerUriSan), if self.is_recorded() { first } else { self.principal.clone() }, None);
         set(explainer.peer_uri_sans(), self.principal.clone(), None);
         set(Some(&Attribute::RequestedServerName), self.sni.clone(), None);
         let destination = match (self.destination_ip, self.port) {
@@ -279,7 +294,8 @@ impl Request {
         }
         // The filter refuses because it cannot read this, so what the request has does not matter.
         let unread = explainer.direct_address().is_none().then_some(RequestField::DirectAddress);
-        RequestFacts { headers: pairs.finish(), attributes, missing, unread, known: self.known.clone() }
+        let (known, partly) = (self.known.clone(), self.partly.clone());
+        RequestFacts { headers: pairs.finish(), attributes, missing, unread, known, partly }
     }
 }
 
@@ -311,13 +327,19 @@ pub(super) struct RequestFacts {
     /// What the filter does not read.
     unread: Option<RequestField>,
     known: Option<BTreeSet<RequestField>>,
+    partly: BTreeMap<RequestField, Knowledge>,
 }
 
 impl RequestFacts {
-    /// Whether something of the request is not known.
-    pub(super) fn is_missing(&self, field: &RequestField) -> bool {
-        let is_unknown = self.known.as_ref().is_some_and(|known| !known.contains(field));
-        self.unread.as_ref() != Some(field) && (is_unknown || self.missing.contains(field))
+    /// How much of the request is known.
+    pub(super) fn knowledge(&self, field: &RequestField) -> Knowledge {
+        let is_unknown = self.known.as_ref().is_some_and(|known| !known.iter().any(|known| known.covers(field)));
+        match self.partly.get(field) {
+            _ if self.unread.as_ref() == Some(field) => Knowledge::Whole,
+            Some(knowledge) if is_unknown => *knowledge,
+            _ if is_unknown || self.missing.contains(field) => Knowledge::Nothing,
+            _ => Knowledge::Whole,
+        }
     }
 
     /// Hands them over.

@@ -5,6 +5,7 @@ mod attachment;
 mod explain;
 mod limits;
 mod objects;
+mod replay;
 
 use serde_json::{Value, json};
 use std::fmt::Write as _;

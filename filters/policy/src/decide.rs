@@ -73,6 +73,13 @@ impl Scratch {
         Evaluation { compiled, request: &self.request, lists: &mut self.lists }
     }
 
+    /// Reads a request without deciding; the numbers of the patterns that it hits, and of the dimensions that cannot be read.
+    pub(crate) fn read(&mut self, compiled: &Compiled, facts: &Facts<'_>) -> (&BitSet, &BitSet) {
+        self.start(compiled);
+        self.request.read(compiled, facts, ());
+        (&self.request.hits, &self.request.unknown)
+    }
+
     /// Room for requests that are decided by `compiled`.
     pub(crate) fn new(compiled: &Compiled) -> Self {
         let mut scratch = Self::default();

@@ -5,11 +5,15 @@
 
 mod answer;
 mod field;
+mod missing;
 mod shown;
+mod verdict;
 
 pub use crate::decide::Outcome;
-pub use answer::{Answer, Answers, Missing, Shadow};
+pub use answer::{Answer, Answers, Shadow};
 pub use field::RequestField;
+pub use missing::{Knowledge, Missing};
+pub use verdict::{MissingSet, Verdict, VerdictId};
 
 use crate::compiled::Compiled;
 use crate::compiled::rule::{CompiledRule, Condition};
@@ -22,6 +26,7 @@ use crate::{Policy, Protocol, filter};
 use answer::{Judge, all, any};
 use shown::Compared;
 use std::collections::BTreeMap;
+use verdict::Verdicts;
 use weir_config::{Common, Mode, read_document};
 use weir_model::{Attribute, Facts, Node, Problems};
 
@@ -66,6 +71,9 @@ pub struct Explainer {
     looked_at: Vec<(u16, RequestField)>,
     direct_address: Option<Attribute>,
     peer_uri_sans: Option<Attribute>,
+    verdicts: Verdicts,
+    /// A number for what each rule asks, by the rule's own: equal rules have the same.
+    contents: Vec<u64>,
 }
 
 /// A policy that is for the workload.
@@ -214,7 +222,15 @@ impl Explainer {
         };
         let objects: Vec<Considered> = objects.into_iter().map(considered).collect();
         let looked_at = looked_at(compiled, &objects);
-        Ok(Self { policy, name, objects, looked_at, direct_address, peer_uri_sans })
+        let mut contents = vec![0; compiled.rules.len()];
+        for (number, rule) in
+            objects.iter().flat_map(|considered| considered.numbers.iter().zip(&considered.object.rules))
+        {
+            let place = usize::try_from(*number).ok().and_then(|number| contents.get_mut(number));
+            place.into_iter().for_each(|place| *place = verdict::hash(&format!("{:?}", rule.all_of)));
+        }
+        let verdicts = Verdicts::default();
+        Ok(Self { policy, name, objects, looked_at, direct_address, peer_uri_sans, verdicts, contents })
     }
 
     /// Label `weir_plugin` of its metrics.
@@ -243,9 +259,19 @@ impl Explainer {
         self.peer_uri_sans.as_ref()
     }
 
+    /// What rules look at.
+    pub fn looked_at(&self) -> impl Iterator<Item = &RequestField> {
+        self.looked_at.iter().map(|(_, field)| field)
+    }
+
     /// What of a request is not known, where it is from a record that lacks it. Only what a rule looks at is asked for.
     pub fn missing(&self, is_missing: impl Fn(&RequestField) -> bool) -> Missing {
-        Missing::of(self.looked_at.iter().filter(|(_, field)| is_missing(field)).cloned())
+        self.known(|field| if is_missing(field) { Knowledge::Nothing } else { Knowledge::Whole })
+    }
+
+    /// The same, where a field may be known in part.
+    pub fn known(&self, knowledge: impl Fn(&RequestField) -> Knowledge) -> Missing {
+        Missing::of(self.looked_at.iter().map(|(dimension, field)| (*dimension, field.clone(), knowledge(field))))
     }
 
     /// What the policies say. `facts` must hold what the filter demands; of what is missing they count for nothing.
@@ -355,13 +381,14 @@ fn explain_clause<'e>(
     clause: &Clause,
     written: &'e WrittenClause,
 ) -> ClauseOutcome<'e> {
-    let is_missing = judge.missing.get(condition.dimension).is_some();
+    let outcome = judge.condition(condition, Outcome::Unknown);
+    let is_missing = outcome == Outcome::Unknown && judge.missing.get(condition.dimension).is_some();
     ClauseOutcome {
         field: &written.field,
         looks_at: RequestField::of(&clause.field),
         negated: condition.negated,
         values: &written.values,
-        outcome: judge.condition(condition, Outcome::Unknown),
+        outcome,
         compared: if is_missing { Vec::new() } else { compared.shown(condition.dimension, &clause.field) },
         unknown: judge.unreadable(condition),
         is_missing,

@@ -16,6 +16,8 @@ mod naive;
 mod quarantine;
 #[path = "oracle/requests.rs"]
 mod requests;
+#[path = "oracle/verdicts.rs"]
+mod verdicts;
 
 use claims::Metadata;
 use generator::Random;

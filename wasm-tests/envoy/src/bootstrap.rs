@@ -174,6 +174,11 @@ fn connection_manager(setup: &Setup, dir: &Path) -> Value {
         "http_filters": filters,
         "access_log": [crate::access::logger(&dir.join(ACCESS_LOG))],
     });
+    if !setup.access_logs.is_empty() {
+        let own = crate::access::logger(&dir.join(ACCESS_LOG));
+        let logs: Vec<Value> = std::iter::once(own).chain(setup.access_logs.iter().cloned()).collect();
+        merge(&mut manager, json!({"access_log": logs}));
+    }
     if let Some(limit) = proxy.max_request_headers_kb {
         merge(&mut manager, json!({"max_request_headers_kb": limit}));
     }

@@ -90,6 +90,8 @@ pub struct Setup {
     pub native_first: Vec<Value>,
     /// Filters of Envoy's own after the plugins, likewise.
     pub native: Vec<Value>,
+    /// Access logs beside the one that records are read from, likewise.
+    pub access_logs: Vec<Value>,
     /// Listener and identity.
     pub proxy: weir_scenario::Proxy,
     /// Routes and upstreams.
@@ -144,6 +146,7 @@ impl Setup {
             tcp_to: None,
             on_failure: OnFailure::default(),
             native_first: Vec::new(),
+            access_logs: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),

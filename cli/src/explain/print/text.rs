@@ -195,10 +195,12 @@ fn print_clause(out: &mut String, place: &str, clause: &ClauseOutcome<'_>) {
             let values = listed(compared.iter().map(String::as_str), compared.len());
             let is_absent = compared.is_empty();
             match &clause.looks_at {
-                RequestField::Claims if is_absent => "the JWT, if there is one, has no such text".to_owned(),
-                RequestField::Claims => format!("the JWT has {values}"),
-                RequestField::Metadata(_) if is_absent => "the metadata has no such text".to_owned(),
-                RequestField::Metadata(_) => format!("the metadata has {values}"),
+                RequestField::Claim(_) | RequestField::RequestPrincipal if is_absent => {
+                    "the JWT, if there is one, has no such text".to_owned()
+                }
+                RequestField::Claim(_) | RequestField::RequestPrincipal => format!("the JWT has {values}"),
+                RequestField::MetadataValue { .. } if is_absent => "the metadata has no such text".to_owned(),
+                RequestField::MetadataValue { .. } => format!("the metadata has {values}"),
                 field if is_absent => format!("{field} is absent"),
                 field => format!("{field} is {values}"),
             }

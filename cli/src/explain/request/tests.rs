@@ -1,7 +1,7 @@
 use super::{Request, read};
 use crate::Failure;
 use weir_model::{Attribute, Node};
-use weir_policy::{Explainer, RequestField};
+use weir_policy::{Explainer, Knowledge, RequestField};
 use weir_testing::Rows;
 
 const WHOLE: &str = "
@@ -79,7 +79,11 @@ fn what_every_request_has_is_unknown_and_the_rest_is_absent() {
         (RequestField::Host, [false, false]),
     ] {
         let request = request("{path: /}");
-        rows.check(&field, [&with, &without].map(|explainer| request.facts(explainer).is_missing(&field)), expected);
+        rows.check(
+            &field,
+            [&with, &without].map(|explainer| request.facts(explainer).knowledge(&field) == Knowledge::Nothing),
+            expected,
+        );
     }
 }
 
@@ -105,7 +109,7 @@ fn scopes_are_lists() {
     ] {
         let mut explainer = Explainer::compile(policy(key, value).as_bytes(), &Node::default()).unwrap();
         let facts = request(WHOLE).facts(&explainer);
-        let missing = explainer.missing(|field| facts.is_missing(field));
+        let missing = explainer.known(|field| facts.knowledge(field));
         let allow = facts.with(|facts| explainer.answers(facts, &missing).enforced.allow);
         rows.check(format!("{key} {value}"), allow, Some(expected));
     }

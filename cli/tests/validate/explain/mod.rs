@@ -204,7 +204,7 @@ fn answers_name_the_rule_or_what_they_hang_on() {
                 "shop/no-admin",
                 1,
                 "unknown",
-                ["headers.x-user", "source.principal", "source.directIp", "jwt.claims"]
+                ["headers.x-user", "source.principal", "source.directIp", "jwt.claims.{iss,sub}", "jwt.claims.groups"]
             ]),
         ),
         (
@@ -215,7 +215,13 @@ fn answers_name_the_rule_or_what_they_hang_on() {
         (
             "what it lacks of the other rules",
             vec!["--log-line", LOG_LINE, "--principal", "cluster.local/ns/shop/sa/admin", "--header", "x-user: bob"],
-            json!(["undecided", "shop/public", 1, "unknown", ["source.directIp", "jwt.claims"]]),
+            json!([
+                "undecided",
+                "shop/public",
+                1,
+                "unknown",
+                ["source.directIp", "jwt.claims.{iss,sub}", "jwt.claims.groups"]
+            ]),
         ),
         (
             "a line that is decided all the same",

@@ -3,6 +3,7 @@
 //! A clause on what is missing may hold or not. Kleene's three values carry that to the rules, and the decision is known
 //! where the most that could refuse, and the most that could allow, come to the same.
 
+use super::missing::{Knowledge, Missing};
 use super::{Considered, RequestField};
 use crate::compiled::rule::{CompiledRule, Condition};
 use crate::compiled::{Compiled, Enforcement};
@@ -10,30 +11,7 @@ use crate::config::object::Action;
 use crate::decide::{Evaluation, Found, Outcome, Undecided};
 use crate::metrics::{self, DecisionMode};
 use crate::{Decision, Reason, RuleName};
-use std::collections::BTreeMap;
 use weir_config::Mode;
-
-/// What of a request is not known.
-#[derive(Clone, Debug, Default)]
-pub struct Missing {
-    /// By the dimensions that rules look at.
-    dimensions: BTreeMap<u16, RequestField>,
-}
-
-impl Missing {
-    pub(super) fn of(dimensions: impl Iterator<Item = (u16, RequestField)>) -> Self {
-        Self { dimensions: dimensions.collect() }
-    }
-
-    /// Whether all is known that a rule looks at.
-    pub fn is_empty(&self) -> bool {
-        self.dimensions.is_empty()
-    }
-
-    pub(super) fn get(&self, dimension: u16) -> Option<&RequestField> {
-        self.dimensions.get(&dimension)
-    }
-}
 
 /// What policies say of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +26,18 @@ pub struct Answer<'e> {
     pub unknown: Option<&'static str>,
     /// What the answer hangs on, ascending.
     pub missing: Vec<RequestField>,
+    /// The same by policy, each with its number.
+    pub(super) hangs_on: Vec<(u32, RequestField)>,
+    /// The number of `rule` in the compiled policies.
+    pub(super) number: Option<u32>,
     decision: Option<Decision<'e>>,
 }
 
 impl<'e> Answer<'e> {
     pub(super) fn of(decision: Decision<'e>) -> Self {
-        let Decision { allow, reason, rule, unknown, .. } = decision;
-        Self { allow: Some(allow), reason, rule, unknown, missing: Vec::new(), decision: Some(decision) }
+        let Decision { allow, reason, rule, unknown, number } = decision;
+        let (missing, hangs_on) = Default::default();
+        Self { allow: Some(allow), reason, rule, unknown, missing, hangs_on, number, decision: Some(decision) }
     }
 
     /// The labels of the metric that the filter of that name counts the decision in; none if it is not known.
@@ -124,10 +107,21 @@ type Numbers = Option<Vec<u32>>;
 impl<'e> Judge<'_, 'e> {
     /// What a condition says if what is missing has that outcome.
     pub(super) fn condition(&mut self, condition: &Condition, assumed: Outcome) -> Outcome {
-        match self.missing.get(condition.dimension) {
-            Some(_) => assumed,
-            None => self.evaluation.condition(condition),
+        let Some((_, knowledge)) = self.missing.get(condition.dimension) else {
+            return self.evaluation.condition(condition);
+        };
+        if *knowledge == Knowledge::Nothing {
+            return assumed;
         }
+        let outcome = self.evaluation.condition(condition);
+        let is_hit = (outcome == Outcome::Yes) != condition.negated;
+        let is_settled = outcome != Outcome::Unknown
+            && match knowledge {
+                Knowledge::AtLeast => is_hit,
+                Knowledge::AtMost => !is_hit,
+                Knowledge::Whole | Knowledge::Nothing => true,
+            };
+        if is_settled { outcome } else { assumed }
     }
 
     /// What the filter cannot read of a condition that is not missing.
@@ -157,7 +151,7 @@ impl<'e> Judge<'_, 'e> {
         Answers { enforced, shadow: self.shadow(objects, together) }
     }
 
-    fn sections(&mut self, enforcement: Enforcement) -> Answer<'e> {
+    pub(super) fn sections(&mut self, enforcement: Enforcement) -> Answer<'e> {
         let [denies, allows] = [Action::Deny, Action::Allow].map(|action| self.section(enforcement, action));
         self.answer(denies, allows)
     }
@@ -204,13 +198,17 @@ impl<'e> Judge<'_, 'e> {
         if !open.allow {
             return Answer::of(open);
         }
-        let mut missing = self.hangs_on(&denies);
+        let mut hangs_on = self.hangs_on(&denies);
         if allowed.is_some_and(|allowed| allowed.matched.is_none()) {
-            missing.extend(self.hangs_on(&allows));
+            hangs_on.extend(self.hangs_on(&allows));
         }
+        hangs_on.sort();
+        hangs_on.dedup();
+        let mut missing: Vec<RequestField> = hangs_on.iter().map(|(_, field)| field.clone()).collect();
         missing.sort();
         missing.dedup();
-        Answer { allow: None, reason: Reason::Unknown, rule: closed.rule, unknown: None, missing, decision: None }
+        let Decision { reason, rule, number, .. } = closed;
+        Answer { allow: None, reason, rule, unknown: None, missing, hangs_on, number, decision: None }
     }
 
     fn found(&mut self, numbers: &Numbers, assumed: Outcome) -> Option<Found> {
@@ -234,20 +232,22 @@ impl<'e> Judge<'_, 'e> {
         Some(found)
     }
 
-    /// What is missing of the rules that may match, or not, by that alone.
-    fn hangs_on(&mut self, numbers: &Numbers) -> Vec<RequestField> {
+    /// What is missing of the rules that may match, or not, by that alone, with the number of their policy.
+    fn hangs_on(&mut self, numbers: &Numbers) -> Vec<(u32, RequestField)> {
         let mut missing = Vec::new();
         for number in numbers.iter().flatten() {
             let Some(rule) = self.compiled.rules.get(*number) else { continue };
             if self.rule(rule, Outcome::Unknown) != Outcome::Unknown {
                 continue;
             }
-            for part in self.compiled.rules.parts(rule) {
-                for item in part {
-                    if all(item.iter().map(|condition| self.condition(condition, Outcome::Unknown))) == Outcome::No {
-                        continue;
-                    }
-                    missing.extend(item.iter().filter_map(|condition| self.missing.get(condition.dimension)).cloned());
+            for item in self.compiled.rules.parts(rule).flatten() {
+                if all(item.iter().map(|condition| self.condition(condition, Outcome::Unknown))) == Outcome::No {
+                    continue;
+                }
+                for condition in item {
+                    let is_open = self.condition(condition, Outcome::Unknown) == Outcome::Unknown;
+                    let field = self.missing.get(condition.dimension).filter(|_| is_open);
+                    missing.extend(field.map(|(field, _)| (rule.policy, field.clone())));
                 }
             }
         }

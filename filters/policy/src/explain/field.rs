@@ -4,7 +4,7 @@ use crate::config::object::Field;
 use std::fmt;
 
 /// A part of a request. It is shown as `weir explain` writes requests: `headers.x-user`, `source.principal`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RequestField {
     /// The path.
     Path,
@@ -26,10 +26,21 @@ pub enum RequestField {
     DestinationPort,
     /// The server name of the TLS handshake.
     ServerName,
-    /// The claims of the request's JWT.
+    /// All claims of the request's JWT.
     Claims,
-    /// The dynamic metadata of a filter.
+    /// Those that name its principal: `iss` and `sub`.
+    RequestPrincipal,
+    /// One claim by the names that lead to it.
+    Claim(Box<[Box<str>]>),
+    /// All dynamic metadata of a filter.
     Metadata(Box<str>),
+    /// One value of it.
+    MetadataValue {
+        /// The filter.
+        filter: Box<str>,
+        /// The value's name.
+        key: Box<str>,
+    },
 }
 
 impl RequestField {
@@ -50,8 +61,20 @@ impl RequestField {
             Field::DestinationAddress => Self::DestinationAddress,
             Field::DestinationPort => Self::DestinationPort,
             Field::ServerName => Self::ServerName,
-            Field::RequestPrincipal | Field::Claim(_) => Self::Claims,
-            Field::Metadata { filter, .. } => Self::Metadata(filter.clone()),
+            Field::RequestPrincipal => Self::RequestPrincipal,
+            Field::Claim(path) => Self::Claim(path.clone()),
+            Field::Metadata { filter, key } => Self::MetadataValue { filter: filter.clone(), key: key.clone() },
+        }
+    }
+
+    /// Whether another is this one or a part of it.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Claims, Self::RequestPrincipal | Self::Claim(_)) => true,
+            // A claim that is an object has others inside.
+            (Self::Claim(outer), Self::Claim(inner)) => inner.starts_with(outer),
+            (Self::Metadata(all), Self::MetadataValue { filter, .. }) => all == filter,
+            _ => self == other,
         }
     }
 }
@@ -70,6 +93,9 @@ impl fmt::Display for RequestField {
             Self::DestinationPort => "destination.port",
             Self::ServerName => "sni",
             Self::Claims => "jwt.claims",
+            Self::RequestPrincipal => "jwt.claims.{iss,sub}",
+            Self::Claim(path) => return write!(f, "jwt.claims.{}", path.join(".")),
+            Self::MetadataValue { filter, key } => return write!(f, "metadata.{filter}.{key}"),
             Self::Metadata(filter) => return write!(f, "metadata.{filter}"),
         })
     }

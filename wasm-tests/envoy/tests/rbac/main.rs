@@ -18,6 +18,7 @@ mod policies;
 #[path = "../../../../filters/policy/tests/generator/random.rs"]
 mod random;
 mod real;
+mod replay;
 mod requests;
 mod tokens;
 mod world;

@@ -13,9 +13,9 @@ use crate::in_pairs;
 use crate::world::{self, Kind};
 
 /// The request header in which the file gives a peer.
-const PEER_HEADER: &str = "x-lab-principal";
+pub(crate) const PEER_HEADER: &str = "x-lab-principal";
 
-const FILE: &str = "real-policies.yaml";
+pub(crate) const FILE: &str = "real-policies.yaml";
 
 #[test]
 fn third_party_policies() {
@@ -66,7 +66,7 @@ fn refused(log: &str) -> Outcome {
     known.map_or_else(|| Outcome::Failed(format!("refused: {log}")), |(_, reason)| Outcome::skip(*reason))
 }
 
-fn both_protocols(row: &Value) -> [Request; 2] {
+pub(crate) fn both_protocols(row: &Value) -> [Request; 2] {
     let text = |field: &str| row[field].as_str().unwrap_or_default();
     let field = |pair: &Value| {
         let part = |index: usize| pair[index].as_str().unwrap_or_default();

@@ -90,8 +90,22 @@ pub(crate) fn start(
     workload: &Value,
     domains: Vec<String>,
     policies: &[Value],
-    (port, peer_header): (u16, &str),
+    place: (u16, &str),
 ) -> Result<Box<Proxy>, String> {
+    match Proxy::start(setup(kind, workload, domains, policies, place)).unwrap() {
+        Booted::Ready(proxy) => Ok(proxy),
+        Booted::Refused(log) => Err(log),
+    }
+}
+
+/// The proxy that [`start`] starts.
+pub(crate) fn setup(
+    kind: Kind,
+    workload: &Value,
+    domains: Vec<String>,
+    policies: &[Value],
+    (port, peer_header): (u16, &str),
+) -> Setup {
     let configuration =
         json!({"schema": 1, "name": "rbac", "mode": "observe", "workload": workload, "policies": policies});
     let plugin = Plugin {
@@ -120,9 +134,5 @@ pub(crate) fn start(
     let native =
         istio::filters(policies, &Options { bundle: Bundle(domains), filter_state: kind.filter_state(), tcp: false });
     let native_first = vec![claims::other_filter()];
-    match Proxy::start(Setup { plugins: vec![plugin], native_first, native, proxy, port, ..Setup::default() }).unwrap()
-    {
-        Booted::Ready(proxy) => Ok(proxy),
-        Booted::Refused(log) => Err(log),
-    }
+    Setup { plugins: vec![plugin], native_first, native, proxy, port, ..Setup::default() }
 }
