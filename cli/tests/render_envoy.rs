@@ -183,6 +183,8 @@ fn echoed(mut bootstrap: Value) -> String {
 #[test]
 fn connections_are_decided_by_what_is_rendered_for_them() {
     let mut rows = Rows::default();
+    let version = weir_launch::wanted_version();
+    let line = version.rsplit_once('.').unwrap().0;
     for (blocks, expected) in [("127.0.0.0/8", "hello"), ("10.0.0.0/8", "")] {
         let folder = tempfile::tempdir().unwrap();
         let policy = format!(
@@ -193,7 +195,8 @@ fn connections_are_decided_by_what_is_rendered_for_them() {
         let output = Command::new(env!("CARGO_BIN_EXE_weir"))
             .current_dir(folder.path())
             .args(["render", "envoy", "--protocol", "tcp", "--module", "policy", "--workload", "shop/redis"])
-            .args(["--proxy", "sidecar", "--selector", "app=redis", "--config", "policies.yaml", "--module-file"])
+            .args(["--proxy", "sidecar", "--selector", "app=redis", "--config", "policies.yaml", "--envoy", line])
+            .arg("--module-file")
             .arg(workspace().join("dist/policy.wasm"))
             .output()
             .unwrap();
