@@ -19,10 +19,11 @@ export CARGO_TARGET_DIR := $(TARGET)
 TOOLS := $(CURDIR)/.tools
 WASM := $(TARGET)/wasm32-wasip1/wasm
 MODULES := policy rate-limit telemetry suite
-# The same builds with the callback for responses or without it: NAME-response, NAME-lean.
-VARIANTS := telemetry-response rate-limit-lean suite-lean
+# The same builds with the callback for responses or without it: NAME-response, NAME-lean; with that for the end of a
+# configuration: NAME-audit.
+VARIANTS := telemetry-response rate-limit-lean suite-lean policy-audit suite-audit
 # Crates that name no host: their unit tests also run on wasm32, where `usize` has 32 bits.
-PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
+PURE := shared/model shared/matching shared/config shared/metrics shared/proto shared/records \
   filters/policy filters/rate-limit filters/telemetry filters/suite
 # Test filters on the plain SDK: dist/sdk-NAME.wasm.
 SDK_FILTERS := body trailers callout log properties
@@ -75,7 +76,7 @@ modules: toolchain
 	@mkdir -p dist
 	@for module in $(MODULES); do \
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$module.wasm --for $$module; done
-	@for variant in $(VARIANTS); do module=$${variant%-response}; module=$${module%-lean}; \
+	@for variant in $(VARIANTS); do module=$${variant%-response}; module=$${module%-lean}; module=$${module%-audit}; \
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$variant.wasm --for $$variant; done
 
 .PHONY: build
@@ -169,7 +170,7 @@ test-worlds: test-modules
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
 	@cargo test --locked $(TESTED) --test shell --test callouts --test strictness --test hostile --test swap --test proxy --test rbac \
 	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \
-	  --test roots --test waiting
+	  --test roots --test waiting --test audit
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test compose --test readme --test run --test validate --test two_listeners \
 	  --test capabilities --test deploying --test render --test render_all --test render_envoy

@@ -4,8 +4,17 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-const MODULES: [&str; 7] =
-    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
+const MODULES: [&str; 9] = [
+    "policy",
+    "policy-audit",
+    "rate-limit",
+    "rate-limit-lean",
+    "telemetry",
+    "telemetry-response",
+    "suite",
+    "suite-lean",
+    "suite-audit",
+];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=WEIR_DIST");

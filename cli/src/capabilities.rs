@@ -43,8 +43,23 @@ const BESIDES: [&str; 8] = [
     "proxy_replace_header_map_value",
 ];
 
-/// Where limits keep their counts, and the seed of their keys.
-const LIMITS: [&str; 3] = ["proxy_get_shared_data", "proxy_set_shared_data", "random_get"];
+/// Where limits keep their counts, and records get their numbers.
+const SHARED: [&str; 2] = ["proxy_get_shared_data", "proxy_set_shared_data"];
+
+/// The seed of limits' keys.
+const SEED: [&str; 1] = ["random_get"];
+
+/// What sends records and takes the answers.
+const CALLS: [&str; 8] = [
+    "proxy_continue_stream",
+    "proxy_done",
+    "proxy_grpc_call",
+    "proxy_http_call",
+    "proxy_on_done",
+    "proxy_on_grpc_close",
+    "proxy_on_grpc_receive",
+    "proxy_on_http_call_response",
+];
 
 /// Where streams are counted.
 const ENDS: [&str; 1] = ["proxy_on_log"];
@@ -56,15 +71,25 @@ const RESPONSES: [&str; 1] = ["proxy_on_response_headers"];
 pub(crate) fn essential(module: Module) -> Vec<&'static str> {
     let limits = matches!(module, Module::RateLimit | Module::Suite);
     let ends = matches!(module, Module::Telemetry | Module::Suite);
-    list(&ESSENTIAL, &[(limits, &LIMITS), (ends, &ENDS)])
+    list(&ESSENTIAL, &[(limits, &SHARED), (limits, &SEED), (ends, &ENDS)])
 }
 
 /// Everything that a module, or a variant of it, imports or exports, in alphabetical order.
 pub(crate) fn all(module: Module) -> Vec<&'static str> {
     let limits = matches!(module, Module::RateLimit | Module::Suite);
+    let shares = module != Module::Telemetry;
+    let calls = matches!(module, Module::Policy | Module::Suite);
     let ends = matches!(module, Module::Telemetry | Module::Suite);
     let responses = module != Module::Policy;
-    let mut all = list(&ESSENTIAL, &[(true, &BESIDES), (limits, &LIMITS), (ends, &ENDS), (responses, &RESPONSES)]);
+    let more: [(bool, &[&str]); 6] = [
+        (true, &BESIDES),
+        (shares, &SHARED),
+        (limits, &SEED),
+        (calls, &CALLS),
+        (ends, &ENDS),
+        (responses, &RESPONSES),
+    ];
+    let mut all = list(&ESSENTIAL, &more);
     all.sort_unstable();
     all
 }

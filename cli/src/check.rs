@@ -1,6 +1,8 @@
 //! What is wrong with a document, or doubtful, where it stands: what the cores say of it, and what the plugin and the routes
 //! around it make of it.
 
+mod audit;
+
 use crate::compile::{Module, Part};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::documents::{Contents, Found, Share};
@@ -127,6 +129,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
             let message = format!("requests would pass undecided: allow `{missing}` too, or leave the list out");
             diagnostics.error(allowed.path.as_str(), message);
         }
+        audit::delivery(found, plugin, &parts, file, &mut diagnostics);
         filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut diagnostics);
     }
     path_parameters(found, (&parts, packed.as_ref()), file, &others.options, &mut diagnostics);

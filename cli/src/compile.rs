@@ -93,17 +93,22 @@ impl Module {
     /// The module of that file or image: `dist/suite.wasm`, `oci://registry.example.com/weir/suite:0.1.0`.
     pub(crate) fn named(source: &str) -> Option<Self> {
         match stem(source) {
-            "policy" => Some(Self::Policy),
+            "policy" | "policy-audit" => Some(Self::Policy),
             "rate-limit" | "rate-limit-lean" => Some(Self::RateLimit),
             "telemetry" | "telemetry-response" => Some(Self::Telemetry),
-            "suite" | "suite-lean" => Some(Self::Suite),
+            "suite" | "suite-lean" | "suite-audit" => Some(Self::Suite),
             _ => None,
         }
     }
 
     /// Whether the module of that file or image is known to have no callback for response headers.
     pub(crate) fn misses_responses(source: &str) -> bool {
-        matches!(stem(source), "policy" | "telemetry" | "rate-limit-lean" | "suite-lean")
+        matches!(stem(source), "policy" | "policy-audit" | "telemetry" | "rate-limit-lean" | "suite-lean")
+    }
+
+    /// Whether the module of that file or image is known to have no callback for the end of a configuration.
+    pub(crate) fn misses_end(source: &str) -> bool {
+        matches!(stem(source), "policy" | "suite" | "suite-lean")
     }
 
     /// The parts that `document` has, with the mode of each; one that is not a mode is kept as written.

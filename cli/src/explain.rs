@@ -2,6 +2,7 @@
 //!
 //! The policy core decides, as it does in the proxy; this reads files and requests, and prints.
 
+mod audit;
 mod log;
 mod many;
 mod options;

@@ -181,8 +181,9 @@ pub(crate) struct Plugin {
     pub(crate) root_path: String,
     /// The module, where its file or image is called so.
     pub(crate) module: Option<Module>,
-    /// Its name is that of a module that is not called for response headers.
+    /// Its name is that of a module that is not called for response headers, or for the end of a configuration.
     pub(crate) misses_responses: bool,
+    pub(crate) misses_end: bool,
     /// The module is a file in the proxy's container, so nothing has to be pulled.
     pub(crate) is_local: bool,
     /// The kind of extension it is loaded as, if that is none for HTTP, and the path of where that is said.
@@ -253,6 +254,7 @@ impl Plugin {
             root_path: path.to_owned(),
             module,
             misses_responses: source.is_some_and(Module::misses_responses),
+            misses_end: source.is_some_and(Module::misses_end),
             not_http: None,
             strategy,
             two_strategies: false,

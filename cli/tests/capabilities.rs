@@ -57,10 +57,10 @@ fn allowed(module: &str) -> BTreeSet<String> {
 fn a_module_may_do_what_it_or_a_variant_of_it_does_and_no_more() {
     let mut rows = Rows::default();
     for (module, variants) in [
-        ("policy", &["policy.wasm"][..]),
+        ("policy", &["policy.wasm", "policy-audit.wasm"][..]),
         ("rate-limit", &["rate-limit.wasm", "rate-limit-lean.wasm"]),
         ("telemetry", &["telemetry.wasm", "telemetry-response.wasm"]),
-        ("suite", &["suite.wasm", "suite-lean.wasm"]),
+        ("suite", &["suite.wasm", "suite-lean.wasm", "suite-audit.wasm"]),
     ] {
         let needed: BTreeSet<String> = variants.iter().flat_map(|variant| capabilities(variant)).collect();
         rows.check(module, allowed(module), needed);

@@ -31,8 +31,9 @@ const OWN: &str = "weir_";
 const REQUEST: &str = "proxy_on_request_headers";
 const RESPONSE: &str = "proxy_on_response_headers";
 const END: &str = "proxy_on_log";
-/// The import by which the shell asks whether `RESPONSE` is kept.
-const ASKS: (&str, &str) = ("weir", "sees_responses");
+/// The imports by which the shell asks whether an export is kept.
+const ASKS: [(&str, &str); 2] = [("sees_responses", RESPONSE), ("sees_end_of_configuration", DONE)];
+const ASKED: &str = "weir";
 const CALLOUTS: [&str; 3] = ["proxy_on_http_call_response", "proxy_on_grpc_receive", "proxy_on_grpc_close"];
 /// What only a TCP filter has: data of either side, and the close of either side.
 const TCP: [&str; 4] = [
@@ -49,16 +50,36 @@ const DONE: &str = "proxy_on_done";
 pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
     let mut keep = ALWAYS.to_vec();
     match module {
-        // Decides on request headers and needs nothing later.
-        "policy" => keep.push(REQUEST),
+        // Decides on request headers and needs nothing later but answers.
+        "policy" => {
+            keep.push(REQUEST);
+            keep.extend(CALLOUTS);
+        }
+        // The same build, which sends at its end what it holds back: the callback costs every stream.
+        "policy-audit" => {
+            keep.extend([REQUEST, DONE]);
+            keep.extend(CALLOUTS);
+        }
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
         // The same build, for configurations that add none: the callback costs every stream.
         "rate-limit-lean" => keep.push(REQUEST),
         // Remembers what only the request shows, and counts at the end.
-        "telemetry" | "suite-lean" => keep.extend([REQUEST, END]),
+        "telemetry" => keep.extend([REQUEST, END]),
         // The same build, for configurations that read a response while it passes: the callback costs every stream.
-        "telemetry-response" | "suite" => keep.extend([REQUEST, RESPONSE, END]),
+        "telemetry-response" => keep.extend([REQUEST, RESPONSE, END]),
+        "suite-lean" => {
+            keep.extend([REQUEST, END]);
+            keep.extend(CALLOUTS);
+        }
+        "suite" => {
+            keep.extend([REQUEST, RESPONSE, END]);
+            keep.extend(CALLOUTS);
+        }
+        "suite-audit" => {
+            keep.extend([REQUEST, RESPONSE, END, DONE]);
+            keep.extend(CALLOUTS);
+        }
         // The baseline of the benchmark: the SDK and nothing else.
         "empty" => {
             keep.retain(|name| ![NEW_CONNECTION, TICK].contains(name));
@@ -124,17 +145,20 @@ pub(crate) fn check(module: &mut Module, keep: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the module know whether it sees responses: a constant function replaces the import that asks.
+/// Makes the module know which of some callbacks it has: a constant function replaces each import that asks.
 ///
 /// # Errors
-/// If the import of that name is not a function.
-pub(crate) fn answer_import(module: &mut Module, keep: &[&str]) -> Result<(), String> {
-    let Some(asks) = module.imports.get_func(ASKS.0, ASKS.1).ok() else { return Ok(()) };
-    let answer = i32::from(keep.contains(&RESPONSE));
-    let replaced = module.replace_imported_func(asks, |(body, _)| {
-        body.i32_const(answer);
-    });
-    replaced.map(drop).map_err(|error| format!("the import `{}.{}` cannot be answered: {error}", ASKS.0, ASKS.1))
+/// If an import of that name is not a function.
+pub(crate) fn answer_imports(module: &mut Module, keep: &[&str]) -> Result<(), String> {
+    for (name, export) in ASKS {
+        let Some(asks) = module.imports.get_func(ASKED, name).ok() else { continue };
+        let answer = i32::from(keep.contains(&export));
+        let replaced = module.replace_imported_func(asks, |(body, _)| {
+            body.i32_const(answer);
+        });
+        replaced.map_err(|error| format!("the import `{ASKED}.{name}` cannot be answered: {error}"))?;
+    }
+    Ok(())
 }
 
 /// Drops every export that is not kept.
@@ -161,45 +185,49 @@ pub(crate) fn strip(module: &mut Module, keep: &[&str]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ASKS, CALLOUTS, DONE, END, RESPONSE, TCP, answer_import, check, of};
+    use super::{ASKED, ASKS, CALLOUTS, DONE, END, RESPONSE, TCP, answer_imports, check, of};
     use walrus::{FunctionKind, Module, RawCustomSection, ValType, ir::Instr, ir::Value};
     use weir_model::{Callbacks, TcpCallbacks};
     use weir_testing::Rows;
 
     #[test]
-    fn a_module_knows_whether_it_sees_responses() {
+    fn a_module_knows_which_callbacks_it_has() {
         let mut rows = Rows::default();
-        for (name, sees) in [
-            ("policy", 0),
-            ("rate-limit", 1),
-            ("rate-limit-lean", 0),
-            ("suite-lean", 0),
-            ("telemetry", 0),
-            ("telemetry-response", 1),
-            ("suite", 1),
-            ("shell-probe", 1),
+        for (name, responses, ends) in [
+            ("policy", 0, 0),
+            ("policy-audit", 0, 1),
+            ("rate-limit", 1, 0),
+            ("rate-limit-lean", 0, 0),
+            ("suite-lean", 0, 0),
+            ("suite-audit", 1, 1),
+            ("telemetry", 0, 0),
+            ("telemetry-response", 1, 0),
+            ("suite", 1, 0),
+            ("shell-probe", 1, 1),
         ] {
             let keep = of(name).unwrap();
-            rows.check(name, keep.contains(&RESPONSE), sees == 1);
+            rows.check(name, (keep.contains(&RESPONSE), keep.contains(&DONE)), (responses == 1, ends == 1));
             let mut module = Module::default();
             let number = module.types.add(&[], &[ValType::I32]);
-            let (asks, _) = module.add_import_func(ASKS.0, ASKS.1, number);
-            answer_import(&mut module, &keep).unwrap();
+            let imported = ASKS.map(|(import, _)| module.add_import_func(ASKED, import, number).0);
+            answer_imports(&mut module, &keep).unwrap();
             rows.check(name, module.imports.iter().count(), 0);
-            let constant = match &module.funcs.get(asks).kind {
-                FunctionKind::Local(function) => match &function.block(function.entry_block()).instrs[0].0 {
-                    Instr::Const(constant) => Some(constant.value),
+            for (asks, expected) in imported.into_iter().zip([responses, ends]) {
+                let constant = match &module.funcs.get(asks).kind {
+                    FunctionKind::Local(function) => match &function.block(function.entry_block()).instrs[0].0 {
+                        Instr::Const(constant) => Some(constant.value),
+                        _ => None,
+                    },
                     _ => None,
-                },
-                _ => None,
-            };
-            rows.check(name, matches!(constant, Some(Value::I32(answer)) if answer == sees), true);
+                };
+                rows.check(name, matches!(constant, Some(Value::I32(answer)) if answer == expected), true);
+            }
         }
     }
 
     #[test]
     fn exports_are_those_that_the_filter_needs() {
-        let base = of("policy").unwrap();
+        let base = of("rate-limit-lean").unwrap();
         let with = |exports: &[&'static str]| [base.as_slice(), exports].concat();
         let [http, grpc, close] = CALLOUTS;
         let mut rows = Rows::default();
@@ -233,7 +261,7 @@ mod tests {
 
     #[test]
     fn exports_for_connections_are_those_that_the_tcp_filter_needs() {
-        let base = of("policy").unwrap();
+        let base = of("rate-limit-lean").unwrap();
         let [down, up, closed, closes] = TCP;
         let mut rows = Rows::default();
         for (section, exports, sound) in [
@@ -268,7 +296,7 @@ mod tests {
     #[test]
     fn a_module_that_does_not_ask_is_left_alone() {
         let mut module = Module::default();
-        answer_import(&mut module, &of("empty").unwrap()).unwrap();
+        answer_imports(&mut module, &of("empty").unwrap()).unwrap();
         assert_eq!(module.funcs.iter().count(), 0);
     }
 }

@@ -64,7 +64,7 @@ fn link(from: &Path, to: &Path, name: &str) -> Result<String, String> {
     exports::replace(&mut module);
     exports::strip(&mut module, &keep)?;
     exports::check(&mut module, &keep).map_err(|error| format!("`{name}`: {error}"))?;
-    exports::answer_import(&mut module, &keep)?;
+    exports::answer_imports(&mut module, &keep)?;
     vtables::prune(&mut module)?;
     walrus::passes::gc::run(&mut module);
     let mut module = merge::identical(module)?;

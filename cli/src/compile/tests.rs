@@ -56,6 +56,8 @@ fn a_module_is_known_by_its_file_or_image() {
         ("telemetry", Some(Module::Telemetry)),
         ("dist/telemetry-response.wasm", Some(Module::Telemetry)),
         ("dist/suite-lean.wasm", Some(Module::Suite)),
+        ("dist/suite-audit.wasm", Some(Module::Suite)),
+        ("dist/policy-audit.wasm", Some(Module::Policy)),
         ("dist/rate-limit-lean.wasm", Some(Module::RateLimit)),
         ("/var/lib/istio/data/3f79.wasm", None),
         ("", None),

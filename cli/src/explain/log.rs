@@ -2,6 +2,7 @@
 //!
 //! They say little of what policies ask for, so everything else of such a request is unknown.
 
+use super::audit;
 use super::request::Request;
 use std::net::{IpAddr, SocketAddr};
 use weir_config::{Cursor, Value};
@@ -53,6 +54,8 @@ pub(super) fn is_json(value: &Value) -> bool {
 /// # Errors
 /// Why it is not one.
 pub(super) fn read(line: &str) -> Result<Request, String> {
+    // Of a record in Envoy's log, what is before it is the log's.
+    let line = audit::of_line(line).unwrap_or(line);
     if line.starts_with('{') {
         let read = super::request::of_json(line);
         let request = read.map_err(|problems| {

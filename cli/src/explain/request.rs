@@ -1,6 +1,6 @@
 //! A request as `weir explain` takes it, and as the filter would see it.
 
-use super::log;
+use super::{audit, log};
 use crate::Failure;
 use crate::tree::Tree;
 use clap::ValueEnum;
@@ -55,7 +55,7 @@ pub(super) struct Request {
 /// Everything that is wrong, each thing with its place.
 pub(super) fn read(name: &str, text: String) -> Result<Request, Failure> {
     let unusable = |lines: String| Failure::Use(format!("the request cannot be used:\n{lines}"));
-    if log::is_text(&text) {
+    if log::is_text(&text) || audit::of_line(&text).is_some() {
         return log::read(text.trim()).map_err(|problem| unusable(format!("{name}: {problem}")));
     }
     let tree = Tree::one(name, text).map_err(|failure| match failure {
@@ -74,8 +74,11 @@ pub(super) fn read(name: &str, text: String) -> Result<Request, Failure> {
 /// # Errors
 /// Everything that is wrong, each thing with its path.
 pub(super) fn of_json(json: &str) -> Result<Request, Vec<(String, String)>> {
-    let read =
-        read_document(json.as_bytes(), |at| if log::is_json(at.value()) { log::of_json(&at) } else { request(&at) });
+    let read = read_document(json.as_bytes(), |at| match at.value() {
+        value if audit::is_record(value) => audit::of_json(&at),
+        value if log::is_json(value) => log::of_json(&at),
+        _ => request(&at),
+    });
     read.map_err(|problems| problems.0.into_iter().map(|problem| (problem.path, problem.message)).collect())
 }
 
@@ -179,6 +182,12 @@ impl Request {
     /// Whether it is from a record.
     pub(super) fn is_recorded(&self) -> bool {
         self.known.is_some()
+    }
+
+    /// Whether a field is known.
+    #[cfg(test)]
+    pub(super) fn knows(&self, field: &RequestField) -> bool {
+        self.known.as_ref().is_none_or(|known| known.contains(field))
     }
 
     /// Says that fields are known, where not all are.

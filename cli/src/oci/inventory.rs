@@ -48,7 +48,7 @@ impl Linked {
     pub(super) fn into(module: &str) -> Result<Self, Failure> {
         let inventory: Inventory =
             serde_json::from_str(CRATES).map_err(|error| Failure::Use(format!("the inventory of crates: {error}")))?;
-        let crate_name = module.trim_end_matches("-lean").trim_end_matches("-response");
+        let crate_name = module.trim_end_matches("-lean").trim_end_matches("-response").trim_end_matches("-audit");
         let root = format!("weir-{crate_name}-module {}", env!("CARGO_PKG_VERSION"));
         let (mut names, mut next) = (BTreeSet::new(), vec![root.clone()]);
         while let Some(name) = next.pop() {

@@ -12,8 +12,17 @@ use std::process::Command;
 use weir_testing::Rows;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-const MODULES: [&str; 7] =
-    ["policy", "rate-limit", "rate-limit-lean", "suite", "suite-lean", "telemetry", "telemetry-response"];
+const MODULES: [&str; 9] = [
+    "policy",
+    "policy-audit",
+    "rate-limit",
+    "rate-limit-lean",
+    "suite",
+    "suite-audit",
+    "suite-lean",
+    "telemetry",
+    "telemetry-response",
+];
 
 /// What `make build` leaves, in `release` of a folder.
 fn built(folder: &Path) {

@@ -38,7 +38,7 @@ impl Packed {
 
     /// What the schema of a module says against a document.
     fn refuses(&self, module: &str, document: &Value) -> Option<String> {
-        let index = self.of[module.trim_end_matches("-lean").trim_end_matches("-response")];
+        let index = self.of[module.trim_end_matches("-lean").trim_end_matches("-response").trim_end_matches("-audit")];
         self.schemas.validate(document, index).err().map(|error| error.to_string())
     }
 }

@@ -1,5 +1,6 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
+pub(crate) mod audit;
 mod labels;
 pub(crate) mod object;
 pub(crate) mod packed;
@@ -11,6 +12,7 @@ mod values;
 pub(crate) mod workload;
 pub(crate) mod written;
 
+use crate::config::audit::AuditSettings;
 use crate::config::object::{Action, Field, Object};
 use crate::config::workload::Workload;
 use weir_config::{Common, Fields, Mode};
@@ -28,6 +30,7 @@ pub(crate) struct Document {
     pub(crate) workload: Workload,
     /// The objects that apply to this workload.
     pub(crate) objects: Vec<Object>,
+    pub(crate) audit: Option<AuditSettings>,
 }
 
 /// Whose policies are read in full.
@@ -55,6 +58,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
     if let Some(at) = fields.take("workload") {
         workload.read(&at);
     }
+    let audit = fields.take("audit").and_then(|at| AuditSettings::read(&at, node, workload.namespace()));
     let mut selection = match reading {
         Reading::Workload => selection::Selection::of(&workload),
         Reading::All => selection::Selection::of_all(&workload),
@@ -95,7 +99,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
         at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
     }
     fields.finish();
-    Some(Document { common, workload, objects })
+    Some(Document { common, workload, objects, audit })
 }
 
 /// Whether a peer passes that a rule on a name behind its first one would refuse.

@@ -40,6 +40,16 @@ pub struct RuleName<'p> {
     pub index: u32,
 }
 
+impl RuleName<'_> {
+    /// `NAMESPACE/NAME` of the policy.
+    pub(crate) fn full_name(&self) -> String {
+        let mut name = self.namespace.to_owned();
+        name.push('/');
+        name.push_str(self.policy);
+        name
+    }
+}
+
 /// One decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision<'p> {
@@ -93,6 +103,19 @@ impl<'p> Decision<'p> {
             (None, None, None, None) if allows.is_some() => unmatched(false, Reason::NoMatch),
             (None, None, None, None) if denies.is_some() => unmatched(true, Reason::NoMatch),
             (None, None, None, None) => unmatched(true, Reason::NoPolicy),
+        }
+    }
+
+    /// The word in metrics and records.
+    pub(crate) fn word(&self) -> &'static str {
+        if self.allow { "allow" } else { "deny" }
+    }
+
+    /// The labels `authz_policy` and `authz_rule` of metrics and records.
+    pub(crate) fn authz_labels(&self) -> (String, String) {
+        match &self.rule {
+            Some(rule) => (rule.full_name(), rule.index.to_string()),
+            None => ("-".to_owned(), "-".to_owned()),
         }
     }
 

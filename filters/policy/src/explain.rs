@@ -165,7 +165,7 @@ impl Explainer {
             let document = filter::read(fields, common, node, Reading::Workload)?;
             Some((document, written::policies(at.value())))
         })?;
-        let Document { common, workload, objects } = &document;
+        let Document { common, workload, objects, audit: _ } = &document;
         let name = common.name.clone();
         let filter_state = |key: &Option<Box<str>>| key.clone().map(Attribute::FilterState);
         let direct_address = filter_state(&workload.direct_address);

@@ -1,16 +1,18 @@
 //! The filter: what the shell calls.
 
-use crate::Decisions;
+use crate::audit::Audit;
 use crate::compiled::{Compiled, compile};
 use crate::config::{self, Document, Reading};
 use crate::decide::{Scratch, decide};
 use crate::demand::demand;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
+use crate::{Decision, Decisions};
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
+use weir_metrics::SeriesIds;
 use weir_model::{
-    Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Expression, Facts, Filter, Io, Level, Node, Phase,
-    Problems, ProxyKind, Reply, Resumption, Verdict, Warning,
+    Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Expression, Facts, Filter, Io, Level, Need, Node,
+    Phase, Problems, ProxyKind, Reply, Resumption, Verdict, Warning,
 };
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
@@ -28,9 +30,13 @@ pub struct Policy {
     inbound_only: bool,
     said_inert: bool,
     metrics: DecisionMetrics,
+    audit: Option<Box<Audit>>,
     scratch: Scratch,
     warnings: Vec<Warning>,
 }
+
+/// The status of a refusal.
+const REFUSED: u16 = 403;
 
 /// Why policies do nothing on an outbound listener.
 const INERT: &str = "policies are for inbound requests and do nothing on this outbound listener";
@@ -48,7 +54,7 @@ impl Policy {
     /// Compiles a document.
     #[inline(never)]
     pub(crate) fn new(document: Document) -> Self {
-        let Document { common, workload, objects } = document;
+        let Document { common, workload, objects, audit } = document;
         let Common { name, mode, access_log_state, listener } = common;
         let compiled = compile(objects, &workload);
         let of_sidecar = workload.proxy == Some(ProxyKind::Sidecar) && !compiled.sections.is_empty();
@@ -59,6 +65,14 @@ impl Policy {
         }
         let is_inert = of_sidecar && listener == Some(Direction::Outbound);
         let mode = if is_inert { Mode::Off } else { mode };
+        let ids = SeriesIds::default();
+        let direct_address = workload.direct_address.clone().map(Attribute::FilterState);
+        let audit = audit.filter(|_| mode != Mode::Off);
+        let audit = audit.map(|settings| Box::new(Audit::new(settings, &ids, &name, direct_address)));
+        if let Some(audit) = &audit {
+            let read = |attribute: &Attribute| request.attributes.contains(attribute);
+            request.late = audit.demand().iter().filter(|attribute| !read(attribute)).cloned().collect();
+        }
         if mode == Mode::Off {
             request = Demand::idle();
         }
@@ -71,7 +85,8 @@ impl Policy {
             idle: Demand::idle(),
             inbound_only,
             said_inert: false,
-            metrics: DecisionMetrics::new(&name),
+            metrics: DecisionMetrics::new(&ids, &name),
+            audit,
             scratch,
             warnings: Vec::new(),
         }
@@ -115,7 +130,7 @@ pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Rea
     let at = fields.cursor().clone();
     let before = at.problems();
     let document = config::document(fields, common, node, reading)?;
-    let Document { common, workload, objects } = &document;
+    let Document { common, workload, objects, audit: _ } = &document;
     if workload.proxy == Some(ProxyKind::Sidecar) && common.listener == Some(Direction::Outbound) && !objects.is_empty()
     {
         at.warning("outbound-policy", INERT);
@@ -138,8 +153,20 @@ pub fn review(document: &[u8], node: &Node, reading: Reading) -> Result<Vec<Warn
     })
 }
 
+/// The answer to a request that is refused.
+#[inline(never)]
+fn refusal(decision: &Decision<'_>) -> Verdict {
+    Verdict::Reply(Box::new(Reply {
+        status: REFUSED,
+        details: decision.details(),
+        body: b"RBAC: access denied".to_vec(),
+        headers: Vec::new(),
+        grpc_status: None,
+    }))
+}
+
 impl Filter for Policy {
-    const CALLBACKS: Callbacks = Callbacks::NONE;
+    const CALLBACKS: Callbacks = Callbacks { calls: Need::Some, finish: Need::Some, ..Callbacks::NONE };
 
     type Stream = ();
 
@@ -169,16 +196,21 @@ impl Filter for Policy {
         Vec::new()
     }
 
-    fn tick_period(&self) -> Option<Duration> {
-        None
+    fn holds_back(&self) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.holds_back())
     }
 
+    fn tick_period(&self) -> Option<Duration> {
+        self.audit.as_ref()?.period()
+    }
+
+    #[inline(never)]
     fn request(&mut self, _stream: &mut (), facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         if self.mode == Mode::Off || self.is_inert(facts, io) {
             return Verdict::Continue;
         }
         let decided = if self.mode == Mode::Enforce { DecisionMode::Enforced } else { DecisionMode::Shadow };
-        let Self { compiled, scratch, metrics, .. } = self;
+        let Self { compiled, scratch, metrics, audit, .. } = self;
         let Decisions { enforced, shadow } = Decisions::of(compiled, decide(compiled, facts, scratch));
         metrics.count(&enforced, decided, io.effects);
         if let Some(shadow) = shadow {
@@ -189,19 +221,19 @@ impl Filter for Policy {
         {
             edits.filter_state.push(("weir.policy", text));
         }
-        if enforced.allow || decided != DecisionMode::Enforced {
-            return Verdict::Continue;
+        let refuses = !enforced.allow && decided == DecisionMode::Enforced;
+        if let Some(audit) = audit {
+            let response_code = refuses.then_some(REFUSED);
+            audit.decided((&enforced, decided, response_code), shadow.as_ref(), facts, io);
         }
-        Verdict::Reply(Box::new(Reply {
-            status: 403,
-            details: enforced.details(),
-            body: b"RBAC: access denied".to_vec(),
-            headers: Vec::new(),
-            grpc_status: None,
-        }))
+        if refuses { refusal(&enforced) } else { Verdict::Continue }
     }
 
-    fn called(&mut self, _id: CallId, _answer: Answer<'_>, _io: &mut Io<'_>) {}
+    fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
+        if let Some(audit) = &mut self.audit {
+            audit.called(id, answer, io.now, io.effects);
+        }
+    }
 
     fn resume(&mut self, _stream: &mut (), _why: Resumption, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
         Verdict::Continue
@@ -213,9 +245,17 @@ impl Filter for Policy {
 
     fn end(&mut self, _stream: &mut (), _phase: Phase, _facts: &Facts<'_>, _io: &mut Io<'_>) {}
 
-    fn tick(&mut self, _io: &mut Io<'_>) {}
+    fn tick(&mut self, io: &mut Io<'_>) {
+        if let Some(audit) = &mut self.audit {
+            audit.tick(io.now, io.effects);
+        }
+    }
 
-    fn finish(&mut self, _io: &mut Io<'_>) {}
+    fn finish(&mut self, io: &mut Io<'_>) {
+        if let Some(audit) = &mut self.audit {
+            audit.finish(io.effects);
+        }
+    }
 }
 
 #[cfg(test)]

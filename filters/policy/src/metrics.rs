@@ -20,7 +20,8 @@ pub(crate) enum DecisionMode {
 }
 
 impl DecisionMode {
-    fn word(self) -> &'static str {
+    /// The word in metrics and records.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Enforced => "enforced",
             Self::Shadow | Self::DryRun => "shadow",
@@ -40,7 +41,7 @@ type Key = (DecisionMode, Option<u32>, bool, crate::Reason);
 
 impl DecisionMetrics {
     #[inline(never)]
-    pub(crate) fn new(plugin: &str) -> Self {
+    pub(crate) fn new(ids: &SeriesIds, plugin: &str) -> Self {
         let other = [
             ("weir_plugin", plugin),
             ("decision", "other"),
@@ -49,7 +50,7 @@ impl DecisionMetrics {
             ("authz_policy", "other"),
             ("authz_rule", "other"),
         ];
-        Self { plugin: plugin.into(), series: Series::new(&SeriesIds::default(), BUDGET, stat_name(&other, METRIC)) }
+        Self { plugin: plugin.into(), series: Series::new(ids, BUDGET, stat_name(&other, METRIC)) }
     }
 
     /// Counts `decision`.
@@ -65,13 +66,10 @@ impl DecisionMetrics {
 
 /// The name of the counter of a decision, with its labels.
 pub(crate) fn name(plugin: &str, decision: &Decision<'_>, mode: DecisionMode) -> String {
-    let (policy, rule) = match &decision.rule {
-        Some(RuleName { namespace, policy, index }) => (format!("{namespace}/{policy}"), index.to_string()),
-        None => ("-".to_owned(), "-".to_owned()),
-    };
+    let (policy, rule) = decision.authz_labels();
     let labels = [
         ("weir_plugin", plugin),
-        ("decision", if decision.allow { "allow" } else { "deny" }),
+        ("decision", decision.word()),
         ("mode", mode.word()),
         ("reason", decision.reason.word()),
         ("authz_policy", policy.as_str()),

@@ -196,6 +196,10 @@ impl Filter for RateLimit {
         Vec::new()
     }
 
+    fn holds_back(&self) -> bool {
+        false
+    }
+
     fn tick_period(&self) -> Option<Duration> {
         None
     }

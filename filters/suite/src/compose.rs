@@ -145,6 +145,12 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
         owned.collect()
     }
 
+    fn holds_back(&self) -> bool {
+        self.policy.as_ref().is_some_and(Filter::holds_back)
+            || self.rate_limit.as_ref().is_some_and(Filter::holds_back)
+            || self.telemetry.as_ref().is_some_and(Filter::holds_back)
+    }
+
     /// The shortest of the parts' periods. A part may change its own at any time.
     fn tick_period(&self) -> Option<Duration> {
         let policy = self.policy.as_ref().and_then(Filter::tick_period);

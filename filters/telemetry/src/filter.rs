@@ -75,6 +75,10 @@ impl Filter for Telemetry {
         Vec::new()
     }
 
+    fn holds_back(&self) -> bool {
+        false
+    }
+
     fn tick_period(&self) -> Option<Duration> {
         self.rows.tick_period()
     }

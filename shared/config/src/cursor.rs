@@ -16,11 +16,21 @@ pub struct Diagnostics {
     /// How many problems there were, those that are not kept included.
     met: Cell<usize>,
     warnings: RefCell<Vec<Warning>>,
+    /// See [`Cursor::document_hash`].
+    hash: u64,
 }
 
 impl Diagnostics {
     /// The most problems kept; a document with more is wrong enough.
     pub const KEPT: usize = 1000;
+
+    /// For a document of these bytes.
+    pub(crate) fn of(document: &[u8]) -> Self {
+        let hash = document.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Self { hash, ..Self::default() }
+    }
 
     fn push(&self, problem: Problem) {
         self.met.set(self.met.get().saturating_add(1));
@@ -183,6 +193,12 @@ impl<'v> Cursor<'v> {
         if warnings.len() < Diagnostics::KEPT {
             warnings.push(Warning { id, path: self.path(), message: message.into() });
         }
+    }
+
+    /// A hash of the whole document as it came (FNV-1a of 64 bits): which configuration is in force, and no protection
+    /// against who wants two to look the same.
+    pub fn document_hash(&self) -> u64 {
+        self.diagnostics.hash
     }
 
     /// Takes all warnings of the document.

@@ -8,6 +8,7 @@
 mod cursor;
 mod header;
 pub mod proto_json;
+pub mod units;
 mod value;
 
 pub use cursor::{Cursor, Diagnostics, Fields};
@@ -26,7 +27,7 @@ pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(Cursor<'_>) -> Option<T>
         Ok(value) => value,
         Err(error) => return Err(Problems::one("$", format!("not JSON: {error}"))),
     };
-    let diagnostics = Diagnostics::default();
+    let diagnostics = Diagnostics::of(bytes);
     let result = read(Cursor::root(&value, &diagnostics));
     let problems = diagnostics.into_problems();
     match result {

@@ -97,7 +97,7 @@ pub enum CallFailure {
     /// It was not sent: the host does not know the cluster or refused it, the callout holds bytes that may not be sent, or
     /// too many callouts are in flight.
     NotSent,
-    /// The connection was reset before the response was complete.
+    /// The connection was reset before the response was complete, or the configuration ended before that.
     Reset,
     /// The gRPC call ended with this status and without a message.
     Status(u32),

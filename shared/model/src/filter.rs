@@ -16,12 +16,21 @@ pub struct Io<'a> {
     pub effects: &'a mut Effects,
     /// What evaluates expressions; `None` outside of a stream's own callbacks.
     pub expressions: Option<&'a dyn Expressions>,
+    /// What reads more of the stream; `None` where there is none, and where its demand has nothing [`Demand::late`].
+    pub late: Option<&'a mut dyn Late>,
+}
+
+/// Reads what a demand leaves for later.
+pub trait Late {
+    /// The time by both clocks, all request headers, and the attributes that the demand of the request phase names
+    /// [`Demand::late`]. Nothing is remembered: each call reads again. What cannot be read is absent.
+    fn read(&mut self) -> (Now, Facts<'_>);
 }
 
 impl<'a> Io<'a> {
     /// Without a stream to evaluate expressions about.
     pub fn new(now: Now, cells: &'a mut dyn Cells, effects: &'a mut Effects) -> Self {
-        Self { now, cells, effects, expressions: None }
+        Self { now, cells, effects, expressions: None, late: None }
     }
 
     /// Evaluates an expression of the part that is called, by its number in [`Filter::expressions`].
@@ -63,6 +72,10 @@ pub trait Filter: Sized + 'static {
     /// The expressions that [`Io::evaluate`] can be asked for. The host makes them when the configuration is loaded; one that
     /// it refuses is a problem of the configuration. None of them costs a stream anything unless it is asked for.
     fn expressions(&self) -> Vec<Expression>;
+
+    /// Whether the configuration keeps something that only [`Filter::finish`] lets go. A module without
+    /// [`Callbacks::finish`] warns that it may be lost.
+    fn holds_back(&self) -> bool;
 
     /// How often [`Filter::tick`] is wanted now; `None` for not at all. It is asked again after every callback that counts.
     fn tick_period(&self) -> Option<Duration>;

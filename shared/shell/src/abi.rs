@@ -86,6 +86,7 @@ imports! { "wasi_snapshot_preview1":
 
 imports! { "weir":
     fn sees_responses();
+    fn sees_end_of_configuration();
 }
 
 fn check(status: u32) -> Result<(), Status> {
@@ -303,4 +304,10 @@ pub(crate) fn local_reply(
 pub(crate) fn module_sees_responses() -> bool {
     // SAFETY: it takes nothing and gives a number.
     unsafe { sees_responses() != 0 }
+}
+
+/// Whether this module has the callback for the orderly end of a configuration, likewise.
+pub(crate) fn module_sees_end_of_configuration() -> bool {
+    // SAFETY: it takes nothing and gives a number.
+    unsafe { sees_end_of_configuration() != 0 }
 }

@@ -15,7 +15,7 @@ use crate::waiting::Waiting;
 use std::cell::RefCell;
 use std::rc::Weak;
 use std::time::Duration;
-use weir_model::{Attributes, CallId, Demand, Edits, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
+use weir_model::{Attributes, CallId, Demand, Edits, Effects, Facts, Filter, Headers, Io, Late, Now, Phase, Verdict};
 
 /// The core of one plugin configuration. Streams keep the one they began with until they end.
 pub(crate) struct Core<F: Filter> {
@@ -162,7 +162,15 @@ impl<F: Filter> Core<F> {
                     response_trailers: Headers::new(&blocks.response_trailers),
                     attributes,
                 };
-                let io = &mut Io { expressions: Some(&*expressions), ..Io::new(now, cells, effects) };
+                let mut late = plan
+                    .late
+                    .as_deref_mut()
+                    .map(|late| late.of_stream(if plan.request_headers { &blocks.request_headers } else { &[] }));
+                let io = &mut Io {
+                    expressions: Some(&*expressions),
+                    late: late.as_mut().map(|late| late as &mut dyn Late),
+                    ..Io::new(now, cells, effects)
+                };
                 Ok(ask(filter, &facts, edits, io))
             }
         };
@@ -213,7 +221,7 @@ impl<F: Filter> Core<F> {
     pub(crate) fn drain(&mut self) {
         apply(&mut self.edits);
         drain(&mut self.effects, &mut self.metrics);
-        if Self::CALLS {
+        if Self::CALLS && !self.effects.calls.is_empty() {
             self.send_calls();
         }
         if self.retired {
@@ -251,8 +259,11 @@ impl<F: Filter> Drop for Core<F> {
         if self.started && !self.finished {
             let (filter, mut io) = self.parts();
             filter.finish(&mut io);
-            drain(&mut self.effects, &mut self.metrics);
         }
+        if Self::CALLS {
+            self.abandon_calls();
+        }
+        drain(&mut self.effects, &mut self.metrics);
         self.metrics.hand_over();
     }
 }

@@ -12,6 +12,10 @@ use weir_model::{Callbacks, Filter, Need, Phase, Problems, TCP_ROOT_ID};
 const NO_RESPONSE_CALLBACK: &str = "this configuration reads or adds response headers, and this module is not called for them, so it does \
                      neither: load `telemetry-response.wasm`, `rate-limit.wasm` or `suite.wasm` instead";
 
+/// The warning for a configuration that holds something back in a module without the callback for its end.
+const NO_ORDERLY_END: &str = "this module is not called when a configuration ends, so what is held back then is lost, and counted as dropped: \
+                              load `policy-audit.wasm` or `suite-audit.wasm` instead";
+
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
 pub(crate) struct Root<F: Filter> {
     protocol: Protocol,
@@ -106,6 +110,9 @@ impl<F: Filter> Root<F> {
                 let responses = self.protocol == Protocol::Http && !filter.demand(Phase::Response).idle;
                 if responses && !abi::module_sees_responses() {
                     log::warn!("weir: {NO_RESPONSE_CALLBACK}");
+                }
+                if filter.holds_back() && !abi::module_sees_end_of_configuration() {
+                    log::warn!("weir: {NO_ORDERLY_END}");
                 }
                 self.retire();
                 self.core =

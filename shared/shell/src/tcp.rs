@@ -67,6 +67,10 @@ impl<T: TcpFilter> Filter for Tcp<T> {
         self.filter.expressions()
     }
 
+    fn holds_back(&self) -> bool {
+        false
+    }
+
     fn tick_period(&self) -> Option<Duration> {
         self.filter.tick_period()
     }

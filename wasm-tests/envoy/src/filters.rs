@@ -1,5 +1,6 @@
 //! The setup of a proxy, apart from any scenario: plugins by file, and what is around them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,6 +93,8 @@ pub struct Setup {
     pub proxy: weir_scenario::Proxy,
     /// Routes and upstreams.
     pub world: Surroundings,
+    /// Where clusters are whose servers are not this world's.
+    pub servers: BTreeMap<String, SocketAddr>,
     /// How the plugins' configuration reaches the proxy.
     pub discovery: Discovery,
     /// How long connections of a listener that was replaced may go on; Envoy's own default where absent.
@@ -141,6 +144,7 @@ impl Setup {
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
             world: scenario.world.clone(),
+            servers: BTreeMap::new(),
             discovery: if changes { Discovery::Filters } else { Discovery::None },
             drain_time: None,
             component_log_level: None,

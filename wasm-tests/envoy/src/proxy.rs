@@ -71,7 +71,8 @@ impl Proxy {
         let tls = ProxyTls::of(&setup.proxy.tls)?;
         let server = tls.as_ref().map(|tls| &tls.server);
         discovery::write_all(&setup, server, launch.dir())?;
-        let tree = bootstrap::bootstrap(&setup, &|cluster| upstreams.address(cluster), server, launch.dir())?;
+        let address = |cluster: &str| setup.servers.get(cluster).copied().unwrap_or_else(|| upstreams.address(cluster));
+        let tree = bootstrap::bootstrap(&setup, &address, server, launch.dir())?;
         let wall_clock = if setup.own_wall_clock { Some(WallClock::new(launch.dir())?) } else { None };
         let mut launch = launch.concurrency(setup.proxy.workers);
         if let Some(wall_clock) = &wall_clock {
@@ -116,6 +117,12 @@ impl Proxy {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.envoy.pid()
     }
 
     /// The upstreams around it.

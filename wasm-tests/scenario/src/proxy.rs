@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub enum Module {
     /// `policy.wasm`
     Policy,
+    /// `policy-audit.wasm`, which sees the end of a configuration
+    PolicyAudit,
     /// `rate-limit.wasm`
     RateLimit,
     /// `rate-limit-lean.wasm`, which does not see responses pass
@@ -22,6 +24,8 @@ pub enum Module {
     Suite,
     /// `suite-lean.wasm`, which does not see responses pass
     SuiteLean,
+    /// `suite-audit.wasm`, which sees the end of a configuration
+    SuiteAudit,
     /// `probe.wasm`, which does not ship: it tries every hostcall and logs the outcome.
     Probe,
     /// `shell-probe.wasm`, which does not ship: a filter that does what each request asks for and logs what it is shown.
@@ -44,12 +48,14 @@ impl Module {
     pub fn stem(self) -> &'static str {
         match self {
             Module::Policy => "policy",
+            Module::PolicyAudit => "policy-audit",
             Module::RateLimit => "rate-limit",
             Module::RateLimitLean => "rate-limit-lean",
             Module::Telemetry => "telemetry",
             Module::TelemetryResponse => "telemetry-response",
             Module::Suite => "suite",
             Module::SuiteLean => "suite-lean",
+            Module::SuiteAudit => "suite-audit",
             Module::Probe => "probe",
             Module::ShellProbe => "shell-probe",
             Module::SdkBody => "sdk-body",

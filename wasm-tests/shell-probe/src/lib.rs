@@ -228,6 +228,10 @@ impl Filter for Probe {
         self.expressions.clone()
     }
 
+    fn holds_back(&self) -> bool {
+        self.flush_calls.is_some()
+    }
+
     fn tick_period(&self) -> Option<Duration> {
         self.ticks.map(|_| self.period)
     }

@@ -58,6 +58,9 @@ impl Filter for Toy {
         let (path, text) = ("$.a".to_owned(), "true".to_owned());
         vec![Expression { owner: 0, path, text, ty: CelType::Bool }]
     }
+    fn holds_back(&self) -> bool {
+        false
+    }
     fn tick_period(&self) -> Option<Duration> {
         self.period
     }

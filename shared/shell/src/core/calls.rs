@@ -4,8 +4,9 @@ use super::Core;
 use crate::abi;
 use crate::callout::{self, Caller};
 use crate::drain::drain;
+use crate::late::LatePlan;
 use std::cell::RefCell;
-use weir_model::{Answer, CallFailure, CallId, Filter, Io, Need, Reply, Resumption, Verdict};
+use weir_model::{Answer, CallFailure, CallId, Filter, Io, Late, Need, Reply, Resumption, Verdict};
 
 /// How many callouts of one configuration may be in flight in one VM.
 const IN_FLIGHT: usize = 1024;
@@ -54,7 +55,10 @@ impl<F: Filter> Core<F> {
 
     fn resume(&mut self, stream: &mut F::Stream, why: Resumption) -> Verdict {
         let mut edits = std::mem::take(&mut self.edits);
-        let (filter, mut io) = self.parts();
+        let Self { filter, cells, effects, plans: [request, ..], .. } = self;
+        let mut late = request.late.as_deref_mut().map(LatePlan::in_effect);
+        let late = late.as_mut().map(|late| late as &mut dyn Late);
+        let mut io = Io { late, ..Io::new(super::now(), cells, effects) };
         let verdict = filter.resume(stream, why, &mut edits, &mut io);
         self.edits = edits;
         verdict
@@ -108,6 +112,22 @@ impl<F: Filter> Core<F> {
                 }
             }
             drain(&mut self.effects, &mut self.metrics);
+        }
+    }
+
+    /// Answers what will have no answer: the host cancels callouts with their root context, and sends none any more.
+    pub(super) fn abandon_calls(&mut self) {
+        for id in std::mem::take(&mut self.in_flight) {
+            self.called(id, Answer::Failed(CallFailure::Reset));
+        }
+        for _ in 0..ROUNDS {
+            let calls = std::mem::take(&mut self.effects.calls);
+            if calls.is_empty() {
+                return;
+            }
+            for (id, _) in calls {
+                self.called(id, Answer::Failed(CallFailure::NotSent));
+            }
         }
     }
 

@@ -12,8 +12,17 @@ use weir_scenario::run_dir;
 use weir_test_host::InProcess;
 
 /// The modules that ship, whose panic paths are counted.
-const MODULES: [&str; 7] =
-    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
+const MODULES: [&str; 9] = [
+    "policy",
+    "policy-audit",
+    "rate-limit",
+    "rate-limit-lean",
+    "telemetry",
+    "telemetry-response",
+    "suite",
+    "suite-lean",
+    "suite-audit",
+];
 
 #[test]
 fn budget() -> Result<(), String> {

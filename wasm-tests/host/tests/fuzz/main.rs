@@ -20,8 +20,17 @@ use weir_test_host::{Connection, HeaderMap, Http, Incoming, PluginSpec, Proxy, S
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Modules and what they are configured with.
-const MODULES: [&str; 7] =
-    ["policy", "rate-limit", "rate-limit-lean", "telemetry", "telemetry-response", "suite", "suite-lean"];
+const MODULES: [&str; 9] = [
+    "policy",
+    "policy-audit",
+    "rate-limit",
+    "rate-limit-lean",
+    "telemetry",
+    "telemetry-response",
+    "suite",
+    "suite-lean",
+    "suite-audit",
+];
 
 const NAMES: [&str; 14] = [
     ":method",
@@ -185,7 +194,7 @@ fn document(module: &str) -> String {
         let path = root().join("wasm-tests/fuzz/documents").join(format!("{name}.json"));
         std::fs::read_to_string(path).unwrap()
     };
-    match module.trim_end_matches("-lean").trim_end_matches("-response") {
+    match module.trim_end_matches("-lean").trim_end_matches("-response").trim_end_matches("-audit") {
         "suite" => {
             let section = |name: &str| {
                 let mut document: serde_json::Value = serde_json::from_str(&read(name)).unwrap();

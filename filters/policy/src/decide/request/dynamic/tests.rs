@@ -18,7 +18,7 @@ fn read(groups: &[&str]) -> (usize, usize) {
     let claims = map(JWT_PAYLOAD, &StructValue::Map(map("groups", &list)));
     let filters = [(JWT_FILTER, &claims), ("envoy.filters.x", &map("k", &list))];
     let mut attributes = Attributes::default();
-    attributes.set(&Attribute::DynamicMetadata, &weir_proto::encode_metadata(filters.into_iter()));
+    attributes.set(&Attribute::DynamicMetadata, &weir_proto::encode_metadata(filters));
     let none = Headers::default();
     let facts =
         Facts { request_headers: none, response_headers: none, response_trailers: none, attributes: &attributes };
