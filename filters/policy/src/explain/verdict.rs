@@ -185,9 +185,9 @@ pub(super) fn hash(value: &impl Hash) -> u64 {
 impl Verdicts {
     fn remember(&mut self, answer: &Answer<'_>, follows_from: Vec<u64>) -> VerdictId {
         let Answer { allow, reason, unknown, hangs_on, number: rule, .. } = answer;
-        let told = (*allow, reason.word(), *rule, hangs_on.clone(), follows_from.clone());
+        let value = (*allow, reason.word(), *rule, hangs_on.clone(), follows_from.clone());
         let next = VerdictId(self.verdicts.len());
-        let number = *self.by_value.entry(told).or_insert(next);
+        let number = *self.by_value.entry(value).or_insert(next);
         if number == next {
             let (allow, reason, unknown, hangs_on) = (*allow, *reason, *unknown, hangs_on.clone());
             self.verdicts.push(Verdict { allow, reason, unknown, rule: *rule, hangs_on, follows_from });
