@@ -54,6 +54,16 @@ const LIMITS: [&str; 3] = ["proxy_get_shared_data", "proxy_set_shared_data", "ra
 /// Where streams are counted.
 const ENDS: [&str; 1] = ["proxy_on_log"];
 
+/// Where a service can be asked before a request goes on.
+const CALLOUTS: [&str; 6] = [
+    "proxy_continue_stream",
+    "proxy_grpc_call",
+    "proxy_http_call",
+    "proxy_on_grpc_close",
+    "proxy_on_grpc_receive",
+    "proxy_on_http_call_response",
+];
+
 /// What only some variants of a module have.
 const RESPONSES: [&str; 1] = ["proxy_on_response_headers"];
 
@@ -74,14 +84,15 @@ pub(crate) fn all(module: Module) -> Vec<&'static str> {
     // `policy-observe` sees them.
     let ends = module != Module::RateLimit;
     let responses = module != Module::Policy;
-    let connections = matches!(module, Module::Policy | Module::Suite);
-    let more: [(bool, &[&'static str]); 6] = [
+    let decides = matches!(module, Module::Policy | Module::Suite);
+    let more: [(bool, &[&'static str]); 7] = [
         (true, &REQUESTS),
         (true, &BESIDES),
         (limits, &LIMITS),
         (ends, &ENDS),
         (responses, &RESPONSES),
-        (connections, &CONNECTIONS),
+        (decides, &CONNECTIONS),
+        (decides, &CALLOUTS),
     ];
     let mut all = list(&ESSENTIAL, &more);
     all.sort_unstable();

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use weir_config::Mode;
 use weir_policy::Protocol;
 
-/// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match.
-const MISFIRES: [&str; 1] = ["direct-address-unknown"];
+/// Warnings of the cores about what cannot but go wrong: a rule that holds for requests it does not match, or that asks a
+/// provider which is not there.
+const MISFIRES: [&str; 3] = ["direct-address-unknown", "provider-unknown", "several-providers"];
 
 /// A route option that is on in another file.
 #[derive(Clone, Debug)]

@@ -141,7 +141,7 @@ fn what_goes_wrong_has_a_code_and_a_reason() {
         ("a key", with(&FILES, &["--selector", "a..b/app=a"]), 2, "--selector: `a..b/app` is not a key of a label"),
         ("a Secret", with(&FILES, &["--pull-secret", "a_b"]), 2, "--pull-secret is not the name of a Secret"),
         ("no such file", with(&["none.yaml"], &[]), 2, "`none.yaml` cannot be read"),
-        ("refused by the core", with(&["custom.yaml"], &[]), 1, "action `CUSTOM` is not supported"),
+        ("refused by the core", with(&["custom.yaml"], &[]), 1, "`provider` is missing"),
         (
             "no namespace",
             with(&["nameless.yaml"], &[]),

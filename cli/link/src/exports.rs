@@ -53,19 +53,31 @@ pub(crate) fn of(module: &str) -> Option<Vec<&'static str>> {
     match module {
         // Decides on request headers and needs nothing later; of connections it decides on the first data. What is a
         // connection's is never called for a request.
-        "policy" => keep.extend([REQUEST, DOWNSTREAM_DATA]),
+        "policy" => {
+            keep.extend([REQUEST, DOWNSTREAM_DATA]);
+            keep.extend(CALLOUTS);
+        }
         // The same build, for mode `observe`, which compares at the end.
-        "policy-observe" => keep.extend([REQUEST, DOWNSTREAM_DATA, END]),
+        "policy-observe" => {
+            keep.extend([REQUEST, DOWNSTREAM_DATA, END]);
+            keep.extend(CALLOUTS);
+        }
         // Adds its headers to the response.
         "rate-limit" => keep.extend([REQUEST, RESPONSE]),
         // The same build, for configurations that add none: the callback costs every stream.
         "rate-limit-lean" => keep.push(REQUEST),
         // Remembers what only the request shows, and counts at the end.
         "telemetry" => keep.extend([REQUEST, END]),
-        "suite-lean" => keep.extend([REQUEST, END, DOWNSTREAM_DATA]),
+        "suite-lean" => {
+            keep.extend([REQUEST, END, DOWNSTREAM_DATA]);
+            keep.extend(CALLOUTS);
+        }
         // The same build, for configurations that read a response while it passes: the callback costs every stream.
         "telemetry-response" => keep.extend([REQUEST, RESPONSE, END]),
-        "suite" => keep.extend([REQUEST, RESPONSE, END, DOWNSTREAM_DATA]),
+        "suite" => {
+            keep.extend([REQUEST, RESPONSE, END, DOWNSTREAM_DATA]);
+            keep.extend(CALLOUTS);
+        }
         // The baseline of the benchmark: the SDK and nothing else.
         "empty" => {
             keep.retain(|name| ![NEW_CONNECTION, TICK].contains(name));

@@ -369,4 +369,4 @@ fn every_field_that_a_filter_reads_is_in_the_page() {
 }
 
 /// What the readers know only to refuse it.
-const REFUSED: [&str; 1] = ["provider"];
+const REFUSED: [&str; 1] = ["includeRequestBodyInCheck"];

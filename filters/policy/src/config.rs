@@ -17,8 +17,9 @@ pub(crate) mod written;
 use crate::config::object::{Action, Field, Object};
 use crate::config::shadow::Shadow;
 use crate::config::workload::Workload;
+use crate::custom::provider::{self, Providers};
 use crate::fraction::Fraction;
-use weir_config::{Common, Fields};
+use weir_config::{Common, Cursor, Fields};
 use weir_matching::Names;
 use weir_model::{Node, ProxyKind};
 
@@ -37,6 +38,7 @@ pub(crate) struct Document {
     pub(crate) objects: Vec<Object>,
     /// How many problems of the objects were set aside.
     pub(crate) quarantined: usize,
+    pub(crate) providers: Providers,
 }
 
 /// Whose policies are read in full.
@@ -59,6 +61,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
     if let Some(at) = fields.take("workload") {
         workload.read(&at);
     }
+    let providers = fields.take("providers").map(|at| provider::read(&at)).unwrap_or_default();
     let mut selection = selection::Selection::new(&workload, shadow);
     selection.reads_all = reading == Reading::All;
     selection.quarantines = on_invalid == Some(true);
@@ -99,7 +102,47 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
     }
     fields.finish();
     let quarantined = at.problems().saturating_sub(at.refusals());
-    Some(Document { common, share, workload, objects, quarantined })
+    let document = Document { common, share, workload, objects, quarantined, providers };
+    warn_of_providers(&at, &document, reading);
+    Some(document)
+}
+
+/// Says where CUSTOM policies refuse what they match, because there is not one provider that they name, and where a provider
+/// gets another address than from Envoy's own filter.
+#[inline(never)]
+fn warn_of_providers(at: &Cursor<'_>, document: &Document, reading: Reading) {
+    let Document { workload, objects, providers, .. } = document;
+    let mut names: Vec<&str> = objects.iter().filter_map(|object| object.provider.as_deref()).collect();
+    weir_matching::sort(&mut names);
+    names.dedup();
+    if let [first, second, ..] = names.as_slice()
+        && reading == Reading::Workload
+    {
+        let message = format!(
+            "CUSTOM policies for this workload name several providers, such as `{first}` and `{second}`: what they match is \
+             refused, as in Istio unless PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS is set"
+        );
+        at.warning("several-providers", message);
+    }
+    for name in names {
+        match providers.get(name) {
+            None => {
+                let message = format!(
+                    "provider `{name}` is not among `providers`: what CUSTOM policies match is refused, as in Istio; give it as \
+                     `providers.{name}`, as it is under `extensionProviders` in Istio's MeshConfig"
+                );
+                at.warning("provider-unknown", message);
+            }
+            Some(provider) if provider.is_grpc() && workload.direct_address.is_none() => {
+                let message = format!(
+                    "provider `{name}` gets the address of the client as `source`, where Envoy's own filter gives that of the \
+                     direct peer; they differ where X-Forwarded-For is trusted; give `workload.directAddress` for the same"
+                );
+                at.warning("provider-source-address", message);
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// Whether a peer passes that a rule on a name behind its first one would refuse.
@@ -108,7 +151,8 @@ fn escapes_by_second_name(object: &Object) -> bool {
     let escapes = match object.action {
         Action::Deny => false,
         Action::Allow => true,
-        Action::Audit => return false,
+        // Neither refuses by identity.
+        Action::Audit | Action::Custom => return false,
     };
     !object.dry_run && object.clauses().any(|clause| clause.field.is_identity() && clause.negated == escapes)
 }

@@ -57,6 +57,23 @@ pub(crate) struct Decided<'s> {
     pub(crate) alone: &'s [Alone],
 }
 
+/// [`Decided`], kept while a request waits.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptDecided {
+    found: Box<[Found]>,
+    alone: Box<[Alone]>,
+}
+
+impl KeptDecided {
+    pub(crate) fn new(decided: Decided<'_>) -> Self {
+        Self { found: decided.found.into(), alone: decided.alone.into() }
+    }
+
+    pub(crate) fn decided(&self) -> Decided<'_> {
+        Decided { found: &self.found, alone: &self.alone }
+    }
+}
+
 /// Memory kept between requests, so that a request allocates nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {

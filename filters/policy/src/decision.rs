@@ -15,6 +15,12 @@ pub enum Reason {
     NoPolicy,
     /// A rule may match, and what it asks for could not be read: the request is refused.
     Unknown,
+    /// The provider of a CUSTOM policy said so.
+    Provider,
+    /// The provider of a CUSTOM policy could not be asked, or there is none: the request is refused.
+    Error,
+    /// The provider of a CUSTOM policy could not be asked, and its `failOpen` lets the request pass.
+    FailureModeAllowed,
 }
 
 impl Reason {
@@ -25,6 +31,9 @@ impl Reason {
             Self::NoMatch => "no_match",
             Self::NoPolicy => "no_policy",
             Self::Unknown => "unknown",
+            Self::Provider => "provider",
+            Self::Error => "error",
+            Self::FailureModeAllowed => "failure_mode_allowed",
         }
     }
 }
@@ -38,6 +47,20 @@ pub struct RuleName<'p> {
     pub policy: &'p str,
     /// Place of the rule in the policy, from 0.
     pub index: u32,
+}
+
+impl RuleName<'_> {
+    /// Envoy's response code details where Istio refuses what a CUSTOM policy matches because of its provider.
+    #[inline(never)]
+    pub(crate) fn bad_custom_details(&self, provider: &str) -> String {
+        let mut text = String::from("rbac_access_denied_matched_policy[istio-ext-authz-");
+        text.extend([provider, "-ns["]);
+        push_clean(&mut text, self.namespace);
+        text.push_str("]-policy[");
+        push_clean(&mut text, self.policy);
+        text.extend(["]-rule[", &self.index.to_string(), "]-deny-due-to-bad-CUSTOM-action]"]);
+        text
+    }
 }
 
 /// One decision.
@@ -100,7 +123,7 @@ impl<'p> Decision<'p> {
     /// What a policy of that action comes to as if it were the only one.
     pub(crate) fn alone(compiled: &'p Compiled, action: Action, found: Found) -> Self {
         match action {
-            Action::Deny => Self::settled(compiled, Some(found), None),
+            Action::Custom | Action::Deny => Self::settled(compiled, Some(found), None),
             Action::Allow => Self::settled(compiled, None, Some(found)),
             Action::Audit => Self::audited(compiled, found),
         }
@@ -110,6 +133,11 @@ impl<'p> Decision<'p> {
     /// nothing is missed that is to be audited.
     pub(crate) fn audited(compiled: &'p Compiled, found: Found) -> Self {
         Self { allow: true, ..Self::settled(compiled, Some(found), None) }
+    }
+
+    /// What a CUSTOM rule, by its number, has decided by way of its provider.
+    pub(crate) fn of_provider(compiled: &'p Compiled, number: u32, allow: bool, reason: Reason) -> Self {
+        Self { allow, reason, rule: compiled.rule_name(number), unknown: None, number: Some(number) }
     }
 
     /// Envoy's response code details of a refusal; where something could not be read, details of our own.

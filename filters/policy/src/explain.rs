@@ -101,7 +101,7 @@ pub struct PolicyOutcome<'e> {
     pub namespace: &'e str,
     /// Its name.
     pub name: &'e str,
-    /// `ALLOW`, `DENY` or `AUDIT`; the last changes no decision.
+    /// `ALLOW`, `DENY`, `CUSTOM` or `AUDIT`; the last changes no decision.
     pub action: &'static str,
     /// Whether it is under dry run.
     pub dry_run: bool,
@@ -277,18 +277,19 @@ impl Explainer {
     /// What the policies say. `facts` must hold what the filter demands; of what is missing they count for nothing.
     pub fn answers(&mut self, facts: &Facts<'_>, missing: &Missing) -> Answers<'_> {
         let Self { policy, objects, .. } = self;
-        let (compiled, scratch, _) = policy.parts();
+        let (compiled, scratch, custom, _) = policy.parts();
         let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, scratch));
-        Judge { evaluation: scratch.evaluation(compiled), compiled, missing }.answers(objects, enforced, shadow)
+        let evaluation = scratch.evaluation(compiled);
+        Judge { evaluation, compiled, custom, missing }.answers(objects, enforced, shadow)
     }
 
     /// The same, and why.
     pub fn explain(&mut self, facts: &Facts<'_>, missing: &Missing) -> Explanation<'_> {
         let Self { policy, objects, .. } = self;
-        let (compiled, scratch, _) = policy.parts();
+        let (compiled, scratch, custom, _) = policy.parts();
         let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, scratch));
         let compared = Compared::of(compiled, facts);
-        let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, missing };
+        let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, custom, missing };
         let answers = judge.answers(objects, enforced, shadow);
         let policies = objects.iter().map(|considered| considered.explain(&mut judge, &compared)).collect();
         Explanation { answers, policies }
@@ -326,6 +327,7 @@ impl Considered {
                 Action::Deny => "DENY",
                 Action::Allow => "ALLOW",
                 Action::Audit => "AUDIT",
+                Action::Custom => "CUSTOM",
             },
             dry_run: object.dry_run,
             rules: object

@@ -4,25 +4,26 @@ mod beside;
 
 use crate::compiled::{Compiled, Enforcement, compile};
 use crate::config::{self, Document, Reading};
-use crate::decide::{Scratch, decide};
+use crate::custom::{self, Asking, Consulted, Custom, Failure, Pending, asking};
+use crate::decide::{Decided, KeptDecided, Scratch, decide};
 use crate::demand::demand;
 use crate::fraction::Fraction;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
 use crate::stream::Stream;
-use crate::{Decision, Decisions, Protocol, observe, tcp};
+use crate::{Decision, Decisions, Protocol, Reason, observe, tcp};
 use beside::Beside;
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
 use weir_metrics::SeriesIds;
 use weir_model::{
     Answer, Attribute, CallId, Callbacks, Demand, Direction, Edits, Effects, Expression, Facts, Filter, Io, Level,
-    Need, Node, Phase, Problems, ProxyKind, Reply, Resumption, Verdict, Warning,
+    Need, Node, Now, Phase, Problems, ProxyKind, Reply, Resumption, Verdict, Warning,
 };
 
 /// The authorization filter: a compiled configuration and what one VM remembers.
 ///
-/// Decides while request headers are there. In mode `observe` it compares that with what Envoy's own RBAC did when the stream
-/// ends. It has nothing to do in any other phase, and never awaits anything.
+/// Decides while request headers are there, unless a CUSTOM policy matches: then it awaits what the provider answers. In mode
+/// `observe` it compares that with what Envoy's own RBAC did when the stream ends.
 #[derive(Debug)]
 pub struct Policy {
     compiled: Compiled,
@@ -32,7 +33,6 @@ pub struct Policy {
     access_log_state: AccessLogState,
     request: Demand,
     end: Demand,
-    idle: Demand,
     /// Policies are for what comes in: on an outbound listener of a sidecar they are inert. `true` if a stream's listener
     /// must be asked for its direction.
     inbound_only: bool,
@@ -40,8 +40,13 @@ pub struct Policy {
     metrics: DecisionMetrics,
     beside: Option<Box<Beside>>,
     scratch: Scratch,
+    custom: Option<Box<Custom>>,
+    response: Demand,
     warnings: Vec<Warning>,
 }
+
+/// The body of Envoy's RBAC filter.
+pub(crate) const REFUSED: &[u8] = b"RBAC: access denied";
 
 /// Why policies do nothing on an outbound listener.
 const INERT: &str = "policies are for inbound requests and do nothing on this outbound listener";
@@ -59,8 +64,10 @@ impl Policy {
     /// Compiles a document.
     #[inline(never)]
     pub(crate) fn new(document: Document) -> Self {
-        let Document { common, share, workload, objects, quarantined } = document;
+        let Document { common, share, workload, objects, quarantined, providers } = document;
         let Common { name, mode, access_log_state, listener } = common;
+        let ids = SeriesIds::default();
+        let custom = Custom::new(&name, &objects, providers, workload.direct_address.as_deref(), &ids);
         let compiled = compile(objects, &workload);
         let of_sidecar = workload.proxy == Some(ProxyKind::Sidecar) && !compiled.sections.is_empty();
         let inbound_only = of_sidecar && listener.is_none();
@@ -68,15 +75,20 @@ impl Policy {
         if inbound_only {
             request.attributes.insert(Attribute::ListenerDirection);
         }
+        let mut response = Demand::idle();
+        if let Some(custom) = &custom {
+            request = request.union(&custom.demand());
+            response = custom.response_demand();
+        }
         let is_inert = of_sidecar && listener == Some(Direction::Outbound);
         let mode = if is_inert { Mode::Off } else { mode };
         // A draw is by the time.
         request.monotonic_clock |= mode == Mode::Enforce && share.is_partial();
         if mode == Mode::Off {
             request = Demand::idle();
+            response = Demand::idle();
         }
         let scratch = Scratch::new(&compiled);
-        let ids = SeriesIds::default();
         Self {
             beside: Beside::new(&name, &ids, &compiled, mode, quarantined),
             metrics: DecisionMetrics::new(&name, &ids),
@@ -86,10 +98,11 @@ impl Policy {
             access_log_state,
             request,
             end: if mode == Mode::Observe { observe::demand() } else { Demand::idle() },
-            idle: Demand::idle(),
             inbound_only,
             said_inert: false,
             scratch,
+            custom: custom.map(Box::new),
+            response,
             warnings: Vec::new(),
         }
     }
@@ -107,9 +120,15 @@ impl Policy {
         (self.compiled.rules.len(), self.compiled.index.unposted())
     }
 
-    /// What deciding needs, the memory of the last request, and the mode, in which a filter is off that has nothing to decide.
-    pub(crate) fn parts(&mut self) -> (&Compiled, &mut Scratch, Mode) {
-        (&self.compiled, &mut self.scratch, self.mode)
+    /// What deciding needs, the memory of the last request, whom CUSTOM policies ask, and the mode, in which a filter is off
+    /// that has nothing to decide.
+    pub(crate) fn parts(&mut self) -> (&Compiled, &mut Scratch, Option<&Custom>, Mode) {
+        (&self.compiled, &mut self.scratch, self.custom.as_deref(), self.mode)
+    }
+
+    /// What the decision on a request is for.
+    fn decided(&mut self, now: Now) -> DecisionMode {
+        if self.mode == Mode::Enforce && self.share.draw(now) { DecisionMode::Enforced } else { DecisionMode::Shadow }
     }
 
     /// Decides, and leaves counts and a text for the access log. Returns the decision if it refuses and is in force. `facts`
@@ -125,19 +144,99 @@ impl Policy {
         if self.mode == Mode::Off || self.is_inert(facts, io) {
             return None;
         }
-        let is_enforced = self.mode == Mode::Enforce && self.share.draw(io.now);
-        let decided = if is_enforced { DecisionMode::Enforced } else { DecisionMode::Shadow };
-        let Self { compiled, scratch, metrics, beside, .. } = self;
+        let decided = self.decided(io.now);
+        let Self { compiled, scratch, metrics, beside, access_log_state, .. } = self;
         let found = decide(compiled, facts, scratch);
         let enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
-        metrics.count(&enforced, decided, io.effects);
-        let audited = beside.as_mut().and_then(|beside| beside.request(compiled, found, metrics, stream, io.effects));
-        if self.access_log_state.keeps(!enforced.allow || audited.is_some())
-            && let Some(text) = access_log_text(&enforced, decided, audited)
-        {
-            edits.filter_state.push(("weir.policy", text));
+        let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
+        leaving.conclude((decided, &enforced), found, stream, edits, io).then_some(enforced)
+    }
+
+    /// Decides on a request about which a provider may have to be asked.
+    #[inline(never)]
+    fn consult(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        if self.mode == Mode::Off || self.is_inert(facts, io) {
+            return Verdict::Continue;
         }
-        (!enforced.allow && decided == DecisionMode::Enforced).then_some(enforced)
+        let decided = self.decided(io.now);
+        let Self { compiled, scratch, metrics, beside, access_log_state, custom, .. } = self;
+        let found = decide(compiled, facts, scratch);
+        let Some((custom, rule)) = custom.as_mut().zip(asking(compiled, found.found)) else {
+            let enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
+            let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
+            let refuses = leaving.conclude((decided, &enforced), found, stream, edits, io);
+            return if refuses { forbidden(&enforced) } else { Verdict::Continue };
+        };
+        let consulted = match custom.ask((rule, decided), found, facts, io) {
+            Asking::Sent(_) if decided != DecisionMode::Enforced => return Verdict::Continue,
+            Asking::Sent(check) => {
+                stream.asked.get_or_insert_default().check = Some(check);
+                return Verdict::Await(check);
+            }
+            Asking::Settled(consulted) => consulted,
+        };
+        let found = KeptDecided::new(found);
+        self.settle(stream, (rule, decided), found.decided(), consulted, edits, io)
+    }
+
+    /// Decides about a request that a provider was asked about, as it is after the provider's edits.
+    #[inline(never)]
+    fn resettle(&mut self, stream: &mut Stream, pending: Pending, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        let Pending { rule, decided, mut kept, mut found, consulted, .. } = pending;
+        let mut consulted = consulted.unwrap_or(Consulted::failed(Failure::NotSent));
+        if let Consulted::Allowed(changes) = &mut consulted {
+            let changed = changes.edit_request(&mut kept);
+            if !changed.is_empty() {
+                found = KeptDecided::new(decide(&self.compiled, &kept.facts(), &mut self.scratch));
+            }
+            edits.request_headers.extend(changed);
+        }
+        self.settle(stream, (rule, decided), found.decided(), consulted, edits, io)
+    }
+
+    /// Decides about a request that the CUSTOM rule of that number matches.
+    #[inline(never)]
+    fn settle(
+        &mut self,
+        stream: &mut Stream,
+        (rule, decided): (u32, DecisionMode),
+        found: Decided<'_>,
+        consulted: Consulted,
+        edits: &mut Edits,
+        io: &mut Io<'_>,
+    ) -> Verdict {
+        let Self { compiled, metrics, beside, access_log_state, custom, .. } = self;
+        let mut enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
+        let of_provider = |allow, reason| Decision::of_provider(compiled, rule, allow, reason);
+        let passed = |reason| (None, reason);
+        let (refusal, reason) = match consulted {
+            Consulted::Allowed(changes) => {
+                if !changes.response.is_empty() {
+                    stream.asked.get_or_insert_default().response = changes.response;
+                }
+                passed(Reason::Provider)
+            }
+            Consulted::Refused(reply) => (Some(reply), Reason::Provider),
+            Consulted::Failed(_, said) => match custom.as_ref().and_then(|custom| custom.refusal(compiled, rule, said))
+            {
+                Some(reply) => (Some(reply), Reason::Error),
+                None => passed(Reason::FailureModeAllowed),
+            },
+        };
+        match &refusal {
+            Some(_) => enforced = of_provider(false, reason),
+            // That a request passed without its check is what matters of it, and a rule that allows it names no more than that.
+            None if enforced.allow && (reason == Reason::FailureModeAllowed || enforced.rule.is_none()) => {
+                enforced = of_provider(true, reason);
+            }
+            None => {}
+        }
+        let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
+        match (leaving.conclude((decided, &enforced), found, stream, edits, io), refusal) {
+            (false, _) => Verdict::Continue,
+            (true, Some(reply)) => Verdict::Reply(reply),
+            (true, None) => forbidden(&enforced),
+        }
     }
 
     /// The filter with warnings of its document.
@@ -165,6 +264,48 @@ impl Policy {
         }
         true
     }
+}
+
+/// What counts decisions and shows them.
+struct Leaving<'f> {
+    compiled: &'f Compiled,
+    metrics: &'f mut DecisionMetrics,
+    beside: &'f mut Option<Box<Beside>>,
+    access_log_state: AccessLogState,
+}
+
+impl Leaving<'_> {
+    /// Counts what was decided of a request and shows it to the access log. Returns whether the request is refused.
+    #[inline(always)]
+    fn conclude(
+        &mut self,
+        (decided, enforced): (DecisionMode, &Decision<'_>),
+        found: Decided<'_>,
+        stream: &mut Stream,
+        edits: &mut Edits,
+        io: &mut Io<'_>,
+    ) -> bool {
+        let Self { compiled, metrics, beside, access_log_state } = self;
+        metrics.count(enforced, decided, io.effects);
+        let audited = beside.as_mut().and_then(|beside| beside.request(compiled, found, metrics, stream, io.effects));
+        if access_log_state.keeps(!enforced.allow || audited.is_some())
+            && let Some(text) = access_log_text(enforced, decided, audited)
+        {
+            edits.filter_state.push(("weir.policy", text));
+        }
+        !enforced.allow && decided == DecisionMode::Enforced
+    }
+}
+
+/// The answer of Envoy's RBAC filter.
+fn forbidden(refused: &Decision<'_>) -> Verdict {
+    Verdict::Reply(Box::new(Reply {
+        status: 403,
+        details: refused.details(),
+        body: REFUSED.to_vec(),
+        headers: Vec::new(),
+        grpc_status: None,
+    }))
 }
 
 /// Reads a document of which the common fields are read; `None` if it has a problem.
@@ -200,7 +341,8 @@ pub fn review(protocol: Protocol, document: &[u8], node: &Node, reading: Reading
 }
 
 impl Filter for Policy {
-    const CALLBACKS: Callbacks = Callbacks { end: Need::Some, ..Callbacks::NONE };
+    const CALLBACKS: Callbacks =
+        Callbacks { response: Need::Some, end: Need::Some, calls: Need::Some, ..Callbacks::NONE };
 
     type Stream = Stream;
 
@@ -222,13 +364,13 @@ impl Filter for Policy {
     fn demand(&self, phase: Phase) -> &Demand {
         match phase {
             Phase::Request => &self.request,
-            Phase::Response => &self.idle,
+            Phase::Response => &self.response,
             Phase::End | Phase::EndUnseen => &self.end,
         }
     }
 
     fn expressions(&self) -> Vec<Expression> {
-        Vec::new()
+        self.custom.as_ref().map(|custom| custom.expressions()).unwrap_or_default()
     }
 
     fn tick_period(&self) -> Option<Duration> {
@@ -236,25 +378,54 @@ impl Filter for Policy {
     }
 
     fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        let Some(refused) = self.refusal(stream, facts, edits, io) else { return Verdict::Continue };
-        Verdict::Reply(Box::new(Reply {
-            status: 403,
-            details: refused.details(),
-            body: b"RBAC: access denied".to_vec(),
-            headers: Vec::new(),
-            grpc_status: None,
-        }))
+        // In mode `observe` Envoy's own filter asks.
+        if self.custom.is_some() && self.mode != Mode::Observe {
+            return self.consult(stream, facts, edits, io);
+        }
+        match self.refusal(stream, facts, edits, io) {
+            Some(refused) => forbidden(&refused),
+            None => Verdict::Continue,
+        }
     }
 
-    fn called(&mut self, _id: CallId, _answer: Answer<'_>, _io: &mut Io<'_>) {}
-
-    fn resume(&mut self, _stream: &mut Stream, _why: Resumption, _edits: &mut Edits, _io: &mut Io<'_>) -> Verdict {
-        Verdict::Continue
+    fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
+        let now = io.now.mono_nanos;
+        let Some(custom) = &mut self.custom else { return };
+        if let Some(pending) = custom.answered(id, answer, now, io.effects) {
+            self.resettle(&mut Stream::default(), pending, &mut Edits::default(), io);
+        }
     }
 
-    fn gone(&mut self, _stream: &mut Stream, _io: &mut Io<'_>) {}
+    fn resume(&mut self, stream: &mut Stream, why: Resumption, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        let pending = stream.take_check().zip(self.custom.as_mut()).and_then(|(check, custom)| {
+            let mut pending = custom.take(check)?;
+            if let Resumption::TooManyWaiting(_) = why {
+                pending.consulted = Some(custom.overloaded(io.effects));
+            }
+            Some(pending)
+        });
+        match pending {
+            Some(pending) => self.resettle(stream, pending, edits, io),
+            // No request waits without a check.
+            None => Verdict::Reply(Box::new(Reply {
+                status: 500,
+                details: "weir_check_lost".to_owned(),
+                ..Reply::default()
+            })),
+        }
+    }
 
-    fn response(&mut self, _stream: &mut Stream, _facts: &Facts<'_>, _edits: &mut Edits, _io: &mut Io<'_>) {}
+    fn gone(&mut self, stream: &mut Stream, _io: &mut Io<'_>) {
+        if let Some((check, custom)) = stream.take_check().zip(self.custom.as_mut()) {
+            custom.take(check);
+        }
+    }
+
+    fn response(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, _io: &mut Io<'_>) {
+        let Some(asked) = &mut stream.asked else { return };
+        let changes = std::mem::take(&mut asked.response);
+        edits.response_headers.extend(custom::edits(changes, facts.response_headers));
+    }
 
     fn end(&mut self, stream: &mut Stream, phase: Phase, facts: &Facts<'_>, io: &mut Io<'_>) {
         if let Some(beside) = &mut self.beside {

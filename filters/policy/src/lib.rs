@@ -10,6 +10,7 @@
 
 mod compiled;
 mod config;
+mod custom;
 mod decide;
 mod decision;
 mod demand;

@@ -6,7 +6,7 @@ mod shadow;
 pub(crate) use quarantine::QuarantineMetrics;
 pub(crate) use shadow::ShadowMetrics;
 
-use crate::{Decision, RuleName};
+use crate::{Decision, Reason, RuleName};
 use weir_metrics::{Series, SeriesIds, stat_name};
 use weir_model::{Effects, MetricKind};
 
@@ -45,7 +45,7 @@ pub(crate) struct DecisionMetrics {
 }
 
 /// A series: the rule, if there is one, and its outcome.
-type Key = (DecisionMode, Option<u32>, bool, crate::Reason);
+type Key = (DecisionMode, Option<u32>, bool, Reason);
 
 impl DecisionMetrics {
     #[inline(never)]
@@ -117,6 +117,9 @@ pub(crate) fn access_log_text(
     }
     if let Some(source) = decision.unknown {
         text.extend([" ", source, "-unknown"]);
+    }
+    if let Reason::Provider | Reason::Error | Reason::FailureModeAllowed = decision.reason {
+        text.extend([" ", decision.reason.word()]);
     }
     if let Some(rule) = &audited {
         text.push_str(" audit ");

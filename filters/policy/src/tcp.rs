@@ -3,6 +3,7 @@
 //! Envoy's RBAC network filter decides then too. Before, the TLS handshake may not be over, and what rules ask of the peer
 //! is not known.
 
+use crate::config::object::Action;
 use crate::config::{Document, Reading, http_only};
 use crate::stream::Stream;
 use crate::{Decisions, Policy, filter};
@@ -77,6 +78,13 @@ pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Rea
         return at.problem(
             "mode `observe` compares by response code details, which a connection does not have; use `shadow`",
         );
+    }
+    if let Some(object) = document.objects.iter().find(|object| object.action == Action::Custom) {
+        return at.problem(format!(
+            "policy `{}/{}` asks a provider, and this filter asks none about connections; use Envoy's network filter \
+             `envoy.filters.network.ext_authz`",
+            object.namespace, object.name
+        ));
     }
     http_only::leave_out(&mut document.objects, &at);
     Some(document)

@@ -28,11 +28,6 @@ fn document(workload: &Value, policies: &Value) -> Vec<u8> {
     json!({"schema": 1, "name": "conformance", "workload": workload, "policies": policies}).to_string().into_bytes()
 }
 
-/// Why this build does not take a document that Istio takes.
-fn unsupported(problems: &str) -> Option<&'static str> {
-    [("`CUSTOM`", "action CUSTOM")].iter().find(|(mark, _)| problems.contains(mark)).map(|(_, reason)| *reason)
-}
-
 /// The filter that a row is for.
 enum Compiled {
     Http(Policy),
@@ -87,10 +82,7 @@ fn compiled(group: &Value) -> [Result<Compiled, Outcome>; 2] {
         workload["rootNamespace"] = group["root_namespace"].clone();
     }
     let document = document(&workload, &group["policies"]);
-    let refused = |problems: Problems| {
-        let problems = problems.to_string();
-        unsupported(&problems).map_or_else(|| Outcome::Failed(problems.clone()), Outcome::skip)
-    };
+    let refused = |problems: Problems| Outcome::Failed(problems.to_string());
     let http = Policy::compile(&document, &Node::default()).map(Compiled::Http);
     let tcp = TcpPolicy::compile(&document, &Node::default()).map(Compiled::Tcp);
     [http, tcp].map(|compiled| compiled.map_err(refused))
@@ -143,10 +135,7 @@ fn problems(annotations: &Value, spec: &Value) -> Option<String> {
 }
 
 fn outcome(row: &Value, found: Option<String>) -> Outcome {
-    match found.as_deref().and_then(unsupported) {
-        Some(reason) => Outcome::skip(reason),
-        None => Outcome::of(row["valid"] == found.is_none(), || format!("problems: {found:?}")),
-    }
+    Outcome::of(row["valid"] == found.is_none(), || format!("problems: {found:?}"))
 }
 
 #[test]

@@ -6,11 +6,11 @@
 
 use crate::Section;
 use crate::part::{Demands, Due, Part};
-use crate::stream::{Gate, Kept, Stream};
+use crate::stream::{Gate, Stream};
 use std::time::Duration;
 use weir_config::{Common, read_document};
 use weir_model::{
-    Answer, CallId, Callbacks, Demand, Edits, Expression, Facts, Filter, Io, Node, Phase, Problems, Resumption,
+    Answer, CallId, Callbacks, Demand, Edits, Expression, Facts, Filter, Io, Kept, Node, Phase, Problems, Resumption,
     Verdict, Warning,
 };
 
@@ -183,7 +183,11 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
             (Some(Gate::Policy), Some(policy), _) => {
                 io.effects.owner = Part::Policy.owner();
                 match (policy.resume(&mut stream.policy, why, edits, io), kept) {
-                    (Verdict::Continue, Some(kept)) => self.gates(stream, Gate::RateLimit, &kept.facts(), edits, io),
+                    (Verdict::Continue, Some(mut kept)) => {
+                        // The parts behind it see the request as it has edited it.
+                        kept.edit(&edits.request_headers);
+                        self.gates(stream, Gate::RateLimit, &kept.facts(), edits, io)
+                    }
                     (Verdict::Await(call), kept) => {
                         stream.waiting = Some(Gate::Policy);
                         stream.kept = kept;

@@ -1,6 +1,6 @@
 //! What is remembered about one stream.
 
-use weir_model::{Attributes, Facts, Filter, Headers, PairsBuilder};
+use weir_model::{Filter, Kept};
 
 /// What the parts remember about one stream, and which of them it waits for.
 #[derive(Debug)]
@@ -32,30 +32,4 @@ impl<P: Filter, R: Filter, T: Filter> Default for Stream<P, R, T> {
 pub(crate) enum Gate {
     Policy,
     RateLimit,
-}
-
-/// The facts of a request whose decision waits for a callout.
-#[derive(Clone, Debug)]
-pub(crate) struct Kept {
-    headers: Vec<u8>,
-    attributes: Attributes,
-}
-
-impl Kept {
-    pub(crate) fn new(facts: &Facts<'_>) -> Self {
-        let mut headers = PairsBuilder::default();
-        for (name, value) in facts.request_headers.iter() {
-            headers.push(name, value);
-        }
-        Self { headers: headers.finish(), attributes: facts.attributes.clone() }
-    }
-
-    pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts {
-            request_headers: Headers::new(&self.headers),
-            response_headers: Headers::default(),
-            response_trailers: Headers::default(),
-            attributes: &self.attributes,
-        }
-    }
 }

@@ -94,9 +94,14 @@ pub enum Answer<'a> {
 /// Why a callout has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailure {
-    /// It was not sent: the host does not know the cluster or refused it, the callout holds bytes that may not be sent, or
-    /// too many callouts are in flight.
+    /// It was not sent: the host refused it, the callout holds bytes that may not be sent, or too many callouts are in
+    /// flight.
     NotSent,
+    /// It was not sent: the host does not know the cluster.
+    NoCluster,
+    /// It was not sent: no host of the cluster can be asked, because none is healthy or its circuit breaker is open. Of a
+    /// gRPC call this may also mean that the host does not know the cluster.
+    NoHost,
     /// The connection was reset before the response was complete.
     Reset,
     /// The gRPC call ended with this status and without a message.

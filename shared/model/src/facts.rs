@@ -39,6 +39,11 @@ impl<'a> Headers<'a> {
         Self { bytes, count }
     }
 
+    /// The encoded map.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Number of entries; a repeated name counts each time.
     pub fn len(&self) -> usize {
         self.count
@@ -161,6 +166,16 @@ impl Attributes {
         self.present = 0;
         self.named.clear();
         self.unreadable = 0;
+    }
+
+    /// How many bytes the values take.
+    pub fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether no value takes any byte.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
     }
 
     /// Says that the host has a value and could not hand it over. It then reads as absent everywhere but in

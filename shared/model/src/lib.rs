@@ -11,6 +11,7 @@ mod callout;
 mod cells;
 mod demand;
 mod direction;
+mod edited;
 mod effects;
 mod expression;
 mod facts;
@@ -30,6 +31,7 @@ pub use callout::{
 pub use cells::{CellError, Cells, Expect, MemoryCells};
 pub use demand::{Demand, Phase};
 pub use direction::Direction;
+pub use edited::{EditedHeaders, Kept, is_header_name};
 pub use effects::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer, SeriesId, Spent};
 pub use expression::{CelError, CelType, CelValue, Expression, Expressions};
 pub use facts::{Attributes, Facts, Headers, PairsBuilder};

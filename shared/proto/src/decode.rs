@@ -22,6 +22,11 @@ impl Metadata {
     }
 }
 
+/// Reads a serialised message.
+pub fn decode<M: Message + Default>(bytes: &[u8]) -> Option<M> {
+    M::decode(bytes).ok()
+}
+
 /// Reads a serialised `envoy.config.core.v3.Node`.
 #[inline(never)]
 pub fn decode_node(bytes: &[u8]) -> Option<Node> {

@@ -7,6 +7,11 @@ use crate::message::{
 use prost::Message;
 use weir_model::{Struct, StructValue};
 
+/// A serialised message.
+pub fn encode(message: &impl Message) -> Vec<u8> {
+    message.encode_to_vec()
+}
+
 /// A serialised `envoy.config.core.v3.GrpcService` whose target is a cluster. An empty `authority` means the cluster name.
 ///
 /// The target is always there: a `GrpcService` without one ends the Envoy process.

@@ -5,11 +5,12 @@
 
 mod decode;
 mod encode;
+pub mod ext_authz;
 mod message;
 mod view;
 
-pub use decode::{Metadata, decode_metadata, decode_node, decode_struct};
-pub use encode::{encode_grpc_service, encode_metadata};
+pub use decode::{Metadata, decode, decode_metadata, decode_node, decode_struct};
+pub use encode::{encode, encode_grpc_service, encode_metadata};
 pub use message::{
     BuildVersion, EnvoyGrpcMessage, Field, FilterMetadata, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage,
     SemanticVersion, StructMessage, Value, value,

@@ -4,13 +4,15 @@
 //! without copying. Lengths and pointers come from the host, which is trusted: a host that lies about them owns the
 //! module's memory anyway.
 
-/// A status other than `Ok`, as the host returned it. 1 is `NotFound`, 2 `BadArgument`, 8 `CasMismatch`, 10 `InternalFailure`.
+/// A status other than `Ok`, as the host returned it. Numbers are those of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status(pub(crate) u32);
 
 impl Status {
     pub(crate) const NOT_FOUND: Self = Self(1);
+    pub(crate) const BAD_ARGUMENT: Self = Self(2);
     pub(crate) const CAS_MISMATCH: Self = Self(8);
+    pub(crate) const INTERNAL_FAILURE: Self = Self(10);
 }
 
 /// Header maps.

@@ -6,12 +6,13 @@
 //! that is not in flight is left alone: Envoy closes a gRPC call that failed inside the hostcall with a token that the
 //! module never saw.
 
-use crate::abi::{self, Buffer, Map};
-use crate::header::{PAIRS, PAIRS_BYTES, is_name, is_value};
+use crate::abi::{self, Buffer, Map, Status};
+use crate::header::{PAIRS, PAIRS_BYTES, is_value};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use weir_model::{
     ANSWER_LIMIT, Answer, CallFailure, CallId, Callout, GrpcCallout, GrpcTarget, Headers, HttpCallout, PairsBuilder,
+    is_header_name,
 };
 
 /// What takes the answers of callouts: a core.
@@ -66,24 +67,39 @@ fn take(token: Token) -> Option<(CallId, Rc<dyn Caller>)> {
     })
 }
 
-/// Sends a callout. `None` where it was not sent; then the host gives no answer.
-pub(crate) fn send(callout: &Callout) -> Option<Token> {
+/// Sends a callout.
+///
+/// # Errors
+/// Why it was not sent; then the host gives no answer.
+pub(crate) fn send(callout: &Callout) -> Result<Token, CallFailure> {
     match callout {
         Callout::Http(HttpCallout { cluster, headers, body, timeout_millis }) => {
-            let headers = pairs(headers)?;
-            abi::http_call(cluster, &headers, body, timeout(*timeout_millis)).ok().map(Token::Http)
+            let named = [":method", ":path", ":authority"];
+            let is_whole = named.iter().all(|name| headers.iter().any(|(given, _)| given == name.as_bytes()));
+            let headers = pairs(headers).filter(|_| is_whole).ok_or(CallFailure::NotSent)?;
+            let sent = abi::http_call(cluster, &headers, body, timeout(*timeout_millis));
+            sent.map(Token::Http).map_err(|status| match status {
+                Status::BAD_ARGUMENT => CallFailure::NoCluster,
+                status => not_sent(status),
+            })
         }
         Callout::Grpc(GrpcCallout { target, service, method, message }) => {
             let GrpcTarget { cluster, authority, initial_metadata, timeout_millis } = target;
             let named = is_path_part(service) && is_path_part(method) && !cluster.is_empty();
             if !named || !is_value(cluster.as_bytes()) || !is_value(authority.as_bytes()) {
-                return None;
+                return Err(CallFailure::NotSent);
             }
             let target = weir_proto::encode_grpc_service(cluster, authority);
-            let metadata = pairs(initial_metadata)?;
-            abi::grpc_call(&target, service, method, &metadata, message, timeout(*timeout_millis)).ok().map(Token::Grpc)
+            let metadata = pairs(initial_metadata).ok_or(CallFailure::NotSent)?;
+            let sent = abi::grpc_call(&target, service, method, &metadata, message, timeout(*timeout_millis));
+            sent.map(Token::Grpc).map_err(not_sent)
         }
     }
+}
+
+/// What a status other than `Ok` says of a callout that is otherwise sound: whether it ended inside of the hostcall.
+fn not_sent(status: Status) -> CallFailure {
+    if status == Status::INTERNAL_FAILURE { CallFailure::NoHost } else { CallFailure::NotSent }
 }
 
 /// Envoy reads a timeout as a signed number and 0 as none.
@@ -93,7 +109,7 @@ fn timeout(millis: u32) -> u32 {
 
 /// A header map in the pairs encoding; `None` where Envoy would read another one or could not send it.
 fn pairs(headers: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
-    if headers.len() > PAIRS || !headers.iter().all(|(name, value)| is_name(name) && is_value(value)) {
+    if headers.len() > PAIRS || !headers.iter().all(|(name, value)| is_header_name(name) && is_value(value)) {
         return None;
     }
     let mut pairs = PairsBuilder::default();

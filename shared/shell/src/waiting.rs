@@ -67,8 +67,7 @@ impl<S> Waiting<S> {
 
     /// Takes out one stream, and whether it still waited.
     pub(crate) fn take(&mut self, context: u32) -> Option<(S, bool)> {
-        let at = self.streams.iter().position(|held| held.context == context)?;
-        let Held { call, state, .. } = self.streams.remove(at);
+        let Held { call, state, .. } = self.streams.extract_if(.., |held| held.context == context).next()?;
         self.waiting -= usize::from(call.is_some());
         Some((state, call.is_some()))
     }

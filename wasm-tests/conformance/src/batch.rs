@@ -46,8 +46,7 @@ pub(crate) struct Batch {
 }
 
 /// Reasons for which a module refuses what Istio, Envoy or envoyproxy/ratelimit take: part of the report, and the reason.
-const UNSUPPORTED: [(&str, &str); 5] = [
-    ("`CUSTOM`", "action CUSTOM"),
+const UNSUPPORTED: [(&str, &str); 4] = [
     ("metadata is not supported", "metadata is not supported"),
     ("a format is not supported", "a format is not supported"),
     ("quota mode is not supported", "quota mode is not supported"),

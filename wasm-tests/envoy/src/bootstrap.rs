@@ -44,6 +44,10 @@ pub(crate) fn bootstrap(
     let clusters = setup.world.clusters.iter();
     let mut clusters: Vec<_> = clusters.map(|(name, spec)| cluster(name, spec, address_of(name))).collect();
     clusters.extend(setup.tcp_to.map(|server| cluster(TCP_SERVER, &Cluster::default(), server)));
+    clusters.extend(setup.servers.iter().map(|(name, server)| {
+        let spec = Cluster { http2: server.http2, ..Cluster::default() };
+        cluster(name, &spec, server.address)
+    }));
     let mut tree = json!({
         "node": {"id": node.id, "cluster": node.cluster, "metadata": node.metadata},
         "admin": {"address": {"socket_address": {"address": setup.site.address, "port_value": 0}}},

@@ -1,5 +1,6 @@
 //! The setup of a proxy, apart from any scenario: plugins by file, and what is around them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +74,15 @@ pub enum OnFailure {
     FailOpen,
 }
 
+/// A server that a test runs itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether Envoy speaks HTTP/2 to it.
+    pub http2: bool,
+}
+
 /// The setup of a proxy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Setup {
@@ -84,6 +94,8 @@ pub struct Setup {
     pub network: Vec<Plugin>,
     /// The listener has a TCP proxy to this server instead of the connection manager.
     pub tcp_to: Option<SocketAddr>,
+    /// Clusters of servers that are not of this setup's world, by name.
+    pub servers: BTreeMap<String, Server>,
     /// What happens to streams when a plugin's VM is dead.
     pub on_failure: OnFailure,
     /// Filters of Envoy's own before the plugins, as its configuration has them.
@@ -144,6 +156,7 @@ impl Setup {
             native_network: Vec::new(),
             network,
             tcp_to: None,
+            servers: BTreeMap::new(),
             on_failure: OnFailure::default(),
             native_first: Vec::new(),
             access_logs: Vec::new(),

@@ -20,7 +20,7 @@ mod wall_clock;
 mod wire;
 
 pub use bootstrap::jwt_authn;
-pub use filters::{Discovery, OnFailure, Plugin, Setup, Site};
+pub use filters::{Discovery, OnFailure, Plugin, Server, Setup, Site};
 pub use gateway::RealEnvoy;
 pub use paths::{envoy_binary, envoy_line, module, workspace};
 pub use proxy::{Booted, Proxy};

@@ -43,7 +43,7 @@ fn run(plan: &str) -> (Vec<String>, Option<u16>, u64) {
 
 #[test]
 fn a_callout_that_fails_inside_the_call_has_one_answer() {
-    let failed = |times: usize| vec!["failed with 0".to_owned(); times];
+    let failed = |times: usize| vec!["failed without a host".to_owned(); times];
     let mut rows = Rows::default();
     for (plan, answers, status) in [
         ("http a", 1, 200),

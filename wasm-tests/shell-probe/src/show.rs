@@ -64,6 +64,8 @@ pub(crate) fn answer(answer: &Answer<'_>) -> String {
         Answer::Grpc { message } => format!("grpc with {message:?}"),
         Answer::TooLarge { bytes } => format!("too large with {bytes}"),
         Answer::Failed(CallFailure::Status(status)) => format!("failed with {status}"),
+        Answer::Failed(CallFailure::NoCluster) => "failed without the cluster".to_owned(),
+        Answer::Failed(CallFailure::NoHost) => "failed without a host".to_owned(),
         // No status.
         Answer::Failed(CallFailure::NotSent | CallFailure::Reset | CallFailure::Unreadable) => {
             "failed with 0".to_owned()

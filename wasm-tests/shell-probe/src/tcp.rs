@@ -191,7 +191,7 @@ impl TcpFilter for TcpProbe {
     fn called(&mut self, _id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
         self.answered = match &answer {
             Answer::Http { headers, .. } => headers.first(b":status") == Some(b"200"),
-            Answer::Failed(CallFailure::NotSent) => {
+            Answer::Failed(CallFailure::NotSent | CallFailure::NoCluster | CallFailure::NoHost) => {
                 self.log(io, "not sent");
                 return self.answered = false;
             }

@@ -4,9 +4,11 @@
 //! Its upstreams may be on another machine: [`control`] is served there and takes over HTTP what to start.
 
 mod elsewhere;
+mod ext_authz;
 mod group;
 mod upstreams;
 
 pub use elsewhere::control;
+pub use ext_authz::{Asked, Check, ExtAuthz, Says};
 pub use upstreams::{Upstreams, reply};
 pub use weir_launch::{Broken, Received, Reply, Upstream, echo};

@@ -26,8 +26,8 @@ impl Section {
     pub(super) fn of(object: &Object) -> Self {
         let enforcement = match object.action {
             Action::Audit => Enforcement::Audit,
-            Action::Deny | Action::Allow if object.dry_run => Enforcement::DryRun,
-            Action::Deny | Action::Allow => Enforcement::Enforced,
+            Action::Custom | Action::Deny | Action::Allow if object.dry_run => Enforcement::DryRun,
+            Action::Custom | Action::Deny | Action::Allow => Enforcement::Enforced,
         };
         Self { enforcement, action: object.action, end: 0 }
     }

@@ -2,9 +2,10 @@
 
 use weir_matching::Pattern;
 
-/// What a policy does with what it matches, in the order in which Envoy asks. Of Istio's actions CUSTOM is refused when read.
+/// What a policy does with what it matches, in the order in which Envoy asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Action {
+    Custom,
     Deny,
     Allow,
     Audit,
@@ -18,6 +19,8 @@ pub(crate) struct Object {
     /// It is not in force: the annotation says so, or the field `shadow` of the document.
     pub(crate) dry_run: bool,
     pub(crate) action: Action,
+    /// Whom a CUSTOM policy asks.
+    pub(crate) provider: Option<Box<str>>,
     pub(crate) rules: Vec<Rule>,
 }
 

@@ -50,7 +50,11 @@ pub(super) struct Known<'v> {
 
 /// The policy that stands for one that may have problems. Whom an unsound one is for is not known, so it is for this
 /// workload: as an ALLOW policy it grants nothing, and without an action that can be read it refuses everything.
-pub(super) fn object(known: Known<'_>, action: Option<Action>, mut rules: Vec<Rule>) -> Object {
+pub(super) fn object(
+    known: Known<'_>,
+    (action, provider): (Option<Action>, Option<Box<str>>),
+    mut rules: Vec<Rule>,
+) -> Object {
     let Known { namespace, name, dry_run, sound } = known;
     let action = match action {
         Some(Action::Allow) if !sound => {
@@ -64,5 +68,5 @@ pub(super) fn object(known: Known<'_>, action: Option<Action>, mut rules: Vec<Ru
         }
     };
     let text = |text: Option<&str>| text.unwrap_or("unnamed").to_owned();
-    Object { namespace: text(namespace), name: text(name), dry_run, action, rules }
+    Object { namespace: text(namespace), name: text(name), dry_run, action, provider, rules }
 }

@@ -164,18 +164,18 @@ impl<'w> Selection<'w> {
         let read = match spec {
             Some(fields) => self.spec(fields, &metadata, annotated, in_shadow),
             // The spec itself may be what cannot be read.
-            None if !is_sound => ReadSpec { action: None, rules: Vec::new(), sound: false },
-            None => ReadSpec { action: Some(Action::Allow), rules: Vec::new(), sound: true },
+            None if !is_sound => ReadSpec { action: None, provider: None, rules: Vec::new(), sound: false },
+            None => ReadSpec { action: Some(Action::Allow), provider: None, rules: Vec::new(), sound: true },
         };
         at.set_aside(false);
-        let ReadSpec { action, rules, sound } = read;
+        let ReadSpec { action, provider, rules, sound } = read;
         let dry_run = (annotated || in_shadow) && action != Some(Action::Audit);
         if self.quarantines {
             let sound = sound && is_sound && is_readable && selected.is_some();
-            return Some(quarantine::object(Known { namespace, name, dry_run, sound }, action, rules));
+            return Some(quarantine::object(Known { namespace, name, dry_run, sound }, (action, provider), rules));
         }
         selected?;
-        Some(Object { namespace: namespace?.to_owned(), name: name?.to_owned(), dry_run, action: action?, rules })
+        Some(Object { namespace: namespace?.to_owned(), name: name?.to_owned(), dry_run, action: action?, provider, rules })
     }
 
     /// Passes over an object for others.
@@ -198,11 +198,17 @@ impl<'w> Selection<'w> {
     fn spec(&self, mut fields: Fields<'_>, metadata: &Metadata<'_>, annotated: bool, in_shadow: bool) -> ReadSpec {
         let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
         let cursor = fields.cursor().clone();
-        let (action, place) = self.action(&mut fields, namespace, name, annotated);
+        let Acting { action, provider, place } = self.action(&mut fields, namespace, name, annotated);
         let rules = fields.take("rules");
         let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));
-        if is_empty && action == Some(Action::Deny) {
-            cursor.problem::<()>("a DENY policy without rules never matches; `rules: [{}]` matches everything");
+        let refuses = match action {
+            Some(Action::Deny) => Some("DENY"),
+            Some(Action::Custom) => Some("CUSTOM"),
+            Some(Action::Allow | Action::Audit) | None => None,
+        };
+        if is_empty && let Some(word) = refuses {
+            let message = format!("a {word} policy without rules never matches; `rules: [{{}}]` matches everything");
+            cursor.problem::<()>(message);
         }
         let policy = format!("{namespace}/{name}");
         let on_invalid = OnInvalid::of(self.quarantines, action);
@@ -210,9 +216,10 @@ impl<'w> Selection<'w> {
             namespace,
             trust: &self.workload.trust,
             policy: &policy,
+            custom: action == Some(Action::Custom),
             direct_address_unknown: match (&self.workload.direct_address, action) {
                 (Some(_), _) => None,
-                (None, Some(Action::Deny | Action::Allow)) if !annotated && !in_shadow => {
+                (None, Some(Action::Custom | Action::Deny | Action::Allow)) if !annotated && !in_shadow => {
                     Some("direct-address-unknown")
                 }
                 (None, _) => Some("dry-run-direct-address-unknown"),
@@ -237,63 +244,82 @@ impl<'w> Selection<'w> {
             read.push(quarantine::everything());
         }
         let is_known = sound || place.is_some() || !self.quarantines;
-        ReadSpec { action: action.filter(|_| is_known), rules: read, sound }
+        ReadSpec { action: action.filter(|_| is_known), provider, rules: read, sound }
     }
 
-    /// Reads the action, which may be left out, and where it stands.
-    fn action<'v>(
-        &self,
-        fields: &mut Fields<'v>,
-        namespace: &str,
-        name: &str,
-        annotated: bool,
-    ) -> (Option<Action>, Option<Cursor<'v>>) {
-        let words = [
-            ("ALLOW", Some(Action::Allow)),
-            ("DENY", Some(Action::Deny)),
-            ("AUDIT", Some(Action::Audit)),
-            ("CUSTOM", None),
-        ];
+    /// Reads the action, which may be left out, and whom a CUSTOM policy asks.
+    fn action<'v>(&self, fields: &mut Fields<'v>, namespace: &str, name: &str, annotated: bool) -> Acting<'v> {
+        let words =
+            [("ALLOW", Action::Allow), ("DENY", Action::Deny), ("AUDIT", Action::Audit), ("CUSTOM", Action::Custom)];
         let place = fields.take("action");
         let word = match &place {
             Some(at) => at.word(&words),
-            None => Some(Some(Action::Allow)),
+            None => Some(Action::Allow),
         };
-        let provider = fields.take("provider");
+        let given = fields.take("provider");
+        let mut provider = None;
         let action = match (word, &place) {
-            (Some(Some(Action::Audit)), Some(at)) if annotated => {
+            (Some(Action::Audit), Some(at)) if annotated => {
                 at.problem::<()>("an AUDIT policy cannot be under dry run");
                 Some(Action::Audit)
             }
-            (Some(None), Some(at)) => {
-                at.problem::<()>("action `CUSTOM` is not supported; use Envoy's own ext_authz filter");
+            (Some(Action::Custom), place) => {
+                if let Some(at) = place
+                    && annotated
+                {
+                    at.problem::<()>("a CUSTOM policy cannot be under dry run");
+                }
+                provider = match given {
+                    Some(at) => provider_name(&at),
+                    None => fields.cursor().problem("`provider` is missing: a CUSTOM policy names whom it asks"),
+                };
                 // Istio refuses what a policy matches whose provider it does not know.
-                self.quarantines.then_some(Action::Deny)
+                Some(if provider.is_none() && self.quarantines { Action::Deny } else { Action::Custom })
             }
-            (word, _) => match (provider, word) {
+            (word, _) => match (given, word) {
                 (Some(provider), Some(action)) => {
                     provider.problem::<()>("a provider is for action `CUSTOM` only");
-                    action.filter(|_| !self.quarantines)
+                    Some(action).filter(|_| !self.quarantines)
                 }
-                (_, word) => word.flatten(),
+                (_, word) => word,
             },
         };
-        if action == Some(Action::Audit)
-            && let Some(at) = self.shadow.place(namespace, name)
+        if let Some(word) = match action {
+            Some(Action::Audit) => Some("an AUDIT policy, which refuses nothing"),
+            Some(Action::Custom) => Some("a CUSTOM policy, which asks its provider"),
+            Some(Action::Deny | Action::Allow) | None => None,
+        } && let Some(at) = self.shadow.place(namespace, name)
         {
             // What the document itself says is never set aside.
             at.set_aside(false);
-            at.problem::<()>("this is an AUDIT policy, which refuses nothing: it cannot be in `shadow`");
+            at.problem::<()>(format!("this is {word}: it cannot be in `shadow`"));
             at.set_aside(self.quarantines);
         }
-        (action, place)
+        Acting { action, provider, place }
     }
+}
+
+/// What a policy does, and where that stands.
+struct Acting<'v> {
+    /// `None` if it cannot be known.
+    action: Option<Action>,
+    /// Whom a CUSTOM policy asks.
+    provider: Option<Box<str>>,
+    place: Option<Cursor<'v>>,
+}
+
+fn provider_name(at: &Cursor<'_>) -> Option<Box<str>> {
+    let mut fields = at.object()?;
+    let name = fields.require("name").and_then(|at| at.text()).map(Box::from);
+    fields.finish();
+    name
 }
 
 /// What was read of a spec after its scope.
 struct ReadSpec {
     /// `None` if it cannot be known.
     action: Option<Action>,
+    provider: Option<Box<str>>,
     rules: Vec<Rule>,
     /// All of its fields are known.
     sound: bool,

@@ -19,7 +19,7 @@ fn object(metadata: &str, spec: &str) -> String {
 
 /// Specs that are problems for a workload that they are for.
 const REFUSED: [&str; 7] = [
-    r#""action":"CUSTOM","provider":{"name":"opa"},"rules":[{}]"#,
+    r#""action":"CUSTOM","provider":{"nam":"opa"},"rules":[{}]"#,
     r#""action":"LATER","rules":[{}]"#,
     r#""action":"DENY""#,
     r#""rules":[{"from":[{"source":{"requestPrincipals":["i/\u0000"]}}]}]"#,

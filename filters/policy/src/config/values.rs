@@ -3,6 +3,7 @@
 use super::quarantine::OnInvalid;
 use super::trust_domain::TrustDomains;
 use crate::config::object::Field;
+use crate::custom::check;
 use crate::dynamic;
 use weir_config::Cursor;
 use weir_matching::{Cidr, Glob, Pattern, Template};
@@ -15,6 +16,8 @@ pub(super) struct Context<'a> {
     pub(super) trust: &'a TrustDomains,
     /// Namespace and name of the policy, for messages.
     pub(super) policy: &'a str,
+    /// Whether the policy asks a provider.
+    pub(super) custom: bool,
     /// Which warning a clause on the direct peer's address deserves, if it cannot be had.
     pub(super) direct_address_unknown: Option<&'static str>,
     /// What happens to a rule with a problem.
@@ -30,6 +33,9 @@ pub(super) fn read(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Opt
     let items = at.list()?;
     if items.is_empty() {
         return None;
+    }
+    if context.custom && !check::may_be_custom(field) {
+        return at.problem("a CUSTOM policy asks before Istio knows who the peer is, so it cannot look at that");
     }
     if *field == Field::ServiceAccount && items.len() > SERVICE_ACCOUNTS {
         at.problem::<()>(format!("at most {SERVICE_ACCOUNTS} service accounts can be listed"));

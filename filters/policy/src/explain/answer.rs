@@ -8,6 +8,7 @@ use super::{Considered, RequestField};
 use crate::compiled::rule::{CompiledRule, Condition};
 use crate::compiled::{Compiled, Enforcement};
 use crate::config::object::Action;
+use crate::custom::Custom;
 use crate::decide::{Evaluation, Found, Outcome, Undecided};
 use crate::metrics::{self, DecisionMode};
 use crate::{Decision, Reason, RuleName};
@@ -98,6 +99,7 @@ pub(super) fn any(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
 pub(super) struct Judge<'r, 'e> {
     pub(super) evaluation: Evaluation<'r>,
     pub(super) compiled: &'e Compiled,
+    pub(super) custom: Option<&'e Custom>,
     pub(super) missing: &'r Missing,
 }
 
@@ -148,7 +150,28 @@ impl<'e> Judge<'_, 'e> {
             true => Answer::of(enforced),
             false => self.sections(Enforcement::Enforced),
         };
+        let enforced = self.of_provider().unwrap_or(enforced);
         Answers { enforced, shadow: self.shadow(objects, together) }
+    }
+
+    /// The answer where a CUSTOM rule matches, or may match: it hangs on the provider, or on whether there is one.
+    fn of_provider(&mut self) -> Option<Answer<'e>> {
+        let custom = self.custom?;
+        let numbers = self.section(Enforcement::Enforced, Action::Custom);
+        let Found { matched, undecided } = self.found(&numbers, Outcome::Unknown)?;
+        let number = matched.or(undecided.map(|undecided| undecided.rule))?;
+        let is_unknown =
+            matched.is_none() && self.found(&numbers, Outcome::No).is_some_and(|found| found == Found::default());
+        let mut missing = if is_unknown { self.hangs_on(&numbers) } else { Vec::new() };
+        match custom.asked() {
+            Some(provider) => missing.push(RequestField::Provider(provider.into())),
+            None if is_unknown => {}
+            None => return Some(Answer::of(Decision::of_provider(self.compiled, number, false, Reason::Error))),
+        }
+        missing.sort();
+        missing.dedup();
+        let rule = self.compiled.rule_name(number);
+        Some(Answer { allow: None, reason: Reason::Provider, rule, unknown: None, missing, decision: None })
     }
 
     pub(super) fn sections(&mut self, enforcement: Enforcement) -> Answer<'e> {
@@ -165,7 +188,8 @@ impl<'e> Judge<'_, 'e> {
             let answer = match object.action {
                 Action::Deny => self.answer(Some(numbers), None),
                 Action::Allow => self.answer(None, Some(numbers)),
-                Action::Audit => continue,
+                // Neither can be under dry run.
+                Action::Audit | Action::Custom => continue,
             };
             shadow.push(Shadow { policy: Some((&object.namespace, &object.name)), answer });
         }

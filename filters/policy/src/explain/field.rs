@@ -41,6 +41,8 @@ pub enum RequestField {
         /// The value's name.
         key: Box<str>,
     },
+    /// What the provider of CUSTOM policies answers, by its name.
+    Provider(Box<str>),
 }
 
 impl RequestField {
@@ -97,6 +99,7 @@ impl fmt::Display for RequestField {
             Self::Claim(path) => return write!(f, "jwt.claims.{}", path.join(".")),
             Self::MetadataValue { filter, key } => return write!(f, "metadata.{filter}.{key}"),
             Self::Metadata(filter) => return write!(f, "metadata.{filter}"),
+            Self::Provider(name) => return write!(f, "provider.{name}"),
         })
     }
 }

@@ -1,4 +1,5 @@
 mod claims;
+mod custom;
 mod identity;
 mod istio;
 mod modes;
@@ -271,7 +272,7 @@ fn the_access_log_gets_the_decisions_that_it_is_to_get() {
 #[test]
 fn all_problems_have_their_place() {
     let spec = r#"{"action":"CUSTOM","surprise":1,"rules":[
-        {"from":[{"source":{"requestPrincipals":["a",""],"remoteIpBlocks":["10.0.0.0/99"]}}]},
+        {"from":[{"source":{"requestPrincipals":["a"],"remoteIpBlocks":["10.0.0.0/99"]}}]},
         {"to":[{"operation":{"ports":["70000"],"paths":["/a/{**}/{*}",""]}},{"operation":{}}]},
         {"when":[{"key":"request.regex","values":["x"]},{"key":"request.auth.claims[]","values":["x"]},{"key":"source.ip"}]}]}"#;
     let problems = policy(r#","mode":"observed","onInvalid":"keep","polices":[]"#, &[("p", "", spec)]).unwrap_err();
@@ -279,9 +280,9 @@ fn all_problems_have_their_place() {
         "$.mode: `observed` is not one of",
         "$.onInvalid: `keep` is not one of `refuse`, `quarantine`",
         "$.polices: unknown field; did you mean `policies`?",
-        "$.policies[0].spec.action: action `CUSTOM` is not supported",
+        "$.policies[0].spec: `provider` is missing",
         "$.policies[0].spec.surprise: unknown field",
-        "$.policies[0].spec.rules[0].from[0].source.requestPrincipals[1]: must not be empty",
+        "$.policies[0].spec.rules[0].from[0].source.requestPrincipals: a CUSTOM policy asks before",
         "$.policies[0].spec.rules[0].from[0].source.remoteIpBlocks[0]: `10.0.0.0/99`",
         "$.policies[0].spec.rules[1].to[0].operation.ports[0]: `70000`",
         "$.policies[0].spec.rules[1].to[0].operation.paths[0]: `/a/{**}/{*}`",

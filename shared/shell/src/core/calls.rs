@@ -99,12 +99,12 @@ impl<F: Filter> Core<F> {
             }
             for (id, callout) in calls {
                 let room = self.in_flight.len() < IN_FLIGHT;
-                match if room { callout::send(&callout) } else { None } {
-                    Some(token) => {
+                match if room { callout::send(&callout) } else { Err(CallFailure::NotSent) } {
+                    Ok(token) => {
                         self.in_flight.push(id);
                         callout::register(token, id, self.me.clone());
                     }
-                    None => self.called(id, Answer::Failed(CallFailure::NotSent)),
+                    Err(failure) => self.called(id, Answer::Failed(failure)),
                 }
             }
             drain(&mut self.effects, &mut self.metrics);

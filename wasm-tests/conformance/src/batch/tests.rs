@@ -26,8 +26,8 @@ impl Gateway for Fake {
     fn start(&mut self, scenario: &Scenario) -> Result<Started, Failure> {
         self.starts += 1;
         let text = scenario.filters.iter().map(|filter| filter.config.to_string()).collect::<String>();
-        if text.contains("CUSTOM") {
-            return Ok(Started::Refused("action `CUSTOM` is not supported".to_owned()));
+        if text.contains("quota") {
+            return Ok(Started::Refused("quota mode is not supported".to_owned()));
         }
         if text.contains("bad") {
             return Ok(Started::Refused("unknown field `bad`".to_owned()));
@@ -120,7 +120,7 @@ fn a_refused_configuration_is_the_fault_of_one_row() {
     let rows = vec![
         row("good", "a", answer("/", true)),
         row("at fault", "bad", answer("/", true)),
-        row("not supported", "CUSTOM", answer("/", true)),
+        row("not supported", "quota", answer("/", true)),
         row("to be refused", "bad", Ask::Refuse),
         row("not refused", "a", Ask::Refuse),
     ];
@@ -128,7 +128,7 @@ fn a_refused_configuration_is_the_fault_of_one_row() {
     let of = |name: &str| found.iter().find(|(known, _)| known == name).map(|(_, outcome)| outcome.clone()).unwrap();
     assert_eq!(of("good"), Outcome::Passed);
     assert_eq!(of("at fault"), Outcome::Failed("refused: unknown field `bad`".to_owned()));
-    assert_eq!(of("not supported"), Outcome::skip("action CUSTOM"));
+    assert_eq!(of("not supported"), Outcome::skip("quota mode is not supported"));
     assert_eq!(of("to be refused"), Outcome::Passed);
     assert!(matches!(of("not refused"), Outcome::Failed(_)));
 }

@@ -35,6 +35,7 @@ fn compiled(rules: Vec<Rule>) -> Compiled {
         name: format!("{number:05}"),
         dry_run: false,
         action: Action::Allow,
+        provider: None,
         rules: rules.iter().zip(0..).map(|(rule, index)| Rule { index, ..rule.clone() }).collect(),
     };
     compile(rules.chunks(10).zip(0..).map(policy).collect(), &Workload::of(&Node::default()))

@@ -138,7 +138,13 @@ fn dry_run_is_written_as_istio_reads_it() {
 fn one_mistake_is_one_problem() {
     let mut rows = Rows::default();
     for (spec, problem) in [
-        (r#"{"action":"CUSTOM","provider":{"name":"p"},"rules":[{}]}"#, "spec.action: action `CUSTOM`"),
+        (r#"{"action":"CUSTOM","rules":[{}]}"#, "spec: `provider` is missing"),
+        (r#"{"action":"CUSTOM","provider":{},"rules":[{}]}"#, "spec.provider: `name` is missing"),
+        (r#"{"action":"CUSTOM","provider":{"name":"p"}}"#, "spec: a CUSTOM policy without rules"),
+        (
+            r#"{"action":"CUSTOM","provider":{"name":"p"},"rules":[{"when":[{"key":"request.auth.presenter","values":["a"]}]}]}"#,
+            "when[0].values: a CUSTOM policy asks before",
+        ),
         (r#"{"action":"DENY","provider":{"name":"p"},"rules":[{}]}"#, "spec.provider: a provider"),
         (r#"{"action":"DENNY","provider":{"name":"p"},"rules":[{}]}"#, "spec.action: `DENNY`"),
         (r#"{"action":"DENY","rules":[{"to":[{"operation":{}}]}]}"#, "operation: must not be empty"),

@@ -1,0 +1,267 @@
+//! CUSTOM policies: what they match, a provider is asked about before DENY and ALLOW policies decide.
+//!
+//! A request that is asked about is held, and what the other policies look at is kept: they decide on the request as the
+//! provider has edited it, as in Istio, where RBAC stands behind ext_authz. Where nothing is refused (mode shadow) the request
+//! goes on at once, and the decision is counted when the answer comes.
+//!
+//! A workload has one provider. Istio, as it is set up by default, refuses what CUSTOM policies match if they name several, or
+//! one that is not there; so does this.
+
+mod answer;
+pub(crate) mod check;
+mod format;
+mod metrics;
+pub(crate) mod provider;
+mod query;
+
+pub(crate) use answer::{Change, Consulted, Failure, edits};
+
+use crate::compiled::{Compiled, Enforcement};
+use crate::config::object::{Action, Object};
+use crate::decide::{Decided, Found, KeptDecided};
+use crate::metrics::DecisionMode;
+use metrics::CallMetrics;
+use provider::{Provider, Providers};
+use weir_metrics::SeriesIds;
+use weir_model::{Answer, Attribute, CallId, Demand, Effects, Expression, Facts, Io, Kept, Reply, SortedMap};
+
+/// How many checks of one VM may be without an answer.
+const PENDING: usize = 1024;
+
+/// How many bytes of requests may be kept for them.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// Whom CUSTOM policies ask, and what is under way.
+#[derive(Debug)]
+pub(crate) struct Custom {
+    asked: Asked,
+    direct_address: Option<Attribute>,
+    calls: CallMetrics,
+    /// In the order in which they were sent.
+    pending: Vec<Pending>,
+    kept_bytes: usize,
+}
+
+/// Whom the policies name.
+#[derive(Debug)]
+enum Asked {
+    Provider(Box<Provider>),
+    /// Not one provider that is there: what each policy names, by its namespace and name.
+    Nowhere(SortedMap<(Box<str>, Box<str>), Box<str>>),
+}
+
+/// A check without an answer, or whose answer waits for its request.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    call: CallId,
+    /// The number of the rule that asks.
+    pub(crate) rule: u32,
+    /// On the monotonic clock, in nanoseconds.
+    asked_at: u64,
+    pub(crate) kept: Box<Kept>,
+    /// What the policies say of the request as it came.
+    pub(crate) found: KeptDecided,
+    /// What the decision is for: the request is held if it is enforced.
+    pub(crate) decided: DecisionMode,
+    pub(crate) consulted: Option<Consulted>,
+}
+
+/// What happens to a request that CUSTOM policies match.
+#[derive(Debug)]
+pub(crate) enum Asking {
+    /// Its decision waits for this callout.
+    Sent(CallId),
+    /// It is decided now.
+    Settled(Consulted),
+}
+
+impl Custom {
+    /// What the CUSTOM policies among `objects` need; `None` if there are none.
+    #[inline(never)]
+    pub(crate) fn new(
+        plugin: &str,
+        objects: &[Object],
+        mut providers: Providers,
+        direct_address: Option<&str>,
+        ids: &SeriesIds,
+    ) -> Option<Self> {
+        let custom = || objects.iter().filter(|object| object.action == Action::Custom);
+        let name = custom().next()?.provider.clone()?;
+        let is_one = custom().all(|object| object.provider.as_ref() == Some(&name));
+        let asked = match providers.remove(&*name).filter(|_| is_one) {
+            Some(provider) => Asked::Provider(Box::new(provider)),
+            None => {
+                let named = |object: &Object| {
+                    let policy = (object.namespace.as_str().into(), object.name.as_str().into());
+                    (policy, object.provider.clone().unwrap_or_default())
+                };
+                Asked::Nowhere(custom().map(named).collect())
+            }
+        };
+        Some(Self {
+            asked,
+            direct_address: direct_address.map(|key| Attribute::FilterState(key.into())),
+            calls: CallMetrics::new(plugin, &name, ids),
+            pending: Vec::new(),
+            kept_bytes: 0,
+        })
+    }
+
+    /// The name of the provider that is asked; `None` if the policies do not name one that is there.
+    pub(crate) fn asked(&self) -> Option<&str> {
+        self.provider().map(|_| self.calls.provider())
+    }
+
+    fn provider(&self) -> Option<&Provider> {
+        match &self.asked {
+            Asked::Provider(provider) => Some(provider),
+            Asked::Nowhere(_) => None,
+        }
+    }
+
+    /// What asking reads of a request besides what the rules do.
+    pub(crate) fn demand(&self) -> Demand {
+        let mut demand = Demand::default();
+        if let Some(provider) = self.provider() {
+            demand.request_headers = true;
+            demand.monotonic_clock = true;
+            demand.wall_clock = provider.is_grpc();
+            demand.attributes.extend(check::attributes(provider, self.direct_address.as_ref()));
+        }
+        demand
+    }
+
+    /// Whether what the provider answers may change responses, and what that reads of them.
+    pub(crate) fn response_demand(&self) -> Demand {
+        match self.provider() {
+            Some(provider) if provider.may_edit_responses() => {
+                Demand { response_headers: provider.is_grpc(), ..Demand::default() }
+            }
+            _ => Demand::idle(),
+        }
+    }
+
+    pub(crate) fn expressions(&self) -> Vec<Expression> {
+        self.provider().map(check::expressions).unwrap_or_default()
+    }
+
+    /// Asks about the request of `facts`, on which `found` is what the policies say. It is the last time that the host shows
+    /// the request.
+    #[inline(never)]
+    pub(crate) fn ask(
+        &mut self,
+        (rule, decided): (u32, DecisionMode),
+        found: Decided<'_>,
+        facts: &Facts<'_>,
+        io: &mut Io<'_>,
+    ) -> Asking {
+        let Asked::Provider(provider) = &self.asked else {
+            return Asking::Settled(Consulted::failed(Failure::NoProvider));
+        };
+        let kept = Kept::new(facts);
+        let bytes = kept.bytes();
+        let is_full = self.pending.len() >= PENDING || self.kept_bytes.saturating_add(bytes) > KEPT_BYTES;
+        let callout = match is_full {
+            true => Err(Failure::Overload),
+            false => check::callout(provider, self.direct_address.as_ref(), facts, io).map_err(|_| Failure::NotSent),
+        };
+        match callout {
+            Ok(callout) => {
+                let call = io.effects.call(callout);
+                let pending = Pending {
+                    call,
+                    rule,
+                    asked_at: io.now.mono_nanos,
+                    kept: Box::new(kept),
+                    found: KeptDecided::new(found),
+                    decided,
+                    consulted: None,
+                };
+                self.kept_bytes = self.kept_bytes.saturating_add(bytes);
+                self.pending.push(pending);
+                Asking::Sent(call)
+            }
+            Err(failure) => {
+                let consulted = Consulted::failed(failure);
+                self.calls.count(consulted.word(), io.effects);
+                Asking::Settled(consulted)
+            }
+        }
+    }
+
+    /// Takes the answer to a check. Returns the check if its request is not held: it is decided now.
+    #[inline(never)]
+    pub(crate) fn answered(
+        &mut self,
+        id: CallId,
+        answer: Answer<'_>,
+        now: u64,
+        effects: &mut Effects,
+    ) -> Option<Pending> {
+        let Asked::Provider(provider) = &self.asked else { return None };
+        let Provider { protocol, timeout_millis, .. } = &**provider;
+        let pending = self.pending.iter_mut().find(|pending| pending.call == id)?;
+        let elapsed = now.saturating_sub(pending.asked_at);
+        let consulted = Consulted::of(protocol, *timeout_millis, answer, elapsed);
+        self.calls.count(consulted.word(), effects);
+        pending.consulted = Some(consulted);
+        if pending.decided == DecisionMode::Enforced { None } else { self.take(id) }
+    }
+
+    /// Takes out a check whose request goes on to be decided, or is gone.
+    pub(crate) fn take(&mut self, id: CallId) -> Option<Pending> {
+        let pending = self.pending.extract_if(.., |pending| pending.call == id).next()?;
+        self.kept_bytes = self.kept_bytes.saturating_sub(pending.kept.bytes());
+        Some(pending)
+    }
+
+    /// Counts a check whose request may not wait for its answer.
+    pub(crate) fn overloaded(&mut self, effects: &mut Effects) -> Consulted {
+        let consulted = Consulted::failed(Failure::Overload);
+        self.calls.count(consulted.word(), effects);
+        consulted
+    }
+
+    /// The answer to a request that the provider could not be asked about; `None` if it passes.
+    #[inline(never)]
+    pub(crate) fn refusal(&self, compiled: &Compiled, rule: u32, said: Option<Box<Reply>>) -> Option<Box<Reply>> {
+        match &self.asked {
+            Asked::Provider(provider) if provider.fail_open => None,
+            Asked::Provider(provider) => {
+                let mut reply = said.unwrap_or_default();
+                if reply.status == 0 {
+                    reply.status = provider.status_on_error;
+                }
+                reply.details = "ext_authz_error".to_owned();
+                Some(reply)
+            }
+            Asked::Nowhere(policies) => {
+                let rule = compiled.rule_name(rule);
+                let named = |rule: &crate::RuleName<'_>| {
+                    let policy: (Box<str>, Box<str>) = (rule.namespace.into(), rule.policy.into());
+                    policies.get(&policy)
+                };
+                let provider = rule.as_ref().and_then(named).map_or("", |name| &**name);
+                Some(Box::new(Reply {
+                    status: 403,
+                    details: rule.map(|rule| rule.bad_custom_details(provider)).unwrap_or_default(),
+                    body: crate::filter::REFUSED.to_vec(),
+                    ..Reply::default()
+                }))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.pending.len(), self.kept_bytes)
+    }
+}
+
+/// The number of the rule that asks a provider, if one does. One that may match asks too.
+pub(crate) fn asking(compiled: &Compiled, found: &[Found]) -> Option<u32> {
+    let (section, found) = compiled.sections.iter().zip(found).next()?;
+    let is_custom = section.action == Action::Custom && section.enforcement == Enforcement::Enforced;
+    let Found { matched, undecided } = is_custom.then_some(found)?;
+    matched.or(undecided.map(|undecided| undecided.rule))
+}
