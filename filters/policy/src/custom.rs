@@ -112,6 +112,11 @@ impl Custom {
         self.provider().map(|_| self.calls.provider())
     }
 
+    /// What a provider's answer comes to depends on: equal where it is the same of two sets of policies.
+    pub(crate) fn content(&self) -> String {
+        format!("{:?}", (self.asked(), self.provider()))
+    }
+
     fn provider(&self) -> Option<&Provider> {
         match &self.asked {
             Asked::Provider(provider) => Some(provider),

@@ -3,7 +3,7 @@
 use weir_matching::Pattern;
 
 /// What a policy does with what it matches, in the order in which Envoy asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Action {
     Custom,
     Deny,

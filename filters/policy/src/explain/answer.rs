@@ -146,12 +146,16 @@ impl<'e> Judge<'_, 'e> {
         enforced: Decision<'e>,
         together: Option<Decision<'e>>,
     ) -> Answers<'e> {
-        let enforced = match self.missing.is_empty() {
+        let enforced = match self.missing.is_empty() && self.custom.is_none() {
             true => Answer::of(enforced),
-            false => self.sections(Enforcement::Enforced),
+            false => self.enforced(),
         };
-        let enforced = self.of_provider().unwrap_or(enforced);
         Answers { enforced, shadow: self.shadow(objects, together) }
+    }
+
+    /// What the policies in force say.
+    pub(super) fn enforced(&mut self) -> Answer<'e> {
+        self.of_provider().unwrap_or_else(|| self.sections(Enforcement::Enforced))
     }
 
     /// The answer where a CUSTOM rule matches, or may match: it hangs on the provider, or on whether there is one.
@@ -162,16 +166,31 @@ impl<'e> Judge<'_, 'e> {
         let number = matched.or(undecided.map(|undecided| undecided.rule))?;
         let is_unknown =
             matched.is_none() && self.found(&numbers, Outcome::No).is_some_and(|found| found == Found::default());
-        let mut missing = if is_unknown { self.hangs_on(&numbers) } else { Vec::new() };
+        let mut hangs_on = if is_unknown { self.hangs_on(&numbers) } else { Vec::new() };
         match custom.asked() {
-            Some(provider) => missing.push(RequestField::Provider(provider.into())),
+            Some(provider) => {
+                let policy = self.compiled.rules.get(number).map(|rule| rule.policy);
+                hangs_on.extend(policy.map(|policy| (policy, RequestField::Provider(provider.into()))));
+            }
             None if is_unknown => {}
             None => return Some(Answer::of(Decision::of_provider(self.compiled, number, false, Reason::Error))),
         }
+        Some(self.open((Reason::Provider, Some(number)), hangs_on))
+    }
+
+    /// An answer that hangs on that.
+    fn open(
+        &self,
+        (reason, number): (Reason, Option<u32>),
+        mut hangs_on: Vec<(u32, RequestField)>,
+    ) -> Answer<'e> {
+        hangs_on.sort();
+        hangs_on.dedup();
+        let mut missing: Vec<RequestField> = hangs_on.iter().map(|(_, field)| field.clone()).collect();
         missing.sort();
         missing.dedup();
-        let rule = self.compiled.rule_name(number);
-        Some(Answer { allow: None, reason: Reason::Provider, rule, unknown: None, missing, decision: None })
+        let rule = number.and_then(|number| self.compiled.rule_name(number));
+        Answer { allow: None, reason, rule, unknown: None, missing, hangs_on, number, decision: None }
     }
 
     pub(super) fn sections(&mut self, enforcement: Enforcement) -> Answer<'e> {
@@ -226,13 +245,7 @@ impl<'e> Judge<'_, 'e> {
         if allowed.is_some_and(|allowed| allowed.matched.is_none()) {
             hangs_on.extend(self.hangs_on(&allows));
         }
-        hangs_on.sort();
-        hangs_on.dedup();
-        let mut missing: Vec<RequestField> = hangs_on.iter().map(|(_, field)| field.clone()).collect();
-        missing.sort();
-        missing.dedup();
-        let Decision { reason, rule, number, .. } = closed;
-        Answer { allow: None, reason, rule, unknown: None, missing, hangs_on, number, decision: None }
+        self.open((closed.reason, closed.number), hangs_on)
     }
 
     fn found(&mut self, numbers: &Numbers, assumed: Outcome) -> Option<Found> {

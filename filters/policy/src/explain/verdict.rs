@@ -81,7 +81,7 @@ impl Explainer {
     /// What the policies in force say of a request of which that is missing.
     pub fn verdict(&mut self, facts: &Facts<'_>, missing: MissingSet) -> VerdictId {
         let Self { policy, verdicts, contents, .. } = self;
-        let (compiled, scratch, _) = policy.parts();
+        let (compiled, scratch, custom, _) = policy.parts();
         let (hits, unknown) = scratch.read(compiled, facts);
         let key = &mut verdicts.key;
         key.clear();
@@ -98,8 +98,8 @@ impl Explainer {
         }
         let none = Missing::default();
         let missing = usize::try_from(missing.0).ok().and_then(|number| verdicts.missing.get(number)).unwrap_or(&none);
-        let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, missing };
-        let answer = judge.sections(Enforcement::Enforced);
+        let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, custom, missing };
+        let answer = judge.enforced();
         let is_open = answer.allow.is_none();
         let mut follows_from = Vec::new();
         for (place, section) in enforced(compiled) {
@@ -118,14 +118,17 @@ impl Explainer {
                 let is_unreadable = conditions.into_iter().any(|condition| judge.unreadable(condition).is_some());
                 let content = usize::try_from(number).ok().and_then(|number| contents.get(number)).copied();
                 follows_from.push(hash(&(
-                    section.action == Action::Deny,
+                    section.action,
                     outcome == Outcome::Yes,
                     is_unreadable,
                     content,
                 )));
             }
             // That there is a policy to allow something matters, too.
-            follows_from.push(hash(&(section.action == Action::Deny)));
+            follows_from.push(hash(&section.action));
+            if let Some(custom) = custom.filter(|_| is_open && section.action == Action::Custom) {
+                follows_from.push(hash(&custom.content()));
+            }
         }
         follows_from.sort_unstable();
         follows_from.dedup();
