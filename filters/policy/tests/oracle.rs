@@ -12,6 +12,8 @@ mod generator;
 mod metadata;
 #[path = "oracle/naive.rs"]
 mod naive;
+#[path = "oracle/providers.rs"]
+mod providers;
 #[path = "oracle/quarantine.rs"]
 mod quarantine;
 #[path = "oracle/requests.rs"]
