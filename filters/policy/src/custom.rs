@@ -64,6 +64,8 @@ pub(crate) struct Pending {
     /// What the decision is for: the request is held if it is enforced.
     pub(crate) decided: DecisionMode,
     pub(crate) consulted: Option<Consulted>,
+    /// The metadata of the answer, as JSON.
+    pub(crate) metadata: Option<String>,
 }
 
 /// What happens to a request that CUSTOM policies match.
@@ -181,6 +183,7 @@ impl Custom {
                     found: KeptDecided::new(found),
                     decided,
                     consulted: None,
+                    metadata: None,
                 };
                 self.kept_bytes = self.kept_bytes.saturating_add(bytes);
                 self.pending.push(pending);
@@ -207,9 +210,10 @@ impl Custom {
         let Provider { protocol, timeout_millis, .. } = &**provider;
         let pending = self.pending.iter_mut().find(|pending| pending.call == id)?;
         let elapsed = now.saturating_sub(pending.asked_at);
-        let consulted = Consulted::of(protocol, *timeout_millis, answer, elapsed);
+        let (consulted, metadata) = Consulted::of(protocol, *timeout_millis, answer, elapsed);
         self.calls.count(consulted.word(), effects);
         pending.consulted = Some(consulted);
+        pending.metadata = metadata;
         if pending.decided == DecisionMode::Enforced { None } else { self.take(id) }
     }
 

@@ -182,7 +182,8 @@ impl Policy {
     /// Decides about a request that a provider was asked about, as it is after the provider's edits.
     #[inline(never)]
     fn resettle(&mut self, stream: &mut Stream, pending: Pending, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        let Pending { rule, decided, mut kept, mut found, consulted, .. } = pending;
+        let Pending { rule, decided, mut kept, mut found, consulted, metadata, .. } = pending;
+        edits.filter_state.extend(metadata.map(|text| ("weir.authz_metadata", text.into_bytes())));
         let mut consulted = consulted.unwrap_or(Consulted::failed(Failure::NotSent));
         if let Consulted::Allowed(changes) = &mut consulted {
             let changed = changes.edit_request(&mut kept);

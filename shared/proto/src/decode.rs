@@ -54,7 +54,8 @@ pub fn decode_metadata(bytes: &[u8]) -> Option<Metadata> {
     ))
 }
 
-fn plain_struct(message: StructMessage) -> Struct {
+/// The fields of a message.
+pub fn plain_struct(message: StructMessage) -> Struct {
     let fields = message.fields.into_iter();
     fields.map(|Field { key, value }| (key, value.map_or(StructValue::Null, plain_value))).collect()
 }

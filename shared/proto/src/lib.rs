@@ -6,11 +6,13 @@
 mod decode;
 mod encode;
 pub mod ext_authz;
+mod json;
 mod message;
 mod view;
 
-pub use decode::{Metadata, decode, decode_metadata, decode_node, decode_struct};
+pub use decode::{Metadata, decode, decode_metadata, decode_node, decode_struct, plain_struct};
 pub use encode::{encode, encode_grpc_service, encode_metadata};
+pub use json::to_json;
 pub use message::{
     BuildVersion, EnvoyGrpcMessage, Field, FilterMetadata, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage,
     SemanticVersion, StructMessage, Value, value,

@@ -7,12 +7,15 @@ use super::check::is_named;
 use super::provider::{HttpProvider, Protocol};
 use super::query;
 use weir_model::{Answer, CallFailure, EditedHeaders, HeaderEdit, Headers, Kept, Reply, is_header_name};
-use weir_proto::decode;
 use weir_proto::ext_authz::{CheckResponse, DeniedResponse, HeaderOption, NameValue, OkResponse};
+use weir_proto::{decode, plain_struct, to_json};
 
 /// The most changes that one answer may ask for. Envoy's header maps hold a hundred headers unless they are configured to
 /// hold more.
 const CHANGES: usize = 1024;
+
+/// The longest text of an answer's metadata that is left for the access log.
+const METADATA_BYTES: usize = 64 << 10;
 
 /// What a provider says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,14 +90,19 @@ impl Consulted {
         }
     }
 
-    /// Reads the answer to a check that was sent `elapsed` nanoseconds ago.
+    /// Reads the answer to a check that was sent `elapsed` nanoseconds ago, and its metadata as JSON.
     #[inline(never)]
-    pub(crate) fn of(protocol: &Protocol, timeout_millis: u32, answer: Answer<'_>, elapsed: u64) -> Self {
+    pub(crate) fn of(
+        protocol: &Protocol,
+        timeout_millis: u32,
+        answer: Answer<'_>,
+        elapsed: u64,
+    ) -> (Self, Option<String>) {
         // Envoy's timers run from when its event loop began the turn, so they may fire early.
         let is_late = elapsed >= u64::from(timeout_millis).saturating_mul(900_000);
-        match (protocol, answer) {
+        let consulted = match (protocol, answer) {
+            (Protocol::Grpc { .. }, Answer::Grpc { message }) => return of_grpc(message),
             (Protocol::Http(http), Answer::Http { headers, body }) => of_http(http, headers, body),
-            (Protocol::Grpc { .. }, Answer::Grpc { message }) => of_grpc(message),
             (_, Answer::Failed(CallFailure::Reset | CallFailure::Status(14))) if is_late => {
                 Self::failed(Failure::Timeout)
             }
@@ -102,7 +110,8 @@ impl Consulted {
             (_, Answer::Http { .. } | Answer::Grpc { .. } | Answer::TooLarge { .. }) => {
                 Self::failed(Failure::BadAnswer)
             }
-        }
+        };
+        (consulted, None)
     }
 
     /// Without a word of the provider about it.
@@ -203,10 +212,18 @@ fn local_reply(details: &str, response: DeniedResponse) -> Option<Reply> {
 }
 
 #[inline(never)]
-fn of_grpc(message: &[u8]) -> Consulted {
-    let Some(CheckResponse { status, denied: refusal, ok, error, .. }) = decode(message) else {
-        return Consulted::failed(Failure::BadAnswer);
+fn of_grpc(message: &[u8]) -> (Consulted, Option<String>) {
+    let Some(mut response) = decode::<CheckResponse>(message) else {
+        return (Consulted::failed(Failure::BadAnswer), None);
     };
+    let fields = response.dynamic_metadata.take().filter(|fields| !fields.fields.is_empty());
+    let metadata = fields.map(|fields| to_json(&plain_struct(fields))).filter(|text| text.len() <= METADATA_BYTES);
+    (of_response(response), metadata)
+}
+
+#[inline(never)]
+fn of_response(response: CheckResponse) -> Consulted {
+    let CheckResponse { status, denied: refusal, ok, error, .. } = response;
     if status.unwrap_or_default().code == 0 {
         let OkResponse { headers, headers_to_remove, response_headers, query_to_set, query_to_remove } =
             ok.unwrap_or_default();

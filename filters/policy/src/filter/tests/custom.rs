@@ -278,6 +278,39 @@ fn a_refusal_of_the_provider_is_passed_on() {
 }
 
 #[test]
+fn the_metadata_of_an_answer_is_left_as_json() {
+    let mut rows = Rows::default();
+    let field = |text: &str| {
+        let value = Some(weir_proto::Value { kind: Some(weir_proto::value::Kind::Text(text.to_owned())) });
+        Some(weir_proto::StructMessage { fields: vec![weir_proto::Field { key: "user".to_owned(), value }] })
+    };
+    let (longest, too_long) = ("x".repeat((64 << 10) - r#"{"user":""}"#.len()), "x".repeat(64 << 10));
+    for (code, metadata, expected) in [
+        (0, field("ann"), Some(r#"{"user":"ann"}"#.to_owned())),
+        (7, field("\"\n"), Some(r#"{"user":"\"\u000a"}"#.to_owned())),
+        (0, Some(weir_proto::StructMessage::default()), None),
+        (0, None, None),
+        (0, field(&longest), Some(format!(r#"{{"user":"{longest}"}}"#))),
+        (0, field(&too_long), None),
+    ] {
+        let mut world = World::new(asks(OPEN, r#","accessLogState":"never""#, &[CUSTOM]));
+        let mut flight = world.request(&A);
+        let answer =
+            CheckResponse { status: Some(RpcStatus { code }), dynamic_metadata: metadata, ..CheckResponse::default() };
+        let message = weir_proto::encode(&answer);
+        world.answer(&mut flight, Answer::Grpc { message: &message }, Duration::ZERO);
+        let left: Vec<String> = flight
+            .edits
+            .filter_state
+            .iter()
+            .map(|(key, text)| format!("{key} {}", String::from_utf8_lossy(text)))
+            .collect();
+        let expected: Vec<String> = expected.map(|text| format!("weir.authz_metadata {text}")).into_iter().collect();
+        rows.check(format!("{code} {expected:.40?}"), left, expected);
+    }
+}
+
+#[test]
 fn what_custom_policies_do_not_match_is_not_asked_about() {
     let mut world = World::new(asks(GRPC, "", &[CUSTOM, DENY_USER]));
     let other = [(":method", "GET"), (":path", "/b"), (":authority", "a")];
