@@ -11,7 +11,8 @@ use weir_launch::{Broken, Received, Reply, Upstream};
 use weir_proto::ext_authz::{
     BoolValue, CheckRequest, CheckResponse, DeniedResponse, HeaderOption, HttpStatus, NameValue, OkResponse, RpcStatus,
 };
-use weir_proto::{decode, encode};
+use weir_proto::value::Kind;
+use weir_proto::{Field, StructMessage, Value, decode, encode};
 
 /// The path of the gRPC method.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -44,6 +45,7 @@ pub struct Asked(Vec<(String, String)>);
 /// | `header NAME=VALUE`, `header+`, `header?`, `header!`, `append` | a header of the answer, in gRPC with an action: set, add, if absent, if present; or with the older `append` |
 /// | `response NAME=VALUE`, `response+` | in gRPC, a header for the response of what is allowed |
 /// | `remove NAME` | a header that is taken away |
+/// | `metadata NAME=VALUE` | in gRPC, dynamic metadata of the answer |
 /// | `query NAME=VALUE`, `unquery NAME` | in gRPC, an edit of the query |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Says {
@@ -220,6 +222,10 @@ impl Says {
                 CheckResponse { status: code(0), ok: Some(ok), ..CheckResponse::default() }
             }
         };
+        let field = |(key, value)| Field { key, value: Some(Value { kind: Some(Kind::Text(value)) }) };
+        let fields: Vec<Field> = self.headers("metadata").map(field).collect();
+        let dynamic_metadata = (!fields.is_empty()).then_some(StructMessage { fields });
+        let response = CheckResponse { dynamic_metadata, ..response };
         reply(framed(encode(&response)), "0")
     }
 

@@ -25,6 +25,7 @@ struct Outcome {
     headers: BTreeMap<String, Vec<String>>,
     body: String,
     details: String,
+    metadata: String,
 }
 
 /// A pair takes the room of two proxies, so there is one at a time.
@@ -126,7 +127,7 @@ impl Pair {
 fn outcome(server: &ExtAuthz, proxy: &mut Proxy, request: &Request) -> Outcome {
     server.forget();
     let response = proxy.send(request).unwrap();
-    let details = proxy.record().unwrap().details.to_string();
+    let record = proxy.record().unwrap();
     let seen = response.seen.map(|seen| (seen.path, by_name(&seen.headers, &["x-request-id"])));
     Outcome {
         asked: server.checks().iter().flat_map(|check| asked(check, proxy.address().port())).collect(),
@@ -134,7 +135,8 @@ fn outcome(server: &ExtAuthz, proxy: &mut Proxy, request: &Request) -> Outcome {
         status: response.status,
         headers: by_name(&response.headers, &["date", "x-envoy-upstream-service-time"]),
         body: response.body.to_string(),
-        details,
+        details: record.details.to_string(),
+        metadata: record.authz_metadata.to_string(),
     }
 }
 
@@ -222,7 +224,7 @@ fn grpc_is_as_envoy_s_own() {
         json!({"envoyExtAuthzGrpc": {"service": "auth/check.auth.svc.cluster.local", "port": 9000, "timeout": "0.4s"}});
     let mut pair = Pair::new(&provider, false);
     let mut rows = Rows::default();
-    let cases: [(&str, &[(&str, &str)]); 34] = [
+    let cases: [(&str, &[(&str, &str)]); 37] = [
         ("allow", &[ANN]),
         ("allow", &[("x-user", "eve")]),
         ("allow", &[]),
@@ -251,6 +253,9 @@ fn grpc_is_as_envoy_s_own() {
         ("deny 403;header+ set-cookie=a;header+ set-cookie=b;append x-app=1;header? x-abs=1", &[ANN]),
         ("deny 302;header location=/login", &[ANN]),
         ("error 502;header x-why=because;body oops", &[ANN]),
+        ("metadata user=ann;metadata b=\"\\", &[ANN]),
+        ("metadata user=ann;deny 403", &[ANN]),
+        ("metadata user=ann;error 502", &[ANN]),
         ("grpc 7", &[ANN]),
         ("garbage", &[ANN]),
         ("reset", &[ANN]),
