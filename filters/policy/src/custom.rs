@@ -24,6 +24,7 @@ use metrics::CallMetrics;
 use provider::{Provider, Providers};
 use weir_metrics::SeriesIds;
 use weir_model::{Answer, Attribute, CallId, Demand, Effects, Expression, Facts, Io, Kept, Reply, SortedMap};
+use weir_proto::{FilterMetadata, MetadataMessage, StructMessage};
 
 /// How many checks of one VM may be without an answer.
 const PENDING: usize = 1024;
@@ -64,8 +65,8 @@ pub(crate) struct Pending {
     /// What the decision is for: the request is held if it is enforced.
     pub(crate) decided: DecisionMode,
     pub(crate) consulted: Option<Consulted>,
-    /// The metadata of the answer, as JSON.
-    pub(crate) metadata: Option<String>,
+    /// The metadata of the answer.
+    pub(crate) metadata: Option<StructMessage>,
 }
 
 /// What happens to a request that CUSTOM policies match.
@@ -75,6 +76,26 @@ pub(crate) enum Asking {
     Sent(CallId),
     /// It is decided now.
     Settled(Consulted),
+}
+
+/// Under which name Envoy's own filter leaves the metadata of an answer.
+const EXT_AUTHZ: &str = "envoy.filters.http.ext_authz";
+
+/// The longest text of an answer's metadata that is left for the access log.
+const METADATA_BYTES: usize = 64 << 10;
+
+impl Pending {
+    /// Has the rules see the metadata of the answer, if they look at metadata, and returns it as JSON for the access log.
+    #[inline(never)]
+    pub(crate) fn take_metadata(&mut self, is_seen: bool) -> Option<String> {
+        let fields = self.metadata.take()?;
+        if is_seen {
+            let entry = FilterMetadata { key: EXT_AUTHZ.to_owned(), value: Some(fields.clone()) };
+            let entry = weir_proto::encode(&MetadataMessage { filter_metadata: vec![entry] });
+            self.kept.append(&Attribute::DynamicMetadata, &entry);
+        }
+        Some(weir_proto::to_json(&weir_proto::plain_struct(fields))).filter(|text| text.len() <= METADATA_BYTES)
+    }
 }
 
 impl Custom {

@@ -181,13 +181,15 @@ impl Policy {
 
     /// Decides about a request that a provider was asked about, as it is after the provider's edits.
     #[inline(never)]
-    fn resettle(&mut self, stream: &mut Stream, pending: Pending, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        let Pending { rule, decided, mut kept, mut found, consulted, metadata, .. } = pending;
+    fn resettle(&mut self, stream: &mut Stream, mut pending: Pending, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        let is_seen = pending.metadata.is_some() && self.request.attributes.contains(&Attribute::DynamicMetadata);
+        let metadata = pending.take_metadata(is_seen);
         edits.filter_state.extend(metadata.map(|text| ("weir.authz_metadata", text.into_bytes())));
+        let Pending { rule, decided, mut kept, mut found, consulted, .. } = pending;
         let mut consulted = consulted.unwrap_or(Consulted::failed(Failure::NotSent));
         if let Consulted::Allowed(changes) = &mut consulted {
             let changed = changes.edit_request(&mut kept);
-            if !changed.is_empty() {
+            if !changed.is_empty() || is_seen {
                 found = KeptDecided::new(decide(&self.compiled, &kept.facts(), &mut self.scratch));
             }
             edits.request_headers.extend(changed);
@@ -416,9 +418,10 @@ impl Filter for Policy {
         }
     }
 
-    fn gone(&mut self, stream: &mut Stream, _io: &mut Io<'_>) {
+    fn gone(&mut self, stream: &mut Stream, io: &mut Io<'_>) {
         if let Some((check, custom)) = stream.take_check().zip(self.custom.as_mut()) {
             custom.take(check);
+            io.effects.cancel(check);
         }
     }
 

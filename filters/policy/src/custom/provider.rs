@@ -207,7 +207,7 @@ fn status(at: &Cursor<'_>) -> Option<u16> {
 
 /// `envoy.type.v3.StatusCode`.
 fn is_known_status(status: u16) -> bool {
-    matches!(status, 100 | 102 | 200..=208 | 226 | 300..=305 | 307 | 308 | 400..=417 | 421..=424 | 426 | 428 | 429 | 431)
+    matches!(status, 100 | 200..=208 | 226 | 300..=305 | 307 | 308 | 400..=417 | 421..=424 | 426 | 428 | 429 | 431)
         || matches!(status, 500..=508 | 510 | 511)
 }
 
