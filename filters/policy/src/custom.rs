@@ -254,8 +254,17 @@ impl Custom {
 
     /// The answer to a request that the provider could not be asked about; `None` if it passes.
     #[inline(never)]
-    pub(crate) fn refusal(&self, compiled: &Compiled, rule: u32, said: Option<Box<Reply>>) -> Option<Box<Reply>> {
+    pub(crate) fn refusal(
+        &self,
+        compiled: &Compiled,
+        rule: u32,
+        failure: Failure,
+        said: Option<Box<Reply>>,
+    ) -> Option<Box<Reply>> {
         match &self.asked {
+            _ if failure == Failure::Invalid => {
+                Some(Box::new(Reply { status: 500, details: "ext_authz_invalid".to_owned(), ..Reply::default() }))
+            }
             Asked::Provider(provider) if provider.fail_open => None,
             Asked::Provider(provider) => {
                 let mut reply = said.unwrap_or_default();

@@ -220,11 +220,12 @@ impl Policy {
                 passed(Reason::Provider)
             }
             Consulted::Refused(reply) => (Some(reply), Reason::Provider),
-            Consulted::Failed(_, said) => match custom.as_ref().and_then(|custom| custom.refusal(compiled, rule, said))
-            {
-                Some(reply) => (Some(reply), Reason::Error),
-                None => passed(Reason::FailureModeAllowed),
-            },
+            Consulted::Failed(failure, said) => {
+                match custom.as_ref().and_then(|custom| custom.refusal(compiled, rule, failure, said)) {
+                    Some(reply) => (Some(reply), Reason::Error),
+                    None => passed(Reason::FailureModeAllowed),
+                }
+            }
         };
         match &refusal {
             Some(_) => enforced = of_provider(false, reason),

@@ -51,6 +51,8 @@ pub(crate) enum Failure {
     Overload,
     /// The policies do not name one provider that is there.
     NoProvider,
+    /// What it would change of the request cannot be sent: that refuses whatever `failOpen` says, as in Envoy.
+    Invalid,
 }
 
 /// What happens to a request that is allowed, and to its response.
@@ -104,9 +106,9 @@ impl Consulted {
         let is_late = elapsed >= u64::from(timeout_millis).saturating_mul(900_000);
         let consulted = match (protocol, answer) {
             (Protocol::Grpc { .. }, Answer::Grpc { message }) => return of_grpc(message),
-            (Protocol::Http(http), Answer::Http { headers, body }) => of_http(http, headers, body),
+            (Protocol::Http(http), Answer::Http { headers, body }) => of_http(http, headers, body, is_late),
             // What refuses, refuses without its body too.
-            (Protocol::Http(http), Answer::TooLarge { headers, .. }) => match of_http(http, headers, b"") {
+            (Protocol::Http(http), Answer::TooLarge { headers, .. }) => match of_http(http, headers, b"", is_late) {
                 Self::Allowed(_) => Self::failed(Failure::BadAnswer),
                 consulted => consulted,
             },
@@ -136,7 +138,7 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",
             Self::Error => "error",
-            Self::BadAnswer => "bad_answer",
+            Self::BadAnswer | Self::Invalid => "bad_answer",
             Self::Overload => "overload",
             Self::NoProvider => "no_provider",
         }
@@ -155,23 +157,40 @@ impl Failure {
     }
 }
 
-/// What a 5xx says. Envoy answers itself where there is no answer, and says why in the body.
-fn of_5xx(status: u16, body: &[u8]) -> Failure {
+/// What a 5xx says. Envoy answers itself where there is no answer, and says why in the body; not if it was asked by HEAD.
+fn of_5xx(status: u16, headers: Headers<'_>, body: &[u8], is_late: bool) -> Failure {
     let is_unavailable =
-        |body: &[u8]| body.starts_with(b"upstream connect error") || body.starts_with(b"no healthy upstream");
+        |text: &[u8]| text.starts_with(b"upstream connect error") || text.starts_with(b"no healthy upstream");
+    // Envoy's own answer has a status, a length and a type.
+    let is_bare = body.is_empty() && headers.len() <= 3;
     match status {
-        503 if is_unavailable(body) => Failure::Unavailable,
-        504 if body.starts_with(b"upstream request timeout") => Failure::Timeout,
+        503 if is_unavailable(body) || is_bare => Failure::Unavailable,
+        504 if body.starts_with(b"upstream request timeout") || (is_bare && is_late) => Failure::Timeout,
+        _ => Failure::Error,
+    }
+}
+
+/// What a status of gRPC says. Envoy answers so itself where there is no answer to a check that looks like a gRPC call, which
+/// is up to the client if the check has its content type.
+fn of_grpc_status(status: &[u8], headers: Headers<'_>, is_late: bool) -> Failure {
+    let message = headers.first(b"grpc-message").unwrap_or_default();
+    match status {
+        b"14" if is_late || message.starts_with(b"upstream request timeout") => Failure::Timeout,
+        b"14" => Failure::Unavailable,
         _ => Failure::Error,
     }
 }
 
 #[inline(never)]
-fn of_http(http: &HttpProvider, headers: Headers<'_>, body: &[u8]) -> Consulted {
+fn of_http(http: &HttpProvider, headers: Headers<'_>, body: &[u8], is_late: bool) -> Consulted {
+    let of_grpc = headers.first(b"grpc-status").filter(|status| *status != b"0");
     let status = headers.first(b":status").and_then(|status| std::str::from_utf8(status).ok()?.parse::<u16>().ok());
     let pairs =
         headers.iter().filter(|(name, _)| !name.starts_with(b":") && *name != b"x-envoy-auth-headers-to-remove");
     match status {
+        Some(200) if of_grpc.is_some() => {
+            Consulted::failed(of_grpc_status(of_grpc.unwrap_or_default(), headers, is_late))
+        }
         Some(200) => {
             let mut changes = Changes::default();
             for (name, value) in pairs {
@@ -186,7 +205,7 @@ fn of_http(http: &HttpProvider, headers: Headers<'_>, body: &[u8]) -> Consulted 
             changes.remove.extend(removed.map(<[u8]>::to_ascii_lowercase));
             changes.bounded()
         }
-        Some(status @ 500..600) => Consulted::failed(of_5xx(status, body)),
+        Some(status @ 500..600) => Consulted::failed(of_5xx(status, headers, body, is_late)),
         Some(status) => {
             let is_passed = |name: &[u8]| {
                 http.on_deny.is_empty()
@@ -327,10 +346,12 @@ impl Changes {
         // What is decided on is what is sent, and such bytes are not.
         let is_sent =
             |NameValue { key, value }: &NameValue| [key, value].iter().all(|text| is_header_value(text.as_bytes()));
-        let can_be_made = count <= CHANGES
-            && request.iter().all(|change| is_header_value(&change.value))
-            && query_to_set.iter().all(is_sent);
-        if can_be_made { Consulted::Allowed(Box::new(self)) } else { Consulted::failed(Failure::BadAnswer) }
+        if count > CHANGES {
+            return Consulted::failed(Failure::BadAnswer);
+        }
+        let can_be_made =
+            request.iter().all(|change| is_header_value(&change.value)) && query_to_set.iter().all(is_sent);
+        if can_be_made { Consulted::Allowed(Box::new(self)) } else { Consulted::failed(Failure::Invalid) }
     }
 
     /// The edits of the request's headers. They are made in `kept` too. What is left is for the response.

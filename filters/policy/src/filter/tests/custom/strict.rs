@@ -44,7 +44,7 @@ fn policies_decide_on_what_the_upstream_gets() {
         format!(r#"{{"action":"{action}","rules":[{{"when":[{{"key":"{key}","{values}":["high"]}}]}}]}}"#)
     };
     let (risky, sure) = (risk("DENY", "values"), risk("DENY", "notValues"));
-    let closed = "403 ext_authz_error".to_owned();
+    let closed = "500 ext_authz_invalid".to_owned();
     let mut rows = Rows::default();
     let cases: [(&str, Object<'_>, &[(&str, &str)], Vec<u8>, String); 13] = [
         ("the host", ("h", "", &on_host), &A, allowed(vec![option("Host", "admin.internal")]), refused("h")),
@@ -62,7 +62,8 @@ fn policies_decide_on_what_the_upstream_gets() {
         ("metadata that must be there", ("m", "", &sure), &A, allowed(Vec::new()), refused("m")),
     ];
     for (title, object, headers, message, expected) in cases {
-        rows.check(title, outcome(GRPC, "", &[EVERYTHING, object], headers, &message), expected);
+        rows.check(title, outcome(GRPC, "", &[EVERYTHING, object], headers, &message), expected.clone());
+        rows.check(format!("{title}, failOpen"), outcome(OPEN, "", &[EVERYTHING, object], headers, &message), expected);
     }
 }
 
@@ -95,6 +96,40 @@ fn a_refusal_is_one_whatever_its_status() {
         world.answer(&mut flight, answer, Duration::ZERO);
         rows.check(format!("HTTP {status} {is_large}"), status_of(&flight.verdict), expected.to_owned());
     }
+}
+
+/// Envoy answers a check with 200 that looks like a gRPC call and got no answer; a client can make it look so.
+#[test]
+fn what_envoy_answers_in_the_place_of_a_provider_allows_nothing() {
+    let mut rows = Rows::default();
+    for (pairs, millis, expected) in [
+        (&[(":status", "200"), ("grpc-status", "14"), ("grpc-message", "no healthy upstream")][..], 0, "unavailable"),
+        (&[(":status", "200"), ("grpc-status", "14"), ("grpc-message", "upstream request timeout")], 0, "timeout"),
+        (&[(":status", "200"), ("grpc-status", "14")], 1000, "timeout"),
+        (&[(":status", "200"), ("grpc-status", "2")], 0, "error"),
+        (&[(":status", "503"), ("content-length", "91"), ("content-type", "text/plain")], 0, "unavailable"),
+        (&[(":status", "504"), ("content-length", "24"), ("content-type", "text/plain")], 1000, "timeout"),
+        (&[(":status", "504"), ("content-length", "24"), ("content-type", "text/plain")], 0, "error"),
+        (&[(":status", "503"), ("server", "a"), ("date", "b"), ("x", "c")], 0, "error"),
+    ] {
+        let mut world = World::new(asks(HTTP, "", &[CUSTOM]));
+        let mut flight = world.request(&A);
+        let mut block = PairsBuilder::default();
+        for (name, value) in pairs {
+            block.push(name.as_bytes(), value.as_bytes());
+        }
+        let block = block.finish();
+        let answer = Answer::Http { headers: Headers::new(&block), body: b"" };
+        world.answer(&mut flight, answer, Duration::from_millis(millis));
+        rows.check(format!("{pairs:?}"), status_of(&flight.verdict), "503 ext_authz_error".to_owned());
+        rows.check(format!("{pairs:?}"), world.counted()[0].clone(), format!("call {expected}"));
+    }
+    let mut block = PairsBuilder::default();
+    let block = block.push(b":status", b"200").push(b"grpc-status", b"0").finish();
+    let mut world = World::new(asks(HTTP, "", &[CUSTOM]));
+    let mut flight = world.request(&A);
+    world.answer(&mut flight, Answer::Http { headers: Headers::new(&block), body: b"" }, Duration::ZERO);
+    assert_eq!(status_of(&flight.verdict), "continue");
 }
 
 #[test]
