@@ -24,7 +24,8 @@ use metrics::CallMetrics;
 use provider::{Provider, Providers};
 use weir_metrics::SeriesIds;
 use weir_model::{Answer, Attribute, CallId, Demand, Effects, Expression, Facts, Io, Kept, Reply, SortedMap};
-use weir_proto::{FilterMetadata, MetadataMessage, StructMessage};
+use weir_proto::value::Kind;
+use weir_proto::{Field, FilterMetadata, MetadataMessage, StructMessage, Value};
 
 /// How many checks of one VM may be without an answer.
 const PENDING: usize = 1024;
@@ -80,6 +81,9 @@ pub(crate) enum Asking {
 
 /// Under which name Envoy's own filter leaves the metadata of an answer.
 const EXT_AUTHZ: &str = "envoy.filters.http.ext_authz";
+
+/// What Envoy's own filter adds to it where the request is allowed: how long the check took, in milliseconds.
+const DURATION: &str = "ext_authz_duration";
 
 /// The longest text of an answer's metadata that is left for the access log.
 const METADATA_BYTES: usize = 64 << 10;
@@ -231,7 +235,12 @@ impl Custom {
         let Provider { protocol, timeout_millis, .. } = &**provider;
         let pending = self.pending.iter_mut().find(|pending| pending.call == id)?;
         let elapsed = now.saturating_sub(pending.asked_at);
-        let (consulted, metadata) = Consulted::of(protocol, *timeout_millis, answer, elapsed);
+        let (consulted, mut metadata) = Consulted::of(protocol, *timeout_millis, answer, elapsed);
+        if let (Consulted::Allowed(_), Some(metadata)) = (&consulted, &mut metadata) {
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds up to 25 days")]
+            let millis = Kind::Number((elapsed / 1_000_000) as f64);
+            metadata.fields.push(Field { key: DURATION.to_owned(), value: Some(Value { kind: Some(millis) }) });
+        }
         self.calls.count(consulted.word(), effects);
         pending.consulted = Some(consulted);
         pending.metadata = metadata;

@@ -230,7 +230,7 @@ fn reply(details: &str, status: u16, headers: Vec<(Vec<u8>, Vec<u8>)>, body: Vec
 
 /// Whether an answer can have that status.
 fn is_status(status: u16) -> bool {
-    matches!(status, 200..600)
+    matches!(status, 200..1000)
 }
 
 /// The name that Envoy has for a header of a request.

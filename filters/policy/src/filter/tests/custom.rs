@@ -283,13 +283,14 @@ fn the_metadata_of_an_answer_is_left_as_json() {
         let value = Some(weir_proto::Value { kind: Some(weir_proto::value::Kind::Text(text.to_owned())) });
         Some(weir_proto::StructMessage { fields: vec![weir_proto::Field { key: "user".to_owned(), value }] })
     };
-    let (longest, too_long) = ("x".repeat((64 << 10) - r#"{"user":""}"#.len()), "x".repeat(64 << 10));
+    let (longest, too_long) =
+        ("x".repeat((64 << 10) - r#"{"ext_authz_duration":0,"user":""}"#.len()), "x".repeat(64 << 10));
     for (code, metadata, expected) in [
-        (0, field("ann"), Some(r#"{"user":"ann"}"#.to_owned())),
+        (0, field("ann"), Some(r#"{"ext_authz_duration":0,"user":"ann"}"#.to_owned())),
         (7, field("\"\n"), Some(r#"{"user":"\"\u000a"}"#.to_owned())),
         (0, Some(weir_proto::StructMessage::default()), None),
         (0, None, None),
-        (0, field(&longest), Some(format!(r#"{{"user":"{longest}"}}"#))),
+        (0, field(&longest), Some(format!(r#"{{"ext_authz_duration":0,"user":"{longest}"}}"#))),
         (0, field(&too_long), None),
     ] {
         let mut world = World::new(asks(OPEN, r#","accessLogState":"never""#, &[CUSTOM]));
