@@ -51,7 +51,7 @@ pub(crate) enum Failure {
     Overload,
     /// The policies do not name one provider that is there.
     NoProvider,
-    /// What it would change of the request cannot be sent: that refuses whatever `failOpen` says, as in Envoy.
+    /// What it would change of the request cannot be sent: that refuses even with `failOpen`, as in Envoy.
     Invalid,
 }
 

@@ -104,10 +104,9 @@ impl<F: Filter> Core<F> {
 
     /// Sends the callouts that are asked for. What cannot be sent is answered at once, which may ask for more. What is
     /// asked for after that many rounds is left for the next callback.
+    #[inline(never)]
     pub(super) fn send_calls(&mut self) {
-        if !self.effects.cancelled.is_empty() {
-            self.cancel_calls();
-        }
+        self.cancel_calls();
         for _ in 0..ROUNDS {
             let calls = std::mem::take(&mut self.effects.calls);
             if calls.is_empty() {

@@ -136,13 +136,15 @@ fn outcome(server: &ExtAuthz, proxy: &mut Proxy, request: &Request) -> Outcome {
         headers: by_name(&response.headers, &["date", "x-envoy-upstream-service-time"]),
         body: response.body.to_string(),
         details: record.details.to_string(),
-        metadata: timeless(&record.authz_metadata.to_string()),
+        metadata: timeless(record.authz_metadata.as_slice()),
     }
 }
 
 /// Metadata without how long the check took.
-fn timeless(metadata: &str) -> String {
-    let Ok(mut tree) = serde_json::from_str::<Value>(metadata) else { return metadata.to_owned() };
+fn timeless(metadata: &[u8]) -> String {
+    let Ok(mut tree) = serde_json::from_slice::<Value>(metadata) else {
+        return String::from_utf8_lossy(metadata).into_owned();
+    };
     tree.as_object_mut().unwrap().entry("ext_authz_duration").and_modify(|millis| {
         assert!(millis.as_u64().unwrap() < 60_000);
         *millis = Value::Null;

@@ -5,6 +5,9 @@ use weir_model::TcpFilter as _;
 
 const EVERYTHING: Object<'_> = ("ask", "", r#"{"action":"CUSTOM","provider":{"name":"p"},"rules":[{}]}"#);
 
+/// What is tried, a policy besides, the request, the provider's answer, and what comes of it.
+type Case<'c> = (&'c str, Object<'c>, &'c [(&'c str, &'c str)], Vec<u8>, String);
+
 /// What comes of a request, and of a provider's gRPC answer to it.
 fn outcome(provider: &str, extra: &str, objects: &[Object<'_>], headers: &[(&str, &str)], message: &[u8]) -> String {
     let mut world = World::new(asks(provider, extra, objects));
@@ -46,7 +49,7 @@ fn policies_decide_on_what_the_upstream_gets() {
     let (risky, sure) = (risk("DENY", "values"), risk("DENY", "notValues"));
     let closed = "500 ext_authz_invalid".to_owned();
     let mut rows = Rows::default();
-    let cases: [(&str, Object<'_>, &[(&str, &str)], Vec<u8>, String); 13] = [
+    let cases: [Case<'_>; 13] = [
         ("the host", ("h", "", &on_host), &A, allowed(vec![option("Host", "admin.internal")]), refused("h")),
         ("the authority", ("h", "", &on_host), &A, allowed(vec![option(":authority", "admin.internal")]), refused("h")),
         ("another host", ("h", "", &on_host), &A, allowed(vec![option("host", "b")]), "continue".to_owned()),
