@@ -91,6 +91,8 @@ fn value(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Vec<Pa
             Ok(port) if !text.starts_with('+') => Pattern::Exact(port.to_string().into_bytes().into()),
             _ => return at.problem(format!("`{text}` is not a port from 0 to 65535")),
         },
+        // Its conditions are read on their own.
+        Field::Cel(_) => Pattern::Any,
     };
     Some(vec![one])
 }
