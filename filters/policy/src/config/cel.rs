@@ -72,17 +72,17 @@ pub(super) fn condition(at: &Cursor<'_>, mut fields: Fields<'_>, context: &Conte
 fn clauses(at: &Cursor<'_>, negated: bool, context: &Context<'_>) -> Vec<Clause> {
     let before = at.problems();
     let clause = |cel| Clause { field: Field::Cel(cel), negated, values: [Pattern::Any].into() };
-    let read = at.each(|at| expression(&at).map(clause));
+    let read = at.each(|at| expression(&at, context).map(clause));
     let is_left_out = context.on_invalid.widens() && at.problems() > before;
     if is_left_out { Vec::new() } else { read }
 }
 
-fn expression(at: &Cursor<'_>) -> Option<Cel> {
+fn expression(at: &Cursor<'_>, context: &Context<'_>) -> Option<Cel> {
     let text = at.text()?;
     if text.len() > LENGTH {
         return at.problem(format!("an expression has at most {LENGTH} bytes"));
     }
-    let Seen { headers, request, response, is_nested } = scan::scan(text);
+    let Seen { headers, request, response, presence, is_nested } = scan::scan(text);
     if is_nested {
         return at.problem(
             "`all`, `exists`, `exists_one`, `map` and `filter` may not be inside of one another: Envoy sets no limit to \
@@ -93,6 +93,11 @@ fn expression(at: &Cursor<'_>) -> Option<Cel> {
         let message = "an expression has the values of a header that is sent several times as one, joined by commas: a client can \
                        add one; a condition on `request.headers[NAME]` compares each value alone";
         at.warning("cel-joined-headers", message);
+    }
+    if headers && !presence && context.denies {
+        let message = "a request without the header makes the expression fail, which matches in a DENY policy and refuses it; \
+                       begin with `'NAME' in request.headers &&` if that is not meant";
+        at.warning("cel-header-absent", message);
     }
     if response {
         let message = "`response` is not there yet when policies decide: an expression that needs it fails, which matches in a \

@@ -18,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a str,
     /// Whether the policy asks a provider.
     pub(super) custom: bool,
+    /// Whether it refuses what it matches.
+    pub(super) denies: bool,
     /// Which warning a clause on the direct peer's address deserves, if it cannot be had.
     pub(super) direct_address_unknown: Option<&'static str>,
     /// What happens to a rule with a problem.

@@ -1,5 +1,5 @@
 //! Conditions in CEL on random policies: decisions are those of an evaluator that asks for all of them, and what is said
-//! without Envoy holds whatever Envoy says.
+//! without Envoy holds for all that Envoy may say.
 
 use super::explained::rules;
 use super::generator::Random;

@@ -15,6 +15,8 @@ pub(super) struct Seen {
     pub(super) request: bool,
     /// `response`
     pub(super) response: bool,
+    /// `in` or `has`, which ask whether something is there.
+    pub(super) presence: bool,
     /// A macro that goes through something is inside of another one.
     pub(super) is_nested: bool,
 }
@@ -38,6 +40,7 @@ pub(super) fn scan(text: &str) -> Seen {
         match token {
             Token::Name("headers") => seen.headers |= is_member,
             Token::Text("headers") => seen.headers |= last == Some(Token::Mark('[')),
+            Token::Name("in" | "has") => seen.presence |= !is_member,
             Token::Name("request") => seen.request |= !is_member,
             Token::Name("response") => seen.response |= !is_member,
             Token::Mark('(') => {

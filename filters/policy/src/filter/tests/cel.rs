@@ -14,7 +14,7 @@ use weir_model::{CelError, CelValue, Expressions};
 pub(super) struct Host {
     /// The expressions by their numbers.
     texts: Vec<String>,
-    /// What the first one comes to, if that is no condition.
+    /// What the first one comes to, if that is not a condition.
     pub(super) first: Option<&'static str>,
     asked: RefCell<Vec<String>>,
 }
@@ -307,6 +307,7 @@ fn what_cannot_be_asked_is_refused_and_what_is_doubtful_is_said() {
         (r#""values":"t""#.to_owned(), ".values: expected a list"),
         (r#""values":["a.all(x, b.all(y, true))"]"#.to_owned(), "may not be inside of one another"),
         (r#""values":["request.headers['x'] == 'a'"]"#.to_owned(), "[cel-joined-headers]"),
+        (r#""values":["request.headers['x'] == 'a'"]"#.to_owned(), "[cel-header-absent]"),
         (r#""values":["response.code == 200"]"#.to_owned(), "[cel-absent]"),
     ] {
         let found = said("", &format!(r#"{path},{{"key":"cel",{values}}}"#)).join("\n");

@@ -103,7 +103,7 @@ fn random_policies_decide_as_if_all_was_evaluated_and_ask_for_no_more_than_they_
         let borrowed: Vec<(&str, &str)> = given.iter().map(|(action, rules)| (*action, &**rules)).collect();
         let (outcome, asked, failed) = decided(&mut policies("", &borrowed), "/a");
         let asked: Vec<&str> = asked.split_whitespace().collect();
-        // What fails refuses, whatever it would have come to.
+        // What fails refuses.
         let expected = allows(&given, value).unwrap_or(false);
         rows.check(format!("{given:?} {outcome}"), outcome.starts_with("allow"), expected);
         let mut once = asked.clone();
