@@ -271,7 +271,8 @@ mod tests {
 
     #[test]
     fn what_istio_refuses_is_found_where_a_policy_stands_alone() {
-        let spec = |key: &str| json!({"rules": [{}, {"when": [{"key": "source.ip"}, {"key": key, "values": ["true"]}]}]});
+        let spec =
+            |key: &str| json!({"rules": [{}, {"when": [{"key": "source.ip"}, {"key": key, "values": ["true"]}]}]});
         let object = |key: &str| json!({"kind": "AuthorizationPolicy", "spec": spec(key)});
         let mut diagnostics = Diagnostics::default();
         let list = json!([object("cel"), object("remote.ip"), {"kind": "List", "items": [object("cel")]}]);

@@ -4,6 +4,8 @@
 //! points of a private plane and come back as they were; `matches` compares the bytes, as RE2 does. A message travels as the map of its fields, with its serialised
 //! form under a name that no field has.
 
+mod nesting;
+
 use crate::abi::status::Status;
 use crate::abi::value::Value;
 use crate::hostcall::attributes::{self, ROOTS, find};
@@ -23,9 +25,12 @@ const PLANE: u32 = 0x0010_f700;
 /// Compiles an expression for the root of the context in the callback; the answer is its 4-byte number.
 pub(crate) fn create(state: &mut VmState, text: &[u8]) -> Result<Vec<u8>, Status> {
     let text = std::str::from_utf8(text).map_err(|_| Status::BadArgument)?;
+    if nesting::has_too_many_brackets(text) {
+        return Err(Status::BadArgument);
+    }
     let program = Program::compile(text).map_err(|_| Status::BadArgument)?;
     let references = program.references();
-    if references.functions().into_iter().any(unknown) {
+    if references.functions().into_iter().any(unknown) || nesting::is_too_deep(program.expression()) {
         return Err(Status::BadArgument);
     }
     let current = state.current;
