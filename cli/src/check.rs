@@ -107,6 +107,9 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
             Module::Policy => {
                 lint::policies(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful);
                 lint::policies(packed.as_ref(), &format!("{}.policiesGzip", part.path), &mut doubtful);
+                if !found.is_whole() {
+                    lint::native(part.value.get("policies"), &format!("{}.policies", part.path), &mut doubtful);
+                }
             }
             Module::RateLimit => {
                 lint::apply(part.value, part.path, &mut doubtful);

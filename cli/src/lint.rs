@@ -7,7 +7,7 @@ mod values;
 
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use limits::{Met, apply, limits};
-pub(crate) use policies::policies;
+pub(crate) use policies::{native, policies};
 
 use serde_json::Value;
 

@@ -16,6 +16,23 @@ pub(crate) fn policies(list: Option<&Value>, path: &str, diagnostics: &mut Diagn
     }
 }
 
+/// Looks at policies that stand alone, as the cluster has them, for what only Weir's document can have.
+pub(crate) fn native(list: Option<&Value>, path: &str, diagnostics: &mut Diagnostics) {
+    for (index, object) in items(list).iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        native(object.get("items"), &format!("{path}.items"), diagnostics);
+        for (rule, of_rule) in items(object.pointer("/spec/rules")).iter().enumerate() {
+            for (at, condition) in items(of_rule.get("when")).iter().enumerate() {
+                if condition.get("key").and_then(Value::as_str) == Some("cel") {
+                    let message = "Istio refuses an object with this key: keep it out of the cluster, and let `weir render` put it into \
+                                   a document";
+                    diagnostics.warning("beyond-istio", format!("{path}.spec.rules[{rule}].when[{at}].key"), message);
+                }
+            }
+        }
+    }
+}
+
 fn policy(object: &Value, path: &str, diagnostics: &mut Diagnostics) {
     let spec = object.get("spec");
     let action = spec.and_then(|spec| spec.get("action")).and_then(Value::as_str).unwrap_or("ALLOW");
@@ -85,7 +102,7 @@ fn ports(hosts: &[Value], path: &str, fate: &str, diagnostics: &mut Diagnostics)
 
 #[cfg(test)]
 mod tests {
-    use super::policies;
+    use super::{native, policies};
     use crate::diagnostic::Diagnostics;
     use serde_json::{Value, json};
     use weir_testing::Rows;
@@ -250,6 +267,19 @@ mod tests {
             let spec = json!({"action": action, "rules": [{"to": [{"operation": {field: hosts}}]}]});
             rows.check(&spec, found(spec.clone()), expected);
         }
+    }
+
+    #[test]
+    fn what_istio_refuses_is_found_where_a_policy_stands_alone() {
+        let spec =
+            |key: &str| json!({"rules": [{}, {"when": [{"key": "source.ip"}, {"key": key, "values": ["true"]}]}]});
+        let object = |key: &str| json!({"kind": "AuthorizationPolicy", "spec": spec(key)});
+        let mut diagnostics = Diagnostics::default();
+        let list = json!([object("cel"), object("remote.ip"), {"kind": "List", "items": [object("cel")]}]);
+        native(Some(&list), "$", &mut diagnostics);
+        let found: Vec<&str> = diagnostics.0.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(found, ["$[0].spec.rules[1].when[1].key", "$[2].items[0].spec.rules[1].when[1].key"]);
+        assert!(diagnostics.0.iter().all(|one| one.id == Some("beyond-istio")));
     }
 
     #[test]

@@ -40,8 +40,8 @@ pub(super) fn fields<'f>(asked: impl Iterator<Item = &'f RequestField>) -> Value
         match field {
             RequestField::Method | RequestField::Path | RequestField::Host => {}
             RequestField::RemoteAddress | RequestField::DirectAddress => {}
-            // No operator has its answer.
-            RequestField::Provider(_) => {}
+            // No operator has the answer as it was when policies decided.
+            RequestField::Provider(_) | RequestField::Expression(_) => {}
             RequestField::DestinationAddress | RequestField::DestinationPort => {
                 set("downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%".to_owned());
             }

@@ -6,10 +6,12 @@
 mod anchors;
 mod compile;
 pub(crate) mod dimension;
+mod expressions;
 pub(crate) mod rule;
 mod section;
 
 pub(crate) use compile::compile;
+pub(crate) use expressions::Expressions;
 pub(crate) use section::{Enforcement, Section};
 
 use crate::config::object::Action;
@@ -34,6 +36,8 @@ pub(crate) struct Compiled {
     /// Its keys are the numbers of patterns, after them those of dimensions that are unknown, and after them those of
     /// `needed`.
     pub(crate) index: RuleIndex,
+    /// What rules ask in CEL.
+    pub(crate) expressions: Expressions,
     /// Conditions that many rules need.
     pub(crate) needed: Box<[Needed]>,
     /// Where all URI SANs of the peer are.

@@ -1,5 +1,6 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
+pub(crate) mod cel;
 pub(crate) mod http_only;
 mod labels;
 pub(crate) mod object;
@@ -36,6 +37,8 @@ pub(crate) struct Document {
     pub(crate) workload: Workload,
     /// The objects that apply to this workload.
     pub(crate) objects: Vec<Object>,
+    /// Problems of policies are set aside.
+    pub(crate) quarantines: bool,
     /// How many problems of the objects were set aside.
     pub(crate) quarantined: usize,
     pub(crate) providers: Providers,
@@ -64,7 +67,8 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
     let providers = fields.take("providers").map(|at| provider::read(&at)).unwrap_or_default();
     let mut selection = selection::Selection::new(&workload, shadow);
     selection.reads_all = reading == Reading::All;
-    selection.quarantines = on_invalid == Some(true);
+    let quarantines = on_invalid == Some(true);
+    selection.quarantines = quarantines;
     for item in fields.take("policies").and_then(|at| at.list()).unwrap_or_default() {
         selection.read(&item);
     }
@@ -97,12 +101,15 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
             headers.intern(name.as_bytes());
         }
     }
-    if headers.len() > HEADERS && reading == Reading::Workload {
-        at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
+    if reading == Reading::Workload {
+        let expressions = cel::count(&at, objects.iter().flat_map(Object::clauses));
+        if headers.len().saturating_add(expressions) > HEADERS {
+            at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
+        }
     }
     fields.finish();
     let quarantined = at.problems().saturating_sub(at.refusals());
-    let document = Document { common, share, workload, objects, quarantined, providers };
+    let document = Document { common, share, workload, objects, quarantines, quarantined, providers };
     warn_of_providers(&at, &document, reading);
     Some(document)
 }

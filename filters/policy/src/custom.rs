@@ -18,7 +18,7 @@ pub(crate) use answer::{Change, Consulted, Failure, edits};
 
 use crate::compiled::{Compiled, Enforcement};
 use crate::config::object::{Action, Object};
-use crate::decide::{Decided, Found, KeptDecided};
+use crate::decide::{Found, KeptDecided, Results};
 use crate::metrics::DecisionMode;
 use metrics::CallMetrics;
 use provider::{Provider, Providers};
@@ -63,6 +63,8 @@ pub(crate) struct Pending {
     pub(crate) kept: Box<Kept>,
     /// What the policies say of the request as it came.
     pub(crate) found: KeptDecided,
+    /// What expressions have come to.
+    pub(crate) results: Results,
     /// What the decision is for: the request is held if it is enforced.
     pub(crate) decided: DecisionMode,
     pub(crate) consulted: Option<Consulted>,
@@ -75,8 +77,8 @@ pub(crate) struct Pending {
 pub(crate) enum Asking {
     /// Its decision waits for this callout.
     Sent(CallId),
-    /// It is decided now.
-    Settled(Consulted),
+    /// It is decided now, by what the policies say of it.
+    Settled(Consulted, KeptDecided),
 }
 
 /// Under which name Envoy's own filter leaves the metadata of an answer.
@@ -177,18 +179,23 @@ impl Custom {
         self.provider().map(check::expressions).unwrap_or_default()
     }
 
-    /// Asks about the request of `facts`, on which `found` is what the policies say. It is the last time that the host shows
-    /// the request.
+    /// Whether a provider may be asked at all.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.provider().is_some() && self.pending.len() < PENDING
+    }
+
+    /// Asks about the request of `facts`, on which `found` is what the policies say, and `results` what expressions have come
+    /// to. It is the last time that the host shows the request.
     #[inline(never)]
     pub(crate) fn ask(
         &mut self,
         (rule, decided): (u32, DecisionMode),
-        found: Decided<'_>,
+        (found, results): (KeptDecided, Results),
         facts: &Facts<'_>,
         io: &mut Io<'_>,
     ) -> Asking {
         let Asked::Provider(provider) = &self.asked else {
-            return Asking::Settled(Consulted::failed(Failure::NoProvider));
+            return Asking::Settled(Consulted::failed(Failure::NoProvider), found);
         };
         let kept = Kept::new(facts);
         let bytes = kept.bytes();
@@ -205,7 +212,8 @@ impl Custom {
                     rule,
                     asked_at: io.now.mono_nanos,
                     kept: Box::new(kept),
-                    found: KeptDecided::new(found),
+                    found,
+                    results,
                     decided,
                     consulted: None,
                     metadata: None,
@@ -217,7 +225,7 @@ impl Custom {
             Err(failure) => {
                 let consulted = Consulted::failed(failure);
                 self.calls.count(consulted.word(), io.effects);
-                Asking::Settled(consulted)
+                Asking::Settled(consulted, found)
             }
         }
     }

@@ -2,12 +2,19 @@
 //!
 //! A condition holds, does not, or cannot be decided because what it looks at could not be read (Kleene's three values): a
 //! rule that hangs on the unknown may match, and that is decided only where no other part settles it.
+//!
+//! What an expression comes to is unknown until it is evaluated, which is done last of all, and only where the decision hangs
+//! on it.
 
+mod expressions;
 pub(crate) mod request;
+
+pub(crate) use expressions::{Evaluate, Results};
 
 use crate::compiled::rule::{CompiledRule, Condition, Values};
 use crate::compiled::{Compiled, Enforcement, Section};
 use crate::config::object::Action;
+use expressions::{Asked, Pass};
 use request::Request;
 use weir_matching::{BitSet, Candidates};
 use weir_model::Facts;
@@ -40,6 +47,13 @@ pub(crate) struct Found {
     pub(crate) undecided: Option<Undecided>,
 }
 
+impl Found {
+    /// Whether more rules of that action would not change the answer.
+    fn is_settled(&self, action: Action) -> bool {
+        self.matched.is_some() || (action != Action::Allow && self.undecided.is_some())
+    }
+}
+
 /// The outcome of one policy under dry run, as if it were the only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alone {
@@ -55,6 +69,8 @@ pub(crate) struct Decided<'s> {
     pub(crate) found: &'s [Found],
     /// Of the policies under dry run those of which a rule matches, or may.
     pub(crate) alone: &'s [Alone],
+    /// The rules that asked for an expression which failed, each failure once.
+    pub(crate) failed: &'s [u32],
 }
 
 /// [`Decided`], kept while a request waits.
@@ -70,7 +86,7 @@ impl KeptDecided {
     }
 
     pub(crate) fn decided(&self) -> Decided<'_> {
-        Decided { found: &self.found, alone: &self.alone }
+        Decided { found: &self.found, alone: &self.alone, failed: &[] }
     }
 }
 
@@ -82,6 +98,7 @@ pub(crate) struct Scratch {
     lists: ListResults,
     found: Vec<Found>,
     alone: Vec<Alone>,
+    asked: Asked,
 }
 
 impl Scratch {
@@ -111,14 +128,22 @@ impl Scratch {
         self.found.clear();
         self.found.resize(compiled.sections.len(), Found::default());
         self.alone.clear();
+        if !compiled.expressions.list.is_empty() {
+            self.asked.start(compiled);
+        }
     }
 }
 
 /// Finds the first rule of each section that matches, and one that may. Where DENY refuses, ALLOW is not looked at, except
-/// under dry run, where each policy is decided on by itself too.
-pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mut Scratch) -> Decided<'s> {
+/// under dry run, where each policy is decided on by itself too. `evaluate` is asked for expressions.
+pub(crate) fn decide<'s>(
+    compiled: &Compiled,
+    facts: &Facts<'_>,
+    evaluate: &Evaluate<'_>,
+    scratch: &'s mut Scratch,
+) -> Decided<'s> {
     scratch.start(compiled);
-    let Scratch { request, candidates, lists, found, alone } = scratch;
+    let Scratch { request, candidates, lists, found, alone, asked } = scratch;
     let index = &compiled.index;
     request.read(compiled, facts, ());
     request.hits.members().iter().for_each(|pattern| candidates.hit(index, *pattern));
@@ -135,9 +160,13 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
     let mut from = 0u32;
     while let Some(number) = candidates.next(index, from) {
         let place = compiled.sections.iter().position(|section| number < section.end).unwrap_or(usize::MAX);
-        let (Some(section), Some(found)) = (compiled.sections.get(place), found.get_mut(place)) else { break };
         let Some(rule) = compiled.rules.get(number) else { break };
         from = number.saturating_add(1);
+        if compiled.expressions.are_asked_by(number) {
+            Pass { compiled, request, lists, found, alone, asked, evaluate }.defer(number, rule);
+            continue;
+        }
+        let (Some(section), Some(found)) = (compiled.sections.get(place), found.get_mut(place)) else { break };
         let mut evaluation = Evaluation { compiled, request, lists };
         if section.enforcement == Enforcement::DryRun {
             shadow(evaluation, number, rule, found, alone);
@@ -156,7 +185,10 @@ pub(crate) fn decide<'s>(compiled: &Compiled, facts: &Facts<'_>, scratch: &'s mu
             Outcome::Unknown => {}
         }
     }
-    Decided { found, alone }
+    if asked.is_open() {
+        Pass { compiled, request, lists, found, alone, asked, evaluate }.settle();
+    }
+    Decided { found, alone, failed: asked.failed() }
 }
 
 /// Decides on a rule under dry run: for the section `found` is of, and for its policy alone. Rules of a policy are neighbours.
@@ -172,15 +204,26 @@ fn shadow(mut evaluation: Evaluation<'_>, number: u32, rule: &CompiledRule, foun
         Outcome::Yes => None,
         Outcome::Unknown => evaluation.unknown(rule).map(|unknown| Undecided { rule: number, unknown }),
     };
-    let matched = undecided.is_none().then_some(number);
+    let of_rule = Found { matched: undecided.is_none().then_some(number), undecided };
+    let last = alone.len().checked_sub(1).filter(|_| known.is_some());
+    record(policy, of_rule, found, alone, last);
+}
+
+/// Takes in what a rule under dry run comes to. `place` is that of its
+/// policy in `alone`, if it is there.
+fn record(policy: u32, of_rule: Found, found: &mut Found, alone: &mut Vec<Alone>, place: Option<usize>) {
+    let Found { matched, undecided } = of_rule;
+    if matched.is_none() && undecided.is_none() {
+        return;
+    }
     found.matched = found.matched.or(matched);
     found.undecided = found.undecided.or(undecided);
-    match alone.last_mut() {
-        Some(last) if last.policy == policy => {
-            last.found.matched = matched;
-            last.found.undecided = last.found.undecided.or(undecided);
+    match place.and_then(|place| alone.get_mut(place)) {
+        Some(own) => {
+            own.found.matched = own.found.matched.or(matched);
+            own.found.undecided = own.found.undecided.or(undecided);
         }
-        _ => alone.push(Alone { policy, found: Found { matched, undecided } }),
+        None => alone.push(Alone { policy, found: of_rule }),
     }
 }
 
@@ -191,6 +234,32 @@ fn settled(sections: &[Section], section: &Section) -> u32 {
     }
     let alike = sections.iter().filter(|other| other.enforcement == section.enforcement);
     alike.map(|other| other.end).max().unwrap_or(section.end)
+}
+
+/// All of the outcomes hold, in Kleene's logic.
+pub(crate) fn all(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut all = Outcome::Yes;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::No => return Outcome::No,
+            Outcome::Yes => {}
+            Outcome::Unknown => all = Outcome::Unknown,
+        }
+    }
+    all
+}
+
+/// One of the outcomes holds.
+pub(crate) fn any(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut any = Outcome::No;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::No => {}
+            Outcome::Yes => return Outcome::Yes,
+            Outcome::Unknown => any = Outcome::Unknown,
+        }
+    }
+    any
 }
 
 /// The results for long lists of values, by their numbers: each list is evaluated once for a request.
@@ -218,38 +287,11 @@ impl Evaluation<'_> {
     /// Whether a rule matches, as far as that is known.
     fn rule(&mut self, rule: &CompiledRule) -> Outcome {
         let compiled = self.compiled;
-        let mut all = Outcome::Yes;
-        for part in compiled.rules.parts(rule) {
-            let mut any = Outcome::No;
-            for item in part {
-                match self.item(item) {
-                    Outcome::No => {}
-                    Outcome::Yes => {
-                        any = Outcome::Yes;
-                        break;
-                    }
-                    Outcome::Unknown => any = Outcome::Unknown,
-                }
-            }
-            match any {
-                Outcome::No => return Outcome::No,
-                Outcome::Yes => {}
-                Outcome::Unknown => all = Outcome::Unknown,
-            }
-        }
-        all
+        all(compiled.rules.parts(rule).map(|part| any(part.map(|item| self.item(item)))))
     }
 
     fn item(&mut self, item: &[Condition]) -> Outcome {
-        let mut all = Outcome::Yes;
-        for condition in item {
-            match self.condition(condition) {
-                Outcome::No => return Outcome::No,
-                Outcome::Yes => {}
-                Outcome::Unknown => all = Outcome::Unknown,
-            }
-        }
-        all
+        all(item.iter().map(|condition| self.condition(condition)))
     }
 
     pub(crate) fn condition(&mut self, condition: &Condition) -> Outcome {

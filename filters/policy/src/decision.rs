@@ -203,7 +203,7 @@ pub struct ShadowDecision<'p> {
 
 impl<'p, 's> Decisions<'p, 's> {
     pub(crate) fn of(compiled: &'p Compiled, decided: Decided<'s>) -> Self {
-        let Decided { found, alone } = decided;
+        let Decided { found, alone, failed: _ } = decided;
         // Sections under dry run come last.
         let last = compiled.sections.last().map(|section| section.enforcement);
         let audited = |(section, _): &(&Section, &Found)| section.enforcement == Enforcement::Audit;

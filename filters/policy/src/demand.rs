@@ -11,7 +11,8 @@ pub(crate) fn demand(compiled: &Compiled) -> Demand {
     demand.attributes.extend(dimensions.attributes.iter().filter_map(|(_, source)| match source {
         Source::Text(attribute) | Source::Port(attribute) => Some(attribute.clone()),
         Source::Address(attribute) => attribute.clone(),
-        Source::Path | Source::Host | Source::Method | Source::Header | Source::Peer(_) | Source::Dynamic(_) => None,
+        Source::Path | Source::Host | Source::Method | Source::Header => None,
+        Source::Peer(_) | Source::Dynamic(_) | Source::Expression => None,
     }));
     if !dimensions.dynamic.is_empty() {
         demand.attributes.insert(Attribute::DynamicMetadata);

@@ -20,10 +20,10 @@ use crate::compiled::rule::{CompiledRule, Condition};
 use crate::config::object::{Action, Clause, Object, Rule};
 use crate::config::written::{self, WrittenClause, WrittenRule, WrittenRules};
 use crate::config::{Document, Reading, http_only};
-use crate::decide::decide;
+use crate::decide::{all, any, decide};
 use crate::decision::Decisions;
 use crate::{Policy, Protocol, filter, tcp};
-use answer::{Judge, all, any};
+use answer::Judge;
 use shown::Compared;
 use std::collections::BTreeMap;
 use verdict::Verdicts;
@@ -279,7 +279,7 @@ impl Explainer {
     pub fn answers(&mut self, facts: &Facts<'_>, missing: &Missing) -> Answers<'_> {
         let Self { policy, objects, .. } = self;
         let (compiled, scratch, custom, _) = policy.parts();
-        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, scratch));
+        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, &|_| None, scratch));
         let evaluation = scratch.evaluation(compiled);
         Judge { evaluation, compiled, custom, missing }.answers(objects, enforced, shadow)
     }
@@ -288,7 +288,7 @@ impl Explainer {
     pub fn explain(&mut self, facts: &Facts<'_>, missing: &Missing) -> Explanation<'_> {
         let Self { policy, objects, .. } = self;
         let (compiled, scratch, custom, _) = policy.parts();
-        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, scratch));
+        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, &|_| None, scratch));
         let compared = Compared::of(compiled, facts);
         let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, custom, missing };
         let answers = judge.answers(objects, enforced, shadow);
@@ -385,7 +385,7 @@ fn explain_clause<'e>(
     written: &'e WrittenClause,
 ) -> ClauseOutcome<'e> {
     let outcome = judge.condition(condition, Outcome::Unknown);
-    let is_missing = outcome == Outcome::Unknown && judge.missing.get(condition.dimension).is_some();
+    let is_missing = outcome == Outcome::Unknown && judge.missing(condition.dimension).is_some();
     ClauseOutcome {
         field: &written.field,
         looks_at: RequestField::of(&clause.field),

@@ -3,9 +3,10 @@
 mod beside;
 
 use crate::compiled::{Compiled, Enforcement, compile};
+use crate::conditions::{Conditions, evaluate};
 use crate::config::{self, Document, Reading};
 use crate::custom::{self, Asking, Consulted, Custom, Failure, Pending, asking};
-use crate::decide::{Decided, KeptDecided, Scratch, decide};
+use crate::decide::{Decided, KeptDecided, Results, Scratch, decide};
 use crate::demand::demand;
 use crate::fraction::Fraction;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
@@ -41,6 +42,7 @@ pub struct Policy {
     beside: Option<Box<Beside>>,
     scratch: Scratch,
     custom: Option<Box<Custom>>,
+    conditions: Option<Box<Conditions>>,
     response: Demand,
     warnings: Vec<Warning>,
 }
@@ -64,7 +66,7 @@ impl Policy {
     /// Compiles a document.
     #[inline(never)]
     pub(crate) fn new(document: Document) -> Self {
-        let Document { common, share, workload, objects, quarantined, providers } = document;
+        let Document { common, share, workload, objects, quarantines, quarantined, providers } = document;
         let Common { name, mode, access_log_state, listener } = common;
         let ids = SeriesIds::default();
         let custom = Custom::new(&name, &objects, providers, workload.direct_address.as_deref(), &ids);
@@ -89,7 +91,9 @@ impl Policy {
             response = Demand::idle();
         }
         let scratch = Scratch::new(&compiled);
+        let others = custom.as_ref().map_or(0, |custom| custom.expressions().len());
         Self {
+            conditions: Conditions::new(&name, &ids, &compiled, others, !quarantines),
             beside: Beside::new(&name, &ids, &compiled, mode, quarantined),
             metrics: DecisionMetrics::new(&name, &ids),
             compiled,
@@ -108,10 +112,10 @@ impl Policy {
     }
 
     /// What the policies say about a request, without counting or replying. `facts` must hold what
-    /// [`Filter::demand`] names for [`Phase::Request`].
+    /// [`Filter::demand`] names for [`Phase::Request`]. Conditions in CEL fail.
     pub fn decide(&mut self, facts: &Facts<'_>) -> Decisions<'_, '_> {
         let Self { compiled, scratch, .. } = self;
-        Decisions::of(compiled, decide(compiled, facts, scratch))
+        Decisions::of(compiled, decide(compiled, facts, &|_| None, scratch))
     }
 
     /// How many rules apply to the workload, and how many of them every request is checked against because no
@@ -145,8 +149,11 @@ impl Policy {
             return None;
         }
         let decided = self.decided(io.now);
-        let Self { compiled, scratch, metrics, beside, access_log_state, .. } = self;
-        let found = decide(compiled, facts, scratch);
+        let Self { compiled, scratch, metrics, beside, access_log_state, conditions, .. } = self;
+        let found = decide(compiled, facts, &|number| evaluate(conditions.as_deref(), io, number), scratch);
+        if let Some(conditions) = conditions {
+            conditions.count(compiled, found.failed, io.effects);
+        }
         let enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
         let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
         leaving.conclude((decided, &enforced), found, stream, edits, io).then_some(enforced)
@@ -159,23 +166,34 @@ impl Policy {
             return Verdict::Continue;
         }
         let decided = self.decided(io.now);
-        let Self { compiled, scratch, metrics, beside, access_log_state, custom, .. } = self;
-        let found = decide(compiled, facts, scratch);
+        let Self { compiled, scratch, metrics, beside, access_log_state, custom, conditions, .. } = self;
+        let found = decide(compiled, facts, &|number| evaluate(conditions.as_deref(), io, number), scratch);
         let Some((custom, rule)) = custom.as_mut().zip(asking(compiled, found.found)) else {
+            if let Some(conditions) = conditions {
+                conditions.count(compiled, found.failed, io.effects);
+            }
             let enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
             let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
             let refuses = leaving.conclude((decided, &enforced), found, stream, edits, io);
             return if refuses { forbidden(&enforced) } else { Verdict::Continue };
         };
-        let consulted = match custom.ask((rule, decided), found, facts, io) {
+        let found = KeptDecided::new(found);
+        let mut results = Results::default();
+        if let Some(conditions) = conditions {
+            // While the request waits, Envoy evaluates nothing about it.
+            if custom.may_ask() {
+                results = scratch.evaluate_ahead(compiled, &|number| evaluate(Some(conditions), io, number));
+            }
+            conditions.count(compiled, scratch.failed(), io.effects);
+        }
+        let (consulted, found) = match custom.ask((rule, decided), (found, results), facts, io) {
             Asking::Sent(_) if decided != DecisionMode::Enforced => return Verdict::Continue,
             Asking::Sent(check) => {
                 stream.asked.get_or_insert_default().check = Some(check);
                 return Verdict::Await(check);
             }
-            Asking::Settled(consulted) => consulted,
+            Asking::Settled(consulted, found) => (consulted, found),
         };
-        let found = KeptDecided::new(found);
         self.settle(stream, (rule, decided), found.decided(), consulted, edits, io)
     }
 
@@ -185,12 +203,13 @@ impl Policy {
         let is_seen = pending.metadata.is_some() && self.request.attributes.contains(&Attribute::DynamicMetadata);
         let metadata = pending.take_metadata(is_seen);
         edits.filter_state.extend(metadata.map(|text| ("weir.authz_metadata", text.into_bytes())));
-        let Pending { rule, decided, mut kept, mut found, consulted, .. } = pending;
+        let Pending { rule, decided, mut kept, mut found, results, consulted, .. } = pending;
         let mut consulted = consulted.unwrap_or(Consulted::failed(Failure::NotSent));
         if let Consulted::Allowed(changes) = &mut consulted {
             let changed = changes.edit_request(&mut kept);
             if !changed.is_empty() || is_seen {
-                found = KeptDecided::new(decide(&self.compiled, &kept.facts(), &mut self.scratch));
+                let evaluate = |number| results.get(number);
+                found = KeptDecided::new(decide(&self.compiled, &kept.facts(), &evaluate, &mut self.scratch));
             }
             edits.request_headers.extend(changed);
         }
@@ -374,7 +393,9 @@ impl Filter for Policy {
     }
 
     fn expressions(&self) -> Vec<Expression> {
-        self.custom.as_ref().map(|custom| custom.expressions()).unwrap_or_default()
+        let mut expressions = self.custom.as_ref().map(|custom| custom.expressions()).unwrap_or_default();
+        expressions.extend(self.conditions.iter().flat_map(|conditions| conditions.expressions(&self.compiled)));
+        expressions
     }
 
     fn tick_period(&self) -> Option<Duration> {

@@ -9,6 +9,7 @@
 //! Semantics: Istio's AuthorizationPolicy reference and `pilot/pkg/security/authz`, Envoy's RBAC filter.
 
 mod compiled;
+mod conditions;
 mod config;
 mod custom;
 mod decide;

@@ -1,8 +1,10 @@
 //! What a decision leaves behind: a count, and a text for the access log.
 
+mod expressions;
 mod quarantine;
 mod shadow;
 
+pub(crate) use expressions::ExpressionMetrics;
 pub(crate) use quarantine::QuarantineMetrics;
 pub(crate) use shadow::ShadowMetrics;
 

@@ -129,7 +129,7 @@ impl TcpFilter for TcpPolicy {
     }
 
     fn expressions(&self) -> Vec<Expression> {
-        Vec::new()
+        self.policy.expressions()
     }
 
     fn tick_period(&self) -> Option<Duration> {

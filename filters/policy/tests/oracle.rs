@@ -8,6 +8,8 @@ mod claims;
 mod connections;
 #[path = "oracle/explained.rs"]
 mod explained;
+#[path = "oracle/expressions.rs"]
+mod expressions;
 mod generator;
 mod metadata;
 #[path = "oracle/naive.rs"]

@@ -45,6 +45,14 @@ impl BitSet {
         true
     }
 
+    /// Takes `number` out.
+    pub fn remove(&mut self, number: u32) {
+        if let Some(place) = self.members.iter().position(|member| *member == number) {
+            self.members.swap_remove(place);
+            self.words.get_mut(word_of(number)).into_iter().for_each(|word| *word &= !bit_of(number));
+        }
+    }
+
     /// Whether `number` is a member.
     #[inline]
     pub fn contains(&self, number: u32) -> bool {
@@ -86,6 +94,11 @@ mod tests {
         assert!(set.insert(129) && set.insert(0) && !set.insert(129));
         assert!(set.contains(0) && set.contains(129) && !set.contains(1) && !set.contains(1000));
         assert_eq!(set.members(), [129, 0]);
+        set.insert(7);
+        set.remove(129);
+        set.remove(1);
+        assert!(!set.contains(129) && set.contains(0) && set.insert(129));
+        assert_eq!(set.members(), [7, 0, 129]);
         set.start(10);
         assert!(set.is_empty() && !set.contains(0) && !set.contains(129));
     }

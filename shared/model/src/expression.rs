@@ -49,6 +49,9 @@ pub struct Expression {
     pub text: String,
     /// The type that its value must have.
     pub ty: CelType,
+    /// Whether the configuration is refused if the host refuses the expression. If not, that is a line in the log, and each
+    /// evaluation fails.
+    pub is_required: bool,
 }
 
 /// What evaluates expressions about the stream that a callback is for.

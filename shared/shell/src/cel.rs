@@ -1,7 +1,7 @@
 //! Expressions that the host keeps: those of attribute lists, and those that a core names.
 
 use crate::abi;
-use weir_model::{CelError, CelType, CelValue, Expression, Expressions, Problem, Problems};
+use weir_model::{CelError, CelType, CelValue, Expression, Expressions, Problem, Problems, Warning};
 
 /// An expression that the host keeps.
 #[derive(Debug)]
@@ -24,24 +24,28 @@ impl Drop for Token {
     }
 }
 
-/// The expressions of a core, made by the host.
+/// The expressions of a core, made by the host: the owner of each, its type, and its token unless the host refused it.
 #[derive(Debug, Default)]
-pub(crate) struct Compiled(Vec<(u8, CelType, Token)>);
+pub(crate) struct Compiled(Vec<(u8, CelType, Option<Token>)>);
 
 impl Compiled {
     /// Has the host make them.
     ///
     /// # Errors
-    /// The problems of those that the host refuses.
+    /// The problems of those that the host refuses and that are required.
     pub(crate) fn new(expressions: &[Expression]) -> Result<Self, Problems> {
         let (mut made, mut refused) = (Vec::new(), Vec::new());
-        for Expression { owner, path, text, ty } in expressions {
+        for Expression { owner, path, text, ty, is_required } in expressions {
             // The text is compiled alone first, because it could close the parenthesis that is put around it.
             let token = Token::new(text).and_then(|_| Token::new(&typed(text, *ty)));
-            match token {
-                Some(token) => made.push((*owner, *ty, token)),
-                None => refused.push(Problem { path: path.clone(), message: refusal(text) }),
+            if token.is_none() {
+                let (path, message) = (path.clone(), refusal(text));
+                match is_required {
+                    true => refused.push(Problem { path, message }),
+                    false => log::warn!("weir: {}", Warning { id: "quarantined", path, message }),
+                }
             }
+            made.push((*owner, *ty, token));
         }
         if refused.is_empty() { Ok(Self(made)) } else { Err(Problems(refused)) }
     }
@@ -84,7 +88,8 @@ impl Expressions for Compiled {
     fn evaluate(&self, owner: u8, number: usize) -> Result<CelValue, CelError> {
         let mut own = self.0.iter().filter(|(of, ..)| *of == owner);
         let (_, ty, token) = own.nth(number).ok_or(CelError::Unknown)?;
-        token.evaluate().and_then(|bytes| value(*ty, bytes)).ok_or(CelError::Failed)
+        let bytes = token.as_ref().and_then(Token::evaluate);
+        bytes.and_then(|bytes| value(*ty, bytes)).ok_or(CelError::Failed)
     }
 }
 
@@ -116,8 +121,13 @@ mod tests {
     // Outside a host no expression can be made.
     #[test]
     fn each_refused_expression_is_a_problem_with_its_path() {
-        let expression =
-            |path: &str| Expression { owner: 0, path: path.to_owned(), text: "1".to_owned(), ty: CelType::Int };
+        let expression = |path: &str| Expression {
+            owner: 0,
+            path: path.to_owned(),
+            text: "1".to_owned(),
+            ty: CelType::Int,
+            is_required: true,
+        };
         let problems = Compiled::new(&[expression("$.a"), expression("$.b")]).err().map(|problems| problems.0);
         let paths: Vec<_> = problems.iter().flatten().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, ["$.a", "$.b"]);

@@ -43,6 +43,14 @@ pub(crate) fn authorization_policy(count: usize) -> Value {
     })
 }
 
+/// The same with an expression in CEL in the last rule, which is true.
+pub(crate) fn with_expression(count: usize, expression: &str) -> Value {
+    let mut policy = authorization_policy(count);
+    let last = policy.pointer_mut("/spec/rules").and_then(Value::as_array_mut).and_then(|rules| rules.last_mut());
+    last.into_iter().for_each(|rule| rule["when"] = json!([{"key": "cel", "values": [expression]}]));
+    policy
+}
+
 /// One DENY policy with `count` rules, each for direct addresses that are not the client's.
 pub(crate) fn by_address(count: usize) -> Value {
     let away = |index: usize| json!({"from": [{"source": {"ipBlocks": [format!("10.9.{index}.0/24")]}}]});

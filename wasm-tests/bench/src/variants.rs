@@ -192,6 +192,11 @@ impl Modules {
             let (with_name, without_name) = (format!("with: {what}"), format!("without: {what}"));
             all.push(Variant { name: with_name.clone(), ..with });
             all.push(Variant { name: without_name.clone(), ..without });
+            if !what.contains("CEL") {
+                all.pop();
+                all.pop();
+                return;
+            }
             sources.push(Source { scene, what, with: with_name, without: without_name });
         };
         let mut price = |scene: Scene, what: &'static str, with: Vec<Value>, without: Vec<Value>| {
@@ -225,7 +230,11 @@ impl Modules {
                 vec![own.clone()],
             );
             let logged = policy(scene, rules(), json!({"accessLogState": "always"}));
-            price(scene, "policy: `accessLogState: always`", vec![logged], vec![own]);
+            price(scene, "policy: `accessLogState: always`", vec![logged], vec![own.clone()]);
+            let cel = |expression: &str| policy(scene, rules::with_expression(10, expression), json!({}));
+            let (part, pattern) = (cel("request.path.contains('last')"), cel("request.path.matches('^/[a-z]+/last$')"));
+            price(scene, "policy: an expression in CEL, a part of the path", vec![part], vec![own.clone()]);
+            price(scene, "policy: an expression in CEL, a pattern of the path", vec![pattern], vec![own]);
             let peers = |trust: &str| telemetry(scene, json!({"peerMetadata": {"trust": trust}}));
             price(
                 scene,

@@ -167,7 +167,7 @@ fn expressions(words: &[&str]) -> Vec<Expression> {
             "double" => CelType::Double,
             _ => CelType::String,
         };
-        Expression { owner: 0, path: format!("$.cel[{position}]"), text: text.to_owned(), ty }
+        Expression { owner: 0, path: format!("$.cel[{position}]"), text: text.to_owned(), ty, is_required: true }
     };
     texts.enumerate().map(expression).collect()
 }

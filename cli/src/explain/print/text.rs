@@ -84,7 +84,14 @@ fn why(answer: &Answer<'_>, explanation: &Explanation<'_>) -> String {
     let missing: Vec<String> = answer.missing.iter().map(ToString::to_string).collect();
     match (answer.reason, &answer.rule, answer.unknown) {
         (_, Some(name), _) if answer.allow.is_none() => {
-            format!("{} and perhaps others hang on {}, which the request does not say", rule(name), missing.join(", "))
+            let is_expression = |field: &RequestField| matches!(field, RequestField::Expression(_));
+            let expressions = answer.missing.iter().filter(|field| is_expression(field)).count();
+            let why = match expressions {
+                0 => "which the request does not say",
+                all if all == answer.missing.len() => "which only Envoy evaluates",
+                _ => "which the request does not say, or only Envoy evaluates",
+            };
+            format!("{} and perhaps others hang on {}, {why}", rule(name), missing.join(", "))
         }
         (Reason::Matched, Some(name), _) => {
             let is_it = |policy: &&PolicyOutcome<'_>| (policy.namespace, policy.name) == (name.namespace, name.policy);
@@ -189,6 +196,7 @@ fn print_clause(out: &mut String, place: &str, clause: &ClauseOutcome<'_>) {
     let negated = if clause.negated && !clause.field.starts_with("not") { " not" } else { "" };
     let values = listed(clause.values.iter().map(String::as_str), clause.values.len());
     let found = match (clause.is_missing, clause.unknown, clause.compared.as_slice()) {
+        (true, ..) if matches!(clause.looks_at, RequestField::Expression(_)) => "only Envoy evaluates it".to_owned(),
         (true, ..) => format!("{} is not known", clause.looks_at),
         (_, Some(unknown), _) => format!("the filter cannot read {}", source(unknown)),
         (.., compared) => {

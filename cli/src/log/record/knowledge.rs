@@ -34,8 +34,8 @@ impl Record<'_> {
                 whole(both || matches!(self.request_principal, Known::Absent | Known::Value(_)))
             }
             RequestField::Claim(path) => whole(self.has_claim(&path.iter().map(|name| &**name).collect::<Vec<_>>())),
-            // What it answered is in no line, or only in part.
-            RequestField::Provider(_) => Knowledge::Nothing,
+            // What it answered is in no line, or only in part. What an expression comes to, Envoy alone can tell.
+            RequestField::Provider(_) | RequestField::Expression(_) => Knowledge::Nothing,
             RequestField::Metadata(filter) => {
                 whole(self.metadata.iter().any(|(known, path, _)| known == filter && path.is_empty()))
             }

@@ -6,6 +6,8 @@
 //!
 //! If a part is a single item, the rule cannot match once a pattern is hit that a negated condition of that item names, nor
 //! unless a pattern is hit of each positive one. Where many rules share such a condition, all of them are left out at once.
+//!
+//! Expressions lead to no rule: what they come to is not known before a rule asks for it.
 
 use super::dimension::Dimensions;
 use super::rule::{CompiledRule, Condition, Rules};
@@ -22,7 +24,7 @@ pub(crate) type Needed = (u32, Condition);
 /// The index over all rules, and what many of them need.
 #[inline(never)]
 pub(super) fn index(rules: &Rules, patterns: &Patterns, dimensions: &Dimensions) -> (RuleIndex, Box<[Needed]>) {
-    let costs = Costs::of(rules, patterns);
+    let costs = Costs::of(rules, patterns, dimensions);
     let first_needed = patterns.len() + dimensions.named_by_field();
     let mut keys = RuleKeys { rules: rules.len(), keys: first_needed, ..RuleKeys::default() };
     let mut conditions = Names::default();
@@ -38,7 +40,7 @@ pub(super) fn index(rules: &Rules, patterns: &Patterns, dimensions: &Dimensions)
             }
             rules.values(condition).iter().for_each(|value| keys.posted.add(*value, number));
         }
-        for condition in single_items(rules, rule) {
+        for condition in single_items(rules, rule).filter(|condition| !is_expression(dimensions, condition)) {
             let values = rules.values(condition);
             if condition.negated {
                 values.iter().for_each(|value| keys.excluded.add(*value, number));
@@ -63,19 +65,24 @@ fn single_items<'r>(rules: &'r Rules, rule: &CompiledRule) -> impl Iterator<Item
     rules.parts(rule).filter(|part| part.len() == 1).flatten().flatten()
 }
 
+fn is_expression(dimensions: &Dimensions, condition: &Condition) -> bool {
+    dimensions.expression(condition.dimension).is_some()
+}
+
 /// How many rules share each pattern.
 struct Costs<'r> {
     rules: &'r Rules,
     /// By pattern number: how many positive conditions name it.
     named: Vec<u32>,
     patterns: &'r Patterns,
+    dimensions: &'r Dimensions,
 }
 
 /// What every request has is worse an anchor than anything else.
 const PRESENCE: u32 = 1 << 20;
 
 impl<'r> Costs<'r> {
-    fn of(rules: &'r Rules, patterns: &'r Patterns) -> Self {
+    fn of(rules: &'r Rules, patterns: &'r Patterns, dimensions: &'r Dimensions) -> Self {
         let mut named = vec![0u32; patterns.len()];
         for rule in rules.iter() {
             for condition in rules.parts(rule).flatten().flatten().filter(|condition| !condition.negated) {
@@ -86,7 +93,7 @@ impl<'r> Costs<'r> {
                 }
             }
         }
-        Self { rules, named, patterns }
+        Self { rules, named, patterns, dimensions }
     }
 
     /// The conditions that anchor a rule; none if no part can.
@@ -104,7 +111,7 @@ impl<'r> Costs<'r> {
 
     /// The positive condition of an item that leads to the fewest rules, and how many.
     fn cheapest(&self, item: &'r [Condition]) -> Option<(u32, &'r Condition)> {
-        let positive = item.iter().filter(|condition| !condition.negated);
+        let positive = item.iter().filter(|condition| !condition.negated && !is_expression(self.dimensions, condition));
         positive.map(|condition| (self.cost(condition), condition)).min_by_key(|(cost, _)| *cost)
     }
 

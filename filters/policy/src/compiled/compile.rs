@@ -2,7 +2,7 @@
 
 use super::dimension::Dimensions;
 use super::rule::{Condition, Rules, Values};
-use super::{Compiled, Enforcement, Section, anchors};
+use super::{Compiled, Enforcement, Expressions, Section, anchors};
 use crate::config::object::{Action, AnyOf, Clause, Field, Object, Rule};
 use crate::config::workload::Workload;
 use std::cmp::Ordering;
@@ -105,10 +105,11 @@ pub(crate) fn compile(objects: Vec<Object>, workload: &Workload) -> Compiled {
             |later: &&mut Section| (later.enforcement, later.action) >= (section.enforcement, section.action);
         sections.iter_mut().filter(is_now_or_later).for_each(|section| section.end = count);
     }
-    let Builder { mut patterns, dimensions, mut rules, .. } = builder;
+    let Builder { mut patterns, dimensions, fields, mut rules, .. } = builder;
     patterns.finish();
     rules.finish();
     let (index, needed) = anchors::index(&rules, &patterns, &dimensions);
+    let expressions = Expressions::new(fields, &rules, &patterns, &dimensions);
     Compiled {
         policies: policies.into(),
         sections: sections.into(),
@@ -117,6 +118,7 @@ pub(crate) fn compile(objects: Vec<Object>, workload: &Workload) -> Compiled {
         dimensions,
         patterns,
         index,
+        expressions,
         needed,
         peer_uri_sans: workload.peer_uri_sans.clone().map(Attribute::FilterState),
         path_parameters: workload.path_parameters,

@@ -4,6 +4,7 @@
 //! fields that some rule looks at are dimensions.
 
 use crate::config::object::{Field, Object};
+use std::ops::Range;
 use weir_matching::{Names, PathParameters};
 use weir_model::Attribute;
 
@@ -27,6 +28,8 @@ pub(crate) enum Source {
     Peer(Identity),
     /// Dynamic metadata of a filter before this one.
     Dynamic(Dynamic),
+    /// What Envoy makes of an expression, if it is asked.
+    Expression,
 }
 
 /// A value of dynamic metadata.
@@ -81,6 +84,7 @@ impl Dimension {
             Field::Metadata { filter, key } => {
                 (Source::Dynamic(Dynamic::Value { filter: filter.clone(), key: key.clone() }), Some("metadata"))
             }
+            Field::Cel(_) => (Source::Expression, Some("cel")),
         };
         Self { source, fail_closed }
     }
@@ -99,10 +103,13 @@ pub(crate) struct Dimensions {
     pub(crate) attributes: Vec<(u16, Source)>,
     pub(crate) peer: Vec<(u16, Identity)>,
     pub(crate) dynamic: Vec<(u16, Dynamic)>,
+    /// The numbers of those that are expressions, in the order in which these come.
+    expressions: Range<u16>,
 }
 
 impl Dimensions {
-    /// The dimensions of all clauses of `objects`, and for each field that is not a header its number.
+    /// The dimensions of all clauses of `objects`, and the fields that are not headers by their numbers; expressions are the
+    /// last of them.
     #[inline(never)]
     pub(super) fn new<'o>(
         objects: impl Iterator<Item = &'o Object>,
@@ -111,20 +118,30 @@ impl Dimensions {
     ) -> (Self, Vec<Field>) {
         let mut dimensions = Self::default();
         let mut fields: Vec<Field> = Vec::new();
+        let mut expressions: Vec<Field> = Vec::new();
         for clause in objects.flat_map(Object::clauses) {
-            if let Field::Header(name) = &clause.field {
-                dimensions.headers.intern(name.as_bytes());
-            } else if !fields.contains(&clause.field) {
-                fields.push(clause.field.clone());
+            let known = match &clause.field {
+                Field::Header(name) => {
+                    dimensions.headers.intern(name.as_bytes());
+                    continue;
+                }
+                Field::Cel(_) => &mut expressions,
+                _ => &mut fields,
+            };
+            if !known.contains(&clause.field) {
+                known.push(clause.field.clone());
             }
         }
+        let first = u16::try_from(fields.len()).unwrap_or(u16::MAX);
+        fields.append(&mut expressions);
+        dimensions.expressions = first..u16::try_from(fields.len()).unwrap_or(u16::MAX);
         for (field, number) in fields.iter().zip(0u16..) {
             let dimension = Dimension::of(field, direct_address, path_parameters);
             match &dimension.source {
                 Source::Path => dimensions.path = Some(number),
                 Source::Host => dimensions.host = Some(number),
                 Source::Method => dimensions.method = Some(number),
-                Source::Header => {}
+                Source::Header | Source::Expression => {}
                 Source::Peer(identity) => dimensions.peer.push((number, *identity)),
                 Source::Dynamic(value) => dimensions.dynamic.push((number, value.clone())),
                 source => dimensions.attributes.push((number, source.clone())),
@@ -149,6 +166,22 @@ impl Dimensions {
     pub(crate) fn header(&self, name: &[u8]) -> Option<u16> {
         let place = self.headers.get(name)?;
         u16::try_from(self.table.len()).ok()?.checked_add(u16::try_from(place).ok()?)
+    }
+
+    /// The number of the expression that a dimension is, from 0.
+    pub(crate) fn expression(&self, dimension: u16) -> Option<u16> {
+        self.expressions.contains(&dimension).then(|| dimension.saturating_sub(self.expressions.start))
+    }
+
+    /// The dimensions that are expressions.
+    pub(crate) fn expressions(&self) -> Range<u16> {
+        self.expressions.clone()
+    }
+
+    /// Whether the values of a dimension are in the request headers.
+    pub(crate) fn is_of_headers(&self, dimension: u16) -> bool {
+        let is_it = |known: Option<u16>| known == Some(dimension);
+        usize::from(dimension) >= self.table.len() || is_it(self.path) || is_it(self.host) || is_it(self.method)
     }
 
     /// Whether anything is read from the request headers.

@@ -13,6 +13,8 @@ impl Field {
             Self::Principal | Self::Namespace | Self::ServiceAccount | Self::TrustDomain => false,
             Self::DirectAddress | Self::RemoteAddress | Self::DestinationAddress | Self::DestinationPort => false,
             Self::ServerName | Self::Metadata { .. } => false,
+            // Where it fails for lack of a request, that comes to the same.
+            Self::Cel(_) => false,
         }
     }
 }
@@ -39,8 +41,14 @@ impl Rule {
 #[inline(never)]
 pub(crate) fn leave_out(objects: &mut [Object], at: &Cursor<'_>) {
     let (mut skipped, mut widened, mut refusing) = (Named::default(), Named::default(), Named::default());
+    let mut failing = Named::default();
     for object in objects.iter_mut() {
         let name = || format!("{}/{}", object.namespace, object.name);
+        let is_failing = |rule: &&Rule| {
+            let mut clauses = rule.all_of.iter().flatten().flatten();
+            clauses.any(|clause| matches!(&clause.field, Field::Cel(cel) if cel.asks_request))
+        };
+        object.rules.iter().filter(is_failing).for_each(|_| failing.add(name));
         for rule in object.rules.iter_mut().filter(|rule| rule.has_http_only()) {
             if object.action == Action::Allow {
                 *rule = Rule { all_of: Box::default(), is_skipped: true, ..*rule };
@@ -68,6 +76,13 @@ pub(crate) fn leave_out(objects: &mut [Object], at: &Cursor<'_>) {
              and match more ({names})"
         );
         at.warning("http-only-deny", message);
+    }
+    if let Some(names) = failing.text() {
+        let message = format!(
+            "a connection has no request: an expression that needs `request` fails, which matches in a DENY policy and not in an \
+             ALLOW policy ({names})"
+        );
+        at.warning("cel-absent", message);
     }
     if let Some(names) = refusing.text() {
         let message = format!(

@@ -1,5 +1,6 @@
 //! An AuthorizationPolicy as written, checked.
 
+use super::cel::Cel;
 use weir_matching::Pattern;
 
 /// What a policy does with what it matches, in the order in which Envoy asks.
@@ -77,6 +78,8 @@ pub(crate) enum Field {
         filter: Box<str>,
         key: Box<str>,
     },
+    /// Whether an expression is true.
+    Cel(Cel),
 }
 
 impl Field {

@@ -1,7 +1,7 @@
 //! One rule: `from`, `to` and `when`, each field a clause.
 
 use super::quarantine::OnInvalid;
-use super::values;
+use super::{cel, values};
 use crate::config::object::{AnyOf, Clause, Field, Item, Rule};
 use weir_config::{Cursor, Fields, Value};
 
@@ -48,9 +48,10 @@ fn all_of(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Box<[AnyOf]>
         all_of.extend(any_of(&to, "operation", context, |fields| clauses(fields, &OPERATION, context)));
     }
     if let Some(when) = fields.take("when") {
-        all_of.extend(when.each(|item| condition(&item, context)).into_iter().map(|item| AnyOf::from([item])));
+        all_of.extend(when.each(|item| condition(&item, context)));
     }
     fields.finish();
+    cel::warn_of_rule(at, &all_of);
     Some(all_of.into())
 }
 
@@ -120,9 +121,13 @@ fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Item {
 }
 
 #[inline(never)]
-fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Item> {
+fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<AnyOf> {
     let mut fields = at.object()?;
-    let field = fields.require("key").and_then(|at| key(&at));
+    let place = fields.require("key");
+    if place.as_ref().is_some_and(|at| at.value() == &Value::String(cel::KEY.to_owned())) {
+        return Some(cel::condition(at, fields, context));
+    }
+    let field = place.and_then(|at| key(&at));
     let mut clauses = Vec::new();
     let mut given = false;
     for (name, negated) in [("values", false), ("notValues", true)] {
@@ -131,14 +136,17 @@ fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Item> {
         clauses.extend(field.as_ref().and_then(|field| clause(&at, field, negated, context)));
     }
     if !given {
-        at.problem::<()>("`values` or `notValues` must have at least one value");
+        at.problem::<()>(NO_VALUE);
     }
     fields.finish();
-    field.map(|_| clauses.into())
+    field.map(|_| [clauses.into()].into())
 }
 
+/// What is wrong with a condition that asks nothing.
+pub(super) const NO_VALUE: &str = "`values` or `notValues` must have at least one value";
+
 /// Whether a list is there and has nothing in it.
-fn is_empty(at: &Cursor<'_>) -> bool {
+pub(super) fn is_empty(at: &Cursor<'_>) -> bool {
     at.value() == &Value::Array(Vec::new())
 }
 
@@ -168,7 +176,7 @@ fn key(at: &Cursor<'_>) -> Option<Field> {
         "request.auth.presenter" => Field::Claim(["azp".into()].into()),
         _ if text.starts_with("request.auth.claims[") => return claim(at, text),
         _ if text.starts_with("experimental.envoy.filters.") => return metadata(at, text),
-        _ => return at.problem(format!("`{text}` is not a key of Istio's conditions")),
+        _ => return at.problem(format!("`{text}` is not a key of Istio's conditions, nor `cel`")),
     })
 }
 

@@ -224,6 +224,7 @@ impl<'w> Selection<'w> {
             trust: &self.workload.trust,
             policy: &policy,
             custom: action == Some(Action::Custom),
+            denies: action == Some(Action::Deny),
             direct_address_unknown: match (&self.workload.direct_address, action) {
                 (Some(_), _) => None,
                 (None, Some(Action::Custom | Action::Deny | Action::Allow)) if !annotated && !in_shadow => {

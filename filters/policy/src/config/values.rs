@@ -18,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a str,
     /// Whether the policy asks a provider.
     pub(super) custom: bool,
+    /// Whether it refuses what it matches.
+    pub(super) denies: bool,
     /// Which warning a clause on the direct peer's address deserves, if it cannot be had.
     pub(super) direct_address_unknown: Option<&'static str>,
     /// What happens to a rule with a problem.
@@ -91,6 +93,8 @@ fn value(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Vec<Pa
             Ok(port) if !text.starts_with('+') => Pattern::Exact(port.to_string().into_bytes().into()),
             _ => return at.problem(format!("`{text}` is not a port from 0 to 65535")),
         },
+        // Its conditions are read on their own.
+        Field::Cel(_) => Pattern::Any,
     };
     Some(vec![one])
 }

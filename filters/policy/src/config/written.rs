@@ -2,8 +2,8 @@
 //!
 //! The clauses of a rule come in the order in which [`super::rule::rule`] reads them, from the same tables.
 
-use super::packed;
 use super::rule::{OPERATION, SOURCE};
+use super::{cel, packed};
 use crate::config::object::{Field, Rule};
 use std::collections::BTreeMap;
 use weir_config::Value;
@@ -81,7 +81,7 @@ fn rule(rule: &Value) -> WrittenRule {
         field(rule, name).map(|_| WrittenPart { name, items: items.map(Option::unwrap_or_default).collect() })
     };
     let parts = [part("from", "source", &SOURCE), part("to", "operation", &OPERATION)].into_iter().flatten();
-    let when = items(rule, "when").iter().map(|item| WrittenPart { name: "when", items: vec![condition(item)] });
+    let when = items(rule, "when").iter().map(|item| WrittenPart { name: "when", items: condition(item) });
     WrittenRule { parts: parts.chain(when).collect(), left_out: Vec::new() }
 }
 
@@ -90,9 +90,20 @@ fn clauses(item: &Value, known: &[(&'static str, &'static str, Field)]) -> Vec<W
     names.filter_map(|name| clause(name, items(item, name))).collect()
 }
 
-fn condition(item: &Value) -> Vec<WrittenClause> {
+fn condition(item: &Value) -> Vec<Vec<WrittenClause>> {
     let key = field(item, "key").and_then(text).unwrap_or_default();
-    ["values", "notValues"].into_iter().filter_map(|name| clause(&key, items(item, name))).collect()
+    let [values, not_values] = ["values", "notValues"].map(|name| items(item, name));
+    if key != cel::KEY {
+        return vec![[values, not_values].into_iter().filter_map(|values| clause(&key, values)).collect()];
+    }
+    // One of the expressions must hold, and none of the others.
+    let clauses =
+        |values: &[Value]| -> Vec<WrittenClause> { values.chunks(1).filter_map(|one| clause(&key, one)).collect() };
+    let failing = clauses(not_values);
+    match clauses(values) {
+        holding if holding.is_empty() => vec![failing],
+        holding => holding.into_iter().map(|clause| [&[clause], failing.as_slice()].concat()).collect(),
+    }
 }
 
 /// An empty list asks nothing.

@@ -34,7 +34,8 @@ pub(crate) fn expressions(provider: &Provider) -> Vec<Expression> {
     match provider.protocol {
         Protocol::Http(_) => Vec::new(),
         Protocol::Grpc { .. } => {
-            vec![Expression { owner: 0, path: "$.providers".to_owned(), text: STREAM.to_owned(), ty: CelType::String }]
+            let (path, text) = ("$.providers".to_owned(), STREAM.to_owned());
+            vec![Expression { owner: 0, path, text, ty: CelType::String, is_required: true }]
         }
     }
 }

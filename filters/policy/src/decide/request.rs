@@ -156,9 +156,8 @@ impl Request {
                 }
                 address.is_some()
             }
-            Source::Path | Source::Host | Source::Method | Source::Header | Source::Peer(_) | Source::Dynamic(_) => {
-                true
-            }
+            Source::Path | Source::Host | Source::Method | Source::Header => true,
+            Source::Peer(_) | Source::Dynamic(_) | Source::Expression => true,
         };
         if !is_known {
             self.unknown.insert(dimension.into());

@@ -9,7 +9,7 @@ use crate::compiled::rule::{CompiledRule, Condition};
 use crate::compiled::{Compiled, Enforcement};
 use crate::config::object::Action;
 use crate::custom::Custom;
-use crate::decide::{Evaluation, Found, Outcome, Undecided};
+use crate::decide::{Evaluation, Found, Outcome, Undecided, all, any};
 use crate::metrics::{self, DecisionMode};
 use crate::{Decision, Reason, RuleName};
 use weir_config::Mode;
@@ -69,32 +69,6 @@ pub struct Shadow<'e> {
     pub answer: Answer<'e>,
 }
 
-/// All of the outcomes hold, in Kleene's logic.
-pub(super) fn all(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
-    let mut all = Outcome::Yes;
-    for outcome in outcomes {
-        match outcome {
-            Outcome::No => return Outcome::No,
-            Outcome::Yes => {}
-            Outcome::Unknown => all = Outcome::Unknown,
-        }
-    }
-    all
-}
-
-/// One of the outcomes holds.
-pub(super) fn any(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
-    let mut any = Outcome::No;
-    for outcome in outcomes {
-        match outcome {
-            Outcome::No => {}
-            Outcome::Yes => return Outcome::Yes,
-            Outcome::Unknown => any = Outcome::Unknown,
-        }
-    }
-    any
-}
-
 /// Evaluates rules on one request of which something may be missing.
 pub(super) struct Judge<'r, 'e> {
     pub(super) evaluation: Evaluation<'r>,
@@ -107,8 +81,29 @@ pub(super) struct Judge<'r, 'e> {
 type Numbers = Option<Vec<u32>>;
 
 impl<'e> Judge<'_, 'e> {
+    /// What is not known that a dimension is about. What an expression comes to, Envoy alone can tell.
+    pub(super) fn missing(&self, dimension: u16) -> Option<RequestField> {
+        match self.expression(dimension) {
+            Some(text) => Some(RequestField::Expression(text.into())),
+            None => self.missing.get(dimension).map(|(field, _)| field.clone()),
+        }
+    }
+
+    fn expression(&self, dimension: u16) -> Option<&'e str> {
+        let number = self.compiled.dimensions.expression(dimension)?;
+        self.compiled.expressions.list.get(usize::from(number)).map(|cel| &*cel.text)
+    }
+
+    /// Whether nothing that rules look at is unknown.
+    fn is_all_known(&self) -> bool {
+        self.missing.is_empty() && self.compiled.expressions.list.is_empty()
+    }
+
     /// What a condition says if what is missing has that outcome.
     pub(super) fn condition(&mut self, condition: &Condition, assumed: Outcome) -> Outcome {
+        if self.expression(condition.dimension).is_some() {
+            return assumed;
+        }
         let Some((_, knowledge)) = self.missing.get(condition.dimension) else {
             return self.evaluation.condition(condition);
         };
@@ -146,7 +141,7 @@ impl<'e> Judge<'_, 'e> {
         enforced: Decision<'e>,
         together: Option<Decision<'e>>,
     ) -> Answers<'e> {
-        let enforced = match self.missing.is_empty() && self.custom.is_none() {
+        let enforced = match self.is_all_known() && self.custom.is_none() {
             true => Answer::of(enforced),
             false => self.enforced(),
         };
@@ -209,7 +204,7 @@ impl<'e> Judge<'_, 'e> {
             shadow.push(Shadow { policy: Some((&object.namespace, &object.name)), answer });
         }
         let together = match together {
-            Some(_) if !self.missing.is_empty() => Some(self.sections(Enforcement::DryRun)),
+            Some(_) if !self.is_all_known() => Some(self.sections(Enforcement::DryRun)),
             together => together.map(Answer::of),
         };
         shadow.extend(together.map(|answer| Shadow { policy: None, answer }));
@@ -228,7 +223,7 @@ impl<'e> Judge<'_, 'e> {
         let found = [&denies, &allows].map(|numbers| self.found(numbers, Outcome::Unknown));
         let [denied, allowed] = found;
         let closed = Decision::settled(self.compiled, denied, allowed);
-        if closed.reason != Reason::Unknown || self.missing.is_empty() {
+        if closed.reason != Reason::Unknown || self.is_all_known() {
             return Answer::of(closed);
         }
         // What could allow, does.
@@ -279,8 +274,8 @@ impl<'e> Judge<'_, 'e> {
                 }
                 for condition in item {
                     let is_open = self.condition(condition, Outcome::Unknown) == Outcome::Unknown;
-                    let field = self.missing.get(condition.dimension).filter(|_| is_open);
-                    missing.extend(field.map(|(field, _)| (rule.policy, field.clone())));
+                    let field = if is_open { self.missing(condition.dimension) } else { None };
+                    missing.extend(field.map(|field| (rule.policy, field)));
                 }
             }
         }

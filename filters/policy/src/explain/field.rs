@@ -43,6 +43,8 @@ pub enum RequestField {
     },
     /// What the provider of CUSTOM policies answers, by its name.
     Provider(Box<str>),
+    /// What Envoy makes of an expression in CEL.
+    Expression(Box<str>),
 }
 
 impl RequestField {
@@ -66,6 +68,7 @@ impl RequestField {
             Field::RequestPrincipal => Self::RequestPrincipal,
             Field::Claim(path) => Self::Claim(path.clone()),
             Field::Metadata { filter, key } => Self::MetadataValue { filter: filter.clone(), key: key.clone() },
+            Field::Cel(cel) => Self::Expression(cel.text.clone()),
         }
     }
 
@@ -100,6 +103,7 @@ impl fmt::Display for RequestField {
             Self::MetadataValue { filter, key } => return write!(f, "metadata.{filter}.{key}"),
             Self::Metadata(filter) => return write!(f, "metadata.{filter}"),
             Self::Provider(name) => return write!(f, "provider.{name}"),
+            Self::Expression(text) => return write!(f, "cel({text})"),
         })
     }
 }

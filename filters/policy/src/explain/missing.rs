@@ -30,7 +30,7 @@ impl Missing {
         Self { dimensions: missing.map(|(dimension, field, knowledge)| (dimension, (field, knowledge))).collect() }
     }
 
-    /// Whether all is known that a rule looks at.
+    /// Whether all is known that a rule looks at, but for what only Envoy can tell.
     pub fn is_empty(&self) -> bool {
         self.dimensions.is_empty()
     }

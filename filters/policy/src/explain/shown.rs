@@ -54,6 +54,7 @@ fn shown(field: &Field, value: &[u8]) -> String {
         | Field::DestinationPort
         | Field::ServerName
         | Field::Claim(_)
-        | Field::Metadata { .. } => text(value),
+        | Field::Metadata { .. }
+        | Field::Cel(_) => text(value),
     }
 }

@@ -1,3 +1,4 @@
+mod cel;
 mod claims;
 mod custom;
 mod identity;

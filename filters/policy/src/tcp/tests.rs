@@ -1,7 +1,10 @@
 use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_model::{Attribute, Attributes, Effects, Headers, MemoryCells, MetricOp, Now, Struct, StructValue};
+use weir_model::{
+    Attribute, Attributes, CelError, CelValue, Effects, Expressions, Headers, MemoryCells, MetricOp, Now, Struct,
+    StructValue,
+};
 use weir_testing::Rows;
 
 fn node() -> Node {
@@ -44,10 +47,20 @@ fn connection() -> Attributes {
 
 /// What the data of one connection comes to: the verdicts, the stat names counted, the text for the access log.
 fn run(policy: &mut TcpPolicy, attributes: &Attributes, chunks: usize) -> (Vec<TcpVerdict>, Vec<String>, String) {
+    run_with(policy, attributes, chunks, None)
+}
+
+/// The same with what evaluates expressions.
+fn run_with(
+    policy: &mut TcpPolicy,
+    attributes: &Attributes,
+    chunks: usize,
+    expressions: Option<&dyn Expressions>,
+) -> (Vec<TcpVerdict>, Vec<String>, String) {
     let none = Headers::default();
     let facts = Facts { request_headers: none, response_headers: none, response_trailers: none, attributes };
     let (mut cells, mut effects, mut edits) = (MemoryCells::default(), Effects::default(), Edits::default());
-    let mut io = Io::new(Now::default(), &mut cells, &mut effects);
+    let mut io = Io { expressions, ..Io::new(Now::default(), &mut cells, &mut effects) };
     let mut state = Connection::default();
     let mut verdicts = vec![policy.opened(&mut state, &facts, &mut edits, &mut io)];
     for _ in 0..chunks {
@@ -162,6 +175,43 @@ fn fields_of_requests() {
     // What a DENY rule asks of the connection still holds.
     let deny = r#"{"action":"DENY","rules":[{"to":[{"operation":{"ports":["6380"],"paths":["/a"]}}]}]}"#;
     rows.check(deny, is_allowed(&mut policy("", &[("p", "", deny)]), &connection()), true);
+}
+
+/// Envoy, which evaluates `connection.mtls` of a connection with TLS and nothing of a request.
+struct Host;
+
+impl Expressions for Host {
+    fn evaluate(&self, owner: u8, number: usize) -> Result<CelValue, CelError> {
+        match (owner, number) {
+            (0, 0) => Ok(CelValue::Bool(true)),
+            _ => Err(CelError::Failed),
+        }
+    }
+}
+
+#[test]
+fn expressions_are_evaluated_about_a_connection_and_fail_closed_for_want_of_a_request() {
+    let mut rows = Rows::default();
+    for (action, cel, closes, error) in [
+        ("DENY", r#""connection.mtls""#, true, false),
+        ("ALLOW", r#""connection.mtls""#, false, false),
+        ("DENY", r#""connection.mtls","request.path == '/a'""#, true, false),
+        ("DENY", r#""connection.mtls"]},{"key":"cel","values":["request.path == '/a'""#, true, true),
+        ("ALLOW", r#""connection.mtls"]},{"key":"cel","values":["request.path == '/a'""#, true, true),
+    ] {
+        let spec = format!(r#"{{"action":"{action}","rules":[{{"when":[{{"key":"cel","values":[{cel}]}}]}}]}}"#);
+        let mut policy = policy("", &[("p", "", &spec)]);
+        rows.check(
+            &spec,
+            policy.expressions().first().map(|expression| expression.text.clone()).as_deref(),
+            Some("connection.mtls"),
+        );
+        let (verdicts, names, _) = run_with(&mut policy, &connection(), 1, Some(&Host));
+        rows.check(&spec, verdicts.contains(&TcpVerdict::Close), closes);
+        rows.check(&spec, names.iter().any(|name| name.ends_with("weir_policy_cel_errors_total")), error);
+        let warnings: Vec<&str> = policy.warnings().iter().map(|warning| warning.id).collect();
+        rows.check(&spec, warnings.contains(&"cel-absent"), cel.contains("request"));
+    }
 }
 
 #[test]

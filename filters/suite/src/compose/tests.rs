@@ -56,7 +56,7 @@ impl Filter for Toy {
     }
     fn expressions(&self) -> Vec<Expression> {
         let (path, text) = ("$.a".to_owned(), "true".to_owned());
-        vec![Expression { owner: 0, path, text, ty: CelType::Bool }]
+        vec![Expression { owner: 0, path, text, ty: CelType::Bool, is_required: true }]
     }
     fn tick_period(&self) -> Option<Duration> {
         self.period

@@ -1,15 +1,18 @@
 //! `expr_create`, `expr_evaluate` and `expr_delete` through the `cel` crate, with Envoy's encoding of results.
 //!
 //! CEL strings of that crate are Unicode and header values are not: bytes that are not UTF-8 travel through it as code
-//! points of a private plane and come back as they were. A message travels as the map of its fields, with its serialised
+//! points of a private plane and come back as they were; `matches` compares the bytes, as RE2 does. A message travels as the map of its fields, with its serialised
 //! form under a name that no field has.
+
+mod nesting;
 
 use crate::abi::status::Status;
 use crate::abi::value::Value;
 use crate::hostcall::attributes::{self, ROOTS, find};
 use crate::vm::state::VmState;
+use cel::extractors::This;
 use cel::objects::{Key, Map};
-use cel::{Context, Program, Value as Cel};
+use cel::{Context, ExecutionError, Program, Value as Cel};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,9 +25,12 @@ const PLANE: u32 = 0x0010_f700;
 /// Compiles an expression for the root of the context in the callback; the answer is its 4-byte number.
 pub(crate) fn create(state: &mut VmState, text: &[u8]) -> Result<Vec<u8>, Status> {
     let text = std::str::from_utf8(text).map_err(|_| Status::BadArgument)?;
+    if nesting::has_too_many_brackets(text) {
+        return Err(Status::BadArgument);
+    }
     let program = Program::compile(text).map_err(|_| Status::BadArgument)?;
     let references = program.references();
-    if references.functions().into_iter().any(unknown) {
+    if references.functions().into_iter().any(unknown) || nesting::is_too_deep(program.expression()) {
         return Err(Status::BadArgument);
     }
     let current = state.current;
@@ -65,6 +71,8 @@ pub(crate) fn evaluate(state: &mut VmState, arguments: &[u8]) -> Result<Vec<u8>,
     let program = program.ok_or(Status::NotFound)?;
     let references = program.references();
     let mut context = Context::default();
+    // The crate's own is left out of its features.
+    context.add_function("matches", matches).map_err(|_| Status::InternalFailure)?;
     for name in ["plugin_name", "plugin_root_id", "plugin_vm_id", "connection_id"] {
         if let Some(value) =
             references.has_variable(name).then(|| find(state, state.current, name.as_bytes())).flatten()
@@ -79,6 +87,14 @@ pub(crate) fn evaluate(state: &mut VmState, arguments: &[u8]) -> Result<Vec<u8>,
     }
     let result = program.execute(&context).map_err(|_| Status::InternalFailure)?;
     from_cel(&result)?.encode()
+}
+
+/// Whether a pattern is found anywhere. In RE2 no `.` and no class is a byte that is not a part of UTF-8.
+fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> Result<bool, ExecutionError> {
+    match regex::bytes::Regex::new(&pattern) {
+        Ok(compiled) => Ok(compiled.is_match(&from_text(&text))),
+        Err(error) => Err(ExecutionError::function_error("matches", error.to_string())),
+    }
 }
 
 fn to_text(bytes: &[u8]) -> String {

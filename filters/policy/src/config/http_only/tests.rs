@@ -1,3 +1,4 @@
+use crate::config::cel::Cel;
 use crate::config::object::Field;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -25,6 +26,7 @@ fn what_only_a_request_has() {
         (Field::DestinationAddress, false),
         (Field::DestinationPort, false),
         (Field::ServerName, false),
+        (Field::Cel(Cel { text: "request.path == '/a'".into(), path: "$".into(), asks_request: true }), false),
     ] {
         rows.check(format!("{field:?}"), field.is_http_only(), is_http_only);
     }

@@ -1,5 +1,6 @@
 //! CUSTOM policies: whom they ask, what the other policies then see, and what each way to fail comes to.
 
+mod cel;
 mod strict;
 mod world;
 

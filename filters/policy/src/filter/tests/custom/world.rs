@@ -49,7 +49,7 @@ impl World {
         self.request_of(headers, &Peers(Some(PEERS)))
     }
 
-    pub(super) fn request_of(&mut self, headers: &[(&str, &str)], stream: &Peers) -> Flight {
+    pub(super) fn request_of(&mut self, headers: &[(&str, &str)], stream: &dyn Expressions) -> Flight {
         let mut pairs = PairsBuilder::default();
         for (name, value) in headers {
             pairs.push(name.as_bytes(), value.as_bytes());
@@ -92,6 +92,9 @@ impl World {
             name.split(";.;").find_map(|part| part.strip_prefix(&format!("{label}=.="))).unwrap_or("").to_owned()
         };
         let shown = |name: String| match value(&name, "outcome").as_str() {
+            _ if name.ends_with(";.;weir_policy_cel_errors_total") => {
+                format!("cel error {}", value(&name, "authz_policy"))
+            }
             "" => ["decision", "mode", "reason", "authz_policy"].map(|label| value(&name, label)).join(" "),
             outcome => format!("call {outcome}"),
         };
