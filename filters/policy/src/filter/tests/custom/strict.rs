@@ -1,6 +1,8 @@
 //! What no answer of a provider gets a request past: the other policies, a refusal, what cannot be sent.
 
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::TcpFilter as _;
 
 const EVERYTHING: Object<'_> = ("ask", "", r#"{"action":"CUSTOM","provider":{"name":"p"},"rules":[{}]}"#);
