@@ -55,9 +55,10 @@ const LIMITS: [&str; 3] = ["proxy_get_shared_data", "proxy_set_shared_data", "ra
 const ENDS: [&str; 1] = ["proxy_on_log"];
 
 /// Where a service can be asked before a request goes on.
-const CALLOUTS: [&str; 6] = [
+const CALLOUTS: [&str; 7] = [
     "proxy_continue_stream",
     "proxy_grpc_call",
+    "proxy_grpc_cancel",
     "proxy_http_call",
     "proxy_on_grpc_close",
     "proxy_on_grpc_receive",

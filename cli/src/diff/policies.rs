@@ -170,8 +170,9 @@ impl Deployed {
 
     /// How its policies differ from those of the cluster.
     fn differences(&self, cluster: &Sources) -> Result<Comparison, Vec<String>> {
-        // These need a provider and stay Istio's: no document can have them.
-        let (custom, native): (Vec<_>, Vec<_>) = cluster.policies.iter().cloned().partition(is_custom);
+        // They stay Istio's unless the document takes over what asks a provider.
+        let is_left = |policy: &Policy| is_custom(policy) && !self.policies.iter().any(is_custom);
+        let (custom, native): (Vec<_>, Vec<_>) = cluster.policies.iter().cloned().partition(is_left);
         let of_cluster = prune(&native, &self.workload, &self.section)?;
         let of_document = prune(&self.policies, &self.workload, &self.section)?;
         let customs = prune(&custom, &self.workload, &self.section)?;

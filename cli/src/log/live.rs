@@ -21,12 +21,11 @@ pub(crate) enum Live<'r> {
 }
 
 /// Beginnings of details of the router, which comes last, and of what it leads to.
-const ROUTED: [&str; 17] = [
+const ROUTED: [&str; 16] = [
     "via_upstream",
     "route_not_found",
     "cluster_not_found",
     "no_healthy_upstream",
-    "no_cluster",
     "direct_response",
     "upstream_",
     "response_timeout",
@@ -34,11 +33,11 @@ const ROUTED: [&str; 17] = [
     "maintenance_mode",
     "response_payload_too_large",
     "internal_redirect",
-    "early_upstream_reset",
-    "late_upstream_reset",
+    "request_payload_exceeded_retry_buffer_limit",
     "redirect",
     "filter_chain_not_found",
-    "dropped_overload",
+    "drop_overload",
+    "unconditional_drop_overload",
 ];
 
 /// Beginnings of details of what stands before policies: the codec, the connection manager, the JWT filter, and in Istio

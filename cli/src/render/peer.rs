@@ -31,8 +31,10 @@ impl Peer {
         let warns = |ids: &[&str]| compiled.warnings.iter().find(|warning| ids.contains(&warning.id));
         let address =
             warns(&["direct-address-unknown", "dry-run-direct-address-unknown"]).map(|found| found.message.clone());
+        // A provider is sent it where it can be had: without it the check has the client's.
+        let is_sent = warns(&["provider-source-address"]).is_some() && plan.workload.proxy != Proxy::Waypoint;
         let knows_names = plan.protocol == Protocol::Http || has_handshakes(plan);
-        let needed = [address.is_some(), warns(&["one-uri-san"]).is_some() && knows_names];
+        let needed = [address.is_some() || is_sent, warns(&["one-uri-san"]).is_some() && knows_names];
         let writes = writes_filter_state(plan);
         let Some(workload) = document.workload_mut() else { return Ok(Self::default()) };
         let mut peer = Self::default();

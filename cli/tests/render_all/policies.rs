@@ -176,6 +176,22 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
             policies.push(policy("shop", "ext", json!({"action": "CUSTOM", "provider": {"name": "x"}, "rules": [{}]})))
         },
     );
+    let asks = |paths: &str| {
+        let rules = json!([{"to": [{"operation": {"paths": [paths]}}]}]);
+        policy("shop", "ext", json!({"action": "CUSTOM", "provider": {"name": "x"}, "rules": rules}))
+    };
+    let takes_over = |section: &mut Value| section["policies"].as_array_mut().unwrap().push(asks("/a"));
+    check(
+        "a document that asks a provider",
+        1,
+        &[
+            "AuthorizationPolicy shop/ext: $.spec.rules[0].to[0].operation.paths[0]: `/b` is in the cluster, `/a` in the document",
+        ],
+        &|(objects, policies)| {
+            sections(&mut objects[0], &takes_over);
+            policies.push(asks("/b"));
+        },
+    );
     let asking = of(json!({"app": "cart", "tier": "a"}));
     check(
         "a label that the document does not tell",

@@ -24,6 +24,8 @@ use metrics::CallMetrics;
 use provider::{Provider, Providers};
 use weir_metrics::SeriesIds;
 use weir_model::{Answer, Attribute, CallId, Demand, Effects, Expression, Facts, Io, Kept, Reply, SortedMap};
+use weir_proto::value::Kind;
+use weir_proto::{Field, FilterMetadata, MetadataMessage, StructMessage, Value};
 
 /// How many checks of one VM may be without an answer.
 const PENDING: usize = 1024;
@@ -66,8 +68,8 @@ pub(crate) struct Pending {
     /// What the decision is for: the request is held if it is enforced.
     pub(crate) decided: DecisionMode,
     pub(crate) consulted: Option<Consulted>,
-    /// The metadata of the answer, as JSON.
-    pub(crate) metadata: Option<String>,
+    /// The metadata of the answer.
+    pub(crate) metadata: Option<StructMessage>,
 }
 
 /// What happens to a request that CUSTOM policies match.
@@ -77,6 +79,29 @@ pub(crate) enum Asking {
     Sent(CallId),
     /// It is decided now, by what the policies say of it.
     Settled(Consulted, KeptDecided),
+}
+
+/// Under which name Envoy's own filter leaves the metadata of an answer.
+const EXT_AUTHZ: &str = "envoy.filters.http.ext_authz";
+
+/// What Envoy's own filter adds to it where the request is allowed: how long the check took, in milliseconds.
+const DURATION: &str = "ext_authz_duration";
+
+/// The longest text of an answer's metadata that is left for the access log.
+const METADATA_BYTES: usize = 64 << 10;
+
+impl Pending {
+    /// Has the rules see the metadata of the answer, if they look at metadata, and returns it as JSON for the access log.
+    #[inline(never)]
+    pub(crate) fn take_metadata(&mut self, is_seen: bool) -> Option<String> {
+        let fields = self.metadata.take()?;
+        if is_seen {
+            let entry = FilterMetadata { key: EXT_AUTHZ.to_owned(), value: Some(fields.clone()) };
+            let entry = weir_proto::encode(&MetadataMessage { filter_metadata: vec![entry] });
+            self.kept.append(&Attribute::DynamicMetadata, &entry);
+        }
+        Some(weir_proto::to_json(&weir_proto::plain_struct(fields))).filter(|text| text.len() <= METADATA_BYTES)
+    }
 }
 
 impl Custom {
@@ -218,7 +243,12 @@ impl Custom {
         let Provider { protocol, timeout_millis, .. } = &**provider;
         let pending = self.pending.iter_mut().find(|pending| pending.call == id)?;
         let elapsed = now.saturating_sub(pending.asked_at);
-        let (consulted, metadata) = Consulted::of(protocol, *timeout_millis, answer, elapsed);
+        let (consulted, mut metadata) = Consulted::of(protocol, *timeout_millis, answer, elapsed);
+        if let (Consulted::Allowed(_), Some(metadata)) = (&consulted, &mut metadata) {
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds up to 25 days")]
+            let millis = Kind::Number((elapsed / 1_000_000) as f64);
+            metadata.fields.push(Field { key: DURATION.to_owned(), value: Some(Value { kind: Some(millis) }) });
+        }
         self.calls.count(consulted.word(), effects);
         pending.consulted = Some(consulted);
         pending.metadata = metadata;
@@ -241,8 +271,17 @@ impl Custom {
 
     /// The answer to a request that the provider could not be asked about; `None` if it passes.
     #[inline(never)]
-    pub(crate) fn refusal(&self, compiled: &Compiled, rule: u32, said: Option<Box<Reply>>) -> Option<Box<Reply>> {
+    pub(crate) fn refusal(
+        &self,
+        compiled: &Compiled,
+        rule: u32,
+        failure: Failure,
+        said: Option<Box<Reply>>,
+    ) -> Option<Box<Reply>> {
         match &self.asked {
+            _ if failure == Failure::Invalid => {
+                Some(Box::new(Reply { status: 500, details: "ext_authz_invalid".to_owned(), ..Reply::default() }))
+            }
             Asked::Provider(provider) if provider.fail_open => None,
             Asked::Provider(provider) => {
                 let mut reply = said.unwrap_or_default();

@@ -22,7 +22,7 @@ use crate::config::written::{self, WrittenClause, WrittenRule, WrittenRules};
 use crate::config::{Document, Reading, http_only};
 use crate::decide::{all, any, decide};
 use crate::decision::Decisions;
-use crate::{Policy, Protocol, filter};
+use crate::{Policy, Protocol, filter, tcp};
 use answer::Judge;
 use shown::Compared;
 use std::collections::BTreeMap;
@@ -188,6 +188,7 @@ impl Explainer {
             let mut document = filter::read(fields, common, node, Reading::Workload)?;
             let mut written = written::policies(at.value());
             if protocol == Protocol::Tcp {
+                tcp::serves(&document, &at)?;
                 for Object { namespace, name, rules, .. } in &document.objects {
                     if let Some(as_written) = written.get_mut(&(namespace.clone(), name.clone())) {
                         written::leave_out(rules, as_written);

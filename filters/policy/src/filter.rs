@@ -199,13 +199,15 @@ impl Policy {
 
     /// Decides about a request that a provider was asked about, as it is after the provider's edits.
     #[inline(never)]
-    fn resettle(&mut self, stream: &mut Stream, pending: Pending, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        let Pending { rule, decided, mut kept, mut found, results, consulted, metadata, .. } = pending;
+    fn resettle(&mut self, stream: &mut Stream, mut pending: Pending, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
+        let is_seen = pending.metadata.is_some() && self.request.attributes.contains(&Attribute::DynamicMetadata);
+        let metadata = pending.take_metadata(is_seen);
         edits.filter_state.extend(metadata.map(|text| ("weir.authz_metadata", text.into_bytes())));
+        let Pending { rule, decided, mut kept, mut found, results, consulted, .. } = pending;
         let mut consulted = consulted.unwrap_or(Consulted::failed(Failure::NotSent));
         if let Consulted::Allowed(changes) = &mut consulted {
             let changed = changes.edit_request(&mut kept);
-            if !changed.is_empty() {
+            if !changed.is_empty() || is_seen {
                 let evaluate = |number| results.get(number);
                 found = KeptDecided::new(decide(&self.compiled, &kept.facts(), &evaluate, &mut self.scratch));
             }
@@ -237,11 +239,12 @@ impl Policy {
                 passed(Reason::Provider)
             }
             Consulted::Refused(reply) => (Some(reply), Reason::Provider),
-            Consulted::Failed(_, said) => match custom.as_ref().and_then(|custom| custom.refusal(compiled, rule, said))
-            {
-                Some(reply) => (Some(reply), Reason::Error),
-                None => passed(Reason::FailureModeAllowed),
-            },
+            Consulted::Failed(failure, said) => {
+                match custom.as_ref().and_then(|custom| custom.refusal(compiled, rule, failure, said)) {
+                    Some(reply) => (Some(reply), Reason::Error),
+                    None => passed(Reason::FailureModeAllowed),
+                }
+            }
         };
         match &refusal {
             Some(_) => enforced = of_provider(false, reason),
@@ -437,9 +440,10 @@ impl Filter for Policy {
         }
     }
 
-    fn gone(&mut self, stream: &mut Stream, _io: &mut Io<'_>) {
+    fn gone(&mut self, stream: &mut Stream, io: &mut Io<'_>) {
         if let Some((check, custom)) = stream.take_check().zip(self.custom.as_mut()) {
             custom.take(check);
+            io.effects.cancel(check);
         }
     }
 

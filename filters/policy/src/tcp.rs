@@ -74,6 +74,13 @@ impl TcpPolicy {
 pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
     let at = fields.cursor().clone();
     let mut document = filter::read(fields, common, node, reading)?;
+    serves(&document, &at)?;
+    http_only::leave_out(&mut document.objects, &at);
+    Some(document)
+}
+
+/// Whether connections can be decided as the document says; a problem if not.
+pub(crate) fn serves(document: &Document, at: &Cursor<'_>) -> Option<()> {
     if document.common.mode == Mode::Observe {
         return at.problem(
             "mode `observe` compares by response code details, which a connection does not have; use `shadow`",
@@ -86,8 +93,7 @@ pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Rea
             object.namespace, object.name
         ));
     }
-    http_only::leave_out(&mut document.objects, &at);
-    Some(document)
+    Some(())
 }
 
 impl TcpFilter for TcpPolicy {

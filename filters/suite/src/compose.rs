@@ -10,8 +10,8 @@ use crate::stream::{Gate, Stream};
 use std::time::Duration;
 use weir_config::{Common, read_document};
 use weir_model::{
-    Answer, CallId, Callbacks, Demand, Edits, Expression, Facts, Filter, Io, Kept, Node, Phase, Problems, Resumption,
-    Verdict, Warning,
+    Answer, CallId, Callbacks, Demand, Edits, Expression, Facts, Filter, Io, Kept, Node, Phase, Problems, Reply,
+    Resumption, Verdict, Warning,
 };
 
 /// Up to three filters in the order policy, rate limit, telemetry.
@@ -204,7 +204,12 @@ impl<P: Section, R: Section, T: Section> Filter for Composed<P, R, T> {
                 }
                 verdict
             }
-            _ => Verdict::Continue,
+            // No request waits without a gate.
+            _ => Verdict::Reply(Box::new(Reply {
+                status: 500,
+                details: "weir_check_lost".to_owned(),
+                ..Reply::default()
+            })),
         }
     }
 

@@ -82,10 +82,12 @@ pub enum Answer<'a> {
         /// Serialised response message, whole.
         message: &'a [u8],
     },
-    /// An answer arrived whose body or message is longer than [`ANSWER_LIMIT`]. None of it was read.
+    /// An answer arrived whose body or message is longer than [`ANSWER_LIMIT`], and was not read.
     TooLarge {
         /// Its length in bytes.
         bytes: usize,
+        /// Response headers, `:status` included; none of a gRPC message.
+        headers: Headers<'a>,
     },
     /// There is no answer.
     Failed(CallFailure),

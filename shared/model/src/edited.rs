@@ -3,7 +3,7 @@
 //! Envoy shows a request only while its headers arrive. What decides about it later decides on a copy, to which it applies
 //! the edits that Envoy is asked for.
 
-use crate::{Attributes, Facts, HeaderEdit, Headers, PairsBuilder};
+use crate::{Attribute, Attributes, Facts, HeaderEdit, Headers, PairsBuilder};
 use std::borrow::Cow;
 
 /// Whether the name is a token of RFC 9110, section 5.6.2, or a pseudo-header.
@@ -14,6 +14,11 @@ pub fn is_header_name(name: &[u8]) -> bool {
             || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'.' | b'^'..=b'`' | b'|' | b'~')
     };
     !token.is_empty() && token.iter().all(is_token)
+}
+
+/// Whether no byte of a value would end the header.
+pub fn is_header_value(value: &[u8]) -> bool {
+    !value.iter().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }
 
 /// The facts of a request whose decision waits for a callout.
@@ -42,6 +47,14 @@ impl Kept {
     /// How many bytes of a request this is.
     pub fn bytes(&self) -> usize {
         self.headers.len().saturating_add(self.attributes.len())
+    }
+
+    /// Puts bytes behind the value of an attribute, which may be absent. One that the host could not hand over stays so.
+    pub fn append(&mut self, attribute: &Attribute, bytes: &[u8]) {
+        if !self.attributes.is_unreadable(attribute) {
+            let value = [self.attributes.bytes(attribute).unwrap_or_default(), bytes].concat();
+            self.attributes.set(attribute, &value);
+        }
     }
 
     /// Changes the request headers as Envoy does.

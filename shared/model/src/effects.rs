@@ -145,6 +145,8 @@ pub struct Effects {
     pub calls: Vec<(CallId, Callout)>,
     /// How many callouts there have been.
     pub called: u64,
+    /// Callouts whose answer is of no use any more.
+    pub cancelled: Vec<CallId>,
 }
 
 impl Effects {
@@ -159,13 +161,25 @@ impl Effects {
         self.spent = Spent::default();
         self.logs.clear();
         self.calls.clear();
+        self.cancelled.clear();
     }
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self { owner: _, urgent: _, metrics, offers, patience: _, defined: _, spent: _, logs, calls, called: _ } =
-            self;
-        metrics.is_empty() && offers.is_empty() && logs.is_empty() && calls.is_empty()
+        let Self {
+            owner: _,
+            urgent: _,
+            metrics,
+            offers,
+            patience: _,
+            defined: _,
+            spent: _,
+            logs,
+            calls,
+            called: _,
+            cancelled,
+        } = self;
+        metrics.is_empty() && offers.is_empty() && logs.is_empty() && calls.is_empty() && cancelled.is_empty()
     }
 
     /// Defines a series of the current owner.
@@ -210,6 +224,12 @@ impl Effects {
         let id = CallId { owner: self.owner, number: self.called };
         self.calls.push((id, callout));
         id
+    }
+
+    /// Says that no stream waits for a callout any more and that its answer is of no use. The host ends it if it can, which
+    /// Envoy does for gRPC; then there is no answer. Of HTTP the answer arrives all the same.
+    pub fn cancel(&mut self, id: CallId) {
+        self.cancelled.push(id);
     }
 
     /// Writes a log line.

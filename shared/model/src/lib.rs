@@ -31,7 +31,7 @@ pub use callout::{
 pub use cells::{CellError, Cells, Expect, MemoryCells};
 pub use demand::{Demand, Phase};
 pub use direction::Direction;
-pub use edited::{EditedHeaders, Kept, is_header_name};
+pub use edited::{EditedHeaders, Kept, is_header_name, is_header_value};
 pub use effects::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer, SeriesId, Spent};
 pub use expression::{CelError, CelType, CelValue, Expression, Expressions};
 pub use facts::{Attributes, Facts, Headers, PairsBuilder};

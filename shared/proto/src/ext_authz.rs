@@ -182,6 +182,9 @@ pub struct OkResponse {
     /// `headers`.
     #[prost(message, repeated, tag = "2")]
     pub headers: Vec<HeaderOption>,
+    /// `dynamic_metadata`, which came before that of the answer itself, and wins where it is there.
+    #[prost(message, optional, tag = "3")]
+    pub dynamic_metadata: Option<StructMessage>,
     /// `headers_to_remove`.
     #[prost(string, repeated, tag = "5")]
     pub headers_to_remove: Vec<String>,

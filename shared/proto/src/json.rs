@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use weir_model::{SortedMap, Struct, StructValue};
 
-/// An object, its fields by name: whatever order they came in, the text is the same.
+/// An object, its fields in the order of their names.
 #[must_use]
 pub fn to_json(fields: &Struct) -> String {
     let mut text = String::new();
@@ -92,3 +92,6 @@ fn string(text: &mut String, value: &str) {
     }
     text.push('"');
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,6 +79,7 @@ imports! { "env":
     fn proxy_http_call(cluster: *const u8, cluster_len: usize, headers: *const u8, headers_len: usize, body: *const u8, body_len: usize, trailers: *const u8, trailers_len: usize, timeout: u32, token: *mut u32);
     #[expect(clippy::too_many_arguments, reason = "the ABI's own list")]
     fn proxy_grpc_call(target: *const u8, target_len: usize, service: *const u8, service_len: usize, method: *const u8, method_len: usize, metadata: *const u8, metadata_len: usize, message: *const u8, message_len: usize, timeout: u32, token: *mut u32);
+    fn proxy_grpc_cancel(token: u32);
     fn proxy_send_local_response(status: u32, details: *const u8, details_len: usize, body: *const u8, body_len: usize, headers: *const u8, headers_len: usize, grpc_status: i32);
 }
 
@@ -270,6 +271,11 @@ pub(crate) fn grpc_call(
         &raw mut token
     )))?;
     Ok(token)
+}
+
+/// Ends a gRPC call, without an answer.
+pub(crate) fn grpc_cancel(token: u32) -> Result<(), Status> {
+    check(call!(proxy_grpc_cancel(token)))
 }
 
 /// Closes the connection of a network filter to the client.

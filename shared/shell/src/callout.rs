@@ -67,6 +67,21 @@ fn take(token: Token) -> Option<(CallId, Rc<dyn Caller>)> {
     })
 }
 
+/// Ends a callout of `caller` if the host can, which then gives no answer. Returns whether it did.
+pub(crate) fn cancel(id: CallId, caller: &Weak<dyn Caller>) -> bool {
+    let is_it = |call: &InFlight| call.id == id && call.caller.ptr_eq(caller);
+    IN_FLIGHT.with(|calls| {
+        let Ok(mut calls) = calls.try_borrow_mut() else { return false };
+        let Some(at) = calls.iter().position(is_it) else { return false };
+        let Some(InFlight { token: Token::Grpc(token), .. }) = calls.get(at) else { return false };
+        let has_ended = abi::grpc_cancel(*token).is_ok();
+        if has_ended {
+            calls.swap_remove(at);
+        }
+        has_ended
+    })
+}
+
 /// Sends a callout.
 ///
 /// # Errors
@@ -129,20 +144,19 @@ fn is_path_part(part: &str) -> bool {
 #[unsafe(no_mangle)]
 pub extern "C" fn weir_on_http_call_response(root: u32, token: u32, headers: usize, body: usize, _trailers: usize) {
     let Some((id, caller)) = take(Token::Http(token)) else { return };
-    let answer = if headers == 0 {
-        Err(Answer::Failed(CallFailure::Reset))
-    } else if body > ANSWER_LIMIT {
-        Err(Answer::TooLarge { bytes: body })
-    } else {
-        let parts = abi::header_map(Map::CalloutHeaders).and_then(|headers| {
-            Ok((headers, if body > 0 { abi::buffer(Buffer::CalloutBody, body)? } else { Box::default() }))
-        });
-        parts.map_err(|_| Answer::Failed(CallFailure::Unreadable))
-    };
-    match &answer {
-        Ok((headers, body)) => caller.answered(root, id, Answer::Http { headers: Headers::new(headers), body }),
-        Err(failed) => caller.answered(root, id, *failed),
+    if headers == 0 {
+        return caller.answered(root, id, Answer::Failed(CallFailure::Reset));
     }
+    let is_read = (1..=ANSWER_LIMIT).contains(&body);
+    let parts = abi::header_map(Map::CalloutHeaders).and_then(|headers| {
+        Ok((headers, if is_read { abi::buffer(Buffer::CalloutBody, body)? } else { Box::default() }))
+    });
+    let answer = match &parts {
+        Err(_) => Answer::Failed(CallFailure::Unreadable),
+        Ok((headers, _)) if body > ANSWER_LIMIT => Answer::TooLarge { bytes: body, headers: Headers::new(headers) },
+        Ok((headers, body)) => Answer::Http { headers: Headers::new(headers), body },
+    };
+    caller.answered(root, id, answer);
 }
 
 /// The link step exports it as `proxy_on_grpc_receive`. For a unary call it is the end.
@@ -150,7 +164,7 @@ pub extern "C" fn weir_on_http_call_response(root: u32, token: u32, headers: usi
 pub extern "C" fn weir_on_grpc_receive(root: u32, token: u32, size: usize) {
     let Some((id, caller)) = take(Token::Grpc(token)) else { return };
     if size > ANSWER_LIMIT {
-        return caller.answered(root, id, Answer::TooLarge { bytes: size });
+        return caller.answered(root, id, Answer::TooLarge { bytes: size, headers: Headers::default() });
     }
     let message = if size > 0 { abi::buffer(Buffer::GrpcMessage, size) } else { Ok(Box::default()) };
     match message {

@@ -213,7 +213,7 @@ impl<F: Filter> Core<F> {
     pub(crate) fn drain(&mut self) {
         apply(&mut self.edits);
         drain(&mut self.effects, &mut self.metrics);
-        if Self::CALLS {
+        if Self::CALLS && !(self.effects.calls.is_empty() && self.effects.cancelled.is_empty()) {
             self.send_calls();
         }
         if self.retired {

@@ -34,6 +34,8 @@ fn logger_with(file: &Path, details: &str) -> Value {
                 "flags": "%RESPONSE_FLAGS%",
                 "policy": "%FILTER_STATE(wasm.weir.policy:PLAIN)%",
                 "rate_limit": "%FILTER_STATE(wasm.weir.rate_limit:PLAIN)%",
+                "authz_metadata": "%FILTER_STATE(wasm.weir.authz_metadata:PLAIN)%",
+                "ext_authz": "%DYNAMIC_METADATA(envoy.filters.http.ext_authz)%",
             }},
         },
     })
@@ -85,6 +87,10 @@ fn record(tree: &Value) -> Record {
         flags: text("flags"),
         policy: text("policy"),
         rate_limit: text("rate_limit"),
+        authz_metadata: match tree.get("ext_authz") {
+            Some(metadata) if metadata.is_object() => Bytes::from(metadata.to_string().as_str()),
+            _ => text("authz_metadata"),
+        },
         lines: 1,
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 /// Whether the expectation needs the access log.
 pub(crate) fn needs_record(expect: &Expect) -> bool {
-    let Expect { details, flags, policy, rate_limit, records, .. } = expect;
-    [details, flags, policy, rate_limit, records].into_iter().any(Option::is_some)
+    let Expect { details, flags, policy, rate_limit, authz_metadata, records, .. } = expect;
+    [details, flags, policy, rate_limit, authz_metadata, records].into_iter().any(Option::is_some)
 }
 
 /// What differs between an expectation and a response.
@@ -31,6 +31,7 @@ pub(crate) fn response(expect: &Expect, actual: &Response) -> Vec<Mismatch> {
         flags: _,
         policy: _,
         rate_limit: _,
+        authz_metadata: _,
         records: _,
     } = expect;
     let mut out = Vec::new();
@@ -133,6 +134,7 @@ pub(crate) fn record(expect: &Expect, actual: &Record) -> Vec<Mismatch> {
         ("response flags", &expect.flags, &actual.flags),
         ("filter state `wasm.weir.policy`", &expect.policy, &actual.policy),
         ("filter state `wasm.weir.rate_limit`", &expect.rate_limit, &actual.rate_limit),
+        ("filter state `wasm.weir.authz_metadata`", &expect.authz_metadata, &actual.authz_metadata),
     ];
     let differs = |(field, wanted, got): (&str, &Option<Text>, &crate::Bytes)| {
         let wanted = wanted.as_ref().filter(|text| !text.accepts(got.as_slice()))?;

@@ -201,6 +201,8 @@ pub struct Expect {
     pub policy: Option<Text>,
     /// Filter state `wasm.weir.rate_limit`, from the access log; `-` where there is none.
     pub rate_limit: Option<Text>,
+    /// Filter state `wasm.weir.authz_metadata`, from the access log; `-` where there is none.
+    pub authz_metadata: Option<Text>,
     /// How many lines the access log has of the request.
     pub records: Option<Text>,
 }

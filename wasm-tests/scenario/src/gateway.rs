@@ -185,6 +185,9 @@ pub struct Record {
     pub policy: Bytes,
     /// Filter state `wasm.weir.rate_limit` as plain text; `-` for none
     pub rate_limit: Bytes,
+    /// Filter state `wasm.weir.authz_metadata` as plain text, or what Envoy's own ext_authz filter left in dynamic metadata,
+    /// as JSON; `-` for none
+    pub authz_metadata: Bytes,
     /// How many lines of the access log the request has so far: more than one where it is logged while it lasts, or is
     /// redirected inside the proxy.
     pub lines: usize,

@@ -62,7 +62,7 @@ pub(crate) fn answer(answer: &Answer<'_>) -> String {
             }
         }
         Answer::Grpc { message } => format!("grpc with {message:?}"),
-        Answer::TooLarge { bytes } => format!("too large with {bytes}"),
+        Answer::TooLarge { bytes, .. } => format!("too large with {bytes}"),
         Answer::Failed(CallFailure::Status(status)) => format!("failed with {status}"),
         Answer::Failed(CallFailure::NoCluster) => "failed without the cluster".to_owned(),
         Answer::Failed(CallFailure::NoHost) => "failed without a host".to_owned(),

@@ -11,7 +11,8 @@ use weir_launch::{Broken, Received, Reply, Upstream};
 use weir_proto::ext_authz::{
     BoolValue, CheckRequest, CheckResponse, DeniedResponse, HeaderOption, HttpStatus, NameValue, OkResponse, RpcStatus,
 };
-use weir_proto::{decode, encode};
+use weir_proto::value::Kind;
+use weir_proto::{Field, StructMessage, Value, decode, encode};
 
 /// The path of the gRPC method.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -44,6 +45,7 @@ pub struct Asked(Vec<(String, String)>);
 /// | `header NAME=VALUE`, `header+`, `header?`, `header!`, `append` | a header of the answer, in gRPC with an action: set, add, if absent, if present; or with the older `append` |
 /// | `response NAME=VALUE`, `response+` | in gRPC, a header for the response of what is allowed |
 /// | `remove NAME` | a header that is taken away |
+/// | `metadata NAME=VALUE`, `older` | in gRPC, dynamic metadata of the answer, or of what is allowed, as it was once given |
 /// | `query NAME=VALUE`, `unquery NAME` | in gRPC, an edit of the query |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Says {
@@ -163,6 +165,13 @@ impl Says {
         options
     }
 
+    /// Texts of metadata by the word for them.
+    fn metadata(&self, word: &str) -> Option<StructMessage> {
+        let field = |(key, value)| Field { key, value: Some(Value { kind: Some(Kind::Text(value)) }) };
+        let fields: Vec<Field> = self.headers(word).map(field).collect();
+        (!fields.is_empty()).then_some(StructMessage { fields })
+    }
+
     fn body(&self) -> String {
         self.value("body").unwrap_or_default().to_owned()
     }
@@ -216,10 +225,12 @@ impl Says {
                     ]),
                     query_to_set: self.headers("query").map(pair).collect(),
                     query_to_remove: self.values("unquery").map(str::to_owned).collect(),
+                    dynamic_metadata: self.metadata("older"),
                 };
                 CheckResponse { status: code(0), ok: Some(ok), ..CheckResponse::default() }
             }
         };
+        let response = CheckResponse { dynamic_metadata: self.metadata("metadata"), ..response };
         reply(framed(encode(&response)), "0")
     }
 

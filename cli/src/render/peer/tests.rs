@@ -88,3 +88,33 @@ fn a_waypoint_has_no_direct_peer() {
     let found = render(&wanted(Form::WasmPlugin, Proxy::Waypoint), &[policy]).unwrap_err().join("\n");
     assert!(found.contains("write `remoteIpBlocks` or `remote.ip`"), "{found}");
 }
+
+/// What a provider asked over gRPC is sent as the source is the direct peer's address, where it can be had.
+#[test]
+fn a_provider_is_sent_the_address_of_the_direct_peer() {
+    let service = json!({"service": "opa.auth.svc.cluster.local", "port": 9191});
+    let rules = json!([{"to": [{"operation": {"paths": ["/admin"]}}]}]);
+    let gateway = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"});
+    let mut rows = Rows::default();
+    for (kind, form, proxy, expected) in [
+        ("envoyExtAuthzGrpc", Form::Envoy, Proxy::Sidecar, true),
+        ("envoyExtAuthzGrpc", Form::EnvoyFilter, Proxy::Gateway, true),
+        ("envoyExtAuthzGrpc", Form::WasmPlugin, Proxy::Waypoint, false),
+        ("envoyExtAuthzHttp", Form::Envoy, Proxy::Sidecar, false),
+    ] {
+        let mut spec = json!({"action": "CUSTOM", "provider": {"name": "opa"}, "rules": rules});
+        if proxy != Proxy::Sidecar {
+            spec["targetRefs"] = json!([gateway]);
+        }
+        let mut asks = policy("ask", json!({}), spec);
+        if proxy != Proxy::Sidecar {
+            asks["spec"].as_object_mut().unwrap().remove("selector");
+        }
+        let document = json!({"schema": 1, "name": "p", "providers": {"opa": {kind: service}}, "policies": [asks]});
+        let mut wanted = of_module(Module::Policy, wanted(form, proxy));
+        wanted.selector.insert(GATEWAY_NAME.to_owned(), "edge".to_owned());
+        let text = json!(render(&wanted, &[document]).unwrap().trees).to_string();
+        rows.check(format!("{kind} {form} {proxy:?}"), text.contains(ADDRESS), expected);
+        rows.check(format!("{kind} {form} {proxy:?}: asks"), text.contains("CUSTOM"), true);
+    }
+}

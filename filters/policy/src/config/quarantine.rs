@@ -56,6 +56,13 @@ pub(super) fn object(
     mut rules: Vec<Rule>,
 ) -> Object {
     let Known { namespace, name, dry_run, sound } = known;
+    // Istio refuses what a policy matches whose provider it does not know, or which is under dry run. And a provider that is
+    // asked about more could let more pass, by what it edits.
+    let is_damaged = provider.is_none() || dry_run || !sound || rules.iter().any(|rule| rule.quarantined);
+    let (action, dry_run) = match action {
+        Some(Action::Custom) if is_damaged => (Some(Action::Deny), false),
+        action => (action, dry_run),
+    };
     let action = match action {
         Some(Action::Allow) if !sound => {
             rules.clear();

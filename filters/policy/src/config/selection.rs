@@ -281,8 +281,7 @@ impl<'w> Selection<'w> {
                     Some(at) => provider_name(&at),
                     None => fields.cursor().problem("`provider` is missing: a CUSTOM policy names whom it asks"),
                 };
-                // Istio refuses what a policy matches whose provider it does not know.
-                Some(if provider.is_none() && self.quarantines { Action::Deny } else { Action::Custom })
+                Some(Action::Custom)
             }
             (word, _) => match (given, word) {
                 (Some(provider), Some(action)) => {

@@ -6,16 +6,18 @@
 use super::check::is_named;
 use super::provider::{HttpProvider, Protocol};
 use super::query;
-use weir_model::{Answer, CallFailure, EditedHeaders, HeaderEdit, Headers, Kept, Reply, is_header_name};
+use weir_model::{
+    Answer, CallFailure, EditedHeaders, HeaderEdit, Headers, Kept, Reply, is_header_name, is_header_value,
+};
 use weir_proto::ext_authz::{CheckResponse, DeniedResponse, HeaderOption, NameValue, OkResponse};
-use weir_proto::{decode, plain_struct, to_json};
+use weir_proto::{StructMessage, decode};
 
 /// The most changes that one answer may ask for. Envoy's header maps hold a hundred headers unless they are configured to
 /// hold more.
 const CHANGES: usize = 1024;
 
-/// The longest text of an answer's metadata that is left for the access log.
-const METADATA_BYTES: usize = 64 << 10;
+/// A refusal whose own status no answer can have.
+const FORBIDDEN: u16 = 403;
 
 /// What a provider says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub(crate) enum Failure {
     Overload,
     /// The policies do not name one provider that is there.
     NoProvider,
+    /// What it would change of the request cannot be sent: that refuses even with `failOpen`, as in Envoy.
+    Invalid,
 }
 
 /// What happens to a request that is allowed, and to its response.
@@ -90,19 +94,24 @@ impl Consulted {
         }
     }
 
-    /// Reads the answer to a check that was sent `elapsed` nanoseconds ago, and its metadata as JSON.
+    /// Reads the answer to a check that was sent `elapsed` nanoseconds ago, and its metadata.
     #[inline(never)]
     pub(crate) fn of(
         protocol: &Protocol,
         timeout_millis: u32,
         answer: Answer<'_>,
         elapsed: u64,
-    ) -> (Self, Option<String>) {
+    ) -> (Self, Option<StructMessage>) {
         // Envoy's timers run from when its event loop began the turn, so they may fire early.
         let is_late = elapsed >= u64::from(timeout_millis).saturating_mul(900_000);
         let consulted = match (protocol, answer) {
             (Protocol::Grpc { .. }, Answer::Grpc { message }) => return of_grpc(message),
-            (Protocol::Http(http), Answer::Http { headers, body }) => of_http(http, headers, body),
+            (Protocol::Http(http), Answer::Http { headers, body }) => of_http(http, headers, body, is_late),
+            // What refuses, refuses without its body too.
+            (Protocol::Http(http), Answer::TooLarge { headers, .. }) => match of_http(http, headers, b"", is_late) {
+                Self::Allowed(_) => Self::failed(Failure::BadAnswer),
+                consulted => consulted,
+            },
             (_, Answer::Failed(CallFailure::Reset | CallFailure::Status(14))) if is_late => {
                 Self::failed(Failure::Timeout)
             }
@@ -129,7 +138,7 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",
             Self::Error => "error",
-            Self::BadAnswer => "bad_answer",
+            Self::BadAnswer | Self::Invalid => "bad_answer",
             Self::Overload => "overload",
             Self::NoProvider => "no_provider",
         }
@@ -148,29 +157,47 @@ impl Failure {
     }
 }
 
-/// What a 5xx says. Envoy answers itself where there is no answer, and says why in the body.
-fn of_5xx(status: u16, body: &[u8]) -> Failure {
+/// What a 5xx says. Envoy answers itself where there is no answer, and says why in the body; not if it was asked by HEAD.
+fn of_5xx(status: u16, headers: Headers<'_>, body: &[u8], is_late: bool) -> Failure {
     let is_unavailable =
-        |body: &[u8]| body.starts_with(b"upstream connect error") || body.starts_with(b"no healthy upstream");
+        |text: &[u8]| text.starts_with(b"upstream connect error") || text.starts_with(b"no healthy upstream");
+    // Envoy's own answer has a status, a length and a type.
+    let is_bare = body.is_empty() && headers.len() <= 3;
     match status {
-        503 if is_unavailable(body) => Failure::Unavailable,
-        504 if body.starts_with(b"upstream request timeout") => Failure::Timeout,
+        503 if is_unavailable(body) || is_bare => Failure::Unavailable,
+        504 if body.starts_with(b"upstream request timeout") || (is_bare && is_late) => Failure::Timeout,
+        _ => Failure::Error,
+    }
+}
+
+/// What a status of gRPC says. Envoy answers so itself where there is no answer to a check that looks like a gRPC call, which
+/// is up to the client if the check has its content type.
+fn of_grpc_status(status: &[u8], headers: Headers<'_>, is_late: bool) -> Failure {
+    let message = headers.first(b"grpc-message").unwrap_or_default();
+    match status {
+        b"14" if is_late || message.starts_with(b"upstream request timeout") => Failure::Timeout,
+        b"14" => Failure::Unavailable,
         _ => Failure::Error,
     }
 }
 
 #[inline(never)]
-fn of_http(http: &HttpProvider, headers: Headers<'_>, body: &[u8]) -> Consulted {
+fn of_http(http: &HttpProvider, headers: Headers<'_>, body: &[u8], is_late: bool) -> Consulted {
+    let of_grpc = headers.first(b"grpc-status").filter(|status| *status != b"0");
     let status = headers.first(b":status").and_then(|status| std::str::from_utf8(status).ok()?.parse::<u16>().ok());
     let pairs =
         headers.iter().filter(|(name, _)| !name.starts_with(b":") && *name != b"x-envoy-auth-headers-to-remove");
     match status {
+        Some(200) if of_grpc.is_some() => {
+            Consulted::failed(of_grpc_status(of_grpc.unwrap_or_default(), headers, is_late))
+        }
         Some(200) => {
             let mut changes = Changes::default();
             for (name, value) in pairs {
-                let change = |how| Change { how, name: name.to_vec(), value: value.to_vec() };
-                changes.request.extend(is_named(&http.to_upstream, name).then(|| change(How::Set)));
-                changes.response.extend(is_named(&http.on_allow, name).then(|| change(How::Add)));
+                let change = |how, name: &[u8]| Change { how, name: name.to_vec(), value: value.to_vec() };
+                let of_request = is_named(&http.to_upstream, name).then(|| change(How::Set, of_request(name)));
+                changes.request.extend(of_request);
+                changes.response.extend(is_named(&http.on_allow, name).then(|| change(How::Add, name)));
             }
             let removed =
                 headers.all(b"x-envoy-auth-headers-to-remove").flat_map(|list| list.split(|byte| *byte == b','));
@@ -178,8 +205,8 @@ fn of_http(http: &HttpProvider, headers: Headers<'_>, body: &[u8]) -> Consulted 
             changes.remove.extend(removed.map(<[u8]>::to_ascii_lowercase));
             changes.bounded()
         }
-        Some(status @ 500..600) => Consulted::failed(of_5xx(status, body)),
-        Some(status @ 200..500) => {
+        Some(status @ 500..600) => Consulted::failed(of_5xx(status, headers, body, is_late)),
+        Some(status) => {
             let is_passed = |name: &[u8]| {
                 http.on_deny.is_empty()
                     || is_named(&http.on_deny, name)
@@ -187,9 +214,10 @@ fn of_http(http: &HttpProvider, headers: Headers<'_>, body: &[u8]) -> Consulted 
             };
             let passed = pairs.filter(|(name, _)| is_passed(name));
             let headers = passed.map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            let status = if is_status(status) { status } else { FORBIDDEN };
             Consulted::Refused(Box::new(reply("ext_authz_denied", status, headers, body.to_vec())))
         }
-        Some(_) | None => Consulted::failed(Failure::BadAnswer),
+        None => Consulted::failed(Failure::BadAnswer),
     }
 }
 
@@ -200,32 +228,43 @@ fn reply(details: &str, status: u16, headers: Vec<(Vec<u8>, Vec<u8>)>, body: Vec
     Reply { status, details: details.to_owned(), body, headers, grpc_status: None }
 }
 
-/// What a gRPC provider wants a client to get; `None` if that has no status that an answer can have. Of no status it is 0.
-fn local_reply(details: &str, response: DeniedResponse) -> Option<Reply> {
+/// Whether an answer can have that status.
+fn is_status(status: u16) -> bool {
+    matches!(status, 200..1000)
+}
+
+/// The name that Envoy has for a header of a request.
+fn of_request(name: &[u8]) -> &[u8] {
+    if name == b"host" { b":authority" } else { name }
+}
+
+/// What a gRPC provider wants a client to get. The status is 0 if it says none that an answer can have.
+fn local_reply(details: &str, response: DeniedResponse) -> Reply {
     let DeniedResponse { status, headers, body } = response;
-    let status = u16::try_from(status.unwrap_or_default().code).ok().filter(|status| matches!(status, 0 | 200..600))?;
+    let status = u16::try_from(status.unwrap_or_default().code).ok().filter(|status| is_status(*status));
     // Envoy leaves out what is to be appended.
     let headers = headers.into_iter().filter(|option| !option.append.is_some_and(|append| append.value));
     let changes = headers.filter_map(|option| Change::of(option, true)).filter(|change| !change.name.starts_with(b":"));
     let headers = changes.take(CHANGES).map(|change| (change.name, change.value)).collect();
-    Some(reply(details, status, headers, body.into_bytes()))
+    reply(details, status.unwrap_or(0), headers, body.into_bytes())
 }
 
 #[inline(never)]
-fn of_grpc(message: &[u8]) -> (Consulted, Option<String>) {
+fn of_grpc(message: &[u8]) -> (Consulted, Option<StructMessage>) {
     let Some(mut response) = decode::<CheckResponse>(message) else {
         return (Consulted::failed(Failure::BadAnswer), None);
     };
-    let fields = response.dynamic_metadata.take().filter(|fields| !fields.fields.is_empty());
-    let metadata = fields.map(|fields| to_json(&plain_struct(fields))).filter(|text| text.len() <= METADATA_BYTES);
-    (of_response(response), metadata)
+    let older = response.ok.as_mut().and_then(|ok| ok.dynamic_metadata.take());
+    let fields = [older, response.dynamic_metadata.take()].into_iter().flatten();
+    let fields = fields.into_iter().find(|fields| !fields.fields.is_empty());
+    (of_response(response), fields)
 }
 
 #[inline(never)]
 fn of_response(response: CheckResponse) -> Consulted {
     let CheckResponse { status, denied: refusal, ok, error, .. } = response;
     if status.unwrap_or_default().code == 0 {
-        let OkResponse { headers, headers_to_remove, response_headers, query_to_set, query_to_remove } =
+        let OkResponse { headers, headers_to_remove, response_headers, query_to_set, query_to_remove, .. } =
             ok.unwrap_or_default();
         let changes = Changes {
             request: headers.into_iter().filter_map(|option| Change::of(option, false)).collect(),
@@ -237,14 +276,13 @@ fn of_response(response: CheckResponse) -> Consulted {
         return changes.bounded();
     }
     if let Some(response) = error {
-        return Consulted::Failed(Failure::Error, local_reply("ext_authz_error", response).map(Box::new));
+        return Consulted::Failed(Failure::Error, Some(Box::new(local_reply("ext_authz_error", response))));
     }
-    match local_reply("ext_authz_denied", refusal.unwrap_or_default()) {
-        Some(reply) => {
-            Consulted::Refused(Box::new(Reply { status: if reply.status == 0 { 403 } else { reply.status }, ..reply }))
-        }
-        None => Consulted::failed(Failure::BadAnswer),
+    let mut reply = local_reply("ext_authz_denied", refusal.unwrap_or_default());
+    if reply.status == 0 {
+        reply.status = FORBIDDEN;
     }
+    Consulted::Refused(Box::new(reply))
 }
 
 impl Change {
@@ -262,6 +300,7 @@ impl Change {
             (None, 3) if of_response => How::SetIfPresent,
             (Some(false) | None, _) => How::Set,
         };
+        let name = if of_response { name } else { of_request(&name).to_vec() };
         is_header_name(&name).then(|| Self { how, name, value: value.into_bytes() })
     }
 
@@ -304,7 +343,15 @@ impl Changes {
     fn bounded(self) -> Consulted {
         let Self { request, remove, query_to_set, query_to_remove, response } = &self;
         let count = request.len() + remove.len() + query_to_set.len() + query_to_remove.len() + response.len();
-        if count > CHANGES { Consulted::failed(Failure::BadAnswer) } else { Consulted::Allowed(Box::new(self)) }
+        // What is decided on is what is sent, and such bytes are not.
+        let is_sent =
+            |NameValue { key, value }: &NameValue| [key, value].iter().all(|text| is_header_value(text.as_bytes()));
+        if count > CHANGES {
+            return Consulted::failed(Failure::BadAnswer);
+        }
+        let can_be_made =
+            request.iter().all(|change| is_header_value(&change.value)) && query_to_set.iter().all(is_sent);
+        if can_be_made { Consulted::Allowed(Box::new(self)) } else { Consulted::failed(Failure::Invalid) }
     }
 
     /// The edits of the request's headers. They are made in `kept` too. What is left is for the response.
@@ -316,10 +363,12 @@ impl Changes {
         all.extend(std::mem::take(remove).into_iter().filter(removable).map(HeaderEdit::Remove));
         kept.edit(&all);
         if !query_to_set.is_empty() || !query_to_remove.is_empty() {
-            let path = kept.facts().request_headers.first(b":path").unwrap_or_default();
-            let path = HeaderEdit::Replace(b":path".to_vec(), query::edit(path, query_to_set, query_to_remove));
-            kept.edit(std::slice::from_ref(&path));
-            all.push(path);
+            // CONNECT may have none.
+            let path = kept.facts().request_headers.first(b":path");
+            let path = path.map(|path| query::edit(path, query_to_set, query_to_remove));
+            let path = path.map(|path| HeaderEdit::Replace(b":path".to_vec(), path));
+            kept.edit(path.as_slice());
+            all.extend(path);
         }
         all
     }

@@ -26,6 +26,9 @@ impl Format {
     #[inline(never)]
     pub(super) fn parse(at: &Cursor<'_>, text: &str) -> Option<Self> {
         let mut pieces = Vec::new();
+        if text.bytes().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n')) {
+            return at.problem("a header's value has no line breaks");
+        }
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
             pieces.push(Piece::Text(before.as_bytes().to_vec()));
@@ -44,9 +47,6 @@ impl Format {
                 },
             });
             rest = after;
-        }
-        if rest.bytes().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n')) {
-            return at.problem("a header's value has no line breaks");
         }
         pieces.push(Piece::Text(rest.as_bytes().to_vec()));
         Some(Self(pieces))

@@ -4,7 +4,7 @@
 //! Envoy's ext_authz filter of it.
 
 use super::format::Format;
-use weir_config::Cursor;
+use weir_config::{Cursor, Fields, Value};
 use weir_matching::Pattern;
 use weir_model::{SortedMap, is_header_name};
 
@@ -80,17 +80,38 @@ const FORBIDDEN: u16 = 403;
 const NO_BODY: &str = "this filter decides on the headers, before there is a body, so a provider cannot be sent one; leave it \
                        out, or keep this provider with Envoy's own ext_authz filter";
 
-/// Reads the field `providers`.
+/// Reads the field `providers`: a map by name, or the list of MeshConfig, of which those of other kinds are passed over.
 #[inline(never)]
 pub(crate) fn read(at: &Cursor<'_>) -> Providers {
     let mut providers = Providers::default();
-    for (name, at) in at.map().unwrap_or_default() {
+    let mut add = |name: &str, provider: Option<Provider>, at: &Cursor<'_>| {
         if !is_provider_name(name) {
             at.problem::<()>("a provider's name is 1 to 63 lower case letters, digits and `-`, and no `-` at its ends");
         }
-        if let Some(provider) = provider(&at) {
-            providers.insert(name.into(), provider);
+        if let Some(provider) = provider
+            && providers.insert(name.into(), provider).is_some()
+        {
+            at.problem::<()>(format!("provider `{name}` is given twice"));
         }
+    };
+    if let Value::Array(_) = at.value() {
+        for at in at.list().unwrap_or_default() {
+            let Value::Object(entries) = at.value() else {
+                at.object();
+                continue;
+            };
+            if !entries.iter().any(|(key, _)| matches!(key.as_str(), "envoyExtAuthzGrpc" | "envoyExtAuthzHttp")) {
+                continue;
+            }
+            let Some(mut fields) = at.object() else { continue };
+            let name = fields.require("name").and_then(|at| at.text());
+            let provider = provider(fields);
+            name.into_iter().for_each(|name| add(name, provider.clone(), &at));
+        }
+        return providers;
+    }
+    for (name, at) in at.map().unwrap_or_default() {
+        add(name, at.object().and_then(provider), &at);
     }
     providers
 }
@@ -102,8 +123,8 @@ pub(crate) fn is_provider_name(name: &str) -> bool {
 }
 
 #[inline(never)]
-fn provider(at: &Cursor<'_>) -> Option<Provider> {
-    let mut fields = at.object()?;
+fn provider(mut fields: Fields<'_>) -> Option<Provider> {
+    let at = fields.cursor().clone();
     let cluster = fields.take("cluster").and_then(|at| at.text()).map(str::to_owned);
     let (grpc, http) = (fields.take("envoyExtAuthzGrpc"), fields.take("envoyExtAuthzHttp"));
     fields.finish();
@@ -119,7 +140,7 @@ fn provider(at: &Cursor<'_>) -> Option<Provider> {
 fn service(at: &Cursor<'_>, cluster: Option<String>, is_http: bool) -> Option<Provider> {
     let mut fields = at.object()?;
     let host = fields.require("service").and_then(|at| service_host(&at));
-    let port = fields.require("port").and_then(|at| at.integer(1, 65_535));
+    let port = fields.require("port").and_then(|at| port(&at));
     let timeout_millis = match fields.take("timeout") {
         Some(at) => millis(&at),
         None => Some(TIMEOUT_MILLIS),
@@ -129,6 +150,11 @@ fn service(at: &Cursor<'_>, cluster: Option<String>, is_http: bool) -> Option<Pr
         Some(at) => status(&at),
         None => Some(FORBIDDEN),
     };
+    if let Some(at) = fields.take("clearRouteCache")
+        && at.bool() == Some(false)
+    {
+        at.warning("route-chosen-again", "Envoy chooses the route again where a Wasm filter edits a request's headers");
+    }
     fields.take("includeRequestBodyInCheck").and_then(|at| at.problem::<()>(NO_BODY));
     let protocol = if is_http {
         Some(Protocol::Http(Box::new(http(&mut fields))))
@@ -146,7 +172,7 @@ fn service(at: &Cursor<'_>, cluster: Option<String>, is_http: bool) -> Option<Pr
     })
 }
 
-fn http(fields: &mut weir_config::Fields<'_>) -> HttpProvider {
+fn http(fields: &mut Fields<'_>) -> HttpProvider {
     let path_prefix = fields.take("pathPrefix").and_then(|at| path_prefix(&at)).unwrap_or_default();
     // The older name counts only where the newer one says nothing.
     let included = fields.take("includeRequestHeadersInCheck").map(|at| patterns(&at)).unwrap_or_default();
@@ -175,24 +201,63 @@ fn service_host<'v>(at: &Cursor<'v>) -> Option<&'v str> {
     Some(host)
 }
 
-/// A duration in protobuf's JSON, such as `0.5s`.
+/// A number, which Istio takes as text too.
+fn port(at: &Cursor<'_>) -> Option<u64> {
+    match at.value() {
+        Value::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let port = text.parse().ok().filter(|port| (1..=65_535).contains(port));
+            port.or_else(|| at.problem("expected a whole number from 1 to 65535"))
+        }
+        _ => at.integer(1, 65_535),
+    }
+}
+
+/// Units of Go's durations, which Istio reads, in nanoseconds.
+const UNITS: [(&str, u64); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("\u{b5}s", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+/// A duration such as `0.5s`, `250ms` or `1m30s`, in milliseconds. What is less than one is one.
 #[inline(never)]
 fn millis(at: &Cursor<'_>) -> Option<u32> {
     let text = at.text()?;
-    let number =
-        text.strip_suffix('s').filter(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
-    let (whole, part) = number.map_or(("", ""), |number| number.split_once('.').unwrap_or((number, "")));
-    let nanos = format!("{part:0<9}");
-    let parsed = whole.parse::<u64>().ok().zip(nanos.get(..9).and_then(|nanos| nanos.parse::<u64>().ok()));
-    let Some((seconds, nanos)) = parsed.filter(|_| part.len() <= 9) else {
-        return at.problem(format!("`{text}` is not a duration in seconds such as `0.5s`"));
+    let Some(nanos) = nanos(text) else {
+        return at.problem(format!("`{text}` is not a duration such as `0.5s` or `250ms`"));
     };
-    // What is less than a millisecond is one.
-    let millis = seconds.saturating_mul(1000).saturating_add(nanos.div_ceil(1_000_000));
-    match u32::try_from(millis) {
+    match u32::try_from(nanos.div_ceil(1_000_000)) {
         Ok(millis) if millis > 0 && u64::from(millis) <= LONGEST_MILLIS => Some(millis),
         _ => at.problem("a timeout is more than zero and less than 25 days: a request must not wait for ever"),
     }
+}
+
+fn nanos(text: &str) -> Option<u64> {
+    let mut rest = text;
+    let mut nanos = 0u64;
+    while !rest.is_empty() {
+        let end = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
+        let (number, after) = rest.split_at_checked(end)?;
+        let end = after.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(end)?;
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        let digits = |digits: &str| digits.is_empty() || digits.bytes().all(|byte| byte.is_ascii_digit());
+        if (whole.is_empty() && part.is_empty()) || !digits(whole) || !digits(part) || part.len() > 9 {
+            return None;
+        }
+        let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+        let billionths = format!("{part:0<9}").parse::<u64>().ok()?;
+        let part = u128::from(billionths) * u128::from(*unit) / 1_000_000_000;
+        nanos =
+            nanos.saturating_add(whole.saturating_mul(*unit)).saturating_add(u64::try_from(part).unwrap_or(u64::MAX));
+        rest = after;
+    }
+    (!text.is_empty()).then_some(nanos)
 }
 
 /// A status that Envoy knows, as text.
@@ -207,7 +272,7 @@ fn status(at: &Cursor<'_>) -> Option<u16> {
 
 /// `envoy.type.v3.StatusCode`.
 fn is_known_status(status: u16) -> bool {
-    matches!(status, 100 | 102 | 200..=208 | 226 | 300..=305 | 307 | 308 | 400..=417 | 421..=424 | 426 | 428 | 429 | 431)
+    matches!(status, 100 | 200..=208 | 226 | 300..=305 | 307 | 308 | 400..=417 | 421..=424 | 426 | 428 | 429 | 431)
         || matches!(status, 500..=508 | 510 | 511)
 }
 

@@ -195,7 +195,7 @@ fn the_order_of_calls_in_every_course_of_a_stream() {
 }
 
 #[test]
-fn an_idle_part_is_not_called_and_a_stream_that_does_not_wait_goes_on() {
+fn an_idle_part_is_not_called_and_a_stream_that_does_not_wait_is_not_decided_again() {
     let mut parts = toys("c", "c");
     parts.policy.as_mut().unwrap().demands = std::array::from_fn(|_| Demand::idle());
     let (lines, _) = run(&mut Composed::new(parts.policy, parts.rate_limit, None::<Toy>), 0);
@@ -205,7 +205,8 @@ fn an_idle_part_is_not_called_and_a_stream_that_does_not_wait_goes_on() {
     let why = Resumption::Answered(CallId { owner: 0, number: 1 });
     let late = toys("c", "c").resume(&mut Stream::default(), why, &mut Edits::default(), &mut io);
     toys("c", "c").gone(&mut Stream::default(), &mut io);
-    assert_eq!((late, effects.logs.len()), (Verdict::Continue, 0));
+    assert!(matches!(&late, Verdict::Reply(reply) if reply.status == 500), "{late:?}");
+    assert_eq!(effects.logs.len(), 0);
 }
 
 #[test]

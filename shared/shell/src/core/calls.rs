@@ -5,6 +5,7 @@ use crate::abi;
 use crate::callout::{self, Caller};
 use crate::drain::drain;
 use std::cell::RefCell;
+use std::rc::Weak;
 use weir_model::{Answer, CallFailure, CallId, Filter, Io, Need, Reply, Resumption, Verdict};
 
 /// How many callouts of one configuration may be in flight in one VM.
@@ -47,7 +48,7 @@ impl<F: Filter> Core<F> {
             };
             verdict = self.resume(stream, why);
         }
-        self.drain();
+        self.gone(stream);
         let details = "weir_callout_failed".to_owned();
         Settled::Replied(Box::new(Reply { status: 500, details, ..Reply::default() }))
     }
@@ -89,9 +90,23 @@ impl<F: Filter> Core<F> {
         self.drain();
     }
 
+    /// Ends the callouts that are of no use any more. One that the host cannot end stays in flight until its answer comes.
+    fn cancel_calls(&mut self) {
+        for id in std::mem::take(&mut self.effects.cancelled) {
+            self.effects.calls.retain(|(queued, _)| *queued != id);
+            // A configuration that ends waits for the last answer.
+            let me: Weak<dyn Caller> = self.me.clone();
+            if !self.ending && callout::cancel(id, &me) {
+                self.in_flight.retain(|known| *known != id);
+            }
+        }
+    }
+
     /// Sends the callouts that are asked for. What cannot be sent is answered at once, which may ask for more. What is
     /// asked for after that many rounds is left for the next callback.
+    #[inline(never)]
     pub(super) fn send_calls(&mut self) {
+        self.cancel_calls();
         for _ in 0..ROUNDS {
             let calls = std::mem::take(&mut self.effects.calls);
             if calls.is_empty() {

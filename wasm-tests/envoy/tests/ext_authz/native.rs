@@ -7,7 +7,7 @@ use crate::istio::{self, Bundle, Options};
 
 /// The filters for policies of which the CUSTOM ones name the provider `name`.
 pub(crate) fn filters(policies: &[Value], name: &str, provider: &Value) -> Vec<Value> {
-    let options = Options { bundle: Bundle(vec!["cluster.local".to_owned()]), filter_state: false };
+    let options = Options { bundle: Bundle(vec!["cluster.local".to_owned()]), filter_state: false, tcp: false };
     let mut filters = asked(policies, name, &options);
     filters.push(json!({"name": "envoy.filters.http.ext_authz", "typedConfig": ext_authz(name, provider)}));
     filters.extend(istio::filters(policies, &options));

@@ -69,14 +69,14 @@ pub(crate) fn http(
     let (after, answer) = match plan {
         HttpPlan::UnknownCluster => return Err(Status::BadArgument.into()),
         HttpPlan::Inline => return Err(Status::InternalFailure.into()),
-        HttpPlan::Unreachable => now(Answer::unavailable(&upstream::failure(upstream::REFUSED))),
+        HttpPlan::Unreachable => now(Answer::unavailable(&call.headers, &upstream::failure(upstream::REFUSED))),
         plan => match (state.site.connect(&call.cluster), unencodable(&call.headers)) {
             (true, Some(_)) => return Err(Status::InternalFailure.into()),
-            (false, Some(why)) => now(Answer::unavailable(&why)),
+            (false, Some(why)) => now(Answer::unavailable(&call.headers, &why)),
             (_, None) => planned(plan),
         },
     };
-    let late = || Answer::of_router("504", "upstream request timeout");
+    let late = || Answer::of_router(&call.headers, 504, "upstream request timeout");
     match (after, limit) {
         (Some(after), None) => state.site.plan(after, Event::Http { vm, token, answer }),
         (Some(after), Some(limit)) if after < limit => state.site.plan(after, Event::Http { vm, token, answer }),

@@ -105,6 +105,7 @@ pub(crate) fn record(refusal: &Refusal) -> Record {
         flags: Bytes::from(crate::http::flags::text(refusal.flags).as_str()),
         policy: Bytes::from("-"),
         rate_limit: Bytes::from("-"),
+        authz_metadata: Bytes::from("-"),
         lines: 1,
     }
 }

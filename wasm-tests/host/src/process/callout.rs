@@ -138,7 +138,7 @@ impl World for Clusters {
             Some(Behaviour::Unreachable) => HttpPlan::Unreachable,
             Some(Behaviour::ResetBeforeHeaders) => {
                 let Answer { headers, body, trailers } =
-                    Answer::unavailable(&upstream::failure("connection termination"));
+                    Answer::unavailable(&call.headers, &upstream::failure("connection termination"));
                 HttpPlan::Answer { after: Duration::ZERO, headers, body, trailers }
             }
             Some(Behaviour::Hang) => HttpPlan::Never,

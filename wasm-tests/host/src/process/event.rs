@@ -1,6 +1,7 @@
 //! What falls due on a worker: answers to callouts, and what upstreams do.
 
 use crate::http::headers::HeaderMap;
+use crate::http::local_reply::{self, LocalReply, is_grpc};
 
 /// What a callout brought: visible to the module inside its callback only.
 #[derive(Clone, Debug, Default)]
@@ -11,16 +12,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The 503 that Envoy's router answers in an upstream's place.
-    pub(crate) fn unavailable(text: &str) -> Self {
-        Self::of_router("503", text)
+    /// The 503 that Envoy's router answers in an upstream's place to a request with those headers.
+    pub(crate) fn unavailable(request: &HeaderMap, text: &str) -> Self {
+        Self::of_router(request, 503, text)
     }
 
     /// What Envoy's router answers by itself.
-    pub(crate) fn of_router(status: &str, text: &str) -> Self {
-        let length = text.len().to_string();
-        let headers = [(":status", status), ("content-length", &length), ("content-type", "text/plain")];
-        Self { headers: HeaderMap::new(headers), body: text.as_bytes().to_vec(), trailers: HeaderMap::default() }
+    pub(crate) fn of_router(request: &HeaderMap, code: u16, text: &str) -> Self {
+        let reply = LocalReply { code, body: text.as_bytes().to_vec(), ..LocalReply::default() };
+        let is_head = request.get(b":method").is_some_and(|method| method == b"HEAD");
+        let (headers, body) = local_reply::build(&reply, is_grpc(request), is_head);
+        Self { headers, body, trailers: HeaderMap::default() }
     }
 }
 

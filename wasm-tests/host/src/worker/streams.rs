@@ -258,6 +258,7 @@ pub(super) fn record(data: &StreamData) -> Record {
         flags: Bytes::from(flags::text(&data.flags).as_str()),
         policy: state(b"wasm.weir.policy"),
         rate_limit: state(b"wasm.weir.rate_limit"),
+        authz_metadata: state(b"wasm.weir.authz_metadata"),
         lines: 1,
     }
 }

@@ -28,6 +28,16 @@ fn providers_are_read_as_istio_reads_them() {
             format!(r#"{{"envoyExtAuthzHttp":{{{service},"timeout":"0.0000001s"}}}}"#),
             "outbound|80||a.b.svc 1 false 403",
         ),
+        (
+            format!(r#"{{"envoyExtAuthzHttp":{{{service},"timeout":"250ms","clearRouteCache":true}}}}"#),
+            "outbound|80||a.b.svc 250 false 403",
+        ),
+        (
+            format!(r#"{{"envoyExtAuthzHttp":{{{service},"timeout":"1m1.5s"}}}}"#),
+            "outbound|80||a.b.svc 61500 false 403",
+        ),
+        (format!(r#"{{"envoyExtAuthzHttp":{{{service},"timeout":"1h"}}}}"#), "outbound|80||a.b.svc 3600000 false 403"),
+        (r#"{"envoyExtAuthzGrpc":{"service":"a","port":"9000"}}"#.to_owned(), "outbound|9000||a 600000 false 403"),
     ] {
         let found = read_one(&fields).map(|provider| {
             let Provider { cluster, timeout_millis, fail_open, status_on_error, .. } = provider;
@@ -48,7 +58,14 @@ fn what_istio_or_this_filter_cannot_take_is_refused() {
         (r#"{"envoyExtAuthzGrpc":{"service":"a","port":0}}"#.to_owned(), "from 1 to 65535"),
         (r#"{"envoyExtAuthzGrpc":{"service":"a","port":1,"pathPrefix":"/"}}"#.to_owned(), "unknown field"),
         (with(r#","timeout":"1""#), "`1` is not a duration"),
-        (with(r#","timeout":"250ms""#), "`250ms` is not a duration"),
+        (with(r#","timeout":"250""#), "`250` is not a duration"),
+        (with(r#","timeout":"1.s2""#), "is not a duration"),
+        (with(r#","timeout":".s""#), "is not a duration"),
+        (with(r#","timeout":"-1s""#), "is not a duration"),
+        (with(r#","timeout":"1d""#), "is not a duration"),
+        (with(r#","timeout":"99999999999999h""#), "less than 25 days"),
+        (r#"{"envoyExtAuthzGrpc":{"service":"a","port":"0"}}"#.to_owned(), "from 1 to 65535"),
+        (r#"{"envoyExtAuthzGrpc":{"service":"a","port":"+80"}}"#.to_owned(), "expected a whole number"),
         (with(r#","timeout":"0s""#), "more than zero"),
         (with(r#","timeout":"3000000s""#), "less than 25 days"),
         (with(r#","statusOnError":"999""#), "`999` is not an HTTP status"),
@@ -57,7 +74,7 @@ fn what_istio_or_this_filter_cannot_take_is_refused() {
         (with(r#","headersToUpstreamOnAllow":["*"]"#), "`*` alone is not supported"),
         (with(r#","includeRequestBodyInCheck":{"maxRequestBytes":10}"#), "before there is a body"),
         (with(r#","includeAdditionalHeadersInCheck":{":path":"a"}"#), "`:path` is not a header that can be added"),
-        (with(r#","clearRouteCache":true"#), "unknown field"),
+        (with(r#","clearRouteCache":1"#), "expected"),
     ];
     for (fields, expected) in cases {
         let found = read_one(&fields).map(drop);
@@ -68,6 +85,29 @@ fn what_istio_or_this_filter_cannot_take_is_refused() {
         [("a", true), ("a-1", true), ("", false), ("A", false), ("-a", false), ("a.b", false), (&"a".repeat(64), false)]
     {
         names.check(name, is_provider_name(name), sound);
+    }
+}
+
+#[test]
+fn providers_may_be_listed_as_in_mesh_config() {
+    let list = r#"[{"name":"p","envoyExtAuthzHttp":{"service":"a","port":80}},{"name":"z","zipkin":{"service":"z"}},
+        {"name":"q","cluster":"c","envoyExtAuthzGrpc":{"service":"b","port":9000}}]"#;
+    let read_list = |list: &str| {
+        let read =
+            |at: Cursor<'_>| Some(read(&at).iter().map(|(name, found)| format!("{name} {}", found.cluster)).collect());
+        read_document(list.as_bytes(), read).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(read_list(list), Ok(vec!["p outbound|80||a".to_owned(), "q c".to_owned()]));
+    let mut rows = Rows::default();
+    let one = r#"{"name":"p","envoyExtAuthzHttp":{"service":"a","port":80}}"#;
+    for (list, expected) in [
+        (format!("[{one},{one}]"), "`p` is given twice"),
+        (format!("[{}]", one.replace(r#""name":"p","#, "")), "`name` is missing"),
+        ("[1]".to_owned(), "expected an object"),
+        (format!("[{}]", one.replace("80", "0")), "from 1 to 65535"),
+    ] {
+        let found: Result<Vec<String>, String> = read_list(&list);
+        rows.check(format!("{list} {found:?}"), found.is_err_and(|text| text.contains(expected)), true);
     }
 }
 

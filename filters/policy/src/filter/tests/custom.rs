@@ -1,6 +1,7 @@
 //! CUSTOM policies: whom they ask, what the other policies then see, and what each way to fail comes to.
 
 mod cel;
+mod strict;
 mod world;
 
 use super::*;
@@ -179,7 +180,7 @@ fn an_http_answer_allows_or_refuses() {
         ("302", "", "302 ext_authz_denied", "x-why=so"),
         ("500", "", "503 ext_authz_error", ""),
         ("503", "upstream connect error or disconnect", "503 ext_authz_error", ""),
-        ("100", "", "503 ext_authz_error", ""),
+        ("100", "", "403 ext_authz_denied", "x-why=so"),
         ("x", "", "503 ext_authz_error", ""),
     ] {
         let mut world = World::new(asks(HTTP, "", &[CUSTOM]));
@@ -230,8 +231,7 @@ fn an_http_answer_allows_or_refuses() {
 fn each_failure_is_told_apart_and_fails_as_configured() {
     let mut rows = Rows::default();
     let failed = |failure| Answer::Failed(failure);
-    let none = denied(1000);
-    let cases: [(Answer<'_>, u64, &str); 11] = [
+    let cases: [(Answer<'_>, u64, &str); 10] = [
         (failed(CallFailure::NoCluster), 0, "no_cluster"),
         (failed(CallFailure::NoHost), 0, "no_host"),
         (failed(CallFailure::NotSent), 0, "not_sent"),
@@ -240,9 +240,8 @@ fn each_failure_is_told_apart_and_fails_as_configured() {
         (failed(CallFailure::Status(14)), 500, "timeout"),
         (failed(CallFailure::Status(7)), 3, "error"),
         (failed(CallFailure::Unreadable), 3, "bad_answer"),
-        (Answer::TooLarge { bytes: 2 << 20 }, 3, "bad_answer"),
+        (Answer::TooLarge { bytes: 2 << 20, headers: Headers::default() }, 3, "bad_answer"),
         (Answer::Grpc { message: b"\xff\xff" }, 3, "bad_answer"),
-        (Answer::Grpc { message: &none }, 3, "bad_answer"),
     ];
     for (answer, millis, class) in cases {
         for (provider, expected, decision) in [
@@ -285,13 +284,14 @@ fn the_metadata_of_an_answer_is_left_as_json() {
         let value = Some(weir_proto::Value { kind: Some(weir_proto::value::Kind::Text(text.to_owned())) });
         Some(weir_proto::StructMessage { fields: vec![weir_proto::Field { key: "user".to_owned(), value }] })
     };
-    let (longest, too_long) = ("x".repeat((64 << 10) - r#"{"user":""}"#.len()), "x".repeat(64 << 10));
+    let (longest, too_long) =
+        ("x".repeat((64 << 10) - r#"{"ext_authz_duration":0,"user":""}"#.len()), "x".repeat(64 << 10));
     for (code, metadata, expected) in [
-        (0, field("ann"), Some(r#"{"user":"ann"}"#.to_owned())),
+        (0, field("ann"), Some(r#"{"ext_authz_duration":0,"user":"ann"}"#.to_owned())),
         (7, field("\"\n"), Some(r#"{"user":"\"\u000a"}"#.to_owned())),
         (0, Some(weir_proto::StructMessage::default()), None),
         (0, None, None),
-        (0, field(&longest), Some(format!(r#"{{"user":"{longest}"}}"#))),
+        (0, field(&longest), Some(format!(r#"{{"ext_authz_duration":0,"user":"{longest}"}}"#))),
         (0, field(&too_long), None),
     ] {
         let mut world = World::new(asks(OPEN, r#","accessLogState":"never""#, &[CUSTOM]));
