@@ -287,11 +287,38 @@ impl Evaluation<'_> {
     /// Whether a rule matches, as far as that is known.
     fn rule(&mut self, rule: &CompiledRule) -> Outcome {
         let compiled = self.compiled;
-        all(compiled.rules.parts(rule).map(|part| any(part.map(|item| self.item(item)))))
+        let mut all = Outcome::Yes;
+        for part in compiled.rules.parts(rule) {
+            let mut any = Outcome::No;
+            for item in part {
+                match self.item(item) {
+                    Outcome::No => {}
+                    Outcome::Yes => {
+                        any = Outcome::Yes;
+                        break;
+                    }
+                    Outcome::Unknown => any = Outcome::Unknown,
+                }
+            }
+            match any {
+                Outcome::No => return Outcome::No,
+                Outcome::Yes => {}
+                Outcome::Unknown => all = Outcome::Unknown,
+            }
+        }
+        all
     }
 
     fn item(&mut self, item: &[Condition]) -> Outcome {
-        all(item.iter().map(|condition| self.condition(condition)))
+        let mut all = Outcome::Yes;
+        for condition in item {
+            match self.condition(condition) {
+                Outcome::No => return Outcome::No,
+                Outcome::Yes => {}
+                Outcome::Unknown => all = Outcome::Unknown,
+            }
+        }
+        all
     }
 
     pub(crate) fn condition(&mut self, condition: &Condition) -> Outcome {

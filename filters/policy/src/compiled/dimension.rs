@@ -178,10 +178,14 @@ impl Dimensions {
         self.expressions.clone()
     }
 
-    /// Whether the values of a dimension are in the request headers.
-    pub(crate) fn is_of_headers(&self, dimension: u16) -> bool {
-        let is_it = |known: Option<u16>| known == Some(dimension);
-        usize::from(dimension) >= self.table.len() || is_it(self.path) || is_it(self.host) || is_it(self.method)
+    /// Whether a provider may change the values of a dimension: those in the request headers, and dynamic metadata.
+    pub(crate) fn may_be_edited(&self, dimension: u16) -> bool {
+        match self.table.get(usize::from(dimension)).map(|dimension| &dimension.source) {
+            None | Some(Source::Path | Source::Host | Source::Method | Source::Header | Source::Dynamic(_)) => true,
+            Some(Source::Text(_) | Source::Port(_) | Source::Address(_) | Source::Peer(_) | Source::Expression) => {
+                false
+            }
+        }
     }
 
     /// Whether anything is read from the request headers.

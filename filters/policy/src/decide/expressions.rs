@@ -182,12 +182,12 @@ impl Pass<'_> {
     }
 }
 
-/// Whether the request's headers may still be edited.
+/// Whether a provider may still edit the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Edits {
     None,
-    /// What is compared with them may hold or not.
-    Headers,
+    /// What it can edit may match or not.
+    Ahead,
 }
 
 /// The outcome of a rule as far as it is known, and an expression that it hangs on and that is not evaluated.
@@ -200,8 +200,8 @@ fn look<'c>(
     let compiled = evaluation.compiled;
     let dimensions = &compiled.dimensions;
     let mut holds = |condition: &Condition| match edits {
-        Edits::Headers if dimensions.is_of_headers(condition.dimension) => Outcome::Unknown,
-        Edits::Headers | Edits::None => evaluation.condition(condition),
+        Edits::Ahead if dimensions.may_be_edited(condition.dimension) => Outcome::Unknown,
+        Edits::Ahead | Edits::None => evaluation.condition(condition),
     };
     let pending = |condition: &'c Condition| {
         let expression = dimensions.expression(condition.dimension)?;
@@ -236,8 +236,8 @@ fn look<'c>(
 }
 
 impl Scratch {
-    /// Evaluates, about the request that was decided last, what deciding on it may need once its headers are edited: the
-    /// expressions of rules that no address, peer or metadata rules out.
+    /// Evaluates, about the request that was decided last, what deciding on it may need once a provider has edited it: the
+    /// expressions of rules that neither an address nor the peer rules out.
     #[inline(never)]
     pub(crate) fn evaluate_ahead(&mut self, compiled: &Compiled, evaluate: &Evaluate<'_>) -> Results {
         let Self { request, lists, found, alone, asked, .. } = self;
@@ -247,7 +247,7 @@ impl Scratch {
         // Who is asked is settled.
         for number in compiled.expressions.rules.iter().filter(|number| !is_custom(**number)) {
             if let Some(rule) = compiled.rules.get(*number) {
-                pass.outcome(*number, rule, Edits::Headers);
+                pass.outcome(*number, rule, Edits::Ahead);
             }
         }
         let Pass { request, asked, .. } = pass;
