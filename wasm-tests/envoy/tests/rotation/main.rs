@@ -4,7 +4,7 @@
 //! replaced at once. The certificate on a connection says who calls, so the answer to each request is known: no request may be
 //! lost, and none may be decided as another peer's, on the connections of before as on the new ones.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod callers;
 mod ledger;
