@@ -59,6 +59,8 @@ pub(crate) struct Pending {
     /// On the monotonic clock, in nanoseconds.
     asked_at: u64,
     pub(crate) kept: Box<Kept>,
+    /// What records have besides, of a request that is not held.
+    pub(crate) late: Option<Box<Kept>>,
     /// What the policies say of the request as it came.
     pub(crate) found: KeptDecided,
     /// What the decision is for: the request is held if it is enforced.
@@ -73,6 +75,13 @@ pub(crate) enum Asking {
     Sent(CallId),
     /// It is decided now.
     Settled(Consulted),
+}
+
+impl Pending {
+    /// How many bytes of a request are kept.
+    fn bytes(&self) -> usize {
+        self.kept.bytes().saturating_add(self.late.as_ref().map_or(0, |late| late.bytes()))
+    }
 }
 
 impl Custom {
@@ -178,6 +187,7 @@ impl Custom {
                     rule,
                     asked_at: io.now.mono_nanos,
                     kept: Box::new(kept),
+                    late: None,
                     found: KeptDecided::new(found),
                     decided,
                     consulted: None,
@@ -213,10 +223,18 @@ impl Custom {
         if pending.decided == DecisionMode::Enforced { None } else { self.take(id) }
     }
 
+    /// Keeps what records have of a request that is not held.
+    pub(crate) fn keep_late(&mut self, id: CallId, late: Kept) {
+        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.call == id) {
+            self.kept_bytes = self.kept_bytes.saturating_add(late.bytes());
+            pending.late = Some(Box::new(late));
+        }
+    }
+
     /// Takes out a check whose request goes on to be decided, or is gone.
     pub(crate) fn take(&mut self, id: CallId) -> Option<Pending> {
         let pending = self.pending.extract_if(.., |pending| pending.call == id).next()?;
-        self.kept_bytes = self.kept_bytes.saturating_sub(pending.kept.bytes());
+        self.kept_bytes = self.kept_bytes.saturating_sub(pending.bytes());
         Some(pending)
     }
 
