@@ -9,6 +9,7 @@ mod attachment;
 mod bootstrap;
 mod capabilities;
 mod check;
+mod clusters;
 mod compile;
 mod diagnostic;
 mod diff;

@@ -1,5 +1,6 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
+pub(crate) mod audit;
 pub(crate) mod cel;
 pub(crate) mod http_only;
 mod labels;
@@ -15,6 +16,7 @@ mod values;
 pub(crate) mod workload;
 pub(crate) mod written;
 
+use crate::config::audit::AuditSettings;
 use crate::config::object::{Action, Field, Object};
 use crate::config::shadow::Shadow;
 use crate::config::workload::Workload;
@@ -42,6 +44,7 @@ pub(crate) struct Document {
     /// How many problems of the objects were set aside.
     pub(crate) quarantined: usize,
     pub(crate) providers: Providers,
+    pub(crate) audit: Option<AuditSettings>,
 }
 
 /// Whose policies are read in full.
@@ -65,6 +68,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
         workload.read(&at);
     }
     let providers = fields.take("providers").map(|at| provider::read(&at)).unwrap_or_default();
+    let audit = fields.take("audit").and_then(|at| AuditSettings::read(&at, node, &workload));
     let mut selection = selection::Selection::new(&workload, shadow);
     selection.reads_all = reading == Reading::All;
     let quarantines = on_invalid == Some(true);
@@ -109,7 +113,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
     }
     fields.finish();
     let quarantined = at.problems().saturating_sub(at.refusals());
-    let document = Document { common, share, workload, objects, quarantines, quarantined, providers };
+    let document = Document { common, share, workload, objects, quarantines, quarantined, providers, audit };
     warn_of_providers(&at, &document, reading);
     Some(document)
 }

@@ -8,6 +8,7 @@
 //!
 //! Semantics: Istio's AuthorizationPolicy reference and `pilot/pkg/security/authz`, Envoy's RBAC filter.
 
+mod audit;
 mod compiled;
 mod conditions;
 mod config;

@@ -13,20 +13,13 @@ const READINGS: usize = 16;
 impl<'l> Record<'l> {
     /// Dynamic metadata as far as the line has it, by filter.
     pub(crate) fn filters(&self) -> Vec<(String, Struct)> {
-        let principal = self.request_principal.value().map(String::from_utf8_lossy);
-        let of_principal = principal.as_deref().and_then(|principal| principal.rsplit_once('/'));
-        if self.claims.is_empty() && self.metadata.is_empty() && of_principal.is_none() {
+        if self.claims.is_empty() && self.metadata.is_empty() {
             return Vec::new();
         }
         let mut payload = Struct::default();
         for (path, value) in &self.claims {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             put(&mut payload, &path, value);
-        }
-        for (name, value) in
-            of_principal.map(|(issuer, subject)| [("iss", issuer), ("sub", subject)]).into_iter().flatten()
-        {
-            put(&mut payload, &[name], &StructValue::Text(value.to_owned()));
         }
         let jwt = Struct::from([(JWT_PAYLOAD.to_owned(), StructValue::Map(payload))]);
         let mut filters = vec![(JWT_FILTER.to_owned(), jwt)];

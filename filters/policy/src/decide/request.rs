@@ -2,6 +2,8 @@
 
 mod dynamic;
 
+pub(crate) use dynamic::claims;
+
 use crate::compiled::Compiled;
 use crate::compiled::dimension::{Identity, Source};
 use weir_matching::{

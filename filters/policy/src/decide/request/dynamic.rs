@@ -16,7 +16,7 @@ const JWT_PAYLOAD: &str = "payload";
 type Write = Option<fn(&[u8], &mut Vec<u8>)>;
 
 /// A value that cannot be compared: it is damaged, or Envoy and a pattern over bytes would differ on it.
-struct Incomparable;
+pub(crate) struct Incomparable;
 
 impl From<weir_proto::Damaged> for Incomparable {
     fn from(_: weir_proto::Damaged) -> Self {
@@ -49,7 +49,7 @@ impl Request {
 }
 
 /// The claims of a valid JWT.
-fn claims(metadata: MetadataView<'_>) -> Result<Option<StructView<'_>>, Incomparable> {
+pub(crate) fn claims(metadata: MetadataView<'_>) -> Result<Option<StructView<'_>>, Incomparable> {
     let Some(jwt) = metadata.get(JWT_FILTER)? else { return Ok(None) };
     Ok(match jwt.get(JWT_PAYLOAD)? {
         Some(ValueView::Map(claims)) => Some(claims),
