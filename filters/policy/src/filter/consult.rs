@@ -3,8 +3,8 @@
 use super::leaving::{Concluded, FORBIDDEN, Leaving};
 use super::{Policy, forbidden};
 use crate::compiled::Enforcement;
-use crate::custom::{Asking, Consulted, Failure, Pending, asking};
 use crate::conditions::evaluate;
+use crate::custom::{Asking, Consulted, Failure, Pending, asking};
 use crate::decide::{Decided, KeptDecided, Results, decide};
 use crate::metrics::DecisionMode;
 use crate::stream::Stream;
