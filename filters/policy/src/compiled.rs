@@ -6,6 +6,7 @@
 mod anchors;
 mod compile;
 pub(crate) mod dimension;
+pub(crate) mod metadata_tree;
 pub(crate) mod rule;
 mod section;
 

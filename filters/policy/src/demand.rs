@@ -13,7 +13,7 @@ pub(crate) fn demand(compiled: &Compiled) -> Demand {
         Source::Address(attribute) => attribute.clone(),
         Source::Path | Source::Host | Source::Method | Source::Header | Source::Peer(_) | Source::Dynamic(_) => None,
     }));
-    if !dimensions.dynamic.is_empty() {
+    if dimensions.has_metadata() {
         demand.attributes.insert(Attribute::DynamicMetadata);
     }
     if !dimensions.peer.is_empty() {

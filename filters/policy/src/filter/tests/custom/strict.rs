@@ -189,7 +189,7 @@ fn connections_are_explained_only_if_they_are_decided() {
     );
     for fields in [objects.as_str(), r#""mode":"observe","policies":[]"#, r#""policies":[]"#] {
         let document = format!(r#"{{"schema":1,"name":"t",{fields}}}"#);
-        let explained = crate::Explainer::compile_for(Protocol::Tcp, document.as_bytes(), &node()).is_ok();
+        let explained = crate::Explainer::compile_for(crate::Protocol::Tcp, document.as_bytes(), &node()).is_ok();
         rows.check(fields, explained, crate::TcpPolicy::compile(document.as_bytes(), &node()).is_ok());
     }
 }
