@@ -20,4 +20,4 @@ pub use message::{
     BuildVersion, EnvoyGrpcMessage, Field, FilterMetadata, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage,
     SemanticVersion, StructMessage, Value, value,
 };
-pub use view::{Damaged, ListView, MetadataView, StructView, ValueView};
+pub use view::{Damaged, FieldView, ListView, MetadataView, StructView, ValueView};
