@@ -169,7 +169,7 @@ test-worlds: test-modules
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
 	@cargo test --locked $(TESTED) --test shell --test callouts --test strictness --test hostile --test swap --test proxy --test rbac \
 	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \
-	  --test roots --test waiting --test ext_authz
+	  --test roots --test waiting --test ext_authz --test rotation
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test compose --test readme --test run --test validate --test two_listeners \
 	  --test capabilities --test deploying --test render --test render_all --test render_envoy

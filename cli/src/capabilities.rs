@@ -48,15 +48,19 @@ const REQUESTS: [&str; 2] = ["proxy_on_request_headers", "proxy_send_local_respo
 /// What decides connections, besides what every module has.
 const CONNECTIONS: [&str; 1] = ["proxy_on_downstream_data"];
 
-/// Where limits keep their counts, and the seed of their keys.
-const LIMITS: [&str; 3] = ["proxy_get_shared_data", "proxy_set_shared_data", "random_get"];
+/// Where limits keep their counts; what a callout may reach in any module.
+const SHARED: [&str; 2] = ["proxy_get_shared_data", "proxy_set_shared_data"];
+
+/// The seed of limits' keys.
+const SEED: [&str; 1] = ["random_get"];
 
 /// Where streams are counted.
 const ENDS: [&str; 1] = ["proxy_on_log"];
 
 /// Where a service can be asked before a request goes on.
-const CALLOUTS: [&str; 7] = [
+const CALLOUTS: [&str; 8] = [
     "proxy_continue_stream",
+    "proxy_done",
     "proxy_grpc_call",
     "proxy_grpc_cancel",
     "proxy_http_call",
@@ -76,7 +80,7 @@ pub(crate) fn essential(module: Module, protocol: Protocol) -> Vec<&'static str>
     }
     let limits = matches!(module, Module::RateLimit | Module::Suite);
     let ends = matches!(module, Module::Telemetry | Module::Suite);
-    list(&ESSENTIAL, &[(true, &REQUESTS), (limits, &LIMITS), (ends, &ENDS)])
+    list(&ESSENTIAL, &[(true, &REQUESTS), (limits, &SHARED), (limits, &SEED), (ends, &ENDS)])
 }
 
 /// Everything that a module, or a variant of it, imports or exports, in alphabetical order.
@@ -86,10 +90,11 @@ pub(crate) fn all(module: Module) -> Vec<&'static str> {
     let ends = module != Module::RateLimit;
     let responses = module != Module::Policy;
     let decides = matches!(module, Module::Policy | Module::Suite);
-    let more: [(bool, &[&'static str]); 7] = [
+    let more: [(bool, &[&'static str]); 8] = [
         (true, &REQUESTS),
         (true, &BESIDES),
-        (limits, &LIMITS),
+        (limits || decides, &SHARED),
+        (limits, &SEED),
         (ends, &ENDS),
         (responses, &RESPONSES),
         (decides, &CONNECTIONS),

@@ -3,7 +3,7 @@
 
 mod loading;
 
-use crate::compile::{Module, Part};
+use crate::compile::{Module, Part, RulesTried};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::documents::{Contents, Found, Share};
 use crate::field::field;
@@ -66,8 +66,16 @@ fn completed(document: &Value, module: Module, others: &Others) -> Option<Value>
     Some(document)
 }
 
-/// All diagnostics of `found`, which is in `file`, read as a document of `module`.
-pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Vec<Diagnostic> {
+/// What there is to say of a document.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Of a document that has a problem none.
+    pub(crate) rules: RulesTried,
+}
+
+/// Checks `found`, which is in `file`, read as a document of `module`.
+pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Others) -> Checked {
     let mut diagnostics = Diagnostics::default();
     let location = |path: &str| found.location(path);
     let joins = found.joins(others);
@@ -142,7 +150,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
     if protocol == Protocol::Http {
         path_parameters(found, (&parts, packed.as_ref()), file, &others.options, &mut diagnostics);
     }
-    diagnostics.0
+    Checked { diagnostics: diagnostics.0, rules: if is_sound { compiled.rules } else { RulesTried::default() } }
 }
 
 /// Why a part does nothing, if it does.

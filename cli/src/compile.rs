@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use weir_config::{Mode, SCHEMA};
 use weir_model::{Filter, Node, Problem, Problems, TcpFilter, Warning};
-use weir_policy::{Protocol, Reading};
+use weir_policy::{Protocol, Reading, Review};
 
 /// A module, and so the schema of its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,6 +39,15 @@ pub(crate) struct Compiled {
     pub(crate) problems: Vec<Problem>,
     /// What is well formed and cannot do what its author means.
     pub(crate) warnings: Vec<Warning>,
+    pub(crate) rules: RulesTried,
+}
+
+/// The rules of policies, and which of them every request is checked against.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RulesTried {
+    pub(crate) all: usize,
+    /// Each as `NAMESPACE/POLICY[INDEX]`.
+    pub(crate) always: Vec<String>,
 }
 
 /// A section of a document that decides requests, or the whole document.
@@ -166,7 +175,15 @@ impl Module {
         let Some((text, prefix)) = policies else { return compiled };
         let is_placed = own.is_some() || is_placed(self.section(document));
         let mut read = |node: &Node, reading, is_unknown| {
-            let mut found = located(weir_policy::review(protocol, text.as_bytes(), node, reading), prefix);
+            let found = weir_policy::review(protocol, text.as_bytes(), node, reading).map(|review| {
+                let Review { warnings, rules, always_tried } = review;
+                // Of a workload that is known its own rules count, of others all.
+                if is_placed == (reading == Reading::Workload) && rules > compiled.rules.all {
+                    compiled.rules = RulesTried { all: rules, always: always_tried };
+                }
+                warnings
+            });
+            let mut found = located(found, prefix);
             if let (Ok(warnings), Reading::All, true) = (&mut found, reading, is_placed) {
                 // What is doubtful in policies for others does not matter to this workload.
                 warnings.retain(|warning| warning.id == "selects-nothing");

@@ -367,7 +367,7 @@ fn problems(plan: &Plan, trees: &[Value], places: &Places, warnings: &mut Vec<St
     }
     for found in &contents.found {
         let checked = check::check(found, plan.module, &contents, &Others::default());
-        checked.iter().for_each(|diagnostic| say(diagnostic, Some(found)));
+        checked.diagnostics.iter().for_each(|diagnostic| say(diagnostic, Some(found)));
     }
     *warnings = once(std::mem::take(warnings));
     problems

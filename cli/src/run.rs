@@ -166,7 +166,7 @@ fn accept(bootstrap: &Bootstrap, name: &str, config: Option<&Origin>, show: impl
     for found in &contents.found {
         let module = found.plugin.as_ref().and_then(|plugin| plugin.module);
         let module = module.unwrap_or_else(|| Module::of(&found.document));
-        for diagnostic in check::check(found, module, &contents, &check::Others::default()) {
+        for diagnostic in check::check(found, module, &contents, &check::Others::default()).diagnostics {
             say(&diagnostic, Some(&found.path));
         }
     }

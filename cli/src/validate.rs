@@ -8,7 +8,7 @@ pub(crate) use output::Output;
 pub(crate) use report::Line;
 
 use crate::attachment::{self, Attached};
-use crate::check::{self, Elsewhere, Others, Parts};
+use crate::check::{self, Checked, Elsewhere, Others, Parts};
 use crate::compile::Module;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::documents::{Contents, EXTENSIONS, Found, NO_NAMESPACE, Share, TEMPLATE};
@@ -93,7 +93,8 @@ fn report_of<'a>(
             if found.is_whole() {
                 report.document(module);
             }
-            let diagnostics = check::check(found, module, contents, &others);
+            let Checked { diagnostics, rules } = check::check(found, module, contents, &others);
+            report.rules(rules);
             wrong.extend(paths_of_errors(&diagnostics));
             is_sound &= !found.joins(&others) || !diagnostics.iter().any(Diagnostic::is_error);
             let is_guessed = given.or(by_plugin).is_none() && found.is_whole();

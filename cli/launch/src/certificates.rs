@@ -82,6 +82,8 @@ impl Authority {
         for name in dns {
             params.subject_alt_names.push(SanType::DnsName((*name).try_into()?));
         }
+        // All authorities have one name: this tells them apart where several are trusted.
+        params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate()?;

@@ -14,7 +14,7 @@ const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wa
 /// All diagnostics of all documents of a tree.
 fn diagnostics(tree: &Value, others: &Others) -> Vec<Diagnostic> {
     let contents = Contents::of(tree);
-    let check = |found| check(found, Module::of(&contents.found[0].document), &contents, others);
+    let check = |found| check(found, Module::of(&contents.found[0].document), &contents, others).diagnostics;
     contents.found.iter().flat_map(check).collect()
 }
 

@@ -1,6 +1,6 @@
 //! All that was found in the files of one call.
 
-use crate::compile::Module;
+use crate::compile::{Module, RulesTried};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::documents::{Contents, Share};
 use crate::input::{Position, Source};
@@ -29,6 +29,8 @@ pub(crate) struct Report<'a> {
     pub(crate) actions: usize,
     /// `weir.yaml` files.
     pub(crate) compositions: usize,
+    /// The rules of the policies in documents and alone, and those that every request is checked against.
+    pub(crate) rules: RulesTried,
     /// Route configurations that other files' documents are compared with.
     routes: usize,
     /// What was passed over: how many objects of each kind.
@@ -48,6 +50,7 @@ impl<'a> Report<'a> {
             limits: 0,
             actions: 0,
             compositions: 0,
+            rules: RulesTried::default(),
             routes: 0,
             passed: BTreeMap::new(),
             lines: Vec::new(),
@@ -72,6 +75,12 @@ impl<'a> Report<'a> {
     /// Counts a document of a module.
     pub(crate) fn document(&mut self, module: Module) {
         *self.documents.entry(module.to_string()).or_default() += 1;
+    }
+
+    /// Counts the rules of a document.
+    pub(crate) fn rules(&mut self, rules: RulesTried) {
+        self.rules.all += rules.all;
+        self.rules.always.extend(rules.always);
     }
 
     /// Whether nothing of Weir was read.

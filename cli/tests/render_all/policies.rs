@@ -185,7 +185,7 @@ fn policies_of_the_cluster_are_compared_with_deployed_documents() {
         "a document that asks a provider",
         1,
         &[
-            "AuthorizationPolicy shop/ext: $.spec.rules[0].to[0].operation.paths[0]: `/b` is in the cluster, `/a` in the document",
+            "AuthorizationPolicy shop/ext: $.spec.rules[0].to[0].operation.paths[0]: in the cluster is `\"/b\"`, in the document is `\"/a\"`",
         ],
         &|(objects, policies)| {
             sections(&mut objects[0], &takes_over);

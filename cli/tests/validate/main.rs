@@ -192,6 +192,63 @@ fn programs_get_what_people_get() {
     assert!(output.starts_with(start), "{output}");
 }
 
+/// How many rules every request is checked against, and which, is printed if nothing is wrong.
+#[test]
+fn rules_that_no_value_leads_to_are_named() {
+    let path = || json!({"to": [{"operation": {"paths": ["/a"]}}]});
+    let negation = || json!({"to": [{"operation": {"notPaths": ["/a"]}}]});
+    let policy = |name: &str, namespace: &str, rules: Vec<Value>| {
+        let metadata = json!({"name": name, "namespace": namespace});
+        json!({"kind": "AuthorizationPolicy", "metadata": metadata, "spec": {"rules": rules}})
+    };
+    let files =
+        |policies: &[Value]| policies.iter().fold(String::new(), |text, policy| format!("{text}---\n{policy}\n"));
+    let document = |mut section: Value, policies: &[Value]| {
+        section["policies"] = json!(policies);
+        json!({"schema": 1, "name": "cart", "policy": section}).to_string()
+    };
+    let of = |namespace: &str| {
+        [policy("a", "shop", vec![path()]), policy("b", namespace, vec![negation(), path(), negation()])]
+    };
+    let workload = json!({"workload": {"namespace": "shop", "labels": {"app": "cart"}}});
+    let wrong = [&of("shop")[..], &[policy("c", "shop", vec![json!({"too": []})])]].concat();
+    let many: Vec<Value> = (0..30).map(|number| policy(&format!("n{number:02}"), "shop", vec![negation()])).collect();
+    let mut rows = Rows::default();
+    for (name, input, line, always) in [
+        ("none", files(&[policy("a", "shop", vec![path()])]), "\n0 of 1 rule is tried on every request\n", json!([])),
+        (
+            "some",
+            files(&of("shop")),
+            "\n2 of 4 rules are tried on every request: shop/b[0], shop/b[2]\n",
+            json!(["shop/b[0]", "shop/b[2]"]),
+        ),
+        (
+            "in a document",
+            document(json!({}), &of("shop")),
+            "\n2 of 4 rules are tried on every request: shop/b[0], shop/b[2]\n",
+            json!(["shop/b[0]", "shop/b[2]"]),
+        ),
+        (
+            "those for the workload",
+            document(workload, &of("other")),
+            "\n0 of 1 rule is tried on every request\n",
+            json!([]),
+        ),
+        ("no policies", WEIR.to_owned(), "no errors\n", json!([])),
+        ("mistakes first", files(&wrong), "1 error\n", json!(["shop/b[0]", "shop/b[2]"])),
+    ] {
+        let (_, output) = here(&["-"], &input);
+        rows.check(format!("{name}: {output}"), output.ends_with(line), true);
+        let (_, output) = here(&["--output", "json", "-"], &input);
+        let report: Value = serde_json::from_str(&output).unwrap();
+        rows.check(name, &report["rules"]["alwaysTried"], &always);
+    }
+    let (_, output) = here(&["-"], &files(&many));
+    let expected = "30 of 30 rules are tried on every request: shop/n00[0], shop/n01[0], shop/n02[0], shop/n03[0], \
+                    shop/n04[0], shop/n05[0], shop/n06[0], shop/n07[0] and 22 more (`--output json` has all)\n";
+    rows.check("many", output.lines().last().map(|line| format!("{line}\n")), Some(expected.to_owned()));
+}
+
 /// Three thousand policies of as many selectors took 47 s once: each was compiled for each workload.
 #[test]
 fn the_time_grows_with_the_policies_and_no_faster() {
@@ -209,7 +266,8 @@ fn the_time_grows_with_the_policies_and_no_faster() {
     let begun = Instant::now();
     let (code, output) = here(&["-"], &text);
     let taken = begun.elapsed();
-    assert_eq!((code, output.as_str()), (0, "1 file: 3000 AuthorizationPolicies: no errors\n"));
+    let expected = "1 file: 3000 AuthorizationPolicies: no errors\n0 of 3000 rules are tried on every request\n";
+    assert_eq!((code, output.as_str()), (0, expected));
     // A release build takes a tenth of a second; this one is not optimised.
     assert!(taken < Duration::from_secs(10), "{taken:?}");
 }

@@ -11,7 +11,7 @@ use crate::demand::demand;
 use crate::fraction::Fraction;
 use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
 use crate::stream::Stream;
-use crate::{Decision, Decisions, Protocol, Reason, observe, tcp};
+use crate::{Decision, Decisions, Reason, observe};
 use beside::Beside;
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
@@ -343,24 +343,6 @@ pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Rea
         at.warning("outbound-policy", INERT);
     }
     (at.refusals() == before).then_some(document)
-}
-
-/// What is wrong with a policy document, or doubtful. Of policies for another workload [`Filter::compile`] reads no more than
-/// their scope; with [`Reading::All`] each is read in full, and what only a workload can tell, such as whether a policy
-/// applies to it, is left out.
-///
-/// # Errors
-/// All problems of the document.
-pub fn review(protocol: Protocol, document: &[u8], node: &Node, reading: Reading) -> Result<Vec<Warning>, Problems> {
-    read_document(document, |at| {
-        let mut fields = at.object()?;
-        let common = Common::read(&mut fields);
-        match protocol {
-            Protocol::Http => read(fields, common, node, reading)?,
-            Protocol::Tcp => tcp::read(fields, common, node, reading)?,
-        };
-        Some(at.take_warnings())
-    })
 }
 
 impl Filter for Policy {

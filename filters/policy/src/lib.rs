@@ -21,6 +21,7 @@ mod filter;
 mod fraction;
 mod metrics;
 mod observe;
+mod review;
 mod stream;
 mod tcp;
 
@@ -32,6 +33,7 @@ pub use explain::{
     Answer, Answers, ClauseOutcome, Explainer, Explanation, ItemOutcome, Knowledge, Missing, MissingSet, Outcome,
     PartOutcome, PolicyOutcome, RequestField, RuleOutcome, Shadow, Verdict, VerdictId,
 };
-pub use filter::{Policy, review};
+pub use filter::Policy;
+pub use review::{Review, review};
 pub use stream::Stream;
 pub use tcp::{Protocol, TcpPolicy};

@@ -7,16 +7,15 @@
 #[expect(dead_code, reason = "the example's own entry point")]
 mod generate;
 
-#[path = "../examples/measure/shapes.rs"]
-mod shapes;
+#[path = "../examples/measure/request.rs"]
+mod request;
 
-use shapes::Shape;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 use weir_model::{Attributes, Facts, Filter, Headers, Node, PairsBuilder};
 use weir_policy::{Decision, Policy};
-use weir_testing::Rows;
+use weir_testing::{Rows, Shape};
 
 /// Counts what the current thread allocates.
 struct Counting;
@@ -116,13 +115,12 @@ fn ten_thousand_rules_need_little_memory() {
 /// The time of one decision: the least of several, so that other work does not count.
 #[expect(clippy::disallowed_methods, reason = "this measures time")]
 fn time(shape: Shape, rules: usize) -> Duration {
-    let document = shape.document(rules).to_string();
+    let document = request::document(shape, rules).to_string();
     let mut policy = Policy::compile(document.as_bytes(), &Node::default()).unwrap_or_else(|error| panic!("{error}"));
-    let (bytes, attributes) = shape.request(rules);
-    let matches = matches!(shape, Shape::ExactPaths | Shape::AddressRanges);
+    let (bytes, attributes) = request::request(shape, rules);
     let once = |policy: &mut Policy| {
         let start = Instant::now();
-        assert_eq!(decide(policy, &bytes, &attributes).allow, matches, "{shape:?}");
+        assert_eq!(decide(policy, &bytes, &attributes).allow, shape.matches(), "{shape:?}");
         start.elapsed()
     };
     (0..40).map(|_| once(&mut policy)).min().unwrap_or_default()
@@ -134,7 +132,7 @@ type Bound = (&'static str, Shape, usize, Shape, usize, u32);
 #[test]
 fn hostile_rules_and_requests_cost_little_more_than_usual_ones() {
     let usual = Shape::ExactPaths;
-    let bounds: [Bound; 11] = [
+    let bounds: [Bound; 15] = [
         ("more exact paths", usual, 10_000, usual, 10, 3),
         ("negations", Shape::Negations, 10_000, usual, 10, 30),
         ("negations only", Shape::NegationsOnly, 10_000, usual, 10, 30),
@@ -145,6 +143,10 @@ fn hostile_rules_and_requests_cost_little_more_than_usual_ones() {
         // Reading 90 headers more is a part of it.
         ("copies of a header", Shape::CopiesOfHeader(90), 10_000, Shape::CopiesOfHeader(1), 10_000, 4),
         ("values of a header", Shape::ValuesOfHeader(90), 10_000, Shape::ValuesOfHeader(1), 10_000, 8),
+        ("values of a claim", Shape::ClaimValues(90), 10_000, Shape::ClaimValues(1), 10_000, 8),
+        ("negations of a claim", Shape::ClaimNegations(90), 10_000, Shape::ClaimNegations(1), 10_000, 8),
+        ("names of claims", Shape::ClaimNames(90), 10_000, Shape::ClaimNames(1), 10, 20),
+        ("request principals", Shape::RequestPrincipals, 10_000, Shape::RequestPrincipals, 10, 5),
         // A thousand patterns of the path match and lead to a thousand rules.
         ("nested prefixes", Shape::NestedPrefixes(1001), 1000, usual, 10, 500),
         ("nested suffixes", Shape::NestedSuffixes(1001), 1000, usual, 10, 500),

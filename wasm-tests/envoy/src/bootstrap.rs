@@ -85,7 +85,13 @@ pub(crate) fn listener(setup: &Setup, tls: Option<&ServerTls>, dir: &Path) -> Va
         merge(&mut chain, json!({"transport_socket": transport_socket(tls)}));
         chain
     };
+    let own = || {
+        let mut chain = plain();
+        merge(&mut chain, json!({"transport_socket": setup.transport_socket}));
+        chain
+    };
     let (chains, inspected) = match (&setup.proxy.tls, tls) {
+        _ if setup.transport_socket.is_some() => (vec![own()], false),
         (Tls::Mtls(_), Some(tls)) => (vec![secure(tls)], false),
         (Tls::Permissive(_), Some(tls)) => {
             let mut chain = secure(tls);

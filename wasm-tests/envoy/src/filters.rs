@@ -106,6 +106,8 @@ pub struct Setup {
     pub access_logs: Vec<Value>,
     /// Listener and identity.
     pub proxy: weir_scenario::Proxy,
+    /// The transport socket of the listener, as Envoy's configuration has it, in place of what `proxy.tls` asks for.
+    pub transport_socket: Option<Value>,
     /// Routes and upstreams.
     pub world: Surroundings,
     /// How the plugins' configuration reaches the proxy.
@@ -162,6 +164,7 @@ impl Setup {
             access_logs: Vec::new(),
             native: Vec::new(),
             proxy: scenario.proxy.clone(),
+            transport_socket: None,
             world: scenario.world.clone(),
             discovery: match (changes, is_tcp) {
                 (false, _) => Discovery::None,

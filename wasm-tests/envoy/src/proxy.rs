@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use weir_launch::{Authority, ClientError, Envoy, Launch, LogTail, StartError, wait_until};
-use weir_scenario::{Client, Failure, LogLine, Metrics, Protocol, Record, Request, Response, Tls};
+use weir_scenario::{Client, Failure, LogLine, Protocol, Record, Request, Response, Tls};
 use weir_world::Upstreams;
 
 use crate::access::Logged;
 use crate::bootstrap::{self, ACCESS_LOG, LISTENER, ServerTls};
 use crate::filters::{Discovery, Setup};
 use crate::slot::Slot;
-use crate::stats::{self, VmStats};
+use crate::stats;
 use crate::tcp_server::TcpServer;
 use crate::wall_clock::WallClock;
 use crate::wire::{ClientTls, Dialer, Wire};
@@ -145,7 +145,7 @@ impl Proxy {
             (Some(uris), Some(tls)) => Some(tls.client(uris, request.client.dns())?.clone()),
             (Some(_), None) => return Err(Failure("a client with an identity needs TLS".to_owned())),
         };
-        Ok(Dialer { to: self.address, tls })
+        Ok(Dialer::new(self.address, tls))
     }
 
     /// Sends one request on a connection of its own; what an upstream saw of it is in the response.
@@ -234,30 +234,6 @@ impl Proxy {
     /// Forgets what the access log has of a port of a client.
     pub(crate) fn forget_record(&mut self, port: u16) {
         self.records.remove(&port);
-    }
-
-    /// The metrics, as Prometheus shows them, once filters have added to them what they have counted until now.
-    ///
-    /// # Errors
-    /// When the admin interface does not answer.
-    pub fn metrics(&self) -> Result<Metrics, Failure> {
-        Ok(Metrics::parse(&self.envoy.counted("/stats/prometheus").map_err(admin_failure)?))
-    }
-
-    /// Counters and gauges by Envoy's own names.
-    ///
-    /// # Errors
-    /// When the admin interface does not answer.
-    pub fn stats(&self) -> Result<BTreeMap<String, u64>, Failure> {
-        stats::parse(&self.envoy.admin_get("/stats?format=json").map_err(admin_failure)?)
-    }
-
-    /// What Envoy counts of Wasm VMs.
-    ///
-    /// # Errors
-    /// When the admin interface does not answer.
-    pub fn vm_stats(&self) -> Result<VmStats, Failure> {
-        Ok(VmStats::of(&self.stats()?))
     }
 
     /// The configuration that Envoy says it runs, as JSON.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use weir_scenario::{Failure, LogLine};
+use weir_scenario::{Failure, LogLine, Metrics};
+
+use crate::proxy::{Proxy, admin_failure};
 
 /// Envoy's counts of Wasm VMs, over all plugins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,8 +34,49 @@ impl VmStats {
     }
 }
 
+impl Proxy {
+    /// The metrics, as Prometheus shows them, once filters have added to them what they have counted until now.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn metrics(&self) -> Result<Metrics, Failure> {
+        Ok(Metrics::parse(&self.envoy.counted("/stats/prometheus").map_err(admin_failure)?))
+    }
+
+    /// Counters and gauges by Envoy's own names.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn stats(&self) -> Result<BTreeMap<String, u64>, Failure> {
+        parse(&self.envoy.admin_get("/stats?format=json").map_err(admin_failure)?)
+    }
+
+    /// The same of those whose name matches a regular expression.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn stats_like(&self, expression: &str) -> Result<BTreeMap<String, u64>, Failure> {
+        let path = format!("/stats?format=json&filter={expression}");
+        parse(&self.envoy.admin_get(&path).map_err(admin_failure)?)
+    }
+
+    /// The process id of its Envoy.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.envoy.pid()
+    }
+
+    /// What Envoy counts of Wasm VMs.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn vm_stats(&self) -> Result<VmStats, Failure> {
+        Ok(VmStats::of(&self.stats()?))
+    }
+}
+
 /// Counters and gauges of `/stats?format=json`.
-pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, u64>, Failure> {
+fn parse(text: &str) -> Result<BTreeMap<String, u64>, Failure> {
     let tree: Value = serde_json::from_str(text).map_err(|error| Failure(format!("statistics: {error}")))?;
     let stats = tree.get("stats").and_then(Value::as_array).into_iter().flatten();
     let one = |stat: &Value| Some((stat.get("name")?.as_str()?.to_owned(), stat.get("value")?.as_u64()?));

@@ -4,11 +4,11 @@
 //! frame where it does not: many requests that a filter must survive come from no well-behaved client.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::runtime::{Builder, Runtime};
 use weir_scenario::{Failure, Protocol, Request, Response};
 
@@ -34,15 +34,22 @@ pub(crate) const BEFORE_ABORT: Duration = Duration::from_millis(60);
 /// Makes connections of one client to one proxy.
 #[derive(Clone, Debug)]
 pub struct Dialer {
-    pub(crate) to: SocketAddr,
-    pub(crate) tls: Option<ClientTls>,
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    tls: Option<ClientTls>,
 }
 
 impl Dialer {
     /// What connects to a proxy that was started elsewhere.
     #[must_use]
     pub fn new(to: SocketAddr, tls: Option<ClientTls>) -> Self {
-        Self { to, tls }
+        Self { to, from: None, tls }
+    }
+
+    /// The same from an address of this machine, such as another one of `127.0.0.0/8`.
+    #[must_use]
+    pub fn from(self, address: IpAddr) -> Self {
+        Self { from: Some(address), ..self }
     }
 
     /// A connection that is good for requests like this one.
@@ -50,7 +57,7 @@ impl Dialer {
     /// # Errors
     /// When this machine fails; a refused connection shows in the responses.
     pub fn connect(&self, request: &Request) -> Result<Wire, Failure> {
-        Wire::connect_as(self.to, request, self.tls.as_ref())
+        Wire::connect_as(self, request)
     }
 }
 
@@ -59,6 +66,7 @@ pub struct Wire {
     runtime: Runtime,
     connection: Option<Connection>,
     port: u16,
+    server_certificate: Vec<u8>,
 }
 
 enum Connection {
@@ -75,20 +83,30 @@ impl std::fmt::Debug for Wire {
 }
 
 impl Wire {
-    fn connect_as(to: SocketAddr, request: &Request, tls: Option<&ClientTls>) -> Result<Self, Failure> {
+    fn connect_as(dialer: &Dialer, request: &Request) -> Result<Self, Failure> {
+        let Dialer { to, from, tls } = dialer;
         let failed = |error: io::Error| Failure(format!("no event loop for a client: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let mut port = 0;
+        let (mut port, mut server_certificate) = (0, Vec::new());
         let opened: io::Result<Connection> = runtime.block_on(async {
             let open = async {
-                let mut tcp = TcpStream::connect(to).await?;
+                let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+                if let Some(from) = from {
+                    socket.bind(SocketAddr::new(*from, 0))?;
+                }
+                let mut tcp = socket.connect(*to).await?;
                 tcp.set_nodelay(true)?;
                 port = tcp.local_addr()?.port();
                 if let Some(addresses) = &request.addresses {
                     tcp.write_all(addresses.header().as_bytes()).await?;
                 }
                 let io: Box<dyn Io> = match tls {
-                    Some(tls) => Box::new(tls.connect(tcp, request).await?),
+                    Some(tls) => {
+                        let stream = tls.connect(tcp, request).await?;
+                        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                        server_certificate = shown.map(|certificate| certificate.to_vec()).unwrap_or_default();
+                        Box::new(stream)
+                    }
                     None => Box::new(tcp),
                 };
                 Ok(match request.protocol {
@@ -100,7 +118,13 @@ impl Wire {
             };
             tokio::time::timeout(PATIENCE, open).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
         });
-        Ok(Self { connection: opened.ok(), runtime, port })
+        Ok(Self { connection: opened.ok(), runtime, port, server_certificate })
+    }
+
+    /// The certificate that the server has shown, as DER; empty without TLS.
+    #[must_use]
+    pub fn server_certificate(&self) -> &[u8] {
+        &self.server_certificate
     }
 
     /// The client's port; 0 if it could not connect.

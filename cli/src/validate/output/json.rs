@@ -9,6 +9,7 @@ pub(super) fn of(report: &Report<'_>) -> Value {
         "files": report.files,
         "documents": report.documents,
         "policies": report.policies,
+        "rules": {"all": report.rules.all, "alwaysTried": report.rules.always},
         "limits": report.limits,
         "actions": report.actions,
         "passedOver": report.passed,

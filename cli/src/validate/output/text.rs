@@ -2,6 +2,7 @@
 //! the same words is one line.
 
 use super::super::report::{Line, Report};
+use crate::compile::RulesTried;
 use crate::diagnostic::{Severity, count};
 use crate::input;
 use crate::print::plain;
@@ -9,10 +10,14 @@ use std::collections::BTreeMap;
 
 /// The most places that a line names beside its own.
 const PLACES: usize = 3;
+/// The most rules that are named.
+const RULES: usize = 8;
 
 pub(super) fn of(report: &Report<'_>) -> String {
     let mut lines = lines(report.lines.iter());
     lines.push(summary(report));
+    // What is wrong comes first.
+    lines.extend(rules(&report.rules).filter(|_| report.count(Severity::Error) == 0));
     if !report.passed.is_empty() {
         let class = |(class, count): (&String, &usize)| match count {
             1 => class.clone(),
@@ -67,6 +72,23 @@ fn also(others: &[&Line]) -> String {
         more => format!(" and {}", count(more, "other place", "other places")),
     };
     format!(" (also at {}{more})", places.join(", "))
+}
+
+/// How many rules every request is checked against, and which.
+fn rules(rules: &RulesTried) -> Option<String> {
+    let RulesTried { all, always } = rules;
+    let is = if *all == 1 || always.len() == 1 { "is" } else { "are" };
+    let how_many = format!("{} of {} {is} tried on every request", always.len(), count(*all, "rule", "rules"));
+    let named: Vec<&str> = always.iter().take(RULES).map(String::as_str).collect();
+    let more = match always.len().saturating_sub(RULES) {
+        0 => String::new(),
+        more => format!(" and {more} more (`--output json` has all)"),
+    };
+    match (all, named.is_empty()) {
+        (0, _) => None,
+        (_, true) => Some(how_many),
+        (_, false) => Some(plain(&format!("{how_many}: {}{more}", named.join(", ")))),
+    }
 }
 
 fn summary(report: &Report<'_>) -> String {

@@ -10,31 +10,14 @@
 //!
 //! What valgrind says it `Collected` is the instructions of that decision.
 
-mod shapes;
+mod request;
 
-use shapes::Shape;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use weir_model::{Attributes, Facts, Filter, Headers, Node};
 use weir_policy::Policy;
-
-/// All shapes, in their easiest form and their hardest.
-const SHAPES: [Shape; 13] = [
-    Shape::ExactPaths,
-    Shape::Negations,
-    Shape::NegationsOnly,
-    Shape::TemplateTails,
-    Shape::AddressRanges,
-    Shape::NamespacePatterns,
-    Shape::HeaderNames,
-    Shape::CopiesOfHeader(1),
-    Shape::CopiesOfHeader(90),
-    Shape::ValuesOfHeader(1),
-    Shape::ValuesOfHeader(90),
-    Shape::NestedPrefixes(1001),
-    Shape::NestedSuffixes(1001),
-];
+use weir_testing::Shape;
 
 /// Counts bytes in use and their most.
 struct Counting;
@@ -73,7 +56,7 @@ fn now() -> std::time::Instant {
 }
 
 fn measure(shape: Shape, count: usize) {
-    let document = shape.document(count).to_string();
+    let document = request::document(shape, count).to_string();
     let before = IN_USE.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
     let start = now();
@@ -84,7 +67,7 @@ fn measure(shape: Shape, count: usize) {
     let load = start.elapsed();
     let most = MOST.load(Ordering::Relaxed) - before;
     let kept = IN_USE.load(Ordering::Relaxed) - before;
-    let (bytes, attributes): (Vec<u8>, Attributes) = shape.request(count);
+    let (bytes, attributes): (Vec<u8>, Attributes) = request::request(shape, count);
     let none = Headers::default();
     let facts = Facts {
         request_headers: Headers::new(&bytes),
@@ -111,7 +94,7 @@ fn main() {
     let counts: Vec<usize> = arguments.iter().filter_map(|text| text.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![10, 1000, 10_000] } else { counts };
     let names: Vec<&String> = arguments.iter().filter(|text| text.parse::<usize>().is_err()).collect();
-    for shape in SHAPES {
+    for shape in Shape::ALL {
         if names.is_empty() || names.contains(&&format!("{shape:?}")) {
             counts.iter().for_each(|count| measure(shape, *count));
         }

@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use weir_launch::Identity;
 use weir_scenario::{Failure, Protocol, Request};
 
-/// Client certificate and the authority that the server is checked by.
+/// Client certificate and the authorities that the server is checked by.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     config: ClientConfig,
@@ -25,16 +25,18 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// A client of that identity.
+    /// A client of that identity, for servers whose certificate is by one of the authorities.
     ///
     /// # Errors
-    /// When certificate, key or authority cannot be read.
-    pub fn new(identity: &Identity, authority_pem: &str) -> Result<Self, Failure> {
+    /// When certificate, key or an authority cannot be read, or there is no authority.
+    pub fn new(identity: &Identity, authorities_pem: &str) -> Result<Self, Failure> {
         let failed = |error: &dyn fmt::Display| Failure(format!("no TLS client: {error}"));
         let pem = |text: &str| CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| failed(&error));
         let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).map_err(|error| failed(&error))?;
         let mut roots = RootCertStore::empty();
-        roots.add(pem(authority_pem)?).map_err(|error| failed(&error))?;
+        for authority in CertificateDer::pem_slice_iter(authorities_pem.as_bytes()) {
+            roots.add(authority.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+        }
         let provider = Arc::new(default_provider());
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
         let verifier = SpiffeVerifier(inner.map_err(|error| failed(&error))?);

@@ -1,6 +1,8 @@
 //! What no answer of a provider gets a request past: the other policies, a refusal, what cannot be sent.
 
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::TcpFilter as _;
 
 const EVERYTHING: Object<'_> = ("ask", "", r#"{"action":"CUSTOM","provider":{"name":"p"},"rules":[{}]}"#);
@@ -192,7 +194,7 @@ fn connections_are_explained_only_if_they_are_decided() {
     );
     for fields in [objects.as_str(), r#""mode":"observe","policies":[]"#, r#""policies":[]"#] {
         let document = format!(r#"{{"schema":1,"name":"t",{fields}}}"#);
-        let explained = crate::Explainer::compile_for(Protocol::Tcp, document.as_bytes(), &node()).is_ok();
+        let explained = crate::Explainer::compile_for(crate::Protocol::Tcp, document.as_bytes(), &node()).is_ok();
         rows.check(fields, explained, crate::TcpPolicy::compile(document.as_bytes(), &node()).is_ok());
     }
 }
