@@ -197,3 +197,36 @@ fn objects_with_plugins_are_held_to_the_schemas_of_their_kinds() {
         rows.check(name, code, i32::from(lines.iter().any(|line| line.contains(" error: "))));
     }
 }
+
+/// Where a condition in CEL stands alone, Istio would refuse it; in a document it may be not what its author means.
+#[test]
+fn conditions_in_cel_are_looked_at() {
+    let policy = |rule: &str| {
+        format!(
+            "kind: AuthorizationPolicy\nmetadata: {{name: a, namespace: b}}\nspec: {{action: DENY, rules: [{rule}]}}\n"
+        )
+    };
+    let document = |rule: &str| {
+        let spec = format!(
+            "{{kind: AuthorizationPolicy, metadata: {{name: a, namespace: b}}, spec: {{action: DENY, rules: [{rule}]}}}}"
+        );
+        format!("schema: 1\nname: cart\nworkload: {{namespace: b, labels: {{}}}}\npolicies: [{spec}]\n")
+    };
+    let narrow = "{to: [{operation: {paths: [/a]}}], when: [{key: cel, values: [\"request.method == 'GET'\"]}]}";
+    let wide = "{when: [{key: cel, values: [\"request.headers['x-a'] == '1'\"]}]}";
+    let mut rows = Rows::default();
+    for (name, input, lines) in [
+        ("alone", policy(narrow), vec!["$.spec.rules[0].when[0].key: Istio refuses an object with this key"]),
+        ("in a document", document(narrow), vec![]),
+        ("on a header", document(wide), vec!["[cel-every-request]", "[cel-joined-headers]", "[cel-header-absent]"]),
+    ] {
+        let (code, report) = here(&["-"], &input);
+        rows.check(name, (code, report.matches("[beyond-istio]").count()), (0, usize::from(name == "alone")));
+        rows.check(name, report.matches("warning").count() > 0, !lines.is_empty());
+        for line in lines {
+            rows.contains(name, &report, line);
+        }
+    }
+    let (_, silenced) = here(&["--silence", "beyond-istio", "-"], &policy(narrow));
+    rows.check("silenced", silenced.contains("beyond-istio"), false);
+}

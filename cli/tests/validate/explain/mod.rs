@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a test ends where it fails")]
 
 mod command;
+mod expressions;
 mod istio;
 
 use serde_json::{Value, json};

@@ -324,3 +324,34 @@ fn wrong_use_is_no_change() {
         rows.contains(format!("{arguments:?}"), &found.err, expected);
     }
 }
+
+/// What an expression came to is in no log: what hangs on it is counted by the expression, and by the policy that asks.
+#[test]
+fn expressions_cannot_be_decided_from_a_log() {
+    let folder = folder();
+    let deny = "kind: AuthorizationPolicy\nmetadata: {name: no-internal, namespace: shop}\nspec: {action: DENY, rules: [{to: \
+                [{operation: {paths: [\"/items*\"]}}], when: [{key: cel, values: [\"request.path.contains('x')\"]}]}]}\n";
+    fs::write(folder.path().join("cel.yaml"), deny).unwrap();
+    fs::write(folder.path().join("other.yaml"), deny.replace("'x'", "'y'")).unwrap();
+    let none = json!({});
+    let lines = [line("/items", Some("web"), "via_upstream", &none), line("/cart", Some("web"), "via_upstream", &none)];
+    let mut rows = Rows::default();
+    for (arguments, undecidable, changed) in [
+        (vec!["--config", "cel.yaml", "-"], 1, 0),
+        (vec!["--config", "cel.yaml", "--against", "cel.yaml", "-"], 0, 0),
+        (vec!["--config", "cel.yaml", "--against", "other.yaml", "-"], 1, 0),
+    ] {
+        let (code, report) = report(folder.path(), &arguments, lines.join("\n").as_bytes());
+        rows.check(format!("{arguments:?}"), (code, &report["undecidable"]["count"]), (0, &json!(undecidable)));
+        rows.check(format!("{arguments:?}"), report["changed"].clone(), json!(changed));
+        if undecidable > 0 {
+            let missing =
+                json!({"field": "cel(request.path.contains('x'))", "count": 1, "policies": {"shop/no-internal": 1}});
+            rows.check(format!("{arguments:?}"), &report["undecidable"]["missing"][0], &missing);
+        }
+    }
+    // No format has it.
+    let printed =
+        run(folder.path(), &["--config", "cel.yaml", "--workload", "shop/cart", "--print-format", "envoy"], b"");
+    assert_eq!((printed.code, printed.out.contains("contains")), (0, false), "{}", printed.out);
+}

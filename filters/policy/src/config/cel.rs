@@ -61,7 +61,12 @@ pub(super) fn condition(at: &Cursor<'_>, mut fields: Fields<'_>, context: &Conte
         at.problem::<()>(super::rule::NO_VALUE);
     }
     fields.finish();
-    let item = |first: Option<&Clause>| first.into_iter().chain(&failing).cloned().collect::<Item>();
+    let item = |first: Option<&Clause>| {
+        let mut all = Vec::with_capacity(failing.len().saturating_add(1));
+        all.extend(first.cloned());
+        all.extend_from_slice(&failing);
+        Item::from(all)
+    };
     match holding.as_slice() {
         [] => [item(None)].into(),
         holding => holding.iter().map(|clause| item(Some(clause))).collect(),

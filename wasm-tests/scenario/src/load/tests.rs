@@ -1,6 +1,9 @@
 //! What the loader takes and refuses.
 
 use super::load_text;
+use serde_yaml_ng::Value;
+use std::fs;
+use std::path::Path;
 use weir_testing::Rows;
 
 /// A whole scenario of which one line is replaced.
@@ -90,4 +93,48 @@ fn every_scenario_of_the_project_loads() {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let scenarios = super::load_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
     assert!(scenarios.len() >= 45, "{}", scenarios.len());
+}
+
+/// The expressions of conditions in CEL in a part of a document.
+fn expressions(value: &Value, found: &mut Vec<String>) {
+    if value.get("key").and_then(Value::as_str) == Some("cel") {
+        let lists = ["values", "notValues"].into_iter().filter_map(|name| value.get(name)?.as_sequence());
+        found.extend(lists.flatten().filter_map(Value::as_str).map(str::to_owned));
+    }
+    match value {
+        Value::Sequence(items) => items.iter().for_each(|item| expressions(item, found)),
+        Value::Mapping(fields) => fields.values().for_each(|field| expressions(field, found)),
+        _ => {}
+    }
+}
+
+/// What `docs/cel.md` shows runs in the scenarios, word for word.
+#[test]
+fn every_expression_of_the_page_is_in_a_scenario() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut run = Vec::new();
+    for entry in fs::read_dir(workspace.join("wasm-tests/scenarios")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("policy-cel-") {
+            let scenario: Value = serde_yaml_ng::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            expressions(&scenario, &mut run);
+        }
+    }
+    let page = fs::read_to_string(workspace.join("docs/cel.md")).unwrap();
+    let section = page.split("## What Istio cannot say").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")).skip(1);
+    let mut shown: Vec<String> = rows
+        .map(|row| row.rsplit(" | ").next().unwrap().trim_end_matches(" |").trim_matches('`').replace("\\|", "|"))
+        .collect();
+    assert!(shown.len() >= 8, "{shown:?}");
+    let mut blocks = Vec::new();
+    for block in page.split("```yaml\n").skip(1) {
+        expressions(&serde_yaml_ng::from_str(block.split("\n```").next().unwrap()).unwrap(), &mut blocks);
+    }
+    assert!(!blocks.is_empty());
+    shown.append(&mut blocks);
+    let mut rows = Rows::default();
+    for expression in shown {
+        rows.check(&expression, run.contains(&expression), true);
+    }
 }
