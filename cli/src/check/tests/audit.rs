@@ -21,7 +21,9 @@ fn records_need_a_cluster() {
         let mut lines = Vec::new();
         for found in &contents.found {
             let checked = check(found, Module::Policy, &contents, &Others::default());
-            lines.extend(checked.iter().filter(|one| one.message.contains("cluster")).map(|one| one.path.clone()));
+            lines.extend(
+                checked.diagnostics.iter().filter(|one| one.message.contains("cluster")).map(|one| one.path.clone()),
+            );
         }
         lines
     };

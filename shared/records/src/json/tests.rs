@@ -61,12 +61,12 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut rest = text;
     while let Some(found) = rest.chars().next() {
         let (piece, taken) = match (found, rest.as_bytes().get(1)) {
-            ('\\', Some(b'x')) => (vec![u8::from_str_radix(&rest[2..4], 16).unwrap()], 4),
+            ('\\', Some(b'x')) => (vec![u8::from_str_radix(rest.get(2..4).unwrap(), 16).unwrap()], 4),
             ('\\', _) => (b"\\".to_vec(), 2),
             _ => (found.to_string().into_bytes(), found.len_utf8()),
         };
         bytes.extend(piece);
-        rest = &rest[taken..];
+        rest = rest.get(taken..).unwrap();
     }
     bytes
 }
