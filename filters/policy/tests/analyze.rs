@@ -18,5 +18,10 @@ mod generator;
 #[path = "oracle/naive.rs"]
 #[expect(dead_code, reason = "only a part is needed")]
 mod naive;
+#[path = "../examples/generate.rs"]
+#[expect(dead_code, reason = "the example's own entry point")]
+mod generate;
 #[path = "analyze/policies.rs"]
 mod policies;
+#[path = "analyze/scale.rs"]
+mod scale;

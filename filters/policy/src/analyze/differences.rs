@@ -1,8 +1,9 @@
 //! Requests on which two sets of policies decide differently.
 //!
-//! Every request that they decide differently is decided on each side by a rule, or by none. For each rule of either side it
-//! is looked for one that it decides and the other side decides otherwise, and for one that no rule decides. If there is
-//! none of all these, both sets decide every request alike.
+//! Of a request that they decide differently one side refuses it, or asks its provider: because of a rule, or because no rule
+//! allows it, where one of the other side does, or nothing has to. So for each rule of either side it is looked for a request
+//! that it decides and the other side decides otherwise, what the other side refuses by a rule of its own aside, and for one
+//! that no rule decides. If there is none of all these, both sets decide every request alike.
 
 use super::search::{Goal, Node, OfSide, Outcome};
 use super::side::{Class, Side};
@@ -44,8 +45,8 @@ pub struct Difference {
 /// How two sets of policies differ.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Differences {
-    /// One for each pair of deciding rules that was found: each rule that decides some request otherwise than the other set is
-    /// in one at least.
+    /// One for each pair of deciding rules that was found. In one of them at least is each rule that refuses, or asks a provider,
+    /// where the other set does otherwise, and each rule that allows what the other set refuses because none of its own matches.
     pub found: Vec<Difference>,
     /// Rules of which it is not known whether they decide a request otherwise, those of the new set first. Empty means that all
     /// is known: where nothing was found, both sets decide every request alike.

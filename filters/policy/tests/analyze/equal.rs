@@ -209,9 +209,10 @@ fn of_differences(
         let answers = [&sets[0], &sets[1]].map(|set| set.decide(request));
         if answers[0].0 != answers[1].0 {
             let rules = [0, 1].map(|side| answers[side].1.map(|rule| sets[side].id(rule).to_owned()));
-            let is_named = rules.iter().enumerate().all(|(side, rule)| {
-                rule.as_ref().is_none_or(|rule| named.contains(&(side == 1, rule.clone())))
-            });
+            // The rule that refuses, or where none does, the one that allows.
+            let refusing = usize::from(!answers[1].0);
+            let side = if rules[refusing].is_some() { refusing } else { 1 - refusing };
+            let is_named = rules[side].as_ref().is_none_or(|rule| named.contains(&(side == 1, rule.clone())));
             if !is_named || differences.found.is_empty() {
                 missed.get_or_insert((request.to_vec(), rules));
             }
