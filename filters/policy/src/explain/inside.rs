@@ -8,6 +8,12 @@ use crate::decide::Scratch;
 use weir_matching::PathParameters;
 
 impl Explainer {
+    /// The provider that CUSTOM policies ask; `None` if there is no such policy, or no provider.
+    pub fn asked_provider(&mut self) -> Option<String> {
+        let (.., custom) = self.parts();
+        custom.and_then(Custom::asked).map(str::to_owned)
+    }
+
     /// What deciding needs, the memory of the last request, and whom CUSTOM policies ask.
     pub(crate) fn parts(&mut self) -> (&Compiled, &mut Scratch, Option<&Custom>) {
         let (compiled, scratch, custom, _) = self.policy.parts();
