@@ -221,6 +221,24 @@ pub(super) fn reaching(part: &Reaching) -> String {
     }
 }
 
+/// The rows of a table: caller, methods, path and access, one for all methods that have the same.
+fn table(reach: &Reach) -> Vec<[String; 4]> {
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    for row in &reach.rows {
+        let next = [reaching(&row.caller), reaching(&row.method), reaching(&row.path), access(row.access).to_owned()];
+        let [caller, method, path, access] = &next;
+        let is_alike = |known: &&mut [String; 4]| {
+            let [of_caller, _, of_path, of_access] = &**known;
+            (of_caller, of_path, of_access) == (caller, path, access)
+        };
+        match rows.iter_mut().rev().take_while(|known| known.first() == Some(caller)).find(is_alike) {
+            Some([_, methods, ..]) => *methods += &format!(", {method}"),
+            None => rows.push(next),
+        }
+    }
+    rows
+}
+
 /// The word for access.
 pub(super) fn access(access: Access) -> &'static str {
     match access {

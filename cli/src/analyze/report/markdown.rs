@@ -1,7 +1,7 @@
 //! For the comment on a pull request.
 
 use super::super::request;
-use super::{OfWorkload, Report, SHOWN, access, decided, extent, is_refusal, reaching, why};
+use super::{OfWorkload, Report, SHOWN, decided, extent, is_refusal, table, why};
 use crate::print::plain;
 use std::fmt::Write as _;
 use weir_policy::RuleVerdict;
@@ -116,9 +116,8 @@ impl OfWorkload {
         }
         let Some(reach) = self.reach.as_ref().filter(|_| self.shows_reach) else { return };
         *text += "| caller | method | path | access |\n| --- | --- | --- | --- |\n";
-        for row in &reach.rows {
-            let cells = [&row.caller, &row.method, &row.path].map(|part| cell(&reaching(part)));
-            let _ = writeln!(text, "| {} | {} |", cells.join(" | "), access(row.access));
+        for [caller, methods, path, access] in table(reach) {
+            let _ = writeln!(text, "| {} | {} | {} | {access} |", cell(&caller), cell(&methods), cell(&path));
         }
         text.push('\n');
         if reach.is_cut {

@@ -1,7 +1,7 @@
 //! For a person.
 
 use super::super::request;
-use super::{OfWorkload, Report, SHOWN, access, decided, extent, is_refusal, reaching, why};
+use super::{OfWorkload, Report, SHOWN, decided, extent, is_refusal, table, why};
 use crate::print::plain;
 use weir_policy::{Access, Reach, RuleVerdict};
 
@@ -120,16 +120,9 @@ impl OfWorkload {
 
 /// Who can reach what, as columns.
 fn text_of_reach(reach: &Reach, lines: &mut Lines) {
-    lines.head("who can reach what (sometimes: it depends on more than this, such as headers or addresses):");
+    lines.head("who can reach what; what has no row never passes, and sometimes depends on more, such as a header:");
     let mut rows = vec![["caller".to_owned(), "method".to_owned(), "path".to_owned(), "access".to_owned()]];
-    for row in &reach.rows {
-        rows.push([
-            plain(&reaching(&row.caller)),
-            plain(&reaching(&row.method)),
-            plain(&reaching(&row.path)),
-            access(row.access).to_owned(),
-        ]);
-    }
+    rows.extend(table(reach).into_iter().map(|row| row.map(|cell| plain(&cell))));
     let mut widths = [0; 4];
     for row in &rows {
         widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));

@@ -122,15 +122,16 @@ impl Analysis {
                     continue;
                 }
             }
-            for method in methods {
-                let row = self.row([caller, method, path], budget);
-                if row.access != Access::Never {
-                    reach.rows.push(row);
-                }
-                if budget.is_over() || reach.rows.len() >= ROWS {
-                    reach.is_cut = true;
-                    return;
-                }
+            let by_method: Vec<ReachRow> =
+                methods.iter().map(|method| self.row([caller, method, path], budget)).collect();
+            if by_method.iter().all(|of_method| of_method.access == row.access) {
+                reach.rows.push(row);
+            } else {
+                reach.rows.extend(by_method.into_iter().filter(|of_method| of_method.access != Access::Never));
+            }
+            if budget.is_over() || reach.rows.len() >= ROWS {
+                reach.is_cut = true;
+                return;
             }
         }
         if reach.rows.len() == before {
