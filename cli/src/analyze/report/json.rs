@@ -94,7 +94,12 @@ impl Report {
         });
         let examples = of.rules.iter().filter_map(|meaning| match &meaning.verdict {
             RuleVerdict::Decides(example) => {
-                Some(json!({"rule": meaning.rule.to_string(), "request": request::json(example)}))
+                Some(json!({
+                    "rule": meaning.rule.to_string(),
+                    "action": meaning.action,
+                    "enforced": meaning.is_enforced,
+                    "request": request::json(example),
+                }))
             }
             RuleVerdict::Never(_) | RuleVerdict::Unknown => None,
         });

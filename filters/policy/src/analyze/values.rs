@@ -2,17 +2,20 @@
 
 use super::address;
 use super::domain::Domain;
+use super::language::Language;
 use super::lens::Lens;
 use super::space::{Answered, Place, PlaceId, Question, Space, View, may_repeat};
 use super::word::{self, Found, Track};
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use overlap::Overlap;
 use std::rc::Rc;
 use weir_matching::Pattern;
 use weir_model::{Struct, StructValue};
 
 mod claims;
 mod guess;
+mod overlap;
 
 /// What a request has in a place.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,23 +167,30 @@ impl<'s> Asked<'s> {
 
     /// A text that answers these questions with yes, and those that are to be answered with no.
     fn text(&self, domain: Domain, place: &Place, musts: &[&Question]) -> Found<String> {
-        let of = |is_must: bool| {
-            move |question: &&Question| Track { language: Rc::clone(&question.language), lens: lens(question), is_must }
+        let track = |question: &Question, language: Rc<Language>, is_must: bool| Track {
+            language,
+            lens: lens(question),
+            is_must,
         };
-        let tracks: Vec<Track> = musts.iter().map(of(true)).chain(self.nevers.iter().map(of(false))).collect();
+        let mut tracks: Vec<Track> =
+            musts.iter().map(|must| track(must, Rc::clone(&must.language), true)).collect();
+        for never in &self.nevers {
+            match overlap::with(never, musts) {
+                Overlap::All => return Found::None,
+                Overlap::Some => tracks.push(track(never, Rc::clone(&never.language), false)),
+                Overlap::Few(patterns) => {
+                    tracks.push(track(never, Rc::new(Language::new(&never.view, &patterns)), false));
+                }
+                Overlap::None => {}
+            }
+        }
         word::find(domain, &tracks, &guess::guesses(place, musts))
     }
 
     fn method(&self, place: &Place) -> Found<Value> {
-        let connect = Question {
-            place: PlaceId::MAX,
-            view: View::Text,
-            patterns: Rc::from([]),
-            language: Rc::new(super::language::Language::new(
-                &View::Text,
-                &[Pattern::Exact(CONNECT.as_bytes().into())],
-            )),
-        };
+        let patterns: Rc<[Pattern]> = [Pattern::Exact(CONNECT.as_bytes().into())].into();
+        let language = Rc::new(Language::new(&View::Text, &patterns));
+        let connect = Question { place: PlaceId::MAX, view: View::Text, patterns, language };
         let Self { space, musts, nevers, .. } = self;
         let nevers = nevers.iter().copied().chain([&connect]).collect();
         Asked { space, musts: musts.clone(), nevers, is_contradiction: false }.one(Domain::Method, place)
@@ -262,3 +272,6 @@ fn lens(question: &Question) -> Lens {
         | View::Claim(_) => Lens::Whole,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,10 @@ pub(super) enum Found<T> {
     Unknown,
 }
 
-/// How many states are looked at, at most: some megabytes.
+/// How many states are looked at, at most, and how many places of automata they have together: some ten megabytes, and less
+/// than a second.
 const STATES: usize = 40_000;
+const PLACES: usize = 8_000_000;
 
 /// Where one track is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +50,14 @@ struct State {
     tracks: Vec<At>,
 }
 
+/// A state that was met, the one before it and the character between them.
+struct Met {
+    state: Rc<State>,
+    before: usize,
+    char: char,
+    cost: u32,
+}
+
 /// A search.
 struct Search<'t> {
     domain: Domain,
@@ -60,37 +70,47 @@ pub(super) fn find(domain: Domain, tracks: &[Track], guesses: &[String]) -> Foun
     if let Some(guess) = guesses.iter().find(|guess| search.fits(guess)) {
         return Found::Some(guess.clone());
     }
-    let Some(start) = search.start() else { return Found::None };
-    // Each state with the one before it and the character between them.
-    let mut states: Vec<(State, usize, char, u32)> = Vec::new();
-    let mut seen: HashSet<State> = HashSet::new();
+    let Some(start) = search.start().map(Rc::new) else { return Found::None };
+    let mut seen: HashSet<Rc<State>> = HashSet::new();
     let mut queue = BinaryHeap::new();
+    let mut places = 0usize;
     queue.push(Reverse((search.distance(&start), 0usize)));
-    seen.insert(start.clone());
-    states.push((start, usize::MAX, ' ', 0));
+    seen.insert(Rc::clone(&start));
+    let mut met = vec![Met { state: start, before: usize::MAX, char: ' ', cost: 0 }];
     while let Some(Reverse((_, number))) = queue.pop() {
-        let Some((state, .., cost)) = states.get(number).cloned() else { break };
+        let Some(Met { state, cost, .. }) = met.get(number) else { break };
+        let (state, cost) = (Rc::clone(state), *cost);
         if search.may_end(&state) {
-            return Found::Some(text(&states, number));
+            return Found::Some(text(&met, number));
         }
         for (char, price) in search.alphabet(&state) {
-            let Some(next) = search.next(&state, char).filter(|next| !seen.contains(next)) else { continue };
-            if states.len() >= STATES {
+            let Some(next) = search.next(&state, char) else { continue };
+            places += state.places();
+            if seen.contains(&next) {
+                continue;
+            }
+            if met.len() >= STATES || places >= PLACES {
                 return Found::Unknown;
             }
-            let cost = cost + price;
-            queue.push(Reverse((cost.saturating_add(search.distance(&next)), states.len())));
-            seen.insert(next.clone());
-            states.push((next, number, char, cost));
+            let (next, cost) = (Rc::new(next), cost + price);
+            queue.push(Reverse((cost.saturating_add(search.distance(&next)), met.len())));
+            seen.insert(Rc::clone(&next));
+            met.push(Met { state: next, before: number, char, cost });
         }
     }
     Found::None
 }
 
+impl State {
+    fn places(&self) -> usize {
+        self.tracks.iter().map(|at| at.places.len()).sum()
+    }
+}
+
 /// The text that leads to a state.
-fn text(states: &[(State, usize, char, u32)], mut number: usize) -> String {
+fn text(met: &[Met], mut number: usize) -> String {
     let mut chars = Vec::new();
-    while let Some((_, before, char, _)) = states.get(number).filter(|(_, before, ..)| *before != usize::MAX) {
+    while let Some(Met { before, char, .. }) = met.get(number).filter(|met| met.before != usize::MAX) {
         chars.push(*char);
         number = *before;
     }
@@ -206,3 +226,6 @@ impl Search<'_> {
 
 /// All of visible ASCII, the plainest first.
 const OTHERS: &str = "xyzwvutsrqponmlkjihgfedcbaXYZWVUTSRQPONMLKJIHGFEDCBA0123456789-_~.%!$&'()+,;:@=*|\"<>^`\\[]{}?# ";
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,20 @@ use crate::claims::Metadata;
 use crate::naive::{self, Request};
 use crate::policies::FIELDS;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// What a value of a field says of each request of its place.
+type Says = HashMap<(&'static str, String), Rc<Vec<bool>>>;
+
+thread_local! {
+    static VARIANTS: RefCell<HashMap<&'static str, Rc<Vec<Request>>>> = RefCell::default();
+    static SAYS: RefCell<Says> = RefCell::default();
+}
+
+/// The most requests of a world.
+const REQUESTS: usize = 40_000;
 
 /// A request that has nothing that is asked for.
 pub(crate) fn plain() -> Request {
@@ -42,7 +55,16 @@ fn words(letters: &str, most: usize) -> Vec<String> {
     words
 }
 
-/// All requests that differ in one place.
+/// All requests that differ in one place, made once.
+fn variants_of(place: &'static str) -> Rc<Vec<Request>> {
+    VARIANTS.with_borrow_mut(|known| Rc::clone(known.entry(place).or_insert_with(|| Rc::new(variants(place)))))
+}
+
+/// Whether a world of these places is small enough to try it whole.
+pub(crate) fn is_small(places: &[&'static str]) -> bool {
+    places.iter().map(|place| variants_of(place).len()).product::<usize>() <= REQUESTS
+}
+
 fn variants(place: &str) -> Vec<Request> {
     let with = |change: &dyn Fn(&mut Request)| {
         let mut request = plain();
@@ -148,7 +170,7 @@ fn socket(address: &str, port: u16) -> Vec<u8> {
 
 /// All requests of the places.
 pub(crate) struct World {
-    pub(crate) places: Vec<(&'static str, Vec<Request>)>,
+    pub(crate) places: Vec<(&'static str, Rc<Vec<Request>>)>,
 }
 
 /// A rule as logic: parts, items, and clauses with what they say of each value of their place.
@@ -170,7 +192,7 @@ pub(crate) type Answer = (bool, Option<usize>);
 
 impl World {
     pub(crate) fn new(places: &[&'static str]) -> Self {
-        Self { places: places.iter().map(|place| (*place, variants(place))).collect() }
+        Self { places: places.iter().map(|place| (*place, variants_of(place))).collect() }
     }
 
     /// Shows each request, by the numbers of its values.
@@ -198,8 +220,20 @@ impl World {
     fn clause(&self, name: &str, values: &Value, negated: bool) -> (usize, Vec<bool>) {
         let field = FIELDS.iter().find(|field| field.name == name).unwrap();
         let place = self.places.iter().position(|(place, _)| *place == field.place).unwrap();
-        let says = |request: &Request| naive::test(name, values, request).unwrap() != negated;
-        (place, self.places[place].1.iter().map(says).collect())
+        let mut says = vec![negated; self.places[place].1.len()];
+        for value in values.as_array().unwrap() {
+            let key = (field.name, value.as_str().unwrap().to_owned());
+            let known = SAYS.with_borrow(|known| known.get(&key).cloned());
+            let of_value = known.unwrap_or_else(|| {
+                let one = json!([value]);
+                let says = |request: &Request| naive::test(name, &one, request).unwrap();
+                let says: Rc<Vec<bool>> = Rc::new(self.places[place].1.iter().map(says).collect());
+                SAYS.with_borrow_mut(|known| known.insert(key, Rc::clone(&says)));
+                says
+            });
+            says.iter_mut().zip(of_value.iter()).filter(|(_, matches)| **matches).for_each(|(says, _)| *says = !negated);
+        }
+        (place, says)
     }
 
     pub(crate) fn set(&self, policies: &[Value]) -> Set {

@@ -2,14 +2,25 @@
 
 use crate::generate;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::fs;
+use std::time::Duration;
 use weir_model::Node;
 use weir_policy::{Analysis, Budget, Explainer, Protocol, RuleVerdict, Why};
 
 const RULES: usize = 10_000;
 
-/// Ten seconds is the goal for a release build; this one is not optimised, and the machine has other work.
-const MOST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 120 } else { 10 });
+/// Ten seconds is the goal, for a release build; one with checks is slower. The time is that of the processor, so that other
+/// work of the machine does not matter.
+const MOST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 10 });
+
+/// What this thread has used of the processor.
+fn used() -> Duration {
+    let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<u64> = fields.split(' ').map(|field| field.parse().unwrap_or(0)).collect();
+    // User and system time in hundredths of a second.
+    Duration::from_millis((fields[11] + fields[12]) * 10)
+}
 
 fn compile(document: &Value) -> Explainer {
     Explainer::compile(document.to_string().as_bytes(), &Node::default()).unwrap()
@@ -18,12 +29,12 @@ fn compile(document: &Value) -> Explainer {
 #[test]
 fn ten_thousand_rules_are_analyzed_in_time() {
     let document = generate::document(RULES);
-    let start = Instant::now();
+    let start = used();
     let mut never = || false;
     let mut budget = Budget::new(&mut never);
     let mut analysis = Analysis::new(Protocol::Http, compile(&document));
     let rules = analysis.rules(&mut budget);
-    let taken = start.elapsed();
+    let taken = used() - start;
     let count = |is_it: &dyn Fn(&RuleVerdict) -> bool| rules.iter().filter(|rule| is_it(&rule.verdict)).count();
     let decides = count(&|verdict| matches!(verdict, RuleVerdict::Decides(_)));
     let covered = count(&|verdict| matches!(verdict, RuleVerdict::Never(Why::Covered(_))));
@@ -44,22 +55,22 @@ fn ten_thousand_rules_are_analyzed_in_time() {
 #[test]
 fn a_change_to_ten_thousand_rules_is_found_in_time() {
     let old = generate::document(RULES);
-    let start = Instant::now();
+    let start = used();
     let mut never = || false;
     let mut budget = Budget::new(&mut never);
     let mut analysis = Analysis::against(Protocol::Http, compile(&old), compile(&old));
     assert_eq!(analysis.differences(&mut budget).are_equivalent(), Some(true));
-    let same = start.elapsed();
+    let same = used() - start;
 
     let mut new = old.clone();
     let rules = new["policies"][0]["spec"]["rules"].as_array_mut().unwrap();
     // One is taken away, one asks for another method too, and an equal one is put in front.
     rules[77] = rules[78].clone();
     rules[5_001]["to"][0]["operation"]["methods"] = json!(["GET"]);
-    let start = Instant::now();
+    let start = used();
     let mut analysis = Analysis::against(Protocol::Http, compile(&new), compile(&old));
     let differences = analysis.differences(&mut budget);
-    let changed = start.elapsed();
+    let changed = used() - start;
     let by: Vec<String> = differences.found.iter().map(|found| found.old.by.as_ref().unwrap().to_string()).collect();
     eprintln!("no change to {RULES} rules in {same:?}, a change in {changed:?}: {by:?}");
     assert_eq!(by, ["shop/generated[5001]", "shop/generated[77]"]);
