@@ -1,6 +1,7 @@
 //! `weir validate` as an operator calls it: files as they are kept, exit codes, and forms of output.
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod analyze;
 mod attachment;
 mod explain;
 mod limits;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod field;
+mod inside;
 mod missing;
 mod shown;
 mod verdict;
@@ -13,6 +14,7 @@ pub use crate::decide::Outcome;
 pub use answer::{Answer, Answers, Shadow};
 pub use field::RequestField;
 pub use missing::{Knowledge, Missing};
+pub(crate) use verdict::hash;
 pub use verdict::{MissingSet, Verdict, VerdictId};
 
 use crate::compiled::Compiled;

@@ -8,6 +8,7 @@
 //!
 //! Semantics: Istio's AuthorizationPolicy reference and `pilot/pkg/security/authz`, Envoy's RBAC filter.
 
+mod analyze;
 mod audit;
 mod compiled;
 mod conditions;
@@ -26,6 +27,10 @@ mod review;
 mod stream;
 mod tcp;
 
+pub use analyze::{
+    Access, Analysis, Budget, Decided, Difference, Differences, Effect, Everybody, Everywhere, ExampleRequest, GaveUp,
+    PolicyMeaning, Reach, ReachRow, Reaching, RuleId, RuleMeaning, RuleVerdict, Why,
+};
 pub use config::Reading;
 pub use config::packed::unpack;
 pub use config::trust_domain::TrustDomains;

@@ -1,7 +1,7 @@
 //! `weir replay` as an operator calls it: what changes, for whom, and what cannot be decided.
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a test ends where it fails")]
 
-mod page;
+pub(crate) mod page;
 mod speed;
 
 use flate2::Compression;
