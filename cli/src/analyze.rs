@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use weir_config::Mode;
 use weir_launch::Deadline;
-use weir_policy::{Analysis, Budget};
+use weir_policy::{Analysis, Budget, Explainer};
 use workloads::{Places, workloads};
 
 /// Analyzes what the options name.
@@ -77,6 +77,20 @@ fn side(sources: &[Source], whose: &Whose) -> Result<Policies, Failure> {
     })
 }
 
+/// Refuses policies with expressions in CEL, which may mean anything.
+fn without_expressions(policies: &mut Explainer) -> Result<(), Failure> {
+    let rules = policies.rules_with_expressions();
+    let rules: Vec<String> =
+        rules.iter().map(|rule| format!("{}/{}[{}]", rule.namespace, rule.policy, rule.index)).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Use(format!(
+        "what an expression in CEL holds for is not analyzed: leave out what asks for one, {}",
+        rules.join(", ")
+    )))
+}
+
 /// All about one workload.
 fn one(
     policies: Policies,
@@ -90,9 +104,14 @@ fn one(
     let count = policies.requests.count();
     let mut new = policies.into_explainer(protocol)?;
     let provider = new.asked_provider();
+    without_expressions(&mut new)?;
     let mut analysis = match replaced {
         None => Analysis::new(protocol, new),
-        Some(old) => Analysis::against(protocol, new, old.into_explainer(protocol)?),
+        Some(old) => {
+            let mut old = old.into_explainer(protocol)?;
+            without_expressions(&mut old)?;
+            Analysis::against(protocol, new, old)
+        }
     };
     // What was asked for by an option comes first.
     let differences = (!options.against.is_empty()).then(|| analysis.differences(budget));

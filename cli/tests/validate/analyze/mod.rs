@@ -283,3 +283,23 @@ fn usage_errors_have_their_own_code() {
     .unwrap();
     rows.check("refused files", weir(folder.path(), "analyze", &["bad.yaml"], "").code, 2);
 }
+
+#[test]
+fn policies_with_expressions_are_refused_by_name() {
+    let folder = folder();
+    let cel = r#"kind: AuthorizationPolicy
+metadata: {name: long, namespace: shop}
+spec:
+  action: DENY
+  rules:
+  - to: [{operation: {paths: ["/a*"]}}]
+  - when: [{key: cel, values: ["size(request.path) > 100"]}]
+"#;
+    fs::write(folder.path().join("cel.yaml"), cel).unwrap();
+    let mut rows = Rows::default();
+    for arguments in [&["cel.yaml"][..], &["new.yaml", "--against", "cel.yaml"]] {
+        let arguments: Vec<&str> = arguments.iter().chain(&WHOSE).copied().collect();
+        let found = weir(folder.path(), "analyze", &arguments, "");
+        rows.check(format!("{arguments:?}"), (found.code, found.err.contains("shop/long[1]")), (2, true));
+    }
+}

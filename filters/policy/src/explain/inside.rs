@@ -1,6 +1,7 @@
 //! What an analysis takes from an explainer: its rules as written and as compiled, and what decides.
 
 use super::{Considered, Explainer};
+use crate::RuleName;
 use crate::compiled::Compiled;
 use crate::config::object::Object;
 use crate::custom::Custom;
@@ -12,6 +13,12 @@ impl Explainer {
     pub fn asked_provider(&mut self) -> Option<String> {
         let (.., custom) = self.parts();
         custom.and_then(Custom::asked).map(str::to_owned)
+    }
+
+    /// The rules that ask for expressions in CEL. An [`Analysis`](crate::Analysis) takes these for ones that fail.
+    pub fn rules_with_expressions(&mut self) -> Vec<RuleName<'_>> {
+        let (compiled, ..) = self.parts();
+        compiled.expressions.rules.iter().filter_map(|number| compiled.rule_name(*number)).collect()
     }
 
     /// What deciding needs, the memory of the last request, and whom CUSTOM policies ask.
