@@ -34,7 +34,7 @@ impl Conditions {
     #[inline(never)]
     pub(crate) fn push_expressions(&self, compiled: &Compiled, all: &mut Vec<Expression>) {
         for Cel { text, path, .. } in &compiled.expressions.list {
-            let (path, text) = (path.to_string(), text.to_string());
+            let (path, text) = (String::from(&**path), String::from(&**text));
             all.push(Expression { owner: 0, path, text, ty: CelType::Bool, is_required: self.is_required });
         }
     }
