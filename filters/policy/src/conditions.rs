@@ -30,16 +30,13 @@ impl Conditions {
         has_any.then(|| Box::new(Self { first, is_required, errors: ExpressionMetrics::new(plugin, ids) }))
     }
 
-    /// What Envoy makes when the configuration is loaded.
+    /// Adds what Envoy makes when the configuration is loaded.
     #[inline(never)]
-    pub(crate) fn expressions(&self, compiled: &Compiled) -> impl Iterator<Item = Expression> {
-        compiled.expressions.list.iter().map(|Cel { text, path, .. }| Expression {
-            owner: 0,
-            path: path.to_string(),
-            text: text.to_string(),
-            ty: CelType::Bool,
-            is_required: self.is_required,
-        })
+    pub(crate) fn push_expressions(&self, compiled: &Compiled, all: &mut Vec<Expression>) {
+        for Cel { text, path, .. } in &compiled.expressions.list {
+            let (path, text) = (String::from(&**path), String::from(&**text));
+            all.push(Expression { owner: 0, path, text, ty: CelType::Bool, is_required: self.is_required });
+        }
     }
 
     /// Counts failures, each by the rule that asked.

@@ -254,7 +254,9 @@ impl Filter for Policy {
 
     fn expressions(&self) -> Vec<Expression> {
         let mut expressions = self.custom.as_ref().map(|custom| custom.expressions()).unwrap_or_default();
-        expressions.extend(self.conditions.iter().flat_map(|conditions| conditions.expressions(&self.compiled)));
+        if let Some(conditions) = &self.conditions {
+            conditions.push_expressions(&self.compiled, &mut expressions);
+        }
         expressions
     }
 

@@ -192,11 +192,6 @@ impl Modules {
             let (with_name, without_name) = (format!("with: {what}"), format!("without: {what}"));
             all.push(Variant { name: with_name.clone(), ..with });
             all.push(Variant { name: without_name.clone(), ..without });
-            if !what.contains("CEL") {
-                all.pop();
-                all.pop();
-                return;
-            }
             sources.push(Source { scene, what, with: with_name, without: without_name });
         };
         let mut price = |scene: Scene, what: &'static str, with: Vec<Value>, without: Vec<Value>| {
