@@ -103,6 +103,8 @@ pub trait Filter: Sized + 'static {
     fn tick(&mut self, io: &mut Io<'_>);
 
     /// The configuration has ended and its last stream is gone: what is held back can be let go. Called once, in a VM that
-    /// has seen a stream. Callouts are sent, and their answers arrive, in a module with [`Callbacks::finish`] alone.
+    /// has seen a stream. Callouts are sent, and their answers arrive, with the next configuration of the VM, if there is one;
+    /// those that were in flight have ended with [`crate::CallFailure::Reset`] then. A module with [`Callbacks::finish`] has its
+    /// own context until the last answer.
     fn finish(&mut self, io: &mut Io<'_>);
 }

@@ -5,7 +5,7 @@
 //! room meanwhile, and nothing else is sent. After [`ATTEMPTS`] its records are lost and counted. So a collector that is gone or
 //! hangs costs one call at a time and the memory of the queue, and a request never waits.
 //!
-//! A call whose configuration has ended before the answer came is made again at once, by whoever sends then; if nobody does, its
+//! A call that the host cancels, because its configuration has ended, is made again at once. If it cannot be sent then, its
 //! records may have arrived, and are counted so.
 
 use crate::dropped::{DropReason, Records};

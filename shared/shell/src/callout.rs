@@ -93,8 +93,8 @@ fn take(token: Token) -> Option<(CallId, Rc<dyn Caller>)> {
     IN_FLIGHT.with(|calls| {
         let mut calls = calls.try_borrow_mut().ok()?;
         let at = calls.iter().position(|call| call.token == token)?;
-        let InFlight { id, caller, .. } = calls.swap_remove(at);
-        Some((id, caller.upgrade()?))
+        let InFlight { id, caller, kept, .. } = calls.swap_remove(at);
+        Some((id, kept.or_else(|| caller.upgrade())?))
     })
 }
 

@@ -17,8 +17,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
-use weir_scenario::{Behaviour, Cluster, Node, Proxy as Listener, Surroundings};
-use weir_test_envoy::{Booted, Discovery, Plugin, Proxy, Setup, module};
+use weir_scenario::{Node, Proxy as Listener};
+use weir_test_envoy::{Booted, Discovery, Plugin, Proxy, Server, Setup, module};
 use weir_world::{Collector, Habit};
 
 /// How many clients send at a time.
@@ -38,27 +38,23 @@ fn document(more: &Value) -> String {
     json!({"schema": 1, "name": "cart", "audit": audit, "policies": [policy]}).to_string()
 }
 
-fn plugins(module_name: &str, more: &Value) -> Vec<Plugin> {
+fn plugins(more: &Value) -> Vec<Plugin> {
     vec![Plugin {
         name: "policy".to_owned(),
         root_id: String::new(),
         vm_configuration: String::new(),
-        module: module(module_name).unwrap(),
+        module: module("policy").unwrap(),
         configuration: document(more),
     }]
 }
 
-fn start(collector: &Collector, module_name: &str, more: &Value) -> Box<Proxy> {
+fn start(collector: &Collector, more: &Value) -> Box<Proxy> {
     let metadata = json!({"NAMESPACE": "shop", "WORKLOAD_NAME": "cart", "LABELS": {"app": "cart"}});
     let node = Node { metadata: metadata.as_object().cloned().unwrap(), ..Node::default() };
-    let otel = Cluster { http2: true, behaviour: Behaviour::Unreachable, ..Cluster::default() };
-    let mut world = Surroundings::default();
-    world.clusters.insert("otel".to_owned(), otel);
     let setup = Setup {
-        plugins: plugins(module_name, more),
+        plugins: plugins(more),
         proxy: Listener { node, workers: 2, ..Listener::default() },
-        world,
-        servers: BTreeMap::from([("otel".to_owned(), collector.address())]),
+        servers: BTreeMap::from([("otel".to_owned(), Server { address: collector.address(), http2: true })]),
         discovery: Discovery::Filters,
         ..Setup::default()
     };
@@ -162,7 +158,7 @@ fn every_refusal_of_a_hundred_thousand_arrives_once() {
     let collector = Collector::start().unwrap();
     // A call that is late is made again, and its records arrive twice.
     let to = json!({"otlp": {"cluster": "otel", "timeout": "60s"}});
-    let mut proxy = start(&collector, "policy", &json!({"to": to, "queue": {"records": 65_536, "bytes": "64MiB"}}));
+    let mut proxy = start(&collector, &json!({"to": to, "queue": {"records": 65_536, "bytes": "64MiB"}}));
     let sent = load(proxy.address(), 100_000);
     assert_eq!(sent, 100_000);
     let (arrived, lost) = accounted(&proxy, &collector, sent);
@@ -197,14 +193,14 @@ fn every_refusal_of_a_hundred_thousand_arrives_once() {
 }
 
 /// Sends while configurations are swapped. Returns how many were refused.
-fn load_with_swaps(proxy: &mut Proxy, module_name: &str, requests: usize) -> usize {
+fn load_with_swaps(proxy: &mut Proxy, requests: usize) -> usize {
     let to = proxy.address();
     thread::scope(|scope| {
         let load = scope.spawn(move || load(to, requests));
         let mut round = 0;
         while !load.is_finished() {
             round += 1;
-            let change = proxy.swap(plugins(module_name, &json!({"batch": {"records": 500 + round}})), None).unwrap();
+            let change = proxy.swap(plugins(&json!({"batch": {"records": 500 + round}})), None).unwrap();
             assert_eq!(change.refused, None);
         }
         assert!(round > 3, "only {round} swaps");
@@ -215,34 +211,56 @@ fn load_with_swaps(proxy: &mut Proxy, module_name: &str, requests: usize) -> usi
 #[test]
 fn across_configurations_each_refusal_arrives_or_is_counted_as_lost() {
     let collector = Collector::start().unwrap();
-    let mut proxy = start(&collector, "policy-audit", &json!({}));
-    let sent = load_with_swaps(&mut proxy, "policy-audit", 100_000);
+    let mut proxy = start(&collector, &json!({}));
+    let sent = load_with_swaps(&mut proxy, 100_000);
     assert_eq!(sent, 100_000);
     let (arrived, lost) = accounted(&proxy, &collector, sent);
     assert_eq!(arrived.len() as u64 + lost, sent as u64, "{:?}", self::lost(&proxy));
     let reasons = self::lost(&proxy);
     assert!(reasons.keys().all(|reason| reason == "queue_full"), "{reasons:?}");
     assert_eq!(gaps(&arrived), lost, "each one that is lost is a gap");
-    assert!(!proxy.logs().unwrap().iter().any(|line| line.text.contains("is not called when a configuration ends")));
     assert_eq!(proxy.vm_failures().unwrap(), 0);
     proxy.stop().unwrap();
 }
 
 #[test]
-fn without_the_callback_for_the_end_what_is_lost_is_counted() {
-    let collector = Collector::start().unwrap();
-    let mut proxy = start(&collector, "policy", &json!({}));
-    let sent = load_with_swaps(&mut proxy, "policy", 20_000);
-    assert_eq!(sent, 20_000);
-    let (arrived, _) = accounted(&proxy, &collector, sent);
-    let reasons = lost(&proxy);
-    let all: u64 = reasons.values().sum();
-    let unanswered = reasons.get("unanswered").copied().unwrap_or(0);
-    let arrived = arrived.len() as u64;
-    // Those without an answer may have arrived.
-    assert!(arrived + all >= 20_000 && arrived + all - unanswered <= 20_000, "{arrived} arrived, lost {reasons:?}");
-    assert!(proxy.logs().unwrap().iter().any(|line| line.text.contains("load `policy-audit.wasm`")));
+fn what_waits_when_a_configuration_ends_is_sent_though_the_next_makes_no_records() {
+    let mut collector = Collector::start().unwrap();
+    let mut proxy = start(&collector, &json!({"batch": {"records": 100, "interval": "60s"}}));
+    // Of each worker a call is on its way, or nothing is; the rest waits.
+    collector.set_habit(Habit::Slow(Duration::from_millis(500)));
+    assert_eq!(load(proxy.address(), 1600), 1600);
+    let mut next = plugins(&json!({}));
+    next[0].configuration = json!({"schema": 1, "name": "cart"}).to_string();
+    assert_eq!(proxy.swap(next, None).unwrap().refused, None);
+    collector.set_habit(Habit::Keeps);
+    let (arrived, lost) = accounted(&proxy, &collector, 1600);
+    assert_eq!((arrived.len(), lost, gaps(&arrived)), (1600, 0, 0));
+    assert_eq!((made(&proxy), proxy.vm_failures().unwrap()), (1600, 0));
+    assert!(collector.calls().1.is_empty());
+    collector.go();
     proxy.stop().unwrap();
+}
+
+#[test]
+fn a_proxy_that_ends_orderly_ends_whatever_waits() {
+    let collector = Collector::start().unwrap();
+    collector.set_habit(Habit::Hangs);
+    let more = |records: usize| json!({"batch": {"records": records, "interval": "60s"}});
+    let mut proxy = start(&collector, &more(50));
+    assert_eq!(load(proxy.address(), 800), 800);
+    // What the first configuration holds now waits with the second one.
+    assert_eq!(proxy.swap(plugins(&more(51)), None).unwrap().refused, None);
+    assert_eq!(load(proxy.address(), 800), 800);
+    let (pid, begun) = (proxy.pid(), Instant::now());
+    assert!(Command::new("kill").arg(pid.to_string()).status().unwrap().success());
+    let is_over = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
+    while !is_over() {
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let ended = proxy.stop().unwrap_err().0;
+    assert!(ended.starts_with("envoy ended by itself (exit status: 0)"), "{ended}");
 }
 
 /// The resident memory of a process, in KiB.
@@ -264,7 +282,7 @@ fn a_collector_that_is_gone_or_hangs_or_refuses_costs_a_bounded_queue_and_no_req
         ("picky", Habit::KeepsLess(3), false, &["queue_full", "rejected"]),
     ] {
         let mut collector = Collector::start().unwrap();
-        let mut proxy = start(&collector, "policy-audit", &queue);
+        let mut proxy = start(&collector, &queue);
         collector.set_habit(habit);
         if gone {
             collector.go();
@@ -276,7 +294,7 @@ fn a_collector_that_is_gone_or_hangs_or_refuses_costs_a_bounded_queue_and_no_req
         assert_eq!(sent, 12_000, "{title}: each request is answered");
         assert!(grown < 8 << 10, "{title}: {grown} KiB more");
         // The configuration ends, and what is left goes out or is lost.
-        let change = proxy.swap(plugins("policy-audit", &json!({"record": ["error"]})), None).unwrap();
+        let change = proxy.swap(plugins(&json!({"record": ["error"]})), None).unwrap();
         assert_eq!(change.refused, None);
         let (arrived, lost) = accounted(&proxy, &collector, sent);
         let found = self::lost(&proxy);
@@ -291,7 +309,7 @@ fn a_collector_that_is_gone_or_hangs_or_refuses_costs_a_bounded_queue_and_no_req
 #[test]
 fn a_collector_that_comes_back_gets_what_was_kept() {
     let mut collector = Collector::start().unwrap();
-    let proxy = start(&collector, "policy", &json!({"batch": {"records": 100, "interval": "1s"}}));
+    let proxy = start(&collector, &json!({"batch": {"records": 100, "interval": "1s"}}));
     collector.go();
     assert_eq!(send(proxy.address(), 200), 200);
     thread::sleep(Duration::from_millis(300));
@@ -308,7 +326,7 @@ fn of_a_proxy_that_is_killed_at_most_an_interval_is_missing() {
     let interval = Duration::from_millis(500);
     let more =
         json!({"batch": {"records": 65_536, "interval": "500ms"}, "queue": {"records": 65_536, "bytes": "64MiB"}});
-    let proxy = start(&collector, "policy-audit", &more);
+    let proxy = start(&collector, &more);
     let (to, begun) = (proxy.address(), Instant::now());
     // About a thousand requests a second, until the proxy is gone.
     let (sent, times) = thread::scope(|scope| {

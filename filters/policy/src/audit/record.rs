@@ -146,12 +146,15 @@ impl Writer {
         record.time("time", request.now.wall_nanos);
         record.append(&self.origin);
         write_decision(&mut record, event);
+        if let Some(code) = event.response_code.filter(|_| self.protocol == Protocol::Http) {
+            record.number("response_code", code.into());
+        }
         if let Some(share) = share.of_some() {
             record.raw("sample", &share);
         }
         self.write_peer(&mut record, request);
         if self.protocol == Protocol::Http {
-            self.write_request(&mut record, event, request);
+            self.write_request(&mut record, request);
         }
         record.finish()
     }
@@ -190,12 +193,9 @@ impl Writer {
         record.texts("unreadable", unreadable.map(|(name, _)| name.as_bytes()), SHORT);
     }
 
-    /// What is asked, and what the filter answers.
+    /// What is asked.
     #[inline(never)]
-    fn write_request(&self, record: &mut JsonObject, event: &Event<'_>, request: &Request<'_>) {
-        if let Some(code) = event.response_code {
-            record.number("response_code", code.into());
-        }
+    fn write_request(&self, record: &mut JsonObject, request: &Request<'_>) {
         let claims = self.write_jwt(record, request);
         let fields = [
             ("method", request.header(b":method"), SHORT),

@@ -3,7 +3,7 @@ use weir_testing::Rows;
 
 /// Remembers what it was called with.
 #[derive(Default)]
-struct Seen(RefCell<Vec<(u64, String)>>);
+struct Seen(Rc<RefCell<Vec<(u64, String)>>>);
 
 impl Caller for Seen {
     fn answered(&self, _: u32, id: CallId, answer: Answer<'_>) {
@@ -71,8 +71,9 @@ fn tokens_end_with_their_caller() {
 
 #[test]
 fn what_runs_on_a_lent_root_keeps_its_caller_and_ends_with_the_root() {
+    let seen = Seen::default();
     let lent = |token, number, root| {
-        let caller: Rc<dyn Caller> = Rc::new(Seen::default());
+        let caller: Rc<dyn Caller> = Rc::new(Seen(seen.0.clone()));
         register(token, CallId { owner: 0, number }, Rc::downgrade(&caller), (root, true));
         Rc::downgrade(&caller)
     };
@@ -80,6 +81,7 @@ fn what_runs_on_a_lent_root_keeps_its_caller_and_ends_with_the_root() {
     forget_dead();
     assert_eq!((lent_calls(), answered.strong_count(), ended.strong_count()), (2, 1, 1));
     weir_on_grpc_close(2, 4, 14);
+    assert_eq!(seen.0.take(), [(1, "Failed(Status(14))".to_owned())]);
     assert_eq!((lent_calls(), answered.strong_count()), (1, 0), "the last answer lets it go");
     let stays = Rc::new(Seen::default());
     register_as(Token::Http(12), 3, &stays);

@@ -121,7 +121,7 @@ impl<F: Filter> Core<F> {
         if !Self::CALLS || !self.started {
             return;
         }
-        // What is counted so far can wait for the next configuration; nobody tells it of what comes.
+        // What is counted so far waits for the next configuration, which is not asked again for what comes.
         self.metrics.hand_over();
         (self.root, self.is_lent) = (lender, true);
         for id in std::mem::take(&mut self.in_flight) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::log::Record;
 use weir_model::{
     Attribute, Attributes, Edits, Effects, Facts, Filter as _, Headers, Io, MemoryCells, Node, Now, PairsBuilder,
-    Struct, StructValue, TcpFilter as _, Verdict,
+    Struct, TcpFilter as _, Verdict,
 };
 use weir_policy::{Explainer, Policy, Protocol, TcpPolicy};
 
