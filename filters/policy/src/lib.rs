@@ -24,6 +24,7 @@ mod fraction;
 mod metrics;
 mod observe;
 mod review;
+mod single_header;
 mod stream;
 mod tcp;
 
@@ -41,5 +42,6 @@ pub use explain::{
 };
 pub use filter::Policy;
 pub use review::{Review, review};
+pub use single_header::is_single_header;
 pub use stream::Stream;
 pub use tcp::{Protocol, TcpPolicy};

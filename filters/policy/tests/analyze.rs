@@ -5,6 +5,7 @@
 //! in the world.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "analyze/brute.rs"]
 mod brute;

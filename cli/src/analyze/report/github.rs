@@ -6,7 +6,7 @@ use crate::print::plain;
 use crate::validate::annotation;
 use weir_policy::RuleId;
 
-/// By what findings differ.
+/// The ids of findings.
 const NEVER: &str = "rule-never-decides";
 const UNKNOWN: &str = "rule-not-known";
 const EXTENT: &str = "policy-matches-all-or-none";

@@ -75,7 +75,7 @@ type Region = (Reaching, Vec<Answered>);
 /// How many rows there are, at most.
 const ROWS: usize = 5_000;
 
-/// How many patterns of callers, methods and paths are kept apart, at most.
+/// How many patterns of callers, methods and paths have rows, at most.
 const CALLERS: usize = 500;
 const METHODS: usize = 20;
 const PATHS: usize = 500;

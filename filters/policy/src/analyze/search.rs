@@ -21,7 +21,7 @@ use std::rc::Rc;
 pub(super) enum Goal<'g> {
     /// That rule decides: one of DENY or ALLOW if no provider refuses the request before it.
     Decides { side: usize, rule: u32 },
-    /// That rule matches; others may.
+    /// That rule matches, and others may too.
     Matches { side: usize, rule: u32 },
     /// No rule of these matches.
     MatchesNone { side: usize, rules: &'g [u32] },

@@ -4,8 +4,9 @@ use super::address;
 use super::domain::Domain;
 use super::language::Language;
 use super::lens::Lens;
-use super::space::{Answered, Place, PlaceId, Question, Space, View, may_repeat};
+use super::space::{Answered, Place, PlaceId, Question, Space, View};
 use super::word::{self, Found, Track};
+use crate::is_single_header;
 use overlap::Overlap;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -109,7 +110,7 @@ impl<'s> Asked<'s> {
             (Place::Method, Form::Connect) => self.among(&[CONNECT]),
             (Place::Method, Form::Plain) => self.method(place),
             (Place::Header(name), _) if &**name == ":scheme" => self.among(&["http", "https"]),
-            (Place::Header(name), _) => self.or_absent(Domain::Header, place, may_repeat(name)),
+            (Place::Header(name), _) => self.or_absent(Domain::Header, place, !is_single_header(name)),
             (Place::Peer, _) if self.space.has_several_names => self.or_absent(Domain::NameOfSeveral, place, true),
             (Place::Peer, _) => self.or_absent(Domain::Name, place, false),
             (Place::ServerName, _) => self.or_absent(Domain::ServerName, place, false),

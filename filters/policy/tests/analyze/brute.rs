@@ -100,8 +100,8 @@ fn variants(place: &str) -> Vec<Request> {
             sets.extend([vec!["1", "2", "12"], vec!["1x", "x2", "x"], vec!["1", "12", "x2"]]);
             header("x", sets)
         }
-        "accept" => header(
-            "accept",
+        "agent" => header(
+            "user-agent",
             ["", "1", "2", "12", "x", "1x", "x2"].map(|value| vec![value]).into_iter().chain([vec![]]).collect(),
         ),
         "peer" => {
@@ -225,11 +225,14 @@ pub(crate) struct World {
     pub(crate) places: Vec<(&'static str, Rc<Vec<Request>>)>,
 }
 
+/// A place, and what a clause says of each of its requests.
+type Clause = (usize, Vec<bool>);
+
 /// A rule as logic: parts, items, and clauses with what they say of each value of their place.
 struct Rule {
     id: String,
     allows: bool,
-    parts: Vec<Vec<Vec<(usize, Vec<bool>)>>>,
+    parts: Vec<Vec<Vec<Clause>>>,
 }
 
 /// A set of policies in a world.
@@ -269,7 +272,7 @@ impl World {
         }
     }
 
-    fn clause(&self, name: &str, values: &Value, negated: bool) -> (usize, Vec<bool>) {
+    fn clause(&self, name: &str, values: &Value, negated: bool) -> Clause {
         let field = FIELDS.iter().find(|field| field.name == name).unwrap();
         let place = self.places.iter().position(|(place, _)| *place == field.place).unwrap();
         let mut says = vec![negated; self.places[place].1.len()];
@@ -298,7 +301,7 @@ impl World {
                 let mut parts = Vec::new();
                 for (part, inner) in [("from", "source"), ("to", "operation")] {
                     let Some(items) = rule[part].as_array() else { continue };
-                    let item = |item: &Value| -> Vec<(usize, Vec<bool>)> {
+                    let item = |item: &Value| -> Vec<Clause> {
                         let fields = item[inner].as_object().unwrap();
                         fields
                             .iter()
@@ -332,7 +335,7 @@ impl World {
 
 impl Rule {
     fn matches(&self, request: &[usize]) -> bool {
-        let clause = |(place, says): &(usize, Vec<bool>)| says[request[*place]];
+        let clause = |(place, says): &Clause| says[request[*place]];
         self.parts.iter().all(|part| part.iter().any(|item| item.iter().all(clause)))
     }
 }

@@ -71,9 +71,9 @@ pub(crate) const FIELDS: &[Field] = &[
     Field { place: "x", part: Part::When, name: "request.headers[x]", not: "", values: &["1", "1*", "*2", "12", "*"] },
     Field { place: "x", part: Part::When, name: "request.headers[x]", not: "", values: &["1", "1*", "*2", "12", "*"] },
     Field {
-        place: "accept",
+        place: "agent",
         part: Part::When,
-        name: "request.headers[Accept]",
+        name: "request.headers[User-Agent]",
         not: "",
         values: &["1", "1*", "*2", "*"],
     },

@@ -75,7 +75,7 @@ pub(super) fn with(never: &Question, musts: &[&Question]) -> Overlap {
     }
     let mut may_match: Vec<bool> = vec![true; never.patterns.len()];
     for must in alike {
-        // Any name shows that there is one, with any parts.
+        // Any name matches `*`, and not by its parts.
         if must.view == View::Principal
             && (must.patterns.contains(&Pattern::Present) || never.patterns.contains(&Pattern::Present))
         {
