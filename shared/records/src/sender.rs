@@ -139,12 +139,15 @@ impl Sender {
             }
             Outcome::Failed(failure) if self.ending => {
                 // Whom the last call did not reach, another one would not.
-                let rest = match failure {
-                    CallFailure::NotSent | CallFailure::Reset | CallFailure::Unreadable => DropReason::Ended,
-                    CallFailure::NoCluster | CallFailure::NoHost | CallFailure::Status(_) => DropReason::Unavailable,
+                let (reason, rest) = match failure {
+                    CallFailure::NotSent if !batch.may_have_arrived => (DropReason::Ended, DropReason::Ended),
+                    CallFailure::NotSent | CallFailure::Reset | CallFailure::Unreadable => {
+                        (DropReason::Unanswered, DropReason::Ended)
+                    }
+                    CallFailure::NoCluster | CallFailure::NoHost | CallFailure::Status(_) => {
+                        (DropReason::Unavailable, DropReason::Unavailable)
+                    }
                 };
-                let is_unanswered = batch.may_have_arrived || failure == CallFailure::Unreadable;
-                let reason = if is_unanswered { DropReason::Unanswered } else { rest };
                 self.lose(reason, &batch, batch.records, effects);
                 let left = self.queue.clear();
                 self.records.dropped(rest, left, effects);

@@ -254,7 +254,7 @@ fn a_call_that_the_host_cancels_is_made_again_and_lost_if_nothing_is_sent_any_mo
     for (does, calls, taken, lost) in [
         (Does::Takes, 4, 3, vec![]),
         (Does::NotSent, 2, 0, vec![("ended", 15), ("unanswered", 10)]),
-        (Does::Status(14), 2, 0, vec![("unanswered", 10), ("unavailable", 15)]),
+        (Does::Status(14), 2, 0, vec![("unavailable", 25)]),
         (Does::Status(3), 4, 0, vec![("rejected", 25)]),
     ] {
         for ends_first in [false, true] {
