@@ -78,7 +78,12 @@ fn side(sources: &[Source], whose: &Whose) -> Result<Policies, Failure> {
 }
 
 /// All about one workload.
-fn one(policies: Policies, replaced: Option<Policies>, options: &Analyze, budget: &mut Budget<'_>) -> Result<OfWorkload, Failure> {
+fn one(
+    policies: Policies,
+    replaced: Option<Policies>,
+    options: &Analyze,
+    budget: &mut Budget<'_>,
+) -> Result<OfWorkload, Failure> {
     let protocol = options.protocol.decided_as();
     let id = policies.of.clone();
     let is_off = policies.mode == Mode::Off;

@@ -15,7 +15,7 @@ mod record;
 mod text;
 
 pub(crate) use format::{Format, is_recorded};
-pub(crate) use header::{Known, is_single};
+pub(crate) use header::Known;
 pub(crate) use live::Live;
 pub(crate) use names::{JWT_FILTER, JWT_PAYLOAD};
 pub(crate) use record::Record;

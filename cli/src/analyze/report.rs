@@ -9,8 +9,8 @@ use super::workloads::Places;
 use crate::diagnostic::count;
 use std::collections::BTreeSet;
 use weir_policy::{
-    Access, Decided, Difference, Differences, Effect, Everybody, PolicyMeaning, Reach, Reaching, RuleMeaning, RuleVerdict,
-    Why,
+    Access, Decided, Difference, Differences, Effect, Everybody, PolicyMeaning, Reach, Reaching, RuleMeaning,
+    RuleVerdict, Why,
 };
 
 /// How many findings of a kind a person is shown.
@@ -108,7 +108,9 @@ impl OfWorkload {
         match (&self.everybody.passes, &self.everybody.refused) {
             (Ok(None), _) => Some("no request passes"),
             (_, Ok(None)) => Some("no request is refused"),
-            (Err(_), _) | (_, Err(_)) => Some("whether any request passes, or is refused, is not known: the time ended first"),
+            (Err(_), _) | (_, Err(_)) => {
+                Some("whether any request passes, or is refused, is not known: the time ended first")
+            }
             (Ok(Some(_)), Ok(Some(_))) => None,
         }
     }
@@ -127,14 +129,18 @@ impl OfWorkload {
                     number - refused
                 )
             }
-            None => "whether both sets of policies decide every request alike is not known: the time ended first".to_owned(),
+            None => {
+                "whether both sets of policies decide every request alike is not known: the time ended first".to_owned()
+            }
         })
     }
 
     /// What is said of a provider.
     fn on_provider(&self) -> Option<String> {
         let provider = self.provider.as_ref()?;
-        Some(format!("what provider `{provider}` answers is not known: that it is asked is all that is said of such requests"))
+        Some(format!(
+            "what provider `{provider}` answers is not known: that it is asked is all that is said of such requests"
+        ))
     }
 }
 
@@ -178,7 +184,8 @@ fn why(meaning: &RuleMeaning, why: &Why) -> String {
             format!("no request matches it: it asks for what cannot be together of {}", fields.join(", "))
         }
         Why::Unreadable => {
-            "it allows nothing: it asks for the address of the direct peer, which needs `workload.directAddress`".to_owned()
+            "it allows nothing: it asks for the address of the direct peer, which needs `workload.directAddress`"
+                .to_owned()
         }
         Why::Covered(by) => {
             let mut names: Vec<String> = by.iter().take(NAMED).map(ToString::to_string).collect();
@@ -206,7 +213,9 @@ fn extent(policy: &PolicyMeaning, extent: &Extent) -> String {
         ("CUSTOM", Extent::None) => "asks about no request".to_owned(),
         (_, Extent::All) => "matches every request".to_owned(),
         (_, Extent::None) => "matches no request".to_owned(),
-        (_, Extent::Unknown) => "it is not known whether it matches every request, or none: the time ended first".to_owned(),
+        (_, Extent::Unknown) => {
+            "it is not known whether it matches every request, or none: the time ended first".to_owned()
+        }
     }
 }
 

@@ -17,7 +17,9 @@ pub(super) fn json(request: &ExampleRequest) -> Value {
     set("path", path.as_ref().map(|text| json!(text)));
     set("host", host.as_ref().map(|text| json!(text)));
     let mut by_name: Map<String, Value> = Map::new();
-    for (name, value) in headers {
+    let scheme = headers.iter().find(|(name, _)| name == ":scheme");
+    set("scheme", scheme.map(|(_, value)| json!(value)));
+    for (name, value) in headers.iter().filter(|(name, _)| name != ":scheme") {
         match by_name.get_mut(name) {
             None => {
                 by_name.insert(name.clone(), json!(value));

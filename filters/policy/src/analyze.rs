@@ -4,7 +4,7 @@
 //! sets of policies decide differently. It answers for every request that Envoy lets through to the filter, and not for a
 //! sample of them: a place of a request ([`space`]) has infinitely many values, but policies tell finitely many classes of
 //! them apart, and finite automata find a value of each ([`word`]) or prove that there is none. A search over rules
-//! ([`search`]) puts values together. Whatever it finds is a request that the filter's own code has decided so.
+//! ([`search`]) puts values together. Each request that it finds has been decided so by the filter's own code.
 //!
 //! Requests are those of which the filter can read everything. What the provider of CUSTOM policies answers is not known: that
 //! it is asked is an outcome of its own. Where the [`Budget`] ends first, the answer is that it is not known.

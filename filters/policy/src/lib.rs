@@ -21,6 +21,7 @@ mod filter;
 mod fraction;
 mod metrics;
 mod observe;
+mod single_header;
 mod stream;
 mod tcp;
 
@@ -37,5 +38,6 @@ pub use explain::{
     PartOutcome, PolicyOutcome, RequestField, RuleOutcome, Shadow, Verdict, VerdictId,
 };
 pub use filter::{Policy, review};
+pub use single_header::is_single_header;
 pub use stream::Stream;
 pub use tcp::{Protocol, TcpPolicy};

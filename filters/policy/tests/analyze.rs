@@ -5,22 +5,23 @@
 //! in the world.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "analyze/brute.rs"]
+mod brute;
 #[path = "oracle/claims.rs"]
 #[expect(dead_code, reason = "only a part is needed")]
 mod claims;
-#[path = "analyze/brute.rs"]
-mod brute;
 #[path = "analyze/equal.rs"]
 mod equal;
+#[path = "../examples/generate.rs"]
+#[expect(dead_code, reason = "the example's own entry point")]
+mod generate;
 #[expect(dead_code, reason = "only its random numbers are needed")]
 mod generator;
 #[path = "oracle/naive.rs"]
 #[expect(dead_code, reason = "only a part is needed")]
 mod naive;
-#[path = "../examples/generate.rs"]
-#[expect(dead_code, reason = "the example's own entry point")]
-mod generate;
 #[path = "analyze/policies.rs"]
 mod policies;
 #[path = "analyze/scale.rs"]

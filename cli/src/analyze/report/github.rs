@@ -6,7 +6,7 @@ use crate::print::plain;
 use crate::validate::annotation;
 use weir_policy::RuleId;
 
-/// By what findings can be told apart.
+/// The ids of findings.
 const NEVER: &str = "rule-never-decides";
 const UNKNOWN: &str = "rule-not-known";
 const EXTENT: &str = "policy-matches-all-or-none";
@@ -40,9 +40,7 @@ impl Report {
             for (policy, of_policy) in of.extents().filter(|(_, of_policy)| !matches!(of_policy, Extent::Unknown)) {
                 let name = format!("{}/{}", policy.namespace, policy.name);
                 let message = format!("for {} it {}", of.id, extent(policy, &of_policy));
-                lines.extend(
-                    self.places.line_of_policy(&name, EXTENT, message).map(|line| annotation(&line)),
-                );
+                lines.extend(self.places.line_of_policy(&name, EXTENT, message).map(|line| annotation(&line)));
             }
         }
         for policy in &self.unused {
@@ -55,9 +53,6 @@ impl Report {
     /// An annotation of a rule; without a place where it is not in the files.
     fn annotation(&self, rule: Option<&RuleId>, id: &'static str, message: String) -> String {
         let line = rule.and_then(|rule| self.places.line(rule, id, message.clone()));
-        line.map_or_else(
-            || format!("::warning::{}", plain(&message.replace('%', "%25"))),
-            |line| annotation(&line),
-        )
+        line.map_or_else(|| format!("::warning::{}", plain(&message.replace('%', "%25"))), |line| annotation(&line))
     }
 }

@@ -93,14 +93,12 @@ impl Report {
             })
         });
         let examples = of.rules.iter().filter_map(|meaning| match &meaning.verdict {
-            RuleVerdict::Decides(example) => {
-                Some(json!({
-                    "rule": meaning.rule.to_string(),
-                    "action": meaning.action,
-                    "enforced": meaning.is_enforced,
-                    "request": request::json(example),
-                }))
-            }
+            RuleVerdict::Decides(example) => Some(json!({
+                "rule": meaning.rule.to_string(),
+                "action": meaning.action,
+                "enforced": meaning.is_enforced,
+                "request": request::json(example),
+            })),
             RuleVerdict::Never(_) | RuleVerdict::Unknown => None,
         });
         let (number, rules) = of.count;

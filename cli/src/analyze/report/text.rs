@@ -2,32 +2,8 @@
 
 use super::super::request;
 use super::{OfWorkload, Report, SHOWN, decided, extent, is_refusal, table, why};
-use crate::print::plain;
+use crate::print::{Lines, plain};
 use weir_policy::{Access, Reach, RuleVerdict};
-
-/// Lines of text. What came out of files makes no line of its own.
-#[derive(Default)]
-struct Lines(String);
-
-impl Lines {
-    fn add(&mut self, indent: usize, line: &str) {
-        self.0.extend(std::iter::repeat_n(' ', indent));
-        self.0 += &plain(line);
-        self.0.push('\n');
-    }
-
-    /// A heading after an empty line.
-    fn head(&mut self, line: &str) {
-        self.0.push('\n');
-        self.add(0, line);
-    }
-
-    fn more(&mut self, indent: usize, count: usize) {
-        if count > SHOWN {
-            self.add(indent, &format!("and {} more", count - SHOWN));
-        }
-    }
-}
 
 impl Report {
     /// The report as text.
@@ -50,7 +26,7 @@ impl Report {
         if !self.unused.is_empty() {
             lines.head(&format!("policies for none of the {} workloads: {}", self.of.len(), self.unused.len()));
             self.unused.iter().take(SHOWN).for_each(|policy| lines.add(2, policy));
-            lines.more(2, self.unused.len());
+            lines.more(2, self.unused.len().saturating_sub(SHOWN));
         }
         lines.0
     }
@@ -68,12 +44,12 @@ impl Report {
             lines.add(2, &format!("{} ({}{off}){place}", meaning.rule, meaning.action));
             lines.add(4, &why(meaning, reason));
         }
-        lines.more(2, never);
+        lines.more(2, never.saturating_sub(SHOWN));
         let unknown: Vec<String> = of.unknown().map(|meaning| meaning.rule.to_string()).collect();
         if !unknown.is_empty() {
             lines.head(&format!("rules of which that is not known, since the time ended first: {}", unknown.len()));
             unknown.iter().take(SHOWN).for_each(|rule| lines.add(2, rule));
-            lines.more(2, unknown.len());
+            lines.more(2, unknown.len().saturating_sub(SHOWN));
         }
         if of.shows_examples {
             lines.head("a request that each rule decides:");
@@ -96,12 +72,12 @@ impl OfWorkload {
                 lines.add(4, &request::json(&found.request).to_string());
             }
         }
-        lines.more(2, differences.found.len());
+        lines.more(2, differences.found.len().saturating_sub(SHOWN));
         if !differences.unknown.is_empty() || differences.unmatched_unknown {
             let mut names: Vec<String> = differences.unknown.iter().take(SHOWN).map(ToString::to_string).collect();
             names.extend(differences.unmatched_unknown.then(|| "what no rule matches".to_owned()));
             lines.add(2, &format!("not known, since the time ended first: {}", names.join(", ")));
-            lines.more(2, differences.unknown.len());
+            lines.more(2, differences.unknown.len().saturating_sub(SHOWN));
         }
     }
 
@@ -114,7 +90,7 @@ impl OfWorkload {
         for (policy, of) in notable.iter().take(SHOWN) {
             lines.add(2, &format!("{}/{} ({}) {}", policy.namespace, policy.name, policy.action, extent(policy, of)));
         }
-        lines.more(2, notable.len());
+        lines.more(2, notable.len().saturating_sub(SHOWN));
     }
 }
 

@@ -3,11 +3,10 @@
 
 mod page;
 
+use crate::weir;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use weir_testing::Rows;
 
 const OLD: &str = r#"kind: AuthorizationPolicy
@@ -69,25 +68,6 @@ policies:
     - to: [{operation: {paths: [/]}}]
 "#;
 
-struct Found {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn weir(folder: &Path, command: &str, arguments: &[&str], input: &str) -> Found {
-    let mut run = Command::new(env!("CARGO_BIN_EXE_weir"));
-    run.current_dir(folder).arg(command).args(arguments).stdin(Stdio::piped());
-    let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // Usage errors end the command before it reads.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Found { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("weir-analyze-").tempdir().unwrap();
     for (name, text) in [("old.yaml", OLD), ("same.yaml", SAME), ("new.yaml", NEW), ("document.yaml", DOCUMENT)] {
@@ -100,7 +80,7 @@ const WHOSE: [&str; 2] = ["--workload", "shop/cart"];
 
 fn report(folder: &Path, arguments: &[&str], input: &str) -> (i32, Value) {
     let arguments: Vec<&str> = arguments.iter().chain(&["--output", "json"]).copied().collect();
-    let found = weir(folder, "analyze", &arguments, input);
+    let found = weir(folder, "analyze", &arguments, input.as_bytes());
     let report = serde_json::from_str(&found.out).unwrap_or_else(|error| panic!("{error}: {}", found.err));
     (found.code, report)
 }
@@ -115,7 +95,7 @@ fn one(folder: &Path, arguments: &[&str]) -> (i32, Value) {
 fn explained(folder: &Path, file: &str, request: &Value) -> (String, Option<String>) {
     let request = request.to_string();
     let arguments = [file, "--workload", "shop/cart", "--output", "json", "--request", &request];
-    let found = weir(folder, "explain", &arguments, "");
+    let found = weir(folder, "explain", &arguments, b"");
     let answer: Value = serde_json::from_str(&found.out).unwrap_or_else(|error| panic!("{error}: {}", found.err));
     let rule = answer["policy"].as_str().map(|policy| format!("{policy}[{}]", answer["rule"]));
     (answer["decision"].as_str().unwrap().to_owned(), rule)
@@ -206,7 +186,10 @@ fn who_can_reach_what_is_a_table_and_a_picture() {
     ];
     assert_eq!(rows, expected);
     let picture = fs::read_to_string(folder.path().join("reach.svg")).unwrap();
-    assert!(picture.starts_with("<svg ") && picture.contains("namespace web") && picture.contains("/health"), "{picture}");
+    assert!(
+        picture.starts_with("<svg ") && picture.contains("namespace web") && picture.contains("/health"),
+        "{picture}"
+    );
 }
 
 #[test]
@@ -224,7 +207,8 @@ fn all_workloads_of_the_files_are_analyzed_and_policies_for_none_are_named() {
              {app}}}}}\n  rules: [{{}}]\n---\n"
         )
     };
-    let text = [deployment("cart"), deployment("web"), policy("for-cart", "cart"), policy("for-none", "carts")].concat();
+    let text =
+        [deployment("cart"), deployment("web"), policy("for-cart", "cart"), policy("for-none", "carts")].concat();
     let (code, report) = report(folder.path(), &["-"], &text);
     let names: Vec<&Value> = report["workloads"].as_array().unwrap().iter().map(|of| &of["workload"]).collect();
     assert_eq!(names, [&json!("shop/cart"), &json!("shop/web")]);
@@ -252,11 +236,14 @@ fn the_other_forms_have_the_same_findings() {
     for (form, expected) in [
         ("text", "shop/callers[2] (ALLOW)  new.yaml:12:5"),
         ("text", "newly allowed: "),
-        ("markdown", "| `shop/callers[2] (ALLOW)` | `what it matches is matched by shop/callers[0], which decides before it` |"),
+        (
+            "markdown",
+            "| `shop/callers[2] (ALLOW)` | `what it matches is matched by shop/callers[0], which decides before it` |",
+        ),
         ("github", "::warning file=new.yaml,line=12,col=5,title=AuthorizationPolicy shop/callers::"),
     ] {
         let arguments = ["new.yaml", "--against", "old.yaml", "--workload", "shop/cart", "--output", form];
-        let found = weir(folder.path(), "analyze", &arguments, "");
+        let found = weir(folder.path(), "analyze", &arguments, b"");
         rows.check(format!("{form}: exit code, {}", found.err), found.code, 1);
         rows.check(format!("{form}: {}", found.out), found.out.contains(expected), true);
     }
@@ -266,15 +253,13 @@ fn the_other_forms_have_the_same_findings() {
 fn usage_errors_have_their_own_code() {
     let folder = folder();
     let mut rows = Rows::default();
-    for arguments in [
-        &[][..],
-        &["nowhere.yaml"],
-        &["new.yaml", "--budget", "soon"],
-        &["-", "--against", "-"],
-    ] {
-        rows.check(format!("{arguments:?}"), weir(folder.path(), "analyze", arguments, "").code, 2);
+    for arguments in [&[][..], &["nowhere.yaml"], &["new.yaml", "--budget", "soon"], &["-", "--against", "-"]] {
+        rows.check(format!("{arguments:?}"), weir(folder.path(), "analyze", arguments, b"").code, 2);
     }
-    fs::write(folder.path().join("bad.yaml"), "kind: AuthorizationPolicy\nmetadata: {name: a, namespace: b}\nspec: {action: X}")
-        .unwrap();
-    rows.check("refused files", weir(folder.path(), "analyze", &["bad.yaml"], "").code, 2);
+    fs::write(
+        folder.path().join("bad.yaml"),
+        "kind: AuthorizationPolicy\nmetadata: {name: a, namespace: b}\nspec: {action: X}",
+    )
+    .unwrap();
+    rows.check("refused files", weir(folder.path(), "analyze", &["bad.yaml"], b"").code, 2);
 }

@@ -1,7 +1,7 @@
 //! The example of the page is what the command prints.
 
-use super::weir;
 use crate::replay::page::blocks;
+use crate::weir;
 use std::fs;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn the_example_prints_what_the_page_says() {
         fs::write(folder.path().join(name), text).unwrap();
     }
     let arguments: Vec<&str> = command.trim().strip_prefix("weir analyze ").unwrap().split(' ').collect();
-    let found = weir(folder.path(), "analyze", &arguments, "");
+    let found = weir(folder.path(), "analyze", &arguments, b"");
     assert_eq!(found.code, 1, "{}", found.err);
     assert_eq!(found.out, *printed);
 }

@@ -210,7 +210,7 @@ fn plain(pattern: &Pattern, any: Class) -> Vec<Step> {
             }
             steps
         }
-        // Addresses are no texts.
+        // Addresses are not compared as text.
         Pattern::Cidr(_) => Vec::new(),
     }
 }

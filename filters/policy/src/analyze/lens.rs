@@ -95,7 +95,8 @@ mod tests {
             let without = weir_matching::without_query(path.as_bytes());
             for parameters in [PathParameters::Compared, PathParameters::LeftOut, PathParameters::EndPath] {
                 let mut out = Vec::new();
-                let compared = parameters.compared(without, &mut out).map(|path| String::from_utf8_lossy(path).into_owned());
+                let compared =
+                    parameters.compared(without, &mut out).map(|path| String::from_utf8_lossy(path).into_owned());
                 rows.check(format!("{path} {parameters:?}"), Some(through(Lens::of_path(parameters), path)), compared);
             }
         }

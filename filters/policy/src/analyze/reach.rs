@@ -75,7 +75,7 @@ type Region = (Reaching, Vec<Answered>);
 /// How many rows there are, at most.
 const ROWS: usize = 5_000;
 
-/// How many patterns of callers, methods and paths are told apart, at most.
+/// How many patterns of callers, methods and paths have rows, at most.
 const CALLERS: usize = 500;
 const METHODS: usize = 20;
 const PATHS: usize = 500;
@@ -176,7 +176,13 @@ impl Analysis {
     }
 
     /// The patterns that rules in force have for a place, and all that none of them matches. One region if there is no pattern.
-    fn regions(&mut self, place: &Place, field: &Field, most: usize, is_it: impl Fn(&View) -> bool) -> (Vec<Region>, bool) {
+    fn regions(
+        &mut self,
+        place: &Place,
+        field: &Field,
+        most: usize,
+        is_it: impl Fn(&View) -> bool,
+    ) -> (Vec<Region>, bool) {
         let Some(side) = self.sides.get(NEW) else { return (Vec::new(), false) };
         let rules = side.rules.iter().filter(|rule| rule.enforcement == Enforcement::Enforced);
         let asked = rules.flat_map(|rule| &rule.formula).flatten().flatten().filter_map(|literal| match literal {

@@ -130,9 +130,10 @@ impl ExampleRequest {
             let socket = SocketAddr::new(address, self.port.unwrap_or(PORT));
             set(Some(&Attribute::DestinationAddress), Some(socket.to_string()));
         }
-        let jwt = self.claims.as_ref().map(|claims| {
-            (JWT_FILTER, Struct::from([(JWT_PAYLOAD.to_owned(), StructValue::Map(claims.clone()))]))
-        });
+        let jwt = self
+            .claims
+            .as_ref()
+            .map(|claims| (JWT_FILTER, Struct::from([(JWT_PAYLOAD.to_owned(), StructValue::Map(claims.clone()))])));
         let filters = self.metadata.iter().map(|(filter, fields)| (filter.as_str(), fields));
         let filters: Vec<(&str, &Struct)> =
             filters.chain(jwt.as_ref().map(|(filter, fields)| (*filter, fields))).collect();

@@ -21,7 +21,7 @@ use std::rc::Rc;
 pub(super) enum Goal<'g> {
     /// That rule decides: one of DENY or ALLOW if no provider refuses the request before it.
     Decides { side: usize, rule: u32 },
-    /// That rule matches, whatever else does.
+    /// That rule matches, and others may too.
     Matches { side: usize, rule: u32 },
     /// No rule of these matches.
     MatchesNone { side: usize, rules: &'g [u32] },
@@ -70,7 +70,12 @@ pub(super) struct Node {
 enum Open {
     Node(Node),
     /// Nodes in which one of these rules matches, from the one at `next` on.
-    Rules { node: Node, side: usize, rules: Rc<[u32]>, next: usize },
+    Rules {
+        node: Node,
+        side: usize,
+        rules: Rc<[u32]>,
+        next: usize,
+    },
 }
 
 /// A search and what it works on.

@@ -137,9 +137,7 @@ impl Space {
             Place::DestinationPort => RequestField::DestinationPort,
             Place::ServerName => RequestField::ServerName,
             Place::Claims => RequestField::Claims,
-            Place::Metadata { filter, key } => {
-                RequestField::MetadataValue { filter: filter.clone(), key: key.clone() }
-            }
+            Place::Metadata { filter, key } => RequestField::MetadataValue { filter: filter.clone(), key: key.clone() },
         })
     }
 
@@ -170,50 +168,6 @@ fn place(field: &Field, parameters: PathParameters) -> (Place, View) {
         Field::ServerName => (Place::ServerName, View::Text),
         Field::RequestPrincipal => (Place::Claims, View::RequestPrincipal),
         Field::Claim(path) => (Place::Claims, View::Claim(path.clone())),
-        Field::Metadata { filter, key } => {
-            (Place::Metadata { filter: filter.clone(), key: key.clone() }, View::Text)
-        }
+        Field::Metadata { filter, key } => (Place::Metadata { filter: filter.clone(), key: key.clone() }, View::Text),
     }
-}
-
-/// Headers of which Envoy keeps one value: it joins several with commas (`INLINE_REQ_HEADERS` and the custom inline headers
-/// of its own filters in `envoy/http/header_map.h`).
-const JOINED: [&str; 32] = [
-    ":scheme",
-    "accept",
-    "accept-encoding",
-    "access-control-request-headers",
-    "access-control-request-method",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "grpc-timeout",
-    "keep-alive",
-    "origin",
-    "proxy-connection",
-    "referer",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "via",
-    "x-client-trace-id",
-    "x-envoy-attempt-count",
-    "x-envoy-decorator-operation",
-    "x-envoy-external-address",
-    "x-envoy-internal",
-    "x-envoy-original-path",
-    "x-forwarded-client-cert",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-request-id",
-];
-
-/// Whether a request can have several values of a header.
-pub(super) fn may_repeat(header: &str) -> bool {
-    !JOINED.contains(&header)
 }

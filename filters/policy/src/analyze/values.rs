@@ -4,11 +4,12 @@ use super::address;
 use super::domain::Domain;
 use super::language::Language;
 use super::lens::Lens;
-use super::space::{Answered, Place, PlaceId, Question, Space, View, may_repeat};
+use super::space::{Answered, Place, PlaceId, Question, Space, View};
 use super::word::{self, Found, Track};
+use crate::is_single_header;
+use overlap::Overlap;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use overlap::Overlap;
 use std::rc::Rc;
 use weir_matching::Pattern;
 use weir_model::{Struct, StructValue};
@@ -51,7 +52,13 @@ pub(super) struct Values {
 
 impl Values {
     /// A value of `place` for a request of that form. `answered` is ascending and about that place alone.
-    pub(super) fn find(&mut self, space: &Space, place: PlaceId, form: Form, answered: &[Answered]) -> Found<Rc<Value>> {
+    pub(super) fn find(
+        &mut self,
+        space: &Space,
+        place: PlaceId,
+        form: Form,
+        answered: &[Answered],
+    ) -> Found<Rc<Value>> {
         let key = (place, form, answered.to_vec());
         if let Some(known) = self.known.get(&key) {
             return known.clone();
@@ -103,7 +110,7 @@ impl<'s> Asked<'s> {
             (Place::Method, Form::Connect) => self.among(&[CONNECT]),
             (Place::Method, Form::Plain) => self.method(place),
             (Place::Header(name), _) if &**name == ":scheme" => self.among(&["http", "https"]),
-            (Place::Header(name), _) => self.or_absent(Domain::Header, place, may_repeat(name)),
+            (Place::Header(name), _) => self.or_absent(Domain::Header, place, !is_single_header(name)),
             (Place::Peer, _) if self.space.has_several_names => self.or_absent(Domain::NameOfSeveral, place, true),
             (Place::Peer, _) => self.or_absent(Domain::Name, place, false),
             (Place::ServerName, _) => self.or_absent(Domain::ServerName, place, false),
@@ -172,8 +179,7 @@ impl<'s> Asked<'s> {
             lens: lens(question),
             is_must,
         };
-        let mut tracks: Vec<Track> =
-            musts.iter().map(|must| track(must, Rc::clone(&must.language), true)).collect();
+        let mut tracks: Vec<Track> = musts.iter().map(|must| track(must, Rc::clone(&must.language), true)).collect();
         for never in &self.nevers {
             match overlap::with(never, musts) {
                 Overlap::All => return Found::None,
@@ -198,9 +204,8 @@ impl<'s> Asked<'s> {
 
     /// One of these texts.
     fn among(&self, texts: &[&str]) -> Found<Value> {
-        let is_hit = |question: &Question, text: &str| {
-            question.patterns.iter().any(|pattern| pattern.matches(text.as_bytes()))
-        };
+        let is_hit =
+            |question: &Question, text: &str| question.patterns.iter().any(|pattern| pattern.matches(text.as_bytes()));
         let fits = |text: &&&str| {
             self.musts.iter().all(|must| is_hit(must, text)) && !self.nevers.iter().any(|never| is_hit(never, text))
         };

@@ -210,9 +210,8 @@ impl Search<'_> {
             }
         }
         let is_free = |char: &char| {
-            !chars.contains_key(char)
-                && !(folds && chars.contains_key(&char.to_ascii_lowercase()))
-                && self.domain.next(state.domain, *char).is_some()
+            let is_met = chars.contains_key(char) || folds && chars.contains_key(&char.to_ascii_lowercase());
+            !is_met && self.domain.next(state.domain, *char).is_some()
         };
         let plain = OTHERS.chars().find(|char| is_free(char) && is_segment(*char));
         let odd = || OTHERS.chars().chain('\u{a1}'..='\u{2fff}').find(|char| is_free(char) && !is_segment(*char));

@@ -175,7 +175,14 @@ impl<'w> Selection<'w> {
             return Some(quarantine::object(Known { namespace, name, dry_run, sound }, (action, provider), rules));
         }
         selected?;
-        Some(Object { namespace: namespace?.to_owned(), name: name?.to_owned(), dry_run, action: action?, provider, rules })
+        Some(Object {
+            namespace: namespace?.to_owned(),
+            name: name?.to_owned(),
+            dry_run,
+            action: action?,
+            provider,
+            rules,
+        })
     }
 
     /// Passes over an object for others.

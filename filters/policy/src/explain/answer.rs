@@ -179,11 +179,7 @@ impl<'e> Judge<'_, 'e> {
     }
 
     /// An answer that hangs on that.
-    fn open(
-        &self,
-        (reason, number): (Reason, Option<u32>),
-        mut hangs_on: Vec<(u32, RequestField)>,
-    ) -> Answer<'e> {
+    fn open(&self, (reason, number): (Reason, Option<u32>), mut hangs_on: Vec<(u32, RequestField)>) -> Answer<'e> {
         hangs_on.sort();
         hangs_on.dedup();
         let mut missing: Vec<RequestField> = hangs_on.iter().map(|(_, field)| field.clone()).collect();

@@ -117,12 +117,7 @@ impl Explainer {
                 let conditions = compiled.rules.parts(rule).flatten().flatten();
                 let is_unreadable = conditions.into_iter().any(|condition| judge.unreadable(condition).is_some());
                 let content = usize::try_from(number).ok().and_then(|number| contents.get(number)).copied();
-                follows_from.push(hash(&(
-                    section.action,
-                    outcome == Outcome::Yes,
-                    is_unreadable,
-                    content,
-                )));
+                follows_from.push(hash(&(section.action, outcome == Outcome::Yes, is_unreadable, content)));
             }
             // That there is a policy to allow something matters, too.
             follows_from.push(hash(&section.action));

@@ -80,7 +80,10 @@ fn variants(place: &str) -> Vec<Request> {
             let mut paths: BTreeSet<String> = words("ab/\"", 3).into_iter().collect();
             paths.extend(words("ab/", 4));
             paths.extend(["a?", "a?b", "a?x", "?a", "b?", "a/b?b", "x?b"].map(str::to_owned));
-            paths.into_iter().map(|path| with(&|request| set_header(request, ":path", &[&format!("/{path}")]))).collect()
+            paths
+                .into_iter()
+                .map(|path| with(&|request| set_header(request, ":path", &[&format!("/{path}")])))
+                .collect()
         }
         "method" => header(":method", ["GET", "POST", "PUT", "X", "P", "T"].map(|method| vec![method]).into()),
         "host" => header(
@@ -97,8 +100,8 @@ fn variants(place: &str) -> Vec<Request> {
             sets.extend([vec!["1", "2", "12"], vec!["1x", "x2", "x"], vec!["1", "12", "x2"]]);
             header("x", sets)
         }
-        "accept" => header(
-            "accept",
+        "agent" => header(
+            "user-agent",
             ["", "1", "2", "12", "x", "1x", "x2"].map(|value| vec![value]).into_iter().chain([vec![]]).collect(),
         ),
         "peer" => {
@@ -109,21 +112,36 @@ fn variants(place: &str) -> Vec<Request> {
                 }
             }
             for odd in [
-                "x", "spiffe://td", "spiffe://xa", "spiffe://x/sa/a", "https://td/ns/n/sa/a", "spiffe://td/ns/n/sa/b/ns/m/sa/b",
-                "spiffe://td/ns/n/x", "spiffe://td/x", "x/ns/n/x", "spiffe://td/a", "spiffe://x/a", "spiffe://td/ns/n/sa/a/ns/m/x",
-                "spiffe://t2/ns/m/x", "spiffe://td/ns/n/a", "spiffe://td/ns/n/sa/a/sa/b", "spiffe://x/ns/n/a", "x/ns/n/ns/m/x",
-                "spiffe://t2/a", "spiffe://t2/x", "spiffe://x/x", "spiffe://x", "spiffe://a", "a", "spiffe://td/ns/n/sa/a/",
+                "x",
+                "spiffe://td",
+                "spiffe://xa",
+                "spiffe://x/sa/a",
+                "https://td/ns/n/sa/a",
+                "spiffe://td/ns/n/sa/b/ns/m/sa/b",
+                "spiffe://td/ns/n/x",
+                "spiffe://td/x",
+                "x/ns/n/x",
+                "spiffe://td/a",
+                "spiffe://x/a",
+                "spiffe://td/ns/n/sa/a/ns/m/x",
+                "spiffe://t2/ns/m/x",
+                "spiffe://td/ns/n/a",
+                "spiffe://td/ns/n/sa/a/sa/b",
+                "spiffe://x/ns/n/a",
+                "x/ns/n/ns/m/x",
+                "spiffe://t2/a",
+                "spiffe://t2/x",
+                "spiffe://x/x",
+                "spiffe://x",
+                "spiffe://a",
+                "a",
+                "spiffe://td/ns/n/sa/a/",
             ] {
                 names.push(Some(odd.to_owned()));
             }
-            names
-                .into_iter()
-                .map(|name| with(&|request| request.san = name.clone().map(String::into_bytes)))
-                .collect()
+            names.into_iter().map(|name| with(&|request| request.san = name.clone().map(String::into_bytes))).collect()
         }
-        "remote" => addresses
-            .map(|address| with(&|request| request.remote = Some(socket(address, 1))))
-            .into(),
+        "remote" => addresses.map(|address| with(&|request| request.remote = Some(socket(address, 1)))).into(),
         "direct" => addresses.map(|address| with(&|request| request.direct = Some(address.as_bytes().to_vec()))).into(),
         "destination" => addresses
             .iter()
@@ -137,11 +155,34 @@ fn variants(place: &str) -> Vec<Request> {
             let mut all = vec![plain()];
             let one = [json!("a"), json!("b"), json!("x"), json!("")];
             let g = [
-                json!(null), json!("a"), json!("b"), json!("ab"), json!("x"), json!(["a", "b"]), json!(["a", "x"]), json!({"r": "a"}),
-                json!({"r": "b"}), json!({"r": ["a", "b"]}), json!({"r": "x"}), json!(["ax", "xb"]), json!(""), json!("ax"), json!("xb"),
+                json!(null),
+                json!("a"),
+                json!("b"),
+                json!("ab"),
+                json!("x"),
+                json!(["a", "b"]),
+                json!(["a", "x"]),
+                json!({"r": "a"}),
+                json!({"r": "b"}),
+                json!({"r": ["a", "b"]}),
+                json!({"r": "x"}),
+                json!(["ax", "xb"]),
+                json!(""),
+                json!("ax"),
+                json!("xb"),
             ];
-            let issuers = [json!(null), json!("i"), json!("ix"), json!("x"), json!(""), json!(["i"]), json!(["x"]), json!(["ix", "x"])];
-            let subjects = one.iter().cloned().chain([json!(null), json!("xa"), json!(["a"]), json!(["b", "a"]), json!(["x"])]);
+            let issuers = [
+                json!(null),
+                json!("i"),
+                json!("ix"),
+                json!("x"),
+                json!(""),
+                json!(["i"]),
+                json!(["x"]),
+                json!(["ix", "x"]),
+            ];
+            let subjects =
+                one.iter().cloned().chain([json!(null), json!("xa"), json!(["a"]), json!(["b", "a"]), json!(["x"])]);
             for subject in subjects {
                 for issuer in &issuers {
                     for g in &g {
@@ -154,8 +195,19 @@ fn variants(place: &str) -> Vec<Request> {
             all
         }
         "k" => [
-            json!(null), json!("a"), json!("ax"), json!("x"), json!(""), json!(["a"]), json!(["b"]), json!(["xb", "a"]), json!(["x"]),
-            json!([""]), json!([]), json!(["", "a"]), json!(["b", "x"]),
+            json!(null),
+            json!("a"),
+            json!("ax"),
+            json!("x"),
+            json!(""),
+            json!(["a"]),
+            json!(["b"]),
+            json!(["xb", "a"]),
+            json!(["x"]),
+            json!([""]),
+            json!([]),
+            json!(["", "a"]),
+            json!(["b", "x"]),
         ]
         .map(|k| with(&|request| request.metadata = Metadata::Known(json!({"envoy.filters.x": {"k": k}}))))
         .into(),
@@ -173,11 +225,14 @@ pub(crate) struct World {
     pub(crate) places: Vec<(&'static str, Rc<Vec<Request>>)>,
 }
 
+/// A place, and what a clause says of each of its requests.
+type Clause = (usize, Vec<bool>);
+
 /// A rule as logic: parts, items, and clauses with what they say of each value of their place.
 struct Rule {
     id: String,
     allows: bool,
-    parts: Vec<Vec<Vec<(usize, Vec<bool>)>>>,
+    parts: Vec<Vec<Vec<Clause>>>,
 }
 
 /// A set of policies in a world.
@@ -217,7 +272,7 @@ impl World {
         }
     }
 
-    fn clause(&self, name: &str, values: &Value, negated: bool) -> (usize, Vec<bool>) {
+    fn clause(&self, name: &str, values: &Value, negated: bool) -> Clause {
         let field = FIELDS.iter().find(|field| field.name == name).unwrap();
         let place = self.places.iter().position(|(place, _)| *place == field.place).unwrap();
         let mut says = vec![negated; self.places[place].1.len()];
@@ -231,7 +286,10 @@ impl World {
                 SAYS.with_borrow_mut(|known| known.insert(key, Rc::clone(&says)));
                 says
             });
-            says.iter_mut().zip(of_value.iter()).filter(|(_, matches)| **matches).for_each(|(says, _)| *says = !negated);
+            says.iter_mut()
+                .zip(of_value.iter())
+                .filter(|(_, matches)| **matches)
+                .for_each(|(says, _)| *says = !negated);
         }
         (place, says)
     }
@@ -243,19 +301,27 @@ impl World {
                 let mut parts = Vec::new();
                 for (part, inner) in [("from", "source"), ("to", "operation")] {
                     let Some(items) = rule[part].as_array() else { continue };
-                    let item = |item: &Value| -> Vec<(usize, Vec<bool>)> {
+                    let item = |item: &Value| -> Vec<Clause> {
                         let fields = item[inner].as_object().unwrap();
-                        fields.iter().map(|(name, values)| {
-                            let field = FIELDS.iter().find(|field| field.name == name || field.not == name).unwrap();
-                            self.clause(field.name, values, field.not == name)
-                        }).collect()
+                        fields
+                            .iter()
+                            .map(|(name, values)| {
+                                let field =
+                                    FIELDS.iter().find(|field| field.name == name || field.not == name).unwrap();
+                                self.clause(field.name, values, field.not == name)
+                            })
+                            .collect()
                     };
                     parts.push(items.iter().map(item).collect());
                 }
                 for condition in rule["when"].as_array().into_iter().flatten() {
                     let key = condition["key"].as_str().unwrap();
-                    let clauses = [("values", false), ("notValues", true)].into_iter().filter(|(name, _)| condition[name].is_array());
-                    parts.push(vec![clauses.map(|(name, negated)| self.clause(key, &condition[name], negated)).collect()]);
+                    let clauses = [("values", false), ("notValues", true)]
+                        .into_iter()
+                        .filter(|(name, _)| condition[name].is_array());
+                    parts.push(vec![
+                        clauses.map(|(name, negated)| self.clause(key, &condition[name], negated)).collect(),
+                    ]);
                 }
                 let id = format!("ns[ns]-policy[{}]-rule[{index}]", policy["metadata"]["name"].as_str().unwrap());
                 rules.push(Rule { id, allows: policy["spec"]["action"] == "ALLOW", parts });
@@ -269,7 +335,7 @@ impl World {
 
 impl Rule {
     fn matches(&self, request: &[usize]) -> bool {
-        let clause = |(place, says): &(usize, Vec<bool>)| says[request[*place]];
+        let clause = |(place, says): &Clause| says[request[*place]];
         self.parts.iter().all(|part| part.iter().any(|item| item.iter().all(clause)))
     }
 }

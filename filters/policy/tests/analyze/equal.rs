@@ -50,7 +50,8 @@ fn request(example: &ExampleRequest) -> Request {
         metadata[filter] = Value::Object(fields.iter().map(|(name, value)| (name.clone(), json_of(value))).collect());
     }
     let plain = plain();
-    let socket = |address: std::net::IpAddr, port: u16| std::net::SocketAddr::new(address, port).to_string().into_bytes();
+    let socket =
+        |address: std::net::IpAddr, port: u16| std::net::SocketAddr::new(address, port).to_string().into_bytes();
     let destination = example.destination_ip.unwrap_or([192, 0, 2, 1].into());
     assert!(example.principals.len() < 2, "{example:?}");
     Request {

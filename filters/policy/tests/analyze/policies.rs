@@ -22,7 +22,22 @@ pub(crate) enum Part {
 }
 
 const PATHS: &[&str] = &[
-    "/", "/a", "/b", "/a/b", "/a*", "/a/*", "*", "*a", "*b", "*/b", "/{*}", "/a/{*}", "/{*}/b", "/{**}", "/{**}/b", "/{*}/{**}",
+    "/",
+    "/a",
+    "/b",
+    "/a/b",
+    "/a*",
+    "/a/*",
+    "*",
+    "*a",
+    "*b",
+    "*/b",
+    "/{*}",
+    "/a/{*}",
+    "/{*}/b",
+    "/{**}",
+    "/{**}/b",
+    "/{*}/{**}",
 ];
 const RAW_PATHS: &[&str] = &["/a", "/a?b", "*?*", "/a*", "*b", "*"];
 const PRINCIPALS: &[&str] = &["td/ns/n/sa/a", "td/*", "*/sa/a", "*", "*a", "td/ns/m/sa/b"];
@@ -32,15 +47,45 @@ pub(crate) const FIELDS: &[Field] = &[
     Field { place: "path", part: Part::To, name: "paths", not: "notPaths", values: PATHS },
     Field { place: "path", part: Part::To, name: "paths", not: "notPaths", values: PATHS },
     Field { place: "path", part: Part::When, name: "request.headers[:path]", not: "", values: RAW_PATHS },
-    Field { place: "method", part: Part::To, name: "methods", not: "notMethods", values: &["GET", "POST", "P*", "*T", "*"] },
-    Field { place: "host", part: Part::To, name: "hosts", not: "notHosts", values: &["h", "H.e", "*.E", "h*", "*", "h:1"] },
-    Field { place: "host", part: Part::When, name: "request.headers[:authority]", not: "", values: &["h", "H", "H*", "*"] },
+    Field {
+        place: "method",
+        part: Part::To,
+        name: "methods",
+        not: "notMethods",
+        values: &["GET", "POST", "P*", "*T", "*"],
+    },
+    Field {
+        place: "host",
+        part: Part::To,
+        name: "hosts",
+        not: "notHosts",
+        values: &["h", "H.e", "*.E", "h*", "*", "h:1"],
+    },
+    Field {
+        place: "host",
+        part: Part::When,
+        name: "request.headers[:authority]",
+        not: "",
+        values: &["h", "H", "H*", "*"],
+    },
     Field { place: "x", part: Part::When, name: "request.headers[x]", not: "", values: &["1", "1*", "*2", "12", "*"] },
     Field { place: "x", part: Part::When, name: "request.headers[x]", not: "", values: &["1", "1*", "*2", "12", "*"] },
-    Field { place: "accept", part: Part::When, name: "request.headers[Accept]", not: "", values: &["1", "1*", "*2", "*"] },
+    Field {
+        place: "agent",
+        part: Part::When,
+        name: "request.headers[User-Agent]",
+        not: "",
+        values: &["1", "1*", "*2", "*"],
+    },
     Field { place: "peer", part: Part::From, name: "principals", not: "notPrincipals", values: PRINCIPALS },
     Field { place: "peer", part: Part::From, name: "namespaces", not: "notNamespaces", values: &["n", "m", "n*", "*"] },
-    Field { place: "peer", part: Part::From, name: "trustDomains", not: "notTrustDomains", values: &["td", "t*", "*", "*2"] },
+    Field {
+        place: "peer",
+        part: Part::From,
+        name: "trustDomains",
+        not: "notTrustDomains",
+        values: &["td", "t*", "*", "*2"],
+    },
     Field { place: "peer", part: Part::When, name: "source.serviceAccount", not: "", values: &["n/a", "m/b", "n/b"] },
     Field { place: "remote", part: Part::From, name: "remoteIpBlocks", not: "notRemoteIpBlocks", values: BLOCKS },
     Field { place: "remote", part: Part::When, name: "remote.ip", not: "", values: BLOCKS },
@@ -48,15 +93,40 @@ pub(crate) const FIELDS: &[Field] = &[
     Field { place: "destination", part: Part::To, name: "ports", not: "notPorts", values: &["80", "81", "0"] },
     Field { place: "destination", part: Part::When, name: "destination.ip", not: "", values: BLOCKS },
     Field { place: "sni", part: Part::When, name: "connection.sni", not: "", values: &["h", "*e", "*", "h*"] },
-    Field { place: "claims", part: Part::From, name: "requestPrincipals", not: "notRequestPrincipals", values: REQUEST_PRINCIPALS },
+    Field {
+        place: "claims",
+        part: Part::From,
+        name: "requestPrincipals",
+        not: "notRequestPrincipals",
+        values: REQUEST_PRINCIPALS,
+    },
     Field { place: "claims", part: Part::When, name: "request.auth.claims[iss]", not: "", values: &["i", "i*", "*"] },
-    Field { place: "claims", part: Part::When, name: "request.auth.claims[sub]", not: "", values: &["a", "b", "*a", "*"] },
-    Field { place: "claims", part: Part::When, name: "request.auth.claims[g]", not: "", values: &["a", "a*", "*b", "*"] },
+    Field {
+        place: "claims",
+        part: Part::When,
+        name: "request.auth.claims[sub]",
+        not: "",
+        values: &["a", "b", "*a", "*"],
+    },
+    Field {
+        place: "claims",
+        part: Part::When,
+        name: "request.auth.claims[g]",
+        not: "",
+        values: &["a", "a*", "*b", "*"],
+    },
     Field { place: "claims", part: Part::When, name: "request.auth.claims[g][r]", not: "", values: &["a", "*", "b"] },
-    Field { place: "k", part: Part::When, name: "experimental.envoy.filters.x[k]", not: "", values: &["a", "a*", "[a]", "[*b]", "*", "[*]"] },
+    Field {
+        place: "k",
+        part: Part::When,
+        name: "experimental.envoy.filters.x[k]",
+        not: "",
+        values: &["a", "a*", "[a]", "[*b]", "*", "[*]"],
+    },
 ];
 
-const BLOCKS: &[&str] = &["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "0.0.0.0/0", "::/0", "fd00::/8", "0.0.0.0/1", "128.0.0.0/1"];
+const BLOCKS: &[&str] =
+    &["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "0.0.0.0/0", "::/0", "fd00::/8", "0.0.0.0/1", "128.0.0.0/1"];
 
 /// Two or three places.
 pub(crate) fn places(random: &mut Random) -> Vec<&'static str> {

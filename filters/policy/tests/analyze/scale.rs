@@ -49,7 +49,9 @@ fn ten_thousand_rules_are_analyzed_in_time() {
     let policies = analysis.policies(&rules, &mut budget);
     assert_eq!((policies[0].matches_all, policies[0].matches_none), (Some(false), Some(false)));
     let everybody = analysis.everybody(&mut budget);
-    assert!(everybody.passes.is_ok_and(|found| found.is_some()) && everybody.refused.is_ok_and(|found| found.is_some()));
+    assert!(
+        everybody.passes.is_ok_and(|found| found.is_some()) && everybody.refused.is_ok_and(|found| found.is_some())
+    );
 }
 
 #[test]

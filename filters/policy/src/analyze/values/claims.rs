@@ -52,7 +52,8 @@ impl<'s> Asked<'s> {
         if present.iter().any(|path| above(path).any(is_text)) {
             return Found::None;
         }
-        let (issuer, subject) = (present.iter().any(|path| is_named(path, "iss")), present.iter().any(|path| is_named(path, "sub")));
+        let (issuer, subject) =
+            (present.iter().any(|path| is_named(path, "iss")), present.iter().any(|path| is_named(path, "sub")));
         let mut written: Vec<(Vec<Box<str>>, StructValue)> = Vec::new();
         let mut as_lists = false;
         if needs_principal || issuer && subject {
@@ -70,7 +71,8 @@ impl<'s> Asked<'s> {
         for path in present {
             let is_written = written.iter().any(|(known, _)| **known == *path);
             let Some(OfClaim { musts, nevers }) = claims.get(path).filter(|_| !is_written) else { continue };
-            let asked = Asked { space: self.space, musts: musts.clone(), nevers: nevers.clone(), is_contradiction: false };
+            let asked =
+                Asked { space: self.space, musts: musts.clone(), nevers: nevers.clone(), is_contradiction: false };
             let is_delimited = SPACE_DELIMITED.iter().any(|name| is_named(path, name));
             let domain = if is_delimited { Domain::ClaimWord } else { Domain::Claim };
             match asked.several(domain, &Place::Claims, true) {

@@ -67,17 +67,15 @@ fn is_within(inner: &Fixed, exact: Option<&[u8]>, outer: &Pattern) -> bool {
 /// What texts that answer `musts` with yes have in common with the patterns of `never`.
 pub(super) fn with(never: &Question, musts: &[&Question]) -> Overlap {
     // Only of those that look at a place in the same way, and compare its text itself, it can be said.
-    let is_text = |view: &View| {
-        matches!(view, View::Text | View::Lower | View::Path(_) | View::Principal | View::TrustDomain)
-    };
-    let alike: Vec<&&Question> =
-        musts.iter().filter(|must| must.view == never.view && is_text(&must.view)).collect();
+    let is_text =
+        |view: &View| matches!(view, View::Text | View::Lower | View::Path(_) | View::Principal | View::TrustDomain);
+    let alike: Vec<&&Question> = musts.iter().filter(|must| must.view == never.view && is_text(&must.view)).collect();
     if alike.is_empty() {
         return Overlap::Some;
     }
     let mut may_match: Vec<bool> = vec![true; never.patterns.len()];
     for must in alike {
-        // Any name shows that there is one, whatever its parts are.
+        // Any name matches `*`, and not by its parts.
         if must.view == View::Principal
             && (must.patterns.contains(&Pattern::Present) || never.patterns.contains(&Pattern::Present))
         {

@@ -111,7 +111,12 @@ fn a_text_is_seen_through_its_lenses() {
     let left_out = Lens::of_path(PathParameters::LeftOut);
     for (name, domain, seen, exists) in [
         ("a path and its query", Domain::Path, [("/a", path, true), ("/a?*", Lens::Whole, true)], true),
-        ("a path that ends where its query begins", Domain::Path, [("/a", path, true), ("/a", Lens::Whole, false)], true),
+        (
+            "a path that ends where its query begins",
+            Domain::Path,
+            [("/a", path, true), ("/a", Lens::Whole, false)],
+            true,
+        ),
         ("a path of two texts", Domain::Path, [("/a", path, true), ("/ab*", Lens::Whole, true)], false),
         ("another path with a query", Domain::Path, [("/a", path, false), ("/a?*", Lens::Whole, true)], false),
         ("parameters are left out", Domain::Path, [("/a/b", left_out, true), ("/a;x/b", Lens::Whole, true)], true),
@@ -119,14 +124,25 @@ fn a_text_is_seen_through_its_lenses() {
         ("letters of a host", Domain::Host, [("h*", Lens::Lower, true), ("H*", Lens::Whole, true)], true),
         ("no host in capitals is compared", Domain::Host, [("H*", Lens::Lower, true), ("*", Lens::Whole, true)], false),
         ("a small letter", Domain::Host, [("h", Lens::Lower, true), ("H", Lens::Whole, false)], true),
-        ("issuer and subject", Domain::RequestPrincipal, [("i", Lens::Issuer, true), ("a*", Lens::Subject, true)], true),
-        ("no issuer, and some", Domain::RequestPrincipal, [("*", Lens::Issuer, false), ("\u{0}a", Lens::Whole, false)], true),
+        (
+            "issuer and subject",
+            Domain::RequestPrincipal,
+            [("i", Lens::Issuer, true), ("a*", Lens::Subject, true)],
+            true,
+        ),
+        (
+            "no issuer, and some",
+            Domain::RequestPrincipal,
+            [("*", Lens::Issuer, false), ("\u{0}a", Lens::Whole, false)],
+            true,
+        ),
     ] {
         let tracks = seen.map(|(texts, lens, is_must)| track(&View::Text, lens, texts, is_must));
         rows.check(name, matches!(find(domain, &tracks, &[]), Found::Some(_)), exists);
     }
     // Two slashes in the path stand for one parameter each.
-    let unclear = [track(&View::Text, Lens::BeforeParameters, "/a", true), track(&View::Text, Lens::Whole, "/a;b/c", true)];
+    let unclear =
+        [track(&View::Text, Lens::BeforeParameters, "/a", true), track(&View::Text, Lens::Whole, "/a;b/c", true)];
     rows.check("a path that cannot be read", find(Domain::ReadablePath, &unclear, &[]), Found::None);
 }
 
@@ -137,19 +153,59 @@ fn names_are_read_as_the_filter_reads_them() {
     let account = |text: &str| vec![Pattern::Exact(text.as_bytes().into())];
     let (td, any) = (Pattern::parse("td"), vec![Pattern::Any]);
     for (name, seen, exists) in [
-        ("an account has its namespace", vec![(View::ServiceAccount, account("n/a"), true), (View::Namespace, patterns("n/*"), false)], false),
-        ("a namespace without that account", vec![(View::ServiceAccount, account("n/a"), false), (View::Namespace, patterns("n/*"), true)], true),
-        ("a principal is of its trust domain", vec![(View::Principal, patterns("td/*"), true), (View::TrustDomain, vec![td.clone()], false)], false),
-        ("a name without a path is of none", vec![(View::TrustDomain, any.clone(), true), (View::TrustDomain, patterns("*d *x *"), false)], true),
-        ("some name that is no SPIFFE ID", vec![(View::Principal, vec![Pattern::Present], true), (View::TrustDomain, any, false)], true),
+        (
+            "an account has its namespace",
+            vec![(View::ServiceAccount, account("n/a"), true), (View::Namespace, patterns("n/*"), false)],
+            false,
+        ),
+        (
+            "a namespace without that account",
+            vec![(View::ServiceAccount, account("n/a"), false), (View::Namespace, patterns("n/*"), true)],
+            true,
+        ),
+        (
+            "a principal is of its trust domain",
+            vec![(View::Principal, patterns("td/*"), true), (View::TrustDomain, vec![td.clone()], false)],
+            false,
+        ),
+        (
+            "a name without a path is of none",
+            vec![(View::TrustDomain, any.clone(), true), (View::TrustDomain, patterns("*d *x *"), false)],
+            true,
+        ),
+        (
+            "some name that is no SPIFFE ID",
+            vec![(View::Principal, vec![Pattern::Present], true), (View::TrustDomain, any, false)],
+            true,
+        ),
         ("no name at all", vec![(View::Principal, vec![Pattern::Present], false)], false),
-        ("a trust domain has no slash", vec![(View::TrustDomain, patterns("t*"), true), (View::Principal, patterns("t*"), false)], false),
-        ("two namespaces in one name", vec![(View::Namespace, patterns("n/*"), true), (View::Namespace, patterns("m/*"), true)], true),
-        ("a namespace of any scheme", vec![(View::Namespace, patterns("n/*"), true), (View::Principal, patterns("*n/sa/a *"), true), (View::TrustDomain, vec![td], false)], true),
+        (
+            "a trust domain has no slash",
+            vec![(View::TrustDomain, patterns("t*"), true), (View::Principal, patterns("t*"), false)],
+            false,
+        ),
+        (
+            "two namespaces in one name",
+            vec![(View::Namespace, patterns("n/*"), true), (View::Namespace, patterns("m/*"), true)],
+            true,
+        ),
+        (
+            "a namespace of any scheme",
+            vec![
+                (View::Namespace, patterns("n/*"), true),
+                (View::Principal, patterns("*n/sa/a *"), true),
+                (View::TrustDomain, vec![td], false),
+            ],
+            true,
+        ),
     ] {
         let tracks: Vec<Track> = seen
             .into_iter()
-            .map(|(view, patterns, is_must)| Track { language: Rc::new(Language::new(&view, &patterns)), lens: Lens::Whole, is_must })
+            .map(|(view, patterns, is_must)| Track {
+                language: Rc::new(Language::new(&view, &patterns)),
+                lens: Lens::Whole,
+                is_must,
+            })
             .collect();
         rows.check(name, matches!(find(Domain::Name, &tracks, &[]), Found::Some(_)), exists);
     }
