@@ -120,20 +120,27 @@ impl<'l> Record<'l> {
     }
 }
 
-/// Puts a value where names lead; one without a name is the whole.
+/// Puts a value where names lead; one without a name is the whole. A name that is there already is not there twice: what is inside
+/// of both is put together, and of others the last counts.
 fn put(into: &mut Struct, path: &[&str], value: &StructValue) {
     match (path, value) {
-        ([], StructValue::Map(fields)) => into.0.extend(fields.0.iter().cloned()),
+        ([], StructValue::Map(fields)) => fields.0.iter().for_each(|(name, value)| put(into, &[name], value)),
         ([], _) | (_, StructValue::Null) => {}
-        ([name], value) => into.0.push(((*name).to_owned(), value.clone())),
         ([name, rest @ ..], value) => {
-            if !into.0.iter().any(|(known, inner)| known == name && matches!(inner, StructValue::Map(_))) {
-                into.0.push(((*name).to_owned(), StructValue::Map(Struct::default())));
+            let place = into.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                into.0.push(((*name).to_owned(), StructValue::Null));
+                into.0.len() - 1
+            });
+            let Some((_, known)) = into.0.get_mut(place) else { return };
+            if rest.is_empty() && !matches!(value, StructValue::Map(_)) {
+                *known = value.clone();
+                return;
             }
-            for (known, inner) in &mut into.0 {
-                if let (true, StructValue::Map(inner)) = (known == name, inner) {
-                    put(inner, rest, value);
-                }
+            if !matches!(known, StructValue::Map(_)) {
+                *known = StructValue::Map(Struct::default());
+            }
+            if let StructValue::Map(inner) = known {
+                put(inner, rest, value);
             }
         }
     }
