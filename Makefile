@@ -22,7 +22,7 @@ MODULES := policy rate-limit telemetry suite
 # The same builds with the callback for responses or without it: NAME-response, NAME-lean; with that for ends: NAME-observe.
 VARIANTS := policy-observe telemetry-response rate-limit-lean suite-lean
 # Crates that name no host: their unit tests also run on wasm32, where `usize` has 32 bits.
-PURE := shared/model shared/matching shared/config shared/metrics shared/proto \
+PURE := shared/model shared/matching shared/config shared/metrics shared/proto shared/records \
   filters/policy filters/rate-limit filters/telemetry filters/suite
 # Test filters on the plain SDK: dist/sdk-NAME.wasm.
 SDK_FILTERS := body trailers callout log properties
@@ -169,7 +169,7 @@ test-worlds: test-modules
 	$(call step,strictness of the in-process host; hostile bytes and swaps and the decisions of its own filters in real Envoy)
 	@cargo test --locked $(TESTED) --test shell --test callouts --test strictness --test hostile --test swap --test proxy --test rbac \
 	  --test actions --test network --test path_parameters --test clock --test peers --test labels --test vouched --test failures \
-	  --test roots --test waiting --test ext_authz --test rotation
+	  --test roots --test waiting --test ext_authz --test rotation --test audit
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test compose --test readme --test run --test validate --test two_listeners \
 	  --test capabilities --test deploying --test render --test render_all --test render_envoy

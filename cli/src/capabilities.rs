@@ -48,7 +48,7 @@ const REQUESTS: [&str; 2] = ["proxy_on_request_headers", "proxy_send_local_respo
 /// What decides connections, besides what every module has.
 const CONNECTIONS: [&str; 1] = ["proxy_on_downstream_data"];
 
-/// Where limits keep their counts; what a callout may reach in any module.
+/// Where limits keep their counts, and records get their numbers.
 const SHARED: [&str; 2] = ["proxy_get_shared_data", "proxy_set_shared_data"];
 
 /// The seed of limits' keys.

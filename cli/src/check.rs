@@ -1,6 +1,7 @@
 //! What is wrong with a document, or doubtful, where it stands: what the cores say of it, and what the plugin and the routes
 //! around it make of it.
 
+mod audit;
 mod loading;
 
 use crate::compile::{Module, Part, RulesTried};
@@ -145,6 +146,7 @@ pub(crate) fn check(found: &Found, module: Module, file: &Contents, others: &Oth
             let message = format!("requests would pass undecided: allow `{missing}` too, or leave the list out");
             diagnostics.error(allowed.path.as_str(), message);
         }
+        audit::delivery(found, &parts, file, &mut diagnostics);
         filter_state(found, plugin, &parts, (&file.writers, &others.writers), &mut diagnostics);
     }
     if protocol == Protocol::Http {

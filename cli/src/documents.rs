@@ -8,6 +8,7 @@ mod ours;
 pub(crate) use found::{Found, Share};
 pub(crate) use ours::{is_actions, is_document};
 
+use crate::clusters::Clusters;
 use crate::diagnostic::Diagnostic;
 use crate::filter_state::Writer;
 use crate::input::{self, Source};
@@ -27,6 +28,8 @@ pub(crate) struct Contents {
     pub(crate) path_options: Vec<PathOption>,
     /// Filters whose configuration is discovered.
     pub(crate) discoveries: Vec<Discovery>,
+    /// The clusters of bootstraps that show all of theirs.
+    pub(crate) clusters: Vec<Clusters>,
     /// What writes filter state.
     pub(crate) writers: Vec<Writer>,
     /// The Kubernetes objects that hold what was found, each with its path.
@@ -296,6 +299,7 @@ impl Contents {
                 let around = around.inside(value, path);
                 self.path_options.extend(PathOption::of(value, path, &around));
                 self.discoveries.extend(Discovery::of(value, path));
+                self.clusters.extend(Clusters::of(value, path));
                 self.writers.extend(Writer::of(value, path));
                 self.diagnostics.extend(known::native_limits(value, path));
                 if let Some((plugin, suffix)) = Plugin::of(value, path, &around) {

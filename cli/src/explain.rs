@@ -10,7 +10,7 @@ mod print;
 mod request;
 
 pub(crate) use options::{Explain, Whose};
-pub(crate) use policies::{Policies, read as read_policies};
+pub(crate) use policies::{Policies, read as read_policies, read_sources};
 
 use crate::{Failure, input};
 use options::Output;

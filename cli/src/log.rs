@@ -14,8 +14,8 @@ mod operator;
 mod record;
 mod text;
 
-pub(crate) use format::{Format, is_recorded};
-pub(crate) use header::{Known, is_single};
+pub(crate) use format::{Format, has_record, is_recorded};
+pub(crate) use header::Known;
 pub(crate) use live::Live;
 pub(crate) use names::{JWT_FILTER, JWT_PAYLOAD};
 pub(crate) use record::Record;

@@ -5,10 +5,12 @@
 #[macro_use]
 mod print;
 
+mod analyze;
 mod attachment;
 mod bootstrap;
 mod capabilities;
 mod check;
+mod clusters;
 mod compile;
 mod diagnostic;
 mod diff;
@@ -60,6 +62,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Say what recorded requests would meet under other policies: which change, by rule and caller
     Replay(Box<replay::Replay>),
+    /// Say what policies mean, without traffic: rules that can never decide, how two sets differ, who can reach what
+    Analyze(Box<analyze::Analyze>),
     /// Compare what is deployed with what a `weir.yaml` describes, and fail if it differs
     Diff(diff::Diff),
     /// Print a script by which a shell completes these commands and options
@@ -185,6 +189,7 @@ fn main() -> ExitCode {
         Command::Render(options) => render::render(&options),
         Command::Explain(options) => explain::explain(&options),
         Command::Replay(options) => replay::replay(&options),
+        Command::Analyze(options) => analyze::analyze(&options),
         Command::Diff(options) => diff::diff(&options),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -18,7 +18,8 @@ pub(crate) fn of(written: Option<&Value>) -> Node {
     }
 }
 
-fn value(written: &Value) -> StructValue {
+/// A JSON value as protobuf has it.
+pub(crate) fn value(written: &Value) -> StructValue {
     match written {
         Value::Null => StructValue::Null,
         Value::Bool(yes) => StructValue::Bool(*yes),

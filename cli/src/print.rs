@@ -50,6 +50,32 @@ pub(crate) fn plain(text: &str) -> String {
     escaped(text, is_active, |char| char.escape_unicode().to_string())
 }
 
+/// Lines of text for a person. What came out of files makes no line of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(pub(crate) String);
+
+impl Lines {
+    /// Adds a line with that many spaces before it.
+    pub(crate) fn add(&mut self, indent: usize, line: &str) {
+        self.0.extend(std::iter::repeat_n(' ', indent));
+        self.0 += &plain(line);
+        self.0.push('\n');
+    }
+
+    /// A heading after an empty line.
+    pub(crate) fn head(&mut self, line: &str) {
+        self.0.push('\n');
+        self.add(0, line);
+    }
+
+    /// Says how many more there are, if there are any.
+    pub(crate) fn more(&mut self, indent: usize, more: usize) {
+        if more > 0 {
+            self.add(indent, &format!("and {more} more"));
+        }
+    }
+}
+
 fn is_active(char: char) -> bool {
     char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

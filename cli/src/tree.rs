@@ -189,10 +189,14 @@ impl Origin {
 
     /// The line for something that is said of a place within this one.
     pub(crate) fn line(&self, diagnostic: Diagnostic) -> String {
+        validate::line(&self.finding(diagnostic))
+    }
+
+    /// What is said of a place within this one, with its line and column.
+    pub(crate) fn finding(&self, diagnostic: Diagnostic) -> Line {
         let path = self.inside(&diagnostic.path).path;
         let at = diagnostic.at.or_else(|| self.source.as_ref()?.position(&path));
-        let diagnostic = Diagnostic { path, ..diagnostic };
-        validate::line(&Line { file: self.file.clone(), at, object: self.object.clone(), diagnostic })
+        Line { file: self.file.clone(), at, object: self.object.clone(), diagnostic: Diagnostic { path, ..diagnostic } }
     }
 
     /// The line for an error at this place.

@@ -49,6 +49,11 @@ pub(crate) fn line(line: &Line) -> String {
     output::text::line(line)
 }
 
+/// A finding as an annotation of GitHub Actions.
+pub(crate) fn annotation(line: &Line) -> String {
+    output::github::command(line)
+}
+
 /// All that is to be said of files.
 fn report_of<'a>(
     sources: &'a [Source],

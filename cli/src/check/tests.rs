@@ -1,3 +1,4 @@
+mod audit;
 mod failure;
 mod filter_state;
 mod paths;

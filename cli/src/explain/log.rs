@@ -6,8 +6,11 @@ use super::request::{Protocol, Request};
 use crate::log::{Format, Record};
 use weir_policy::{Knowledge, RequestField};
 
-/// Whether a text is a line of a format of text.
+/// Whether a text is a line of a format of text, or one of Envoy's own log with an audit record.
 pub(super) fn is_text(text: &str) -> bool {
+    if crate::log::has_record(text.as_bytes()) {
+        return true;
+    }
     let mut rest = text.trim_start().strip_prefix('[').into_iter().flat_map(str::chars);
     rest.next().is_some_and(|first| first.is_ascii_digit())
 }
@@ -60,10 +63,16 @@ fn request(record: &Record<'_>) -> Request {
     request.port = local.and_then(|(_, port)| port);
     request.add_metadata(record.filters());
     let line = |known: Option<&[u8]>| known.map(|value| String::from_utf8_lossy(value).into_owned());
-    request.recorded = line(record.code.value()).map(|code| match line(record.details.value()) {
+    let decided = line(record.decision.value()).map(|decision| {
+        let rule = line(record.policy.value()).zip(line(record.rule.value()));
+        let rule = rule.map_or_else(|| "-".to_owned(), |(policy, rule)| format!("{policy}[{rule}]"));
+        format!("{decision} {rule}")
+    });
+    let answered = line(record.code.value()).map(|code| match line(record.details.value()) {
         Some(details) => format!("{code} {details}"),
         None => code,
     });
+    request.recorded = decided.or(answered);
     request.is_outbound = record.is_outbound();
     let known = record.fields().into_iter().filter(|field| !unread.contains(field));
     for (field, knowledge) in known.map(|field| (field.clone(), record.knowledge(&field))) {

@@ -23,7 +23,7 @@ A request, in YAML or JSON; what is left out is absent:
   host: cart.shop
   path: /cart?id=1
   headers: {x-user: ann, x-role: [a, b]}
-  source: {ip: 192.0.2.7, directIp: 10.1.2.3, principal: spiffe://cluster.local/ns/shop/sa/web}
+  source: {ip: 192.0.2.7, directIp: 10.1.2.3, principal: spiffe://cluster.local/ns/shop/sa/web}  # or a list of names
   destination: {ip: 10.1.2.4, port: 8080}
   sni: cart.shop
   jwt: {claims: {iss: https://issuer.example, sub: ann, groups: [staff]}}

@@ -55,6 +55,18 @@ impl Policies {
         Ok(self.connections.as_mut().unwrap_or(&mut self.requests))
     }
 
+    /// The policies as they decide about what speaks that protocol.
+    ///
+    /// # Errors
+    /// What is wrong with the document, which was taken before.
+    pub(crate) fn into_explainer(self, protocol: weir_policy::Protocol) -> Result<Explainer, Failure> {
+        match protocol {
+            weir_policy::Protocol::Http => Ok(self.requests),
+            weir_policy::Protocol::Tcp => Explainer::compile_for(protocol, self.document.as_bytes(), &self.node)
+                .map_err(|problems| refused(&[problems.to_string()])),
+        }
+    }
+
     /// Says that a record is of requests that go out, where policies do nothing.
     pub(super) fn warn_of(&self, request: &Request) {
         if request.is_outbound && self.is_sidecar {
@@ -70,7 +82,14 @@ impl Policies {
 /// # Errors
 /// What is wrong with the files, each thing with its place.
 pub(crate) fn read(paths: &[PathBuf], options: &Whose) -> Result<Policies, Failure> {
-    let sources = input::read_all(paths)?;
+    read_sources(input::read_all(paths)?, options)
+}
+
+/// The same of files that are read already.
+///
+/// # Errors
+/// What is wrong with the files, each thing with its place.
+pub(crate) fn read_sources(sources: Vec<Source>, options: &Whose) -> Result<Policies, Failure> {
     // They are read once more to be validated: standard input cannot be.
     let again: Vec<Source> = sources.iter().map(|source| Source::new(&source.name, source.text.clone())).collect();
     let files = Files::of(sources.into_iter().map(Rc::new).collect())?;

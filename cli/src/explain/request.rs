@@ -46,8 +46,10 @@ pub(super) struct Request {
     pub(super) headers: Vec<(String, String)>,
     pub(super) source_ip: Option<IpAddr>,
     pub(super) direct_ip: Option<IpAddr>,
-    /// With its scheme.
+    /// With its scheme; where there are several, all of them joined by commas.
     pub(super) principal: Option<String>,
+    /// Whether it is several, of which a filter sees the first unless `peerUriSans` is configured.
+    has_several_names: bool,
     pub(super) destination_ip: Option<IpAddr>,
     pub(super) port: Option<u16>,
     pub(super) sni: Option<String>,
@@ -99,7 +101,12 @@ fn request(at: &Cursor<'_>) -> Option<Request> {
     let words = [("http", Protocol::Http), ("grpc", Protocol::Grpc), ("tcp", Protocol::Tcp)];
     let protocol = fields.take("protocol").and_then(|at| at.word(&words));
     let mut text = |name: &'static str| fields.take(name).and_then(|at| Some(at.text()?.to_owned()));
-    let [method, scheme, host] = ["method", "scheme", "host"].map(&mut text);
+    let [method, scheme] = ["method", "scheme"].map(&mut text);
+    let host = fields.take("host").and_then(|at| match at.value() {
+        // Envoy takes an empty one.
+        Value::String(host) if host.is_empty() => Some(String::new()),
+        _ => Some(at.text()?.to_owned()),
+    });
     let path = fields.take("path").and_then(|at| match at.text()? {
         path if path.starts_with('/') || path == "*" => Some(path.to_owned()),
         _ => at.problem("expected a path that begins with `/`"),
@@ -110,7 +117,10 @@ fn request(at: &Cursor<'_>) -> Option<Request> {
     if let Some(mut source) = fields.take("source").and_then(|at| at.object()) {
         request.source_ip = source.take("ip").and_then(|at| address(&at));
         request.direct_ip = source.take("directIp").and_then(|at| address(&at));
-        request.principal = source.take("principal").and_then(|at| Some(Request::spiffe(at.text()?)));
+        if let Some(at) = source.take("principal") {
+            request.has_several_names = matches!(at.value(), Value::Array(_));
+            request.principal = principals(&at);
+        }
         source.finish();
     }
     if let Some(mut destination) = fields.take("destination").and_then(|at| at.object()) {
@@ -152,6 +162,19 @@ fn headers(at: &Cursor<'_>) -> Vec<(String, String)> {
         headers.extend(values.into_iter().map(|value| (name.to_ascii_lowercase(), value)));
     }
     headers
+}
+
+/// A name, or a list of names as they are handed over: joined by commas.
+fn principals(at: &Cursor<'_>) -> Option<String> {
+    let name = |at: &Cursor<'_>| Some(Request::spiffe(at.text()?));
+    if !matches!(at.value(), Value::Array(_)) {
+        return name(at);
+    }
+    let names = at.each(|at| match name(&at)? {
+        name if name.contains(',') => at.problem("Envoy joins several names with commas, so that none can have one"),
+        name => Some(name),
+    });
+    (!names.is_empty()).then(|| names.join(","))
 }
 
 fn address(at: &Cursor<'_>) -> Option<IpAddr> {
@@ -273,8 +296,9 @@ impl Request {
         let direct = self.direct_ip.or(self.source_ip.filter(|_| !self.is_recorded()));
         set(explainer.direct_address(), text(direct), Some(RequestField::DirectAddress));
         // In a record there are all names, joined by commas.
+        let is_joined = self.is_recorded() || self.has_several_names;
         let first = self.principal.as_ref().and_then(|all| all.split(',').next()).map(str::to_owned);
-        set(Some(&Attribute::PeerUriSan), if self.is_recorded() { first } else { self.principal.clone() }, None);
+        set(Some(&Attribute::PeerUriSan), if is_joined { first } else { self.principal.clone() }, None);
         set(explainer.peer_uri_sans(), self.principal.clone(), None);
         set(Some(&Attribute::RequestedServerName), self.sni.clone(), None);
         let destination = match (self.destination_ip, self.port) {

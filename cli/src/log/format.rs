@@ -141,12 +141,26 @@ fn begin_of_json(line: &[u8]) -> &[u8] {
     if line.first() == Some(&b'{') {
         return line;
     }
-    let marked = line.windows(AUDIT_MARK.len()).position(|window| window == AUDIT_MARK);
-    if let Some(at) = marked {
-        return line.get(at + AUDIT_MARK.len()..).unwrap_or_default();
+    if let Some(record) = marked(line) {
+        return record;
     }
     let end = line.starts_with(b"[pod/").then(|| line.windows(3).position(|window| window == b"] {")).flatten();
     end.and_then(|end| line.get(end + 2..)).unwrap_or(line)
+}
+
+/// The audit record in a line of Envoy's own log, behind which Istio's proxies write the thread. In a line of an access log
+/// a client may have written the same, in quotation marks.
+fn marked(line: &[u8]) -> Option<&[u8]> {
+    let at = line.windows(AUDIT_MARK.len()).position(|window| window == AUDIT_MARK)?;
+    let (before, record) = line.split_at_checked(at)?;
+    let record = record.get(AUDIT_MARK.len()..)?;
+    let end = record.iter().rposition(|byte| *byte == b'}')?;
+    record.get(..=end).filter(|_| !before.contains(&b'"'))
+}
+
+/// Whether a line of Envoy's own log has an audit record.
+pub(crate) fn has_record(line: &[u8]) -> bool {
+    line.first() != Some(&b'{') && marked(line).is_some()
 }
 
 fn take_text<'l>(format: &TextFormat, line: &'l [u8], record: &mut Record<'l>) -> Result<(), String> {

@@ -1,36 +1,7 @@
 //! What a line says of the values of a header.
 
 use std::borrow::Cow;
-use weir_policy::Knowledge;
-
-/// Headers of which Envoy keeps one value, joined by commas as they come (`INLINE_REQ_STRING_HEADERS` and
-/// `INLINE_REQ_RESP_STRING_HEADERS` of its `header_map.h`): the first value is all.
-const SINGLE: [&str; 19] = [
-    "connection",
-    "content-type",
-    "keep-alive",
-    "proxy-connection",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-request-id",
-    "x-client-trace-id",
-    "x-envoy-external-address",
-    "x-envoy-internal",
-    "x-envoy-original-path",
-    "x-forwarded-client-cert",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "te",
-    "user-agent",
-    "x-envoy-downstream-service-cluster",
-];
-
-/// Whether Envoy keeps one value of a header.
-pub(crate) fn is_single(name: &str) -> bool {
-    SINGLE.contains(&name)
-}
+use weir_policy::{Knowledge, is_single_header};
 
 /// Of how many parts all ways to join them are tried.
 const PARTS: usize = 8;
@@ -87,9 +58,11 @@ impl Header<'_> {
         }
         match (&self.first, &self.joined) {
             (first, Known::Unknown) => match first.values() {
-                (Knowledge::Whole, values) if !values.is_empty() && !is_single(name) => (Knowledge::AtLeast, values),
+                (Knowledge::Whole, values) if !values.is_empty() && !is_single_header(name) => {
+                    (Knowledge::AtLeast, values)
+                }
                 // A `-` is nothing, or the first of any values.
-                (Knowledge::AtMost, _) if !is_single(name) => (Knowledge::Nothing, Vec::new()),
+                (Knowledge::AtMost, _) if !is_single_header(name) => (Knowledge::Nothing, Vec::new()),
                 known => known,
             },
             (Known::Absent, _) | (_, Known::Absent) => (Knowledge::Whole, Vec::new()),

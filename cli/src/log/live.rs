@@ -108,6 +108,9 @@ fn recorded<'r>(record: &'r Record<'_>, decision: &str) -> Live<'r> {
     let text = |known: &'r Known<'_>| known.value().and_then(|value| std::str::from_utf8(value).ok());
     let is_enforced = text(&record.mode).is_none_or(|mode| mode == "enforced");
     match (decision, is_enforced) {
+        // As where Envoy's own filter asks, which is ahead of policies.
+        ("deny", true) if text(&record.reason) == Some("provider") => Live::Before("ext_authz_denied"),
+        ("deny", true) if text(&record.reason) == Some("error") => Live::Before("ext_authz_error"),
         ("deny", true) => Live::Denied(match (text(&record.policy), text(&record.rule)) {
             (Some(policy), Some(rule)) => Cow::Owned(format!("{policy}[{rule}]")),
             (Some(policy), None) => Cow::Borrowed(policy),

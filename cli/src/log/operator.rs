@@ -30,8 +30,6 @@ pub(crate) enum Says {
     TlsVersion,
     /// A claim by the names that lead to it; all claims without one.
     Claim(Box<[Box<str>]>),
-    /// `iss/sub`.
-    RequestPrincipal,
     /// A value of a filter's dynamic metadata by the names that lead to it; all of it without one.
     Metadata(Box<str>, Box<[Box<str>]>),
     Code,
@@ -41,8 +39,9 @@ pub(crate) enum Says {
     Time,
     /// What Weir has decided, in words: of an audit record.
     Decision,
-    /// Its mode.
+    /// Its mode, and why.
     Mode,
+    Reason,
     /// The policy that decided, and the rule.
     Policy,
     Rule,

@@ -66,7 +66,6 @@ pub(crate) struct Record<'l> {
     pub(crate) tls_version: Known<'l>,
     /// Claims by the names that lead to them, as far as the line has them; one without a name is all of them.
     claims: Vec<(Vec<String>, StructValue)>,
-    request_principal: Known<'l>,
     metadata: Vec<(Box<str>, Names, StructValue)>,
     pub(crate) code: Known<'l>,
     pub(crate) details: Known<'l>,
@@ -75,8 +74,13 @@ pub(crate) struct Record<'l> {
     pub(crate) time: Known<'l>,
     pub(crate) decision: Known<'l>,
     pub(crate) mode: Known<'l>,
+    pub(crate) reason: Known<'l>,
     pub(crate) policy: Known<'l>,
     pub(crate) rule: Known<'l>,
+    /// Whether the peer has shown a certificate, if the line says so in a word.
+    pub(crate) is_mutual: Option<bool>,
+    /// It is of the same request as an earlier line.
+    pub(crate) repeats: bool,
     pub(crate) remote_address: Option<Place>,
     pub(crate) direct_address: Option<Place>,
     pub(crate) local_address: Option<Place>,
@@ -131,7 +135,6 @@ impl<'l> Record<'l> {
             Says::Subject => &mut self.subject,
             Says::PeerPrincipal => &mut self.peer_principal,
             Says::TlsVersion => &mut self.tls_version,
-            Says::RequestPrincipal => &mut self.request_principal,
             Says::Code => &mut self.code,
             Says::Details => &mut self.details,
             Says::UpstreamHost => &mut self.upstream_host,
@@ -139,6 +142,7 @@ impl<'l> Record<'l> {
             Says::Time => &mut self.time,
             Says::Decision => &mut self.decision,
             Says::Mode => &mut self.mode,
+            Says::Reason => &mut self.reason,
             Says::Policy => &mut self.policy,
             Says::Rule => &mut self.rule,
         };
@@ -157,10 +161,11 @@ impl<'l> Record<'l> {
         self.claims.push((names.iter().map(|name| (*name).to_owned()).collect(), structure(value)));
     }
 
-    /// Takes the values of a header one by one; that many are some of them.
+    /// Takes the values of a header one by one, null where there are none; that many are some of them.
     pub(super) fn take_values(&mut self, name: &str, value: &Json<'l>, most: usize) {
         let values = super::audit::texts(value);
-        let Some(header) = self.header(&name.to_ascii_lowercase()).filter(|_| !values.is_empty()) else { return };
+        let is_known = !values.is_empty() || *value == Json::Null;
+        let Some(header) = self.header(&name.to_ascii_lowercase()).filter(|_| is_known) else { return };
         *header = if values.len() < most { Header::of(values) } else { Header::beginning(values) };
     }
 

@@ -1,9 +1,9 @@
 //! The log format that has all that policies ask for.
 
 use super::options::For;
-use crate::log::{JWT_FILTER, JWT_PAYLOAD, is_single};
+use crate::log::{JWT_FILTER, JWT_PAYLOAD};
 use serde_json::{Map, Value, json};
-use weir_policy::RequestField;
+use weir_policy::{RequestField, is_single_header};
 
 /// What every line has: the answer, and the caller.
 const ALWAYS: [(&str, &str); 16] = [
@@ -56,7 +56,7 @@ pub(super) fn fields<'f>(asked: impl Iterator<Item = &'f RequestField>) -> Value
             RequestField::Header(name) => {
                 headers.insert(name.to_string(), json!(format!("%REQ({})%", name.to_ascii_uppercase())));
                 // The operator has the first value, and this all of them.
-                if !is_single(name) && !name.contains(['\'', '%', '\\']) {
+                if !is_single_header(name) && !name.contains(['\'', '%', '\\']) {
                     joined.insert(name.to_string(), json!(format!("%CEL(request.headers['{name}'])%")));
                 }
             }

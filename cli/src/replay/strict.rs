@@ -82,8 +82,11 @@ impl Strict {
 fn security(record: &Record<'_>) -> Security {
     let has = |known: &Known<'_>| known.value().is_some_and(|value| !value.is_empty());
     let is_absent = |known: &Known<'_>| matches!(known, Known::Absent | Known::Perhaps(_));
-    if has(&record.peer_principal) || has(&record.uri_sans) {
+    if has(&record.peer_principal) || has(&record.uri_sans) || record.is_mutual == Some(true) {
         return Security::Mutual;
+    }
+    if record.is_mutual == Some(false) {
+        return Security::Plain;
     }
     if is_absent(&record.tls_version) || is_absent(&record.uri_sans) {
         return Security::Plain;

@@ -105,6 +105,9 @@ impl Tally {
                 self.last = time();
             }
         }
+        if record.repeats {
+            return;
+        }
         self.requests += 1;
         let live = record.live();
         if !record.is_request() {

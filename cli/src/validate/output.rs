@@ -1,6 +1,6 @@
 //! A report as a person reads it, and as programs do.
 
-mod github;
+pub(super) mod github;
 mod json;
 mod sarif;
 pub(super) mod text;

@@ -1,6 +1,7 @@
 //! `weir validate` as an operator calls it: files as they are kept, exit codes, and forms of output.
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod analyze;
 mod attachment;
 mod explain;
 mod limits;
@@ -29,6 +30,27 @@ fn validate(folder: &Path, arguments: &[&str], input: &str) -> (i32, String) {
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// What came of a command.
+struct Found {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs a command of `weir` in a folder with that standard input.
+fn weir(folder: &Path, command: &str, arguments: &[&str], input: &[u8]) -> Found {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_weir"));
+    run.current_dir(folder).arg(command).args(arguments).stdin(Stdio::piped());
+    let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Usage errors end the command before it reads.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Found { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 fn here(arguments: &[&str], input: &str) -> (i32, String) {

@@ -7,6 +7,7 @@ mod anchors;
 mod compile;
 pub(crate) mod dimension;
 mod expressions;
+pub(crate) mod metadata_tree;
 pub(crate) mod rule;
 mod section;
 

@@ -1,5 +1,6 @@
 //! Reading a policy document and the Kubernetes objects in it.
 
+pub(crate) mod audit;
 pub(crate) mod cel;
 pub(crate) mod http_only;
 mod labels;
@@ -15,6 +16,9 @@ mod values;
 pub(crate) mod workload;
 pub(crate) mod written;
 
+use crate::compiled::dimension::Dynamic;
+use crate::compiled::metadata_tree::MetadataTree;
+use crate::config::audit::AuditSettings;
 use crate::config::object::{Action, Field, Object};
 use crate::config::shadow::Shadow;
 use crate::config::workload::Workload;
@@ -24,9 +28,9 @@ use weir_config::{Common, Cursor, Fields};
 use weir_matching::Names;
 use weir_model::{Node, ProxyKind};
 
-/// The most headers by name that rules can look at: what rules look at is numbered with 16 bits. Of more, some would never
-/// match.
-pub(crate) const HEADERS: usize = 65_523;
+/// The most headers, claims and keys of metadata by name that rules can look at: what rules look at is numbered with 16 bits.
+/// Of more, some would never match.
+pub(crate) const NAMES: usize = 65_523;
 
 /// A document as written.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub(crate) struct Document {
     /// How many problems of the objects were set aside.
     pub(crate) quarantined: usize,
     pub(crate) providers: Providers,
+    pub(crate) audit: Option<AuditSettings>,
 }
 
 /// Whose policies are read in full.
@@ -65,6 +70,7 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
         workload.read(&at);
     }
     let providers = fields.take("providers").map(|at| provider::read(&at)).unwrap_or_default();
+    let audit = fields.take("audit").and_then(|at| AuditSettings::read(&at, node, &workload));
     let mut selection = selection::Selection::new(&workload, shadow);
     selection.reads_all = reading == Reading::All;
     let quarantines = on_invalid == Some(true);
@@ -95,23 +101,31 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
                        a peer is not refused for another one; give `workload.peerUriSans` if certificates can have several";
         at.warning("one-uri-san", message);
     }
-    let mut headers = Names::default();
-    for clause in objects.iter().flat_map(Object::clauses) {
-        if let Field::Header(name) = &clause.field {
-            headers.intern(name.as_bytes());
-        }
-    }
     if reading == Reading::Workload {
         let expressions = cel::count(&at, objects.iter().flat_map(Object::clauses));
-        if headers.len().saturating_add(expressions) > HEADERS {
-            at.problem::<()>(format!("rules look at more than {HEADERS} headers by name"));
+        if count_names(&objects).saturating_add(expressions) > NAMES {
+            at.problem::<()>(format!("rules look at more than {NAMES} headers, claims and keys of metadata by name"));
         }
     }
     fields.finish();
     let quarantined = at.problems().saturating_sub(at.refusals());
-    let document = Document { common, share, workload, objects, quarantines, quarantined, providers };
+    let document = Document { common, share, workload, objects, quarantines, quarantined, providers, audit };
     warn_of_providers(&at, &document, reading);
     Some(document)
+}
+
+/// How many headers, claims and keys of metadata the rules look at.
+#[inline(never)]
+fn count_names(objects: &[Object]) -> usize {
+    let (mut headers, mut metadata, mut named) = (Names::default(), MetadataTree::default(), 0);
+    for clause in objects.iter().flat_map(Object::clauses) {
+        if let Field::Header(name) = &clause.field {
+            headers.intern(name.as_bytes());
+        } else if let Some(value) = Dynamic::named(&clause.field) {
+            named += usize::from(metadata.insert(&value));
+        }
+    }
+    headers.len().saturating_add(named)
 }
 
 /// Says where CUSTOM policies refuse what they match, because there is not one provider that they name, and where a provider

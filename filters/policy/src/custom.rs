@@ -61,6 +61,8 @@ pub(crate) struct Pending {
     /// On the monotonic clock, in nanoseconds.
     asked_at: u64,
     pub(crate) kept: Box<Kept>,
+    /// What records have besides, of a request that is not held.
+    pub(crate) late: Option<Box<Kept>>,
     /// What the policies say of the request as it came.
     pub(crate) found: KeptDecided,
     /// What expressions have come to.
@@ -101,6 +103,13 @@ impl Pending {
             self.kept.append(&Attribute::DynamicMetadata, &entry);
         }
         Some(weir_proto::to_json(&weir_proto::plain_struct(fields))).filter(|text| text.len() <= METADATA_BYTES)
+    }
+}
+
+impl Pending {
+    /// How many bytes of a request are kept.
+    fn bytes(&self) -> usize {
+        self.kept.bytes().saturating_add(self.late.as_ref().map_or(0, |late| late.bytes()))
     }
 }
 
@@ -212,6 +221,7 @@ impl Custom {
                     rule,
                     asked_at: io.now.mono_nanos,
                     kept: Box::new(kept),
+                    late: None,
                     found,
                     results,
                     decided,
@@ -255,10 +265,18 @@ impl Custom {
         if pending.decided == DecisionMode::Enforced { None } else { self.take(id) }
     }
 
+    /// Keeps what records have of a request that is not held.
+    pub(crate) fn keep_late(&mut self, id: CallId, late: Kept) {
+        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.call == id) {
+            self.kept_bytes = self.kept_bytes.saturating_add(late.bytes());
+            pending.late = Some(Box::new(late));
+        }
+    }
+
     /// Takes out a check whose request goes on to be decided, or is gone.
     pub(crate) fn take(&mut self, id: CallId) -> Option<Pending> {
         let pending = self.pending.extract_if(.., |pending| pending.call == id).next()?;
-        self.kept_bytes = self.kept_bytes.saturating_sub(pending.kept.bytes());
+        self.kept_bytes = self.kept_bytes.saturating_sub(pending.bytes());
         Some(pending)
     }
 

@@ -278,14 +278,14 @@ impl ListResults {
 
 /// The evaluation of rules on one request.
 pub(crate) struct Evaluation<'r> {
-    compiled: &'r Compiled,
+    pub(crate) compiled: &'r Compiled,
     request: &'r Request,
     lists: &'r mut ListResults,
 }
 
 impl Evaluation<'_> {
     /// Whether a rule matches, as far as that is known.
-    fn rule(&mut self, rule: &CompiledRule) -> Outcome {
+    pub(crate) fn rule(&mut self, rule: &CompiledRule) -> Outcome {
         let compiled = self.compiled;
         let mut all = Outcome::Yes;
         for part in compiled.rules.parts(rule) {
@@ -309,7 +309,7 @@ impl Evaluation<'_> {
         all
     }
 
-    fn item(&mut self, item: &[Condition]) -> Outcome {
+    pub(crate) fn item(&mut self, item: &[Condition]) -> Outcome {
         let mut all = Outcome::Yes;
         for condition in item {
             match self.condition(condition) {

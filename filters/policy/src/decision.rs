@@ -61,6 +61,11 @@ impl RuleName<'_> {
         text.extend(["]-rule[", &self.index.to_string(), "]-deny-due-to-bad-CUSTOM-action]"]);
         text
     }
+
+    /// `NAMESPACE/NAME` of the policy.
+    pub(crate) fn full_name(&self) -> String {
+        full_name(self.namespace, self.policy)
+    }
 }
 
 /// One decision.
@@ -117,6 +122,19 @@ impl<'p> Decision<'p> {
             (None, None, None, None) if allows.is_some() => unmatched(false, Reason::NoMatch),
             (None, None, None, None) if denies.is_some() => unmatched(true, Reason::NoMatch),
             (None, None, None, None) => unmatched(true, Reason::NoPolicy),
+        }
+    }
+
+    /// The word in metrics and records.
+    pub(crate) fn word(&self) -> &'static str {
+        if self.allow { "allow" } else { "deny" }
+    }
+
+    /// The labels `authz_policy` and `authz_rule` of metrics and records.
+    pub(crate) fn authz_labels(&self) -> (String, String) {
+        match &self.rule {
+            Some(rule) => (rule.full_name(), rule.index.to_string()),
+            None => ("-".to_owned(), "-".to_owned()),
         }
     }
 
@@ -201,6 +219,20 @@ pub struct ShadowDecision<'p> {
     pub decision: Decision<'p>,
 }
 
+impl ShadowDecision<'_> {
+    /// `NAMESPACE/NAME` of the policy.
+    pub(crate) fn full_name(&self) -> String {
+        full_name(self.namespace, self.name)
+    }
+}
+
+fn full_name(namespace: &str, name: &str) -> String {
+    let mut full = namespace.to_owned();
+    full.push('/');
+    full.push_str(name);
+    full
+}
+
 impl<'p, 's> Decisions<'p, 's> {
     pub(crate) fn of(compiled: &'p Compiled, decided: Decided<'s>) -> Self {
         let Decided { found, alone, failed: _ } = decided;
@@ -218,6 +250,16 @@ impl<'p, 's> Decisions<'p, 's> {
             compiled,
             alone,
         }
+    }
+
+    /// Those of [`Decisions::alone`] that refuse: DENY policies that match or may, and ALLOW policies that do not match.
+    pub(crate) fn refusing_alone(self) -> Vec<ShadowDecision<'p>> {
+        let Self { compiled, alone, .. } = self;
+        let may_refuse = |policy: u32, action| action == Action::Allow || alone.iter().any(|one| one.policy == policy);
+        if !compiled.shadow.iter().any(|(policy, action)| may_refuse(*policy, *action)) {
+            return Vec::new();
+        }
+        self.alone().filter(|one| !one.decision.allow).collect()
     }
 
     /// What each of the policies under dry run says as if it were the only one, in the order of the document.

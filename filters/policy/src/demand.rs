@@ -14,7 +14,7 @@ pub(crate) fn demand(compiled: &Compiled) -> Demand {
         Source::Path | Source::Host | Source::Method | Source::Header => None,
         Source::Peer(_) | Source::Dynamic(_) | Source::Expression => None,
     }));
-    if !dimensions.dynamic.is_empty() {
+    if dimensions.has_metadata() {
         demand.attributes.insert(Attribute::DynamicMetadata);
     }
     if !dimensions.peer.is_empty() {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod field;
+mod inside;
 mod missing;
 mod shown;
 mod verdict;
@@ -13,6 +14,7 @@ pub use crate::decide::Outcome;
 pub use answer::{Answer, Answers, Shadow};
 pub use field::RequestField;
 pub use missing::{Knowledge, Missing};
+pub(crate) use verdict::hash;
 pub use verdict::{MissingSet, Verdict, VerdictId};
 
 use crate::compiled::Compiled;
@@ -204,7 +206,7 @@ impl Explainer {
         let direct_address = filter_state(&workload.direct_address);
         let peer_uri_sans = filter_state(&workload.peer_uri_sans);
         let objects: Vec<Object> = objects.clone();
-        let mut policy = Policy::new(document);
+        let mut policy = Policy::new(document, protocol);
         let (compiled, ..) = policy.parts();
         let mut numbers: Vec<Vec<u32>> = vec![Vec::new(); compiled.policies.len()];
         for (rule, number) in compiled.rules.iter().zip(0u32..) {

@@ -1,18 +1,22 @@
 //! The filter: what the shell calls.
 
 mod beside;
+mod consult;
+mod leaving;
 
+use crate::audit::Audit;
 use crate::compiled::{Compiled, Enforcement, compile};
 use crate::conditions::{Conditions, evaluate};
 use crate::config::{self, Document, Reading};
-use crate::custom::{self, Asking, Consulted, Custom, Failure, Pending, asking};
-use crate::decide::{Decided, KeptDecided, Results, Scratch, decide};
+use crate::custom::{self, Custom};
+use crate::decide::{Scratch, decide};
 use crate::demand::demand;
 use crate::fraction::Fraction;
-use crate::metrics::{DecisionMetrics, DecisionMode, access_log_text};
+use crate::metrics::{DecisionMetrics, DecisionMode};
 use crate::stream::Stream;
-use crate::{Decision, Decisions, Reason, observe};
+use crate::{Decision, Decisions, Protocol, observe};
 use beside::Beside;
+use leaving::{Concluded, FORBIDDEN, Leaving};
 use std::time::Duration;
 use weir_config::{AccessLogState, Common, Cursor, Fields, Mode, read_document};
 use weir_metrics::SeriesIds;
@@ -40,6 +44,7 @@ pub struct Policy {
     said_inert: bool,
     metrics: DecisionMetrics,
     beside: Option<Box<Beside>>,
+    audit: Option<Box<Audit>>,
     scratch: Scratch,
     custom: Option<Box<Custom>>,
     conditions: Option<Box<Conditions>>,
@@ -60,13 +65,13 @@ impl Policy {
     pub fn read(at: Cursor<'_>, whole: &Common, node: &Node) -> Option<Self> {
         let mut fields = at.object()?;
         let common = whole.of_section(&mut fields);
-        Some(Self::new(read(fields, common, node, Reading::Workload)?))
+        Some(Self::new(read(fields, common, node, Reading::Workload)?, Protocol::Http))
     }
 
     /// Compiles a document.
     #[inline(never)]
-    pub(crate) fn new(document: Document) -> Self {
-        let Document { common, share, workload, objects, quarantines, quarantined, providers } = document;
+    pub(crate) fn new(document: Document, protocol: Protocol) -> Self {
+        let Document { common, share, workload, objects, quarantines, quarantined, providers, audit } = document;
         let Common { name, mode, access_log_state, listener } = common;
         let ids = SeriesIds::default();
         let custom = Custom::new(&name, &objects, providers, workload.direct_address.as_deref(), &ids);
@@ -86,6 +91,11 @@ impl Policy {
         let mode = if is_inert { Mode::Off } else { mode };
         // A draw is by the time.
         request.monotonic_clock |= mode == Mode::Enforce && share.is_partial();
+        let audit = audit.map(|settings| Box::new(Audit::new(settings, protocol, &name, &ids)));
+        if let Some(audit) = &audit {
+            let read = |attribute: &Attribute| request.attributes.contains(attribute);
+            request.late = audit.demand().iter().filter(|attribute| !read(attribute)).cloned().collect();
+        }
         if mode == Mode::Off {
             request = Demand::idle();
             response = Demand::idle();
@@ -104,6 +114,7 @@ impl Policy {
             end: if mode == Mode::Observe { observe::demand() } else { Demand::idle() },
             inbound_only,
             said_inert: false,
+            audit: audit.filter(|_| mode != Mode::Off),
             scratch,
             custom: custom.map(Box::new),
             response,
@@ -149,117 +160,15 @@ impl Policy {
             return None;
         }
         let decided = self.decided(io.now);
-        let Self { compiled, scratch, metrics, beside, access_log_state, conditions, .. } = self;
+        let Self { compiled, scratch, metrics, beside, audit, access_log_state, conditions, .. } = self;
         let found = decide(compiled, facts, &|number| evaluate(conditions.as_deref(), io, number), scratch);
         if let Some(conditions) = conditions {
             conditions.count(compiled, found.failed, io.effects);
         }
         let enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
-        let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
-        leaving.conclude((decided, &enforced), found, stream, edits, io).then_some(enforced)
-    }
-
-    /// Decides on a request about which a provider may have to be asked.
-    #[inline(never)]
-    fn consult(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        if self.mode == Mode::Off || self.is_inert(facts, io) {
-            return Verdict::Continue;
-        }
-        let decided = self.decided(io.now);
-        let Self { compiled, scratch, metrics, beside, access_log_state, custom, conditions, .. } = self;
-        let found = decide(compiled, facts, &|number| evaluate(conditions.as_deref(), io, number), scratch);
-        let Some((custom, rule)) = custom.as_mut().zip(asking(compiled, found.found)) else {
-            if let Some(conditions) = conditions {
-                conditions.count(compiled, found.failed, io.effects);
-            }
-            let enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
-            let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
-            let refuses = leaving.conclude((decided, &enforced), found, stream, edits, io);
-            return if refuses { forbidden(&enforced) } else { Verdict::Continue };
-        };
-        let found = KeptDecided::new(found);
-        let mut results = Results::default();
-        if let Some(conditions) = conditions {
-            // While the request waits, Envoy evaluates nothing about it.
-            if custom.may_ask() {
-                results = scratch.evaluate_ahead(compiled, &|number| evaluate(Some(conditions), io, number));
-            }
-            conditions.count(compiled, scratch.failed(), io.effects);
-        }
-        let (consulted, found) = match custom.ask((rule, decided), (found, results), facts, io) {
-            Asking::Sent(_) if decided != DecisionMode::Enforced => return Verdict::Continue,
-            Asking::Sent(check) => {
-                stream.asked.get_or_insert_default().check = Some(check);
-                return Verdict::Await(check);
-            }
-            Asking::Settled(consulted, found) => (consulted, found),
-        };
-        self.settle(stream, (rule, decided), found.decided(), consulted, edits, io)
-    }
-
-    /// Decides about a request that a provider was asked about, as it is after the provider's edits.
-    #[inline(never)]
-    fn resettle(&mut self, stream: &mut Stream, mut pending: Pending, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
-        let is_seen = pending.metadata.is_some() && self.request.attributes.contains(&Attribute::DynamicMetadata);
-        let metadata = pending.take_metadata(is_seen);
-        edits.filter_state.extend(metadata.map(|text| ("weir.authz_metadata", text.into_bytes())));
-        let Pending { rule, decided, mut kept, mut found, results, consulted, .. } = pending;
-        let mut consulted = consulted.unwrap_or(Consulted::failed(Failure::NotSent));
-        if let Consulted::Allowed(changes) = &mut consulted {
-            let changed = changes.edit_request(&mut kept);
-            if !changed.is_empty() || is_seen {
-                let evaluate = |number| results.get(number);
-                found = KeptDecided::new(decide(&self.compiled, &kept.facts(), &evaluate, &mut self.scratch));
-            }
-            edits.request_headers.extend(changed);
-        }
-        self.settle(stream, (rule, decided), found.decided(), consulted, edits, io)
-    }
-
-    /// Decides about a request that the CUSTOM rule of that number matches.
-    #[inline(never)]
-    fn settle(
-        &mut self,
-        stream: &mut Stream,
-        (rule, decided): (u32, DecisionMode),
-        found: Decided<'_>,
-        consulted: Consulted,
-        edits: &mut Edits,
-        io: &mut Io<'_>,
-    ) -> Verdict {
-        let Self { compiled, metrics, beside, access_log_state, custom, .. } = self;
-        let mut enforced = Decision::of(compiled, found.found, Enforcement::Enforced);
-        let of_provider = |allow, reason| Decision::of_provider(compiled, rule, allow, reason);
-        let passed = |reason| (None, reason);
-        let (refusal, reason) = match consulted {
-            Consulted::Allowed(changes) => {
-                if !changes.response.is_empty() {
-                    stream.asked.get_or_insert_default().response = changes.response;
-                }
-                passed(Reason::Provider)
-            }
-            Consulted::Refused(reply) => (Some(reply), Reason::Provider),
-            Consulted::Failed(failure, said) => {
-                match custom.as_ref().and_then(|custom| custom.refusal(compiled, rule, failure, said)) {
-                    Some(reply) => (Some(reply), Reason::Error),
-                    None => passed(Reason::FailureModeAllowed),
-                }
-            }
-        };
-        match &refusal {
-            Some(_) => enforced = of_provider(false, reason),
-            // That a request passed without its check is what matters of it, and a rule that allows it names no more than that.
-            None if enforced.allow && (reason == Reason::FailureModeAllowed || enforced.rule.is_none()) => {
-                enforced = of_provider(true, reason);
-            }
-            None => {}
-        }
-        let mut leaving = Leaving { compiled, metrics, beside, access_log_state: *access_log_state };
-        match (leaving.conclude((decided, &enforced), found, stream, edits, io), refusal) {
-            (false, _) => Verdict::Continue,
-            (true, Some(reply)) => Verdict::Reply(reply),
-            (true, None) => forbidden(&enforced),
-        }
+        let mut leaving = Leaving { compiled, metrics, beside, audit, access_log_state: *access_log_state };
+        let concluded = Concluded { decision: &enforced, mode: decided, found, status: FORBIDDEN, failure: None };
+        leaving.conclude(&concluded, facts, stream, edits, io).then_some(enforced)
     }
 
     /// The filter with warnings of its document.
@@ -289,41 +198,10 @@ impl Policy {
     }
 }
 
-/// What counts decisions and shows them.
-struct Leaving<'f> {
-    compiled: &'f Compiled,
-    metrics: &'f mut DecisionMetrics,
-    beside: &'f mut Option<Box<Beside>>,
-    access_log_state: AccessLogState,
-}
-
-impl Leaving<'_> {
-    /// Counts what was decided of a request and shows it to the access log. Returns whether the request is refused.
-    #[inline(always)]
-    fn conclude(
-        &mut self,
-        (decided, enforced): (DecisionMode, &Decision<'_>),
-        found: Decided<'_>,
-        stream: &mut Stream,
-        edits: &mut Edits,
-        io: &mut Io<'_>,
-    ) -> bool {
-        let Self { compiled, metrics, beside, access_log_state } = self;
-        metrics.count(enforced, decided, io.effects);
-        let audited = beside.as_mut().and_then(|beside| beside.request(compiled, found, metrics, stream, io.effects));
-        if access_log_state.keeps(!enforced.allow || audited.is_some())
-            && let Some(text) = access_log_text(enforced, decided, audited)
-        {
-            edits.filter_state.push(("weir.policy", text));
-        }
-        !enforced.allow && decided == DecisionMode::Enforced
-    }
-}
-
 /// The answer of Envoy's RBAC filter.
 fn forbidden(refused: &Decision<'_>) -> Verdict {
     Verdict::Reply(Box::new(Reply {
-        status: 403,
+        status: FORBIDDEN,
         details: refused.details(),
         body: REFUSED.to_vec(),
         headers: Vec::new(),
@@ -359,7 +237,7 @@ impl Filter for Policy {
             let document = read(fields, common, node, Reading::Workload)?;
             Some((document, at.take_warnings()))
         })?;
-        Ok(Self { warnings, ..Self::new(document) })
+        Ok(Self { warnings, ..Self::new(document, Protocol::Http) })
     }
 
     fn warnings(&self) -> &[Warning] {
@@ -383,9 +261,12 @@ impl Filter for Policy {
     }
 
     fn tick_period(&self) -> Option<Duration> {
-        self.beside.as_ref()?.period()
+        let beside = self.beside.as_ref().and_then(|beside| beside.period());
+        let audit = self.audit.as_ref().and_then(|audit| audit.period());
+        [beside, audit].into_iter().flatten().min()
     }
 
+    #[inline(never)]
     fn request(&mut self, stream: &mut Stream, facts: &Facts<'_>, edits: &mut Edits, io: &mut Io<'_>) -> Verdict {
         // In mode `observe` Envoy's own filter asks.
         if self.custom.is_some() && self.mode != Mode::Observe {
@@ -398,9 +279,11 @@ impl Filter for Policy {
     }
 
     fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
-        let now = io.now.mono_nanos;
+        if let Some(audit) = &mut self.audit {
+            audit.called(id, answer, io.now, io.effects);
+        }
         let Some(custom) = &mut self.custom else { return };
-        if let Some(pending) = custom.answered(id, answer, now, io.effects) {
+        if let Some(pending) = custom.answered(id, answer, io.now.mono_nanos, io.effects) {
             self.resettle(&mut Stream::default(), pending, &mut Edits::default(), io);
         }
     }
@@ -445,10 +328,16 @@ impl Filter for Policy {
 
     fn tick(&mut self, io: &mut Io<'_>) {
         self.flush(io.effects);
+        if let Some(audit) = &mut self.audit {
+            audit.tick(io.now, io.effects);
+        }
     }
 
     fn finish(&mut self, io: &mut Io<'_>) {
         self.flush(io.effects);
+        if let Some(audit) = &mut self.audit {
+            audit.finish(io.effects);
+        }
     }
 }
 

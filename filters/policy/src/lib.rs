@@ -8,6 +8,8 @@
 //!
 //! Semantics: Istio's AuthorizationPolicy reference and `pilot/pkg/security/authz`, Envoy's RBAC filter.
 
+mod analyze;
+mod audit;
 mod compiled;
 mod conditions;
 mod config;
@@ -22,9 +24,14 @@ mod fraction;
 mod metrics;
 mod observe;
 mod review;
+mod single_header;
 mod stream;
 mod tcp;
 
+pub use analyze::{
+    Access, Analysis, Budget, Decided, Difference, Differences, Effect, Everybody, Everywhere, ExampleRequest, GaveUp,
+    PolicyMeaning, Reach, ReachRow, Reaching, RuleId, RuleMeaning, RuleVerdict, Why,
+};
 pub use config::Reading;
 pub use config::packed::unpack;
 pub use config::trust_domain::TrustDomains;
@@ -35,5 +42,6 @@ pub use explain::{
 };
 pub use filter::Policy;
 pub use review::{Review, review};
+pub use single_header::is_single_header;
 pub use stream::Stream;
 pub use tcp::{Protocol, TcpPolicy};

@@ -30,7 +30,8 @@ pub(crate) enum DecisionMode {
 }
 
 impl DecisionMode {
-    fn word(self) -> &'static str {
+    /// The word in metrics and records.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Enforced => "enforced",
             Self::Shadow | Self::DryRun => "shadow",
@@ -68,10 +69,7 @@ impl DecisionMetrics {
 
 /// The name of the counter of a decision, with its labels.
 pub(crate) fn name(plugin: &str, decision: &Decision<'_>, mode: DecisionMode) -> String {
-    let (policy, rule) = match &decision.rule {
-        Some(RuleName { namespace, policy, index }) => (format!("{namespace}/{policy}"), index.to_string()),
-        None => ("-".to_owned(), "-".to_owned()),
-    };
+    let (policy, rule) = decision.authz_labels();
     stat_name(&labels(plugin, decision, mode, &policy, &rule), METRIC)
 }
 
@@ -85,7 +83,7 @@ fn labels<'l>(
 ) -> [(&'static str, &'l str); 6] {
     [
         ("weir_plugin", plugin),
-        ("decision", if decision.allow { "allow" } else { "deny" }),
+        ("decision", decision.word()),
         ("mode", mode.word()),
         ("reason", decision.reason.word()),
         ("authz_policy", policy),

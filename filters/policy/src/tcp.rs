@@ -53,7 +53,7 @@ impl TcpPolicy {
     }
 
     fn new(document: Document) -> Self {
-        Self { policy: Policy::new(document), idle: Demand::idle() }
+        Self { policy: Policy::new(document, Protocol::Tcp), idle: Demand::idle() }
     }
 
     /// The filter with warnings of its document.
@@ -97,7 +97,8 @@ pub(crate) fn serves(document: &Document, at: &Cursor<'_>) -> Option<()> {
 }
 
 impl TcpFilter for TcpPolicy {
-    const CALLBACKS: TcpCallbacks = TcpCallbacks { downstream_data: Need::Always, ..TcpCallbacks::NONE };
+    const CALLBACKS: TcpCallbacks =
+        TcpCallbacks { downstream_data: Need::Always, calls: Need::Some, ..TcpCallbacks::NONE };
 
     type Connection = Connection;
 
@@ -158,7 +159,9 @@ impl TcpFilter for TcpPolicy {
         }
     }
 
-    fn called(&mut self, _: CallId, _: Answer<'_>, _: &mut Io<'_>) {}
+    fn called(&mut self, id: CallId, answer: Answer<'_>, io: &mut Io<'_>) {
+        self.policy.called(id, answer, io);
+    }
 
     fn resume(&mut self, _: &mut Connection, _: Resumption, _: &mut Edits, _: &mut Io<'_>) -> TcpVerdict {
         TcpVerdict::Continue

@@ -4,8 +4,7 @@
 //! until it has caught up, and no client gets a second window of hits. The first offset stored in shared data holds for every
 //! worker and every later configuration of the process.
 
-use crate::shared_value::agree;
-use weir_model::{CellError, Cells, Now};
+use weir_model::{CellError, Cells, Now, agree};
 
 /// Nanoseconds of a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;

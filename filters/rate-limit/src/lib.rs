@@ -24,7 +24,6 @@ mod filter_state;
 mod metrics;
 mod quota_headers;
 mod reply;
-mod shared_value;
 mod table;
 #[cfg(test)]
 mod testing;

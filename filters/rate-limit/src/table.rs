@@ -12,10 +12,9 @@
 
 use crate::algorithm::{Algorithm, Quota, Receipt, Retry, Step, Usage};
 use crate::clock::{Clock, Moment};
-use crate::shared_value::{RETRIES, agree};
 use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use weir_model::{CellError, Cells, Direction, Expect, Now};
+use weir_model::{CellError, Cells, Direction, Expect, Now, RETRIES, agree};
 
 mod set;
 #[cfg(test)]

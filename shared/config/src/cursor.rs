@@ -146,6 +146,12 @@ impl<'v> Cursor<'v> {
         self.diagnostics.warn(Warning { id, path: self.path(), message: message.into() });
     }
 
+    /// A hash of the whole document as it came (FNV-1a of 64 bits, by words of eight bytes): which configuration is in force,
+    /// and no protection against who wants two to look the same.
+    pub fn document_hash(&self) -> u64 {
+        self.diagnostics.hash
+    }
+
     /// Takes all warnings of the document.
     pub fn take_warnings(&self) -> Vec<Warning> {
         self.diagnostics.take_warnings()

@@ -13,6 +13,8 @@ pub struct Diagnostics {
     aside: Cell<usize>,
     sets_aside: Cell<bool>,
     warnings: RefCell<Vec<Warning>>,
+    /// See [`crate::Cursor::document_hash`].
+    pub(crate) hash: u64,
 }
 
 impl Diagnostics {
@@ -21,6 +23,15 @@ impl Diagnostics {
 
     /// The id of the warning that a problem becomes which is set aside.
     pub const QUARANTINED: &str = "quarantined";
+
+    /// For a document of these bytes.
+    pub(crate) fn of(document: &[u8]) -> Self {
+        let word = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+        let (words, rest) = document.as_chunks();
+        let hash = words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, bytes| word(hash, u64::from_le_bytes(*bytes)));
+        let hash = rest.iter().fold(hash, |hash, byte| word(hash, (*byte).into()));
+        Self { hash, ..Self::default() }
+    }
 
     pub(crate) fn push(&self, problem: Problem) {
         self.met.set(self.met.get().saturating_add(1));

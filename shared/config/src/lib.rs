@@ -9,6 +9,7 @@ mod cursor;
 mod diagnostics;
 mod header;
 pub mod proto_json;
+pub mod units;
 mod value;
 
 pub use cursor::{Cursor, Fields};
@@ -25,7 +26,7 @@ use weir_model::Problems;
 #[inline(never)]
 pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(Cursor<'_>) -> Option<T>) -> Result<T, Problems> {
     let value = parsed(bytes)?;
-    let diagnostics = Diagnostics::default();
+    let diagnostics = Diagnostics::of(bytes);
     let result = read(Cursor::root(&value, &diagnostics));
     let problems = diagnostics.into_problems();
     match result {

@@ -53,6 +53,15 @@ impl BitSet {
         }
     }
 
+    /// Takes out all but the first `count` members.
+    pub fn truncate(&mut self, count: usize) {
+        for number in self.members.drain(count.min(self.members.len())..) {
+            if let Some(word) = self.words.get_mut(word_of(number)) {
+                *word &= !bit_of(number);
+            }
+        }
+    }
+
     /// Whether `number` is a member.
     #[inline]
     pub fn contains(&self, number: u32) -> bool {
@@ -101,5 +110,17 @@ mod tests {
         assert_eq!(set.members(), [0, 7, 129]);
         set.start(10);
         assert!(set.is_empty() && !set.contains(0) && !set.contains(129));
+    }
+
+    #[test]
+    fn what_came_last_can_be_taken_out() {
+        let mut set = BitSet::default();
+        set.start(130);
+        assert_eq!([7, 128, 8, 129, 8].map(|number| set.insert(number)), [true, true, true, true, false]);
+        set.truncate(5);
+        assert_eq!(set.members(), [7, 128, 8, 129]);
+        set.truncate(2);
+        assert_eq!((set.members(), set.contains(8), set.contains(129)), (&[7, 128][..], false, false));
+        assert!(set.contains(128) && set.insert(8) && !set.insert(7));
     }
 }

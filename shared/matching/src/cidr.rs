@@ -83,12 +83,12 @@ impl Cidr {
     }
 
     /// The length of the prefix in bits.
-    pub(crate) fn bits(&self) -> u8 {
+    pub fn bits(&self) -> u8 {
         self.bits
     }
 
     /// The lowest address.
-    pub(crate) fn address(&self) -> IpAddr {
+    pub fn address(&self) -> IpAddr {
         self.address
     }
 }

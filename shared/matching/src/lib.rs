@@ -27,5 +27,5 @@ pub use path::{PathParameters, query, without_query};
 pub use patterns::Patterns;
 pub use rules::{Candidates, Postings, RuleIndex, RuleKeys};
 pub use sort::{sort, sort_by};
-pub use template::{Template, TemplateError};
+pub use template::{Template, TemplateError, TemplatePart, is_segment_byte};
 pub use text::{Glob, Pattern};

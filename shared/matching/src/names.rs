@@ -62,6 +62,11 @@ impl<V> Default for NameMap<V> {
 }
 
 impl<V> NameMap<V> {
+    /// All values, in the order in which their names came.
+    pub fn values(&self) -> &[V] {
+        &self.values
+    }
+
     /// The value of `name`.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<&V> {
@@ -117,5 +122,6 @@ mod tests {
         }
         assert_eq!([b"a", b"b", b"c"].map(|name| map.get(name).copied()), [Some(4), Some(2), None]);
         assert_eq!((map.insert(b"c", 5), map.insert(b"c", 6), map.get(b"c")), (None, Some(5), Some(&6)));
+        assert_eq!(map.values(), [4, 2, 6]);
     }
 }

@@ -24,7 +24,7 @@ pub fn query(path: &[u8]) -> Option<&[u8]> {
 }
 
 /// What Envoy does with path parameters, such as `;a=b`, before it compares a path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PathParameters {
     /// They are a part of the path.
     #[default]

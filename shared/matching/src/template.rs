@@ -56,6 +56,17 @@ pub struct Template {
     tail: Option<Box<[u8]>>,
 }
 
+/// A piece of a template. What it stands for follows what the pieces before it stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TemplatePart<'t> {
+    /// These bytes.
+    Literal(&'t [u8]),
+    /// `{*}`: one or more bytes of a segment.
+    One,
+    /// `{**}`: any number of bytes of segments, slashes between them included.
+    Rest,
+}
+
 /// Why a path is not a template that Istio and Envoy accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateError {
@@ -144,6 +155,27 @@ impl Template {
         middle.iter().all(|byte| *byte == b'/' || is_segment_byte(*byte))
     }
 
+    /// Its pieces, the slashes between segments included.
+    ///
+    /// ```
+    /// use weir_matching::{Template, TemplatePart::{Literal, One, Rest}};
+    ///
+    /// let template = Template::parse("/a/{*}/{**}/z")?;
+    /// let parts: Vec<_> = template.parts().collect();
+    /// let slash = Literal(b"/");
+    /// assert_eq!(parts, [slash, Literal(b"a"), slash, One, slash, Rest, Literal(b"/z")]);
+    /// # Ok::<(), weir_matching::TemplateError>(())
+    /// ```
+    pub fn parts(&self) -> impl Iterator<Item = TemplatePart<'_>> {
+        let slash = TemplatePart::Literal(b"/");
+        let head = self.head.iter().flat_map(move |segment| match segment {
+            Segment::Literal(literal) => [slash, TemplatePart::Literal(literal)],
+            Segment::One => [slash, TemplatePart::One],
+        });
+        let tail = self.tail.iter().flat_map(move |tail| [slash, TemplatePart::Rest, TemplatePart::Literal(tail)]);
+        head.chain(tail)
+    }
+
     pub(crate) fn head(&self) -> &[Segment] {
         &self.head
     }
@@ -170,7 +202,7 @@ fn check_literal(literal: &str, last: bool) -> Result<(), TemplateError> {
 }
 
 /// What the operators match besides `/`.
-pub(crate) fn is_segment_byte(byte: u8) -> bool {
+pub fn is_segment_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()+,;:@=*".contains(&byte)
 }
 

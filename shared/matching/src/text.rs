@@ -121,6 +121,17 @@ impl Glob {
         Self { first: first.into(), rest: [middle.into(), last.into()].into() }
     }
 
+    /// The literal parts in their order: what the value begins with, what is in it, and what it ends with. With a single part
+    /// there is no `*`, and the value is that part.
+    ///
+    /// ```
+    /// let glob = weir_matching::Glob::parse("a*b*");
+    /// assert_eq!(glob.parts().collect::<Vec<_>>(), [b"a".as_slice(), b"b", b""]);
+    /// ```
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&*self.first).chain(self.rest.iter().map(|part| &**part))
+    }
+
     /// What a value begins with if it matches.
     pub(crate) fn start(&self) -> &[u8] {
         &self.first

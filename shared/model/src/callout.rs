@@ -104,7 +104,7 @@ pub enum CallFailure {
     /// It was not sent: no host of the cluster can be asked, because none is healthy or its circuit breaker is open. Of a
     /// gRPC call this may also mean that the host does not know the cluster.
     NoHost,
-    /// The connection was reset before the response was complete.
+    /// The connection was reset before the response was complete, or the configuration ended before that.
     Reset,
     /// The gRPC call ended with this status and without a message.
     Status(u32),

@@ -1,5 +1,9 @@
 //! State shared by all workers of a proxy, as compare-and-swap cells over bytes (Envoy's shared data).
 
+mod agreed;
+
+pub use agreed::{RETRIES, agree, next_number};
+
 use std::collections::BTreeMap;
 
 /// What a store expects to find.

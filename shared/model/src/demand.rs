@@ -53,6 +53,8 @@ pub struct Demand {
     pub outbound: SortedSet<Attribute>,
     /// Attributes that streams are read for unless their request was known to end with its headers.
     pub with_body: SortedSet<Attribute>,
+    /// Attributes that no stream is read for until the core asks for them with [`crate::Io::late`], for what few streams need.
+    pub late: SortedSet<Attribute>,
 }
 
 impl Demand {
@@ -102,6 +104,7 @@ impl Demand {
             inbound: both(&self.inbound, &other.inbound),
             outbound: both(&self.outbound, &other.outbound),
             with_body: both(&self.with_body, &other.with_body),
+            late: both(&self.late, &other.late),
         }
     }
 }

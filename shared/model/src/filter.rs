@@ -16,12 +16,24 @@ pub struct Io<'a> {
     pub effects: &'a mut Effects,
     /// What evaluates expressions; `None` outside of a stream's own callbacks.
     pub expressions: Option<&'a dyn Expressions>,
+    /// What reads more of the stream; `None` where there is none, and where its demand has nothing [`Demand::late`].
+    pub late: Option<&'a mut dyn Late>,
+}
+
+/// Reads what a demand leaves for later.
+pub trait Late {
+    /// The time by both clocks.
+    fn now(&self) -> Now;
+
+    /// The attributes that the demand of the phase names [`Demand::late`], and with `headers` all request headers. Nothing is
+    /// remembered: each call reads again.
+    fn read(&mut self, headers: bool) -> Facts<'_>;
 }
 
 impl<'a> Io<'a> {
     /// Without a stream to evaluate expressions about.
     pub fn new(now: Now, cells: &'a mut dyn Cells, effects: &'a mut Effects) -> Self {
-        Self { now, cells, effects, expressions: None }
+        Self { now, cells, effects, expressions: None, late: None }
     }
 
     /// Evaluates an expression of the part that is called, by its number in [`Filter::expressions`].
@@ -91,6 +103,8 @@ pub trait Filter: Sized + 'static {
     fn tick(&mut self, io: &mut Io<'_>);
 
     /// The configuration has ended and its last stream is gone: what is held back can be let go. Called once, in a VM that
-    /// has seen a stream. Callouts are sent, and their answers arrive, in a module with [`Callbacks::finish`] alone.
+    /// has seen a stream. Callouts are sent, and their answers arrive, with the next configuration of the VM, if there is one;
+    /// those that were in flight have ended with [`crate::CallFailure::Reset`] then. A module with [`Callbacks::finish`] has its
+    /// own context until the last answer.
     fn finish(&mut self, io: &mut Io<'_>);
 }

@@ -28,14 +28,14 @@ pub use callbacks::{Callbacks, Need};
 pub use callout::{
     ANSWER_LIMIT, Answer, CallFailure, CallId, Callout, GrpcCallout, GrpcTarget, HttpCallout, Resumption,
 };
-pub use cells::{CellError, Cells, Expect, MemoryCells};
+pub use cells::{CellError, Cells, Expect, MemoryCells, RETRIES, agree, next_number};
 pub use demand::{Demand, Phase};
 pub use direction::Direction;
 pub use edited::{EditedHeaders, Kept, is_header_name, is_header_value};
 pub use effects::{Edits, Effects, HeaderEdit, Level, MetricKind, MetricOp, Offer, SeriesId, Spent};
 pub use expression::{CelError, CelType, CelValue, Expression, Expressions};
 pub use facts::{Attributes, Facts, Headers, PairsBuilder};
-pub use filter::{Filter, Io};
+pub use filter::{Filter, Io, Late};
 pub use node::{EnvoyVersion, Node, ProxyKind, Struct, StructValue};
 pub use problem::{Problem, Problems, Warning};
 pub use sorted::{SortedMap, SortedSet};

@@ -7,14 +7,17 @@ mod decode;
 mod encode;
 pub mod ext_authz;
 mod json;
+mod logs;
 mod message;
+pub mod otlp;
 mod view;
 
 pub use decode::{Metadata, decode, decode_metadata, decode_node, decode_struct, plain_struct};
 pub use encode::{encode, encode_grpc_service, encode_metadata};
 pub use json::to_json;
+pub use logs::{LOGS_METHOD, LOGS_SERVICE, LogRecord, LogSource, Severity, decode_logs_response};
 pub use message::{
     BuildVersion, EnvoyGrpcMessage, Field, FilterMetadata, GrpcServiceMessage, ListValue, MetadataMessage, NodeMessage,
     SemanticVersion, StructMessage, Value, value,
 };
-pub use view::{Damaged, ListView, MetadataView, StructView, ValueView};
+pub use view::{Damaged, FieldView, ListView, MetadataView, StructView, ValueView};

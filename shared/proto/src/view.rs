@@ -18,6 +18,14 @@ pub struct MetadataView<'a>(Message<'a>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StructView<'a>(Message<'a>);
 
+/// A field of a `google.protobuf.Struct` with its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldView<'a> {
+    /// The name, as it is in the message.
+    pub name: &'a [u8],
+    value: Message<'a>,
+}
+
 /// A serialised `google.protobuf.ListValue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListView<'a>(Message<'a>);
@@ -49,6 +57,11 @@ impl<'a> MetadataView<'a> {
     pub fn get(self, filter: &str) -> Result<Option<StructView<'a>>, Damaged> {
         Ok(self.0.entry(filter)?.map(StructView))
     }
+
+    /// Each filter's name and metadata, in the order of the message. After one that is damaged there are no more.
+    pub fn filters(self) -> impl Iterator<Item = Result<(&'a [u8], StructView<'a>), Damaged>> {
+        self.0.entries().map(|entry| entry.map(|(name, fields)| (name, StructView(fields))))
+    }
 }
 
 impl<'a> StructView<'a> {
@@ -74,6 +87,22 @@ impl<'a> StructView<'a> {
             value = found;
         }
         Ok(Some(value))
+    }
+
+    /// The fields in the order of the message. After one that is damaged there are no more.
+    pub fn fields(self) -> impl Iterator<Item = Result<FieldView<'a>, Damaged>> {
+        self.0.entries().map(|entry| entry.map(|(name, value)| FieldView { name, value }))
+    }
+}
+
+impl<'a> FieldView<'a> {
+    /// Its value.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not such a message.
+    pub fn value(self) -> Result<ValueView<'a>, Damaged> {
+        ValueView::of(self.value)
     }
 }
 
@@ -123,21 +152,29 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The value of a map's entry: field 1 holds entries with the key in 1 and the value in 2.
-    fn entry(self, name: &str) -> Result<Option<Message<'a>>, Damaged> {
-        let mut found = None;
-        for field in self.fields() {
-            let (1, entry) = field? else { continue };
+    /// Key and value of each entry of a map: field 1 holds entries with the key in 1 and the value in 2.
+    fn entries(self) -> impl Iterator<Item = Result<(&'a [u8], Message<'a>), Damaged>> {
+        let entries = self.fields().filter(|field| !matches!(field, Ok((tag, _)) if *tag != 1));
+        entries.map(|field| {
             let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
-            for field in Message(entry.ok_or(Damaged)?).fields() {
+            for field in Message(field?.1.ok_or(Damaged)?).fields() {
                 match field? {
                     (1, bytes) => key = bytes.ok_or(Damaged)?,
                     (2, bytes) => value = bytes.ok_or(Damaged)?,
                     _ => {}
                 }
             }
+            Ok((key, Message(value)))
+        })
+    }
+
+    /// The value of a map's entry; of several with one key the last.
+    fn entry(self, name: &str) -> Result<Option<Message<'a>>, Damaged> {
+        let mut found = None;
+        for entry in self.entries() {
+            let (key, value) = entry?;
             if key == name.as_bytes() {
-                found = Some(Message(value));
+                found = Some(value);
             }
         }
         Ok(found)

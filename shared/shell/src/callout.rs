@@ -1,7 +1,8 @@
 //! Callouts: sending them, and finding who asked when the answer comes.
 //!
 //! Envoy runs every callout on the root context and names it by a token. This file keeps the tokens in flight, each with
-//! the core that sent it, also after the stream that caused it has ended. The callbacks of answers are exported here
+//! the core that sent it, also after the stream that caused it has ended. A core whose root context is gone may go on
+//! sending on another one, which lends itself; then the token keeps the core. The callbacks of answers are exported here
 //! in place of the SDK's, which panic on tokens they do not know and drop the answer of a stream that is gone. A token
 //! that is not in flight is left alone: Envoy closes a gRPC call that failed inside the hostcall with a token that the
 //! module never saw.
@@ -19,6 +20,9 @@ use weir_model::{
 pub(crate) trait Caller {
     /// Takes the answer of a callout. `root` is the root context that the host calls.
     fn answered(&self, root: u32, id: CallId, answer: Answer<'_>);
+
+    /// The root context that was lent is gone, and with it what was in flight. `lender` is another one, and in effect.
+    fn goes_on(&self, lender: u32);
 }
 
 /// The host's name of a callout. Only Envoy promises that HTTP and gRPC share their numbers.
@@ -32,6 +36,10 @@ struct InFlight {
     token: Token,
     id: CallId,
     caller: Weak<dyn Caller>,
+    /// The root context on which it runs.
+    root: u32,
+    /// The caller, where that root context is not its own.
+    kept: Option<Rc<dyn Caller>>,
 }
 
 thread_local! {
@@ -39,13 +47,36 @@ thread_local! {
     static IN_FLIGHT: RefCell<Vec<InFlight>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes that `caller` waits for the answer with this token.
-pub(crate) fn register(token: Token, id: CallId, caller: Weak<dyn Caller>) {
+/// Notes that `caller` waits for the answer with this token, on that root context. It is kept until then if the context is
+/// lent.
+pub(crate) fn register(token: Token, id: CallId, caller: Weak<dyn Caller>, (root, is_lent): (u32, bool)) {
+    let kept = caller.upgrade().filter(|_| is_lent);
     IN_FLIGHT.with(|calls| {
         if let Ok(mut calls) = calls.try_borrow_mut() {
-            calls.push(InFlight { token, id, caller });
+            calls.push(InFlight { token, id, caller, root, kept });
         }
     });
+}
+
+/// Forgets the callouts of a root context that is gone. Returns the callers to whom it was lent.
+pub(crate) fn forget_root(root: u32) -> Vec<Rc<dyn Caller>> {
+    let mut kept: Vec<Rc<dyn Caller>> = Vec::new();
+    IN_FLIGHT.with(|calls| {
+        if let Ok(mut calls) = calls.try_borrow_mut() {
+            for caller in calls.extract_if(.., |call| call.root == root).filter_map(|call| call.kept) {
+                if !kept.iter().any(|known| Rc::ptr_eq(known, &caller)) {
+                    kept.push(caller);
+                }
+            }
+        }
+    });
+    kept
+}
+
+/// How many callouts run on root contexts that are lent.
+pub(crate) fn lent() -> usize {
+    IN_FLIGHT
+        .with(|calls| calls.try_borrow().map_or(0, |calls| calls.iter().filter(|call| call.kept.is_some()).count()))
 }
 
 /// Forgets the callouts of callers that are gone: the host cancels them with their root context.
@@ -62,8 +93,8 @@ fn take(token: Token) -> Option<(CallId, Rc<dyn Caller>)> {
     IN_FLIGHT.with(|calls| {
         let mut calls = calls.try_borrow_mut().ok()?;
         let at = calls.iter().position(|call| call.token == token)?;
-        let InFlight { id, caller, .. } = calls.swap_remove(at);
-        Some((id, caller.upgrade()?))
+        let InFlight { id, caller, kept, .. } = calls.swap_remove(at);
+        Some((id, kept.or_else(|| caller.upgrade())?))
     })
 }
 

@@ -9,13 +9,14 @@ use crate::cel::Compiled;
 use crate::cells::SharedCells;
 use crate::drain::{apply, drain};
 use crate::fetch::{Blocks, Plan};
+use crate::late::LatePlan;
 use crate::metrics::{FLUSH, Metrics};
 use crate::protocol::Protocol;
 use crate::waiting::Waiting;
 use std::cell::RefCell;
 use std::rc::Weak;
 use std::time::Duration;
-use weir_model::{Attributes, CallId, Demand, Edits, Effects, Facts, Filter, Headers, Io, Now, Phase, Verdict};
+use weir_model::{Attributes, CallId, Demand, Edits, Effects, Facts, Filter, Headers, Io, Late, Now, Phase, Verdict};
 
 /// The core of one plugin configuration. Streams keep the one they began with until they end.
 pub(crate) struct Core<F: Filter> {
@@ -31,6 +32,9 @@ pub(crate) struct Core<F: Filter> {
     cells: SharedCells,
     /// This core, as the caller of its callouts.
     me: Weak<RefCell<Self>>,
+    /// The root context on which they run, and whether that is another one, because its own is gone.
+    root: u32,
+    is_lent: bool,
     /// Callouts that were sent and have no answer yet.
     in_flight: Vec<CallId>,
     /// The states of streams that wait.
@@ -56,7 +60,12 @@ pub(crate) struct Unfetched;
 
 impl<F: Filter> Core<F> {
     /// Wraps a compiled filter. What it reads is planned when its first stream comes.
-    pub(crate) fn new(filter: F, expressions: Compiled, protocol: Protocol, me: Weak<RefCell<Self>>) -> Self {
+    pub(crate) fn new(
+        filter: F,
+        expressions: Compiled,
+        (protocol, root): (Protocol, u32),
+        me: Weak<RefCell<Self>>,
+    ) -> Self {
         Self {
             filter,
             protocol,
@@ -69,6 +78,8 @@ impl<F: Filter> Core<F> {
             metrics: Metrics::default(),
             cells: SharedCells,
             me,
+            root,
+            is_lent: false,
             in_flight: Vec::new(),
             waiting: Waiting::default(),
             started: false,
@@ -162,7 +173,12 @@ impl<F: Filter> Core<F> {
                     response_trailers: Headers::new(&blocks.response_trailers),
                     attributes,
                 };
-                let io = &mut Io { expressions: Some(&*expressions), ..Io::new(now, cells, effects) };
+                let mut late = plan.late.as_deref_mut().map(LatePlan::of_stream);
+                let io = &mut Io {
+                    expressions: Some(&*expressions),
+                    late: late.as_mut().map(|late| late as &mut dyn Late),
+                    ..Io::new(now, cells, effects)
+                };
                 Ok(ask(filter, &facts, edits, io))
             }
         };
@@ -216,6 +232,9 @@ impl<F: Filter> Core<F> {
         if Self::CALLS && !(self.effects.calls.is_empty() && self.effects.cancelled.is_empty()) {
             self.send_calls();
         }
+        if self.is_lent {
+            self.metrics.create_all();
+        }
         if self.retired {
             self.metrics.hand_over();
         }
@@ -256,8 +275,11 @@ impl<F: Filter> Drop for Core<F> {
         if self.started && !self.finished {
             let (filter, mut io) = self.parts();
             filter.finish(&mut io);
-            drain(&mut self.effects, &mut self.metrics);
         }
+        if Self::CALLS {
+            self.abandon_calls();
+        }
+        drain(&mut self.effects, &mut self.metrics);
         self.metrics.hand_over();
     }
 }

@@ -1,6 +1,7 @@
 //! What a phase reads, prepared once per configuration, and the fetching itself.
 
 use crate::abi::{self, Map, Status};
+use crate::late::LatePlan;
 use crate::list::{List, read};
 use crate::remembered::{Clusters, Connections};
 use weir_model::{Attribute, Attributes, Demand, Headers, Now, PairsBuilder, SortedSet};
@@ -41,6 +42,7 @@ pub(crate) struct Plan {
     bodyless: Option<Listed>,
     connections: Option<Connections>,
     clusters: Option<Clusters>,
+    pub(crate) late: Option<Box<LatePlan>>,
 }
 
 /// Attributes, as a list or one by one.
@@ -67,6 +69,11 @@ impl Listed {
         } else {
             self.list.fetch(out);
         }
+    }
+
+    /// Reads them one by one.
+    pub(crate) fn fetch_singly(&self, out: &mut Attributes) {
+        self.list.fetch_singly(out);
     }
 }
 
@@ -101,6 +108,7 @@ impl Plan {
             bodyless: (!demand.with_body.is_empty()).then(|| Listed::new(&of_stream, false)),
             connections,
             clusters,
+            late: LatePlan::new(demand),
         }
     }
 

@@ -22,6 +22,7 @@ mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod header;
+mod late;
 mod list;
 mod logger;
 mod metrics;

@@ -168,6 +168,17 @@ impl Metrics {
         }
     }
 
+    /// Has Envoy create the counters that wait for that.
+    pub(crate) fn create_all(&mut self) {
+        let Self { owners, waiting, .. } = self;
+        for (owner, series) in waiting {
+            let Some(entry) = get(owners, *owner, *series) else { continue };
+            if let Stat::Named(name) = &entry.stat {
+                entry.stat = create(MetricKind::Counter, name);
+            }
+        }
+    }
+
     /// Tells Envoy the sums of counters that it has, and leaves the others to the next configuration.
     pub(crate) fn hand_over(&mut self) {
         let Self { owners, waiting, .. } = self;

@@ -1,6 +1,7 @@
 //! The life of a plugin configuration: compiled once per VM, refused with all its problems, ticking while it has traffic.
 
 use crate::abi::{self, Buffer};
+use crate::callout;
 use crate::cel::Compiled;
 use crate::core::Core;
 use crate::protocol::Protocol;
@@ -17,8 +18,12 @@ const NO_RESPONSE_CALLBACK: &str = "this configuration reads or adds response he
 const NO_END_CALLBACK: &str = "this configuration works at the end of a stream (mode `observe` of policies does), and this module is not \
                      called for that: load `policy-observe.wasm` or `suite.wasm` instead";
 
+/// How many callouts of configurations that have ended may be in flight: each keeps its configuration in memory.
+const MOST_LENT: usize = 4;
+
 /// The root context. A new configuration usually makes a new one; streams in flight keep the core of theirs.
 pub(crate) struct Root<F: Filter> {
+    context: u32,
     protocol: Protocol,
     core: Option<Rc<RefCell<Core<F>>>>,
 }
@@ -30,8 +35,8 @@ impl<F: Filter> Drop for Root<F> {
 }
 
 impl<F: Filter> Root<F> {
-    pub(crate) fn new(protocol: Protocol) -> Self {
-        Self { protocol, core: None }
+    pub(crate) fn new(context: u32, protocol: Protocol) -> Self {
+        Self { context, protocol, core: None }
     }
 
     /// The core of streams that begin now.
@@ -44,6 +49,26 @@ impl<F: Filter> Root<F> {
         if let Some(Ok(mut core)) = self.core.as_ref().map(|core| core.try_borrow_mut()) {
             core.retire();
         }
+    }
+
+    /// The context is gone. What its core has not sent yet goes out on `lender`, another one of the VM, if there is one.
+    pub(crate) fn end(self, lender: Option<u32>) {
+        if !Core::<F>::CALLS {
+            return;
+        }
+        self.retire();
+        let guests = callout::forget_root(self.context);
+        let is_free = callout::lent() < MOST_LENT;
+        let Some(lender) = lender.filter(|lender| is_free && abi::set_effective_context(*lender).is_ok()) else {
+            return;
+        };
+        // Streams that are left would still count and send.
+        if let Some(core) = self.core.as_ref().filter(|core| Rc::strong_count(core) == 1)
+            && let Ok(mut core) = core.try_borrow_mut()
+        {
+            core.go_on_as_guest(lender);
+        }
+        guests.iter().for_each(|guest| guest.goes_on(lender));
     }
 
     #[inline(never)]
@@ -127,8 +152,8 @@ impl<F: Filter> Root<F> {
                     log::warn!("weir: {NO_RESPONSE_CALLBACK}");
                 }
                 self.retire();
-                self.core =
-                    Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, expressions, self.protocol, me.clone()))));
+                let of = (self.protocol, self.context);
+                self.core = Some(Rc::new_cyclic(|me| RefCell::new(Core::new(filter, expressions, of, me.clone()))));
                 self.go_on();
                 true
             }

@@ -257,9 +257,10 @@ impl<H: Filter, T: TcpFilter> HttpAndTcp<H, T> {
 
     /// As [`Vm::on_delete`].
     pub fn on_delete(&self, context: u32) {
+        let lender = || self.http.any_root().or_else(|| self.tcp.any_root());
         let root = match self.is_tcp(context) {
-            true => self.tcp.remove(context),
-            false => self.http.remove(context),
+            true => self.tcp.remove(context, lender),
+            false => self.http.remove(context, lender),
         };
         // Counters are those of the whole VM.
         if root && !self.http.go_on() {

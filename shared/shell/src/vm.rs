@@ -56,7 +56,7 @@ impl<F: Filter> Vm<F> {
         if parent == 0 {
             let Ok(mut roots) = self.roots.try_borrow_mut() else { return };
             if roots.iter().all(|(id, _)| *id != context) {
-                roots.push((context, Root::new(self.protocol)));
+                roots.push((context, Root::new(context, self.protocol)));
             }
             return;
         }
@@ -70,13 +70,18 @@ impl<F: Filter> Vm<F> {
 
     /// The context is gone.
     pub fn on_delete(&self, context: u32) {
-        if self.remove(context) {
+        if self.remove(context, || self.any_root()) {
             self.go_on();
         }
     }
 
-    /// Drops a context. Returns whether it was a root.
-    pub(crate) fn remove(&self, context: u32) -> bool {
+    /// A root context of this VM.
+    pub(crate) fn any_root(&self) -> Option<u32> {
+        self.roots.try_borrow().ok()?.last().map(|(id, _)| *id)
+    }
+
+    /// Drops a context. Returns whether it was a root; `lender` is another one, on which what it has not sent goes out.
+    pub(crate) fn remove(&self, context: u32, lender: impl FnOnce() -> Option<u32>) -> bool {
         let stream = self.streams.try_borrow_mut().ok().and_then(|mut streams| streams.remove(context));
         if stream.is_some() {
             return false;
@@ -85,7 +90,9 @@ impl<F: Filter> Vm<F> {
             let at = roots.iter().position(|(id, _)| *id == context)?;
             Some(roots.swap_remove(at))
         });
-        root.is_some()
+        let Some((_, root)) = root else { return false };
+        root.end(lender());
+        true
     }
 
     /// Makes a remaining root go on with the work of one that is gone. Returns whether there is one.

@@ -125,6 +125,12 @@ impl Proxy {
         self.address
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.envoy.pid()
+    }
+
     /// The upstreams around it.
     #[must_use]
     pub fn upstreams(&self) -> &Upstreams {

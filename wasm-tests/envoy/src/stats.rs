@@ -60,12 +60,6 @@ impl Proxy {
         parse(&self.envoy.admin_get(&path).map_err(admin_failure)?)
     }
 
-    /// The process id of its Envoy.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.envoy.pid()
-    }
-
     /// What Envoy counts of Wasm VMs.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use weir_model::{Headers, Struct, StructValue};
-use weir_proto::{decode_metadata, decode_node, decode_struct};
+use weir_proto::{decode_logs_response, decode_metadata, decode_node, decode_struct};
 use weir_telemetry::{Peer, Service};
 
 /// Decodes `bytes` as everything that they could be.
@@ -17,6 +17,7 @@ pub fn run(bytes: &[u8]) {
         let _ = (Peer::from_endpoint_metadata(bytes), Service::from_cluster_metadata(bytes));
         let _ = metadata.get("istio");
     }
+    let _ = decode_logs_response(bytes);
     let json = weir_shell::fuzzing::document(bytes.into());
     if let Some(fields) = decode_struct(bytes) {
         let _ = Peer::from_struct(&fields);

@@ -14,16 +14,21 @@ const SECTIONS: [(&str, Module); 3] =
 const COMMON: [&str; 2] = ["mode", "accessLogState"];
 
 /// What cannot be the same, and why.
-const APART: [(&str, &str); 12] = [
+const APART: [(&str, &str); 17] = [
     ("config-limits-refused", "the suite's messages have the section in their paths"),
     ("config-root-id-tcp", "the suite has a filter of connections, and the other modules have none"),
     ("config-refused-at-start", "the suite's messages have the section in their paths"),
     ("config-suite-refused", "the modules' messages have no section in their paths"),
     ("config-swap-refused", "the suite's messages have the section in their paths"),
+    ("policy-cel-limits", "the suite's messages have the section in their paths"),
+    ("policy-cel-quarantine", "the suite's messages have the section in their paths"),
+    ("policy-cel-refused", "the suite's messages have the section in their paths"),
+    ("policy-cel-reload", "the suite's messages have the section in their paths"),
     ("policy-observe-behind", "`policy.wasm` is not called for the ends of streams"),
     ("policy-observe-refused", "the suite is called for the ends of streams"),
     ("policy-quarantine", "the suite's messages have the section in their paths"),
     ("policy-tcp-reload", "the suite's messages have the section in their paths"),
+    ("suite-cel", "the modules' messages have no section in their paths"),
     ("suite-custom", "`policy.wasm` is not called for responses"),
     ("suite-tcp-refused", "the modules' messages are about their root id"),
     ("telemetry-peer-response-missed", "the suite is called for responses"),

@@ -3,11 +3,13 @@
 //! A world is started before its proxy, gives the proxy the addresses of its clusters, and reports afterwards what it saw.
 //! Its upstreams may be on another machine: [`control`] is served there and takes over HTTP what to start.
 
+mod collector;
 mod elsewhere;
 mod ext_authz;
 mod group;
 mod upstreams;
 
+pub use collector::{Collector, Habit};
 pub use elsewhere::control;
 pub use ext_authz::{Asked, Check, ExtAuthz, Says};
 pub use upstreams::{Upstreams, reply};

@@ -62,6 +62,27 @@ fn a_request_is_handed_over_as_envoy_would() {
 }
 
 #[test]
+fn a_peer_may_have_several_names() {
+    let text = "path: /\nsource: {principal: [td/ns/a/sa/b, 'spiffe://x/y']}";
+    let mut rows = Rows::default();
+    for (workload, expected) in
+        [("{}", None), (r#"{"peerUriSans":{"filterState":"u"}}"#, Some("spiffe://td/ns/a/sa/b,spiffe://x/y"))]
+    {
+        request(text).facts(&explainer(workload)).with(|facts| {
+            let found = |attribute| facts.attributes.bytes(&attribute).map(String::from_utf8_lossy);
+            rows.check(format!("{workload}: all"), found(Attribute::FilterState("u".into())).as_deref(), expected);
+            rows.check(
+                format!("{workload}: the first"),
+                found(Attribute::PeerUriSan).as_deref(),
+                Some("spiffe://td/ns/a/sa/b"),
+            );
+        });
+    }
+    let with_comma = read("r.yaml", "path: /\nsource: {principal: ['a,b', c]}".to_owned());
+    rows.check("a comma", matches!(with_comma, Err(Failure::Use(text)) if text.contains("commas")), true);
+}
+
+#[test]
 fn what_every_request_has_is_unknown_and_the_rest_is_absent() {
     let with = explainer(r#"{"directAddress":{"filterState":"d"}}"#);
     let without = explainer("{}");

@@ -1,3 +1,5 @@
+mod written;
+
 use crate::log::{Format, Live};
 use weir_policy::{Knowledge, RequestField};
 use weir_testing::Rows;
@@ -43,8 +45,17 @@ fn what_a_record_leaves_out_the_request_has_not() {
         (r#","headers":{"x":["a","b"]}"#, header("x"), Whole),
         (r#","headers":{"x":["a","b","c","d"]}"#, header("x"), AtLeast),
         (r#","headers":{"x":"***"}"#, header("x"), Nothing),
-        (r#","headers":{"x":"a\\xff"},"escaped":["x"]"#, header("x"), Nothing),
+        (r#","headers":{"x":"a\\xff"},"escaped":"headers.x""#, header("x"), Nothing),
+        (r#","headers":{"x":"a"},"claims":{"x":"b"},"truncated":["path","claims.x"]"#, header("x"), Whole),
+        (r#","headers":{"x":"a"},"claims":{"x":"b"},"truncated":["path","claims.x"]"#, claim("x"), Nothing),
         (r#","truncated":["path"]"#, RequestField::Path, Nothing),
+        (r#","unreadable":"sni""#, RequestField::ServerName, Nothing),
+        (r#","mtls":false,"unreadable":["principal","sni"]"#, RequestField::Principal, Nothing),
+        (r#","principal":"spiffe://td/ns/a/sa/b","unreadable":"principal""#, RequestField::Principal, Nothing),
+        (r#","principal":"spiffe://a","uri_sans":"spiffe://a,spiffe://b""#, RequestField::Principal, Whole),
+        (r#","jwt":true,"request_principal":"i/***""#, RequestField::RequestPrincipal, Nothing),
+        (r#","jwt":true,"claims":{"[a][b]":"c"}"#, RequestField::Claim(["a".into(), "b".into()].into()), Whole),
+        (r#","jwt":true,"claims":{"[a][b]":"c"}"#, claim("[a][b]"), Nothing),
     ] {
         let line = record(more);
         let found = Format::default().record(line.as_bytes()).map(|record| record.knowledge(&field));
@@ -56,12 +67,47 @@ fn what_a_record_leaves_out_the_request_has_not() {
 fn a_record_says_what_was_decided() {
     let mut rows = Rows::default();
     let shadow = record("").replace("enforced", "shadow");
+    let by = |reason: &str| record("").replace("matched", reason);
     let other = "the record is of a decision that is not enforced";
     for (line, expected) in [
         (record(""), Live::Denied("shop/no-admin[1]".into())),
         (record("").replace("\"deny\"", "\"allow\""), Live::Allowed),
         (shadow, Live::Unsaid(other)),
+        (record("").replace("\"deny\"", "\"allow\"").replace("enforced", "audit"), Live::Unsaid(other)),
+        // As where Envoy's own filter asks.
+        (by("provider"), Live::Before("ext_authz_denied")),
+        (by("error"), Live::Before("ext_authz_error")),
+        (by("provider").replace("\"deny\"", "\"allow\""), Live::Allowed),
+        (by("failure_mode_allowed").replace("\"deny\"", "\"allow\""), Live::Allowed),
     ] {
         rows.check(&line, Format::default().record(line.as_bytes()).unwrap().live(), expected);
+    }
+}
+
+#[test]
+fn a_record_is_found_in_lines_of_envoy_s_own_log_and_nowhere_else() {
+    let record = record("").split_once("weir audit: ").unwrap().1.to_owned();
+    let istio = format!("[pod/cart-1/istio-proxy] 2026-11-27T10:00:00Z info envoy wasm weir audit: {record}\tthread=1");
+    // A client wrote this into its user agent.
+    let forged = format!(r#"[2026-11-27T10:00:00.123Z] "GET / HTTP/1.1" 200 - via - - "weir audit: {record}""#);
+    let mut rows = Rows::default();
+    for (line, path) in [(record.clone(), true), (istio, true), (forged, false)] {
+        let format = Format::default();
+        let found = format.record(line.as_bytes());
+        rows.check(&line, found.is_ok_and(|found| found.path.value() == Some(b"/admin")), path);
+    }
+}
+
+#[test]
+fn a_record_says_whether_it_is_the_first_of_its_request_and_whether_the_peer_has_a_certificate() {
+    let mut rows = Rows::default();
+    for (more, expected) in [
+        ("", (false, None)),
+        (r#","same_request_as":7,"mtls":true"#, (true, Some(true))),
+        (r#","mtls":false"#, (false, Some(false))),
+    ] {
+        let line = record(more);
+        let found = Format::default().record(line.as_bytes()).map(|record| (record.repeats, record.is_mutual));
+        rows.check(more, found, Ok(expected));
     }
 }

@@ -13,20 +13,13 @@ const READINGS: usize = 16;
 impl<'l> Record<'l> {
     /// Dynamic metadata as far as the line has it, by filter.
     pub(crate) fn filters(&self) -> Vec<(String, Struct)> {
-        let principal = self.request_principal.value().map(String::from_utf8_lossy);
-        let of_principal = principal.as_deref().and_then(|principal| principal.rsplit_once('/'));
-        if self.claims.is_empty() && self.metadata.is_empty() && of_principal.is_none() {
+        if self.claims.is_empty() && self.metadata.is_empty() {
             return Vec::new();
         }
         let mut payload = Struct::default();
         for (path, value) in &self.claims {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             put(&mut payload, &path, value);
-        }
-        for (name, value) in
-            of_principal.map(|(issuer, subject)| [("iss", issuer), ("sub", subject)]).into_iter().flatten()
-        {
-            put(&mut payload, &[name], &StructValue::Text(value.to_owned()));
         }
         let jwt = Struct::from([(JWT_PAYLOAD.to_owned(), StructValue::Map(payload))]);
         let mut filters = vec![(JWT_FILTER.to_owned(), jwt)];
@@ -127,20 +120,27 @@ impl<'l> Record<'l> {
     }
 }
 
-/// Puts a value where names lead; one without a name is the whole.
+/// Puts a value where names lead; one without a name is the whole. A name that is there already is not there twice: what is inside
+/// of both is put together, and of others the last counts.
 fn put(into: &mut Struct, path: &[&str], value: &StructValue) {
     match (path, value) {
-        ([], StructValue::Map(fields)) => into.0.extend(fields.0.iter().cloned()),
+        ([], StructValue::Map(fields)) => fields.0.iter().for_each(|(name, value)| put(into, &[name], value)),
         ([], _) | (_, StructValue::Null) => {}
-        ([name], value) => into.0.push(((*name).to_owned(), value.clone())),
         ([name, rest @ ..], value) => {
-            if !into.0.iter().any(|(known, inner)| known == name && matches!(inner, StructValue::Map(_))) {
-                into.0.push(((*name).to_owned(), StructValue::Map(Struct::default())));
+            let place = into.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                into.0.push(((*name).to_owned(), StructValue::Null));
+                into.0.len() - 1
+            });
+            let Some((_, known)) = into.0.get_mut(place) else { return };
+            if rest.is_empty() && !matches!(value, StructValue::Map(_)) {
+                *known = value.clone();
+                return;
             }
-            for (known, inner) in &mut into.0 {
-                if let (true, StructValue::Map(inner)) = (known == name, inner) {
-                    put(inner, rest, value);
-                }
+            if !matches!(known, StructValue::Map(_)) {
+                *known = StructValue::Map(Struct::default());
+            }
+            if let StructValue::Map(inner) = known {
+                put(inner, rest, value);
             }
         }
     }

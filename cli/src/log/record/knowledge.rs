@@ -29,10 +29,7 @@ impl Record<'_> {
             RequestField::DestinationAddress => whole(self.local_address.is_some()),
             RequestField::DestinationPort => whole(self.local_address.is_some_and(|(_, port)| port.is_some())),
             RequestField::Claims => whole(self.has_claim(&[])),
-            RequestField::RequestPrincipal => {
-                let both = ["iss", "sub"].iter().all(|name| self.has_claim(&[name]));
-                whole(both || matches!(self.request_principal, Known::Absent | Known::Value(_)))
-            }
+            RequestField::RequestPrincipal => whole(["iss", "sub"].iter().all(|name| self.has_claim(&[name]))),
             RequestField::Claim(path) => whole(self.has_claim(&path.iter().map(|name| &**name).collect::<Vec<_>>())),
             // What it answered is in no line, or only in part. What an expression comes to, Envoy alone can tell.
             RequestField::Provider(_) | RequestField::Expression(_) => Knowledge::Nothing,

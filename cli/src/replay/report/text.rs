@@ -3,36 +3,13 @@
 use super::super::options::For;
 use super::super::tally::Example;
 use super::{Report, SHOWN, grouped, most, share};
-use crate::print::plain;
+use crate::print::Lines;
 
-/// Lines of a text. What came out of a log makes no line of its own.
-#[derive(Default)]
-struct Lines(String);
-
-impl Lines {
-    fn add(&mut self, indent: usize, line: &str) {
-        self.0.extend(std::iter::repeat_n(' ', indent));
-        self.0 += &plain(line);
-        self.0.push('\n');
-    }
-
-    /// A heading after an empty line.
-    fn head(&mut self, line: &str) {
-        self.0.push('\n');
-        self.add(0, line);
-    }
-
-    fn examples(&mut self, indent: usize, examples: &[Example]) {
-        for example in examples {
-            let Example { place, method, host, path, caller } = example;
-            self.add(indent, &format!("{method} {host}{path} from {caller}  {}:{}", place.file, place.line));
-        }
-    }
-
-    fn more(&mut self, indent: usize, more: usize) {
-        if more > 0 {
-            self.add(indent, &format!("and {more} more"));
-        }
+/// Adds the requests that are given as examples.
+fn add_examples(lines: &mut Lines, indent: usize, examples: &[Example]) {
+    for example in examples {
+        let Example { place, method, host, path, caller } = example;
+        lines.add(indent, &format!("{method} {host}{path} from {caller}  {}:{}", place.file, place.line));
     }
 }
 
@@ -68,7 +45,7 @@ impl Report<'_> {
                     lines.add(11, &format!("{} from {caller}", grouped(count)));
                 }
                 lines.more(11, more);
-                lines.examples(11, &group.examples);
+                add_examples(lines, 11, &group.examples);
             }
         }
         match self.tally.alike {
@@ -125,7 +102,7 @@ impl Report<'_> {
                 lines.add(11, &format!("{} to {path}", grouped(count)));
             }
             lines.more(11, more);
-            lines.examples(11, &caller.examples);
+            add_examples(lines, 11, &caller.examples);
         }
         lines.more(2, callers.len().saturating_sub(SHOWN));
     }
@@ -137,7 +114,7 @@ impl Report<'_> {
                 "answered otherwise than the old policies say: {}; is --against what was deployed?",
                 grouped(tally.disagreeing)
             ));
-            lines.examples(11, &tally.disagreeing_at);
+            add_examples(lines, 11, &tally.disagreeing_at);
         }
         if !self.unmatched.is_empty() {
             lines.head(&format!("rules that matched no request: {}", self.unmatched.len()));

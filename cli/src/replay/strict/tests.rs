@@ -20,4 +20,14 @@ fn a_line_says_whether_the_peer_had_a_certificate() {
         let line = format!(r#"{{"start_time":"t","method":"GET","path":"/"{fields}}}"#);
         rows.check(fields, security(&Format::default().record(line.as_bytes()).unwrap()), expected);
     }
+    // An audit record has a word for it; without a URI the certificate may have another name.
+    for (fields, expected) in [
+        (r#","mtls":false"#, Security::Plain),
+        (r#","mtls":true"#, Security::Mutual),
+        (r#","mtls":false,"principal":"spiffe://td/ns/a/sa/b""#, Security::Mutual),
+        ("", Security::Nameless),
+    ] {
+        let line = format!(r#"{{"schema":1,"plugin":"t","decision":"deny","method":"GET","path":"/"{fields}}}"#);
+        rows.check(fields, security(&Format::default().record(line.as_bytes()).unwrap()), expected);
+    }
 }

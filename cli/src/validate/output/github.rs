@@ -8,7 +8,8 @@ pub(super) fn of(report: &Report<'_>) -> String {
     report.lines.iter().map(|line| command(line) + "\n").collect()
 }
 
-fn command(line: &Line) -> String {
+/// The annotation of one finding.
+pub(in super::super) fn command(line: &Line) -> String {
     let Line { file, at, object, diagnostic } = line;
     let kind = match diagnostic.severity {
         Severity::Error => "error",

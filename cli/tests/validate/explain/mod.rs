@@ -5,12 +5,11 @@ mod command;
 mod expressions;
 mod istio;
 
+use crate::{Found, weir};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use weir_testing::Rows;
 
@@ -60,24 +59,8 @@ const LOG_LINE: &str = "[2026-11-27T10:00:00.123Z] \"POST /admin/x HTTP/1.1\" 40
     rbac_access_denied_matched_policy[ns[shop]-policy[no-admin]-rule[1]] - \"-\" 0 19 1 - \"-\" \"curl\" \"c0ffee\" \"cart.shop\" \
     \"-\" inbound|8080|| - 10.244.1.20:8080 10.244.1.10:51234 - default";
 
-struct Found {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-/// Runs `weir explain` in a folder with that standard input.
 fn run(folder: &Path, arguments: &[&str], input: &str) -> Found {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    command.current_dir(folder).arg("explain").args(arguments).stdin(Stdio::piped());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // Usage errors end the command before it reads.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Found { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    weir(folder, "explain", arguments, input.as_bytes())
 }
 
 /// A folder with the policies, and the answer in JSON.

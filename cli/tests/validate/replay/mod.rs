@@ -1,16 +1,16 @@
 //! `weir replay` as an operator calls it: what changes, for whom, and what cannot be decided.
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a test ends where it fails")]
 
-mod page;
+pub(crate) mod page;
 mod speed;
 
+use crate::{Found, weir};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use weir_testing::Rows;
 
 const OLD: &str = r#"kind: AuthorizationPolicy
@@ -83,23 +83,8 @@ fn log() -> String {
     .join("\n")
 }
 
-struct Found {
-    code: i32,
-    out: String,
-    err: String,
-}
-
 fn run(folder: &Path, arguments: &[&str], input: &[u8]) -> Found {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    command.current_dir(folder).arg("replay").args(arguments).stdin(Stdio::piped());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // Usage errors end the command before it reads.
-    let _ = stdin.write_all(input);
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Found { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    weir(folder, "replay", arguments, input)
 }
 
 fn folder() -> tempfile::TempDir {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The code blocks of a section, in their order.
-fn blocks(page: &str, section: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str, section: &str) -> Vec<String> {
     let (_, rest) = page.split_once(&format!("\n## {section}\n")).unwrap();
     let section = rest.split("\n## ").next().unwrap();
     let parts: Vec<&str> = section.split("```").collect();

@@ -129,7 +129,7 @@ pub(crate) fn compile(objects: Vec<Object>, workload: &Workload) -> Compiled {
 struct Builder {
     patterns: Patterns,
     dimensions: Dimensions,
-    /// The fields that are not headers, by the numbers of their dimensions.
+    /// The fields without names of their own, by the numbers of their dimensions.
     fields: Vec<Field>,
     rules: Rules,
     /// Lists of values as bytes, and what each became.
@@ -150,10 +150,7 @@ impl Builder {
 
     #[inline(never)]
     fn condition(&mut self, clause: &Clause) -> Option<Condition> {
-        let dimension = match &clause.field {
-            Field::Header(name) => self.dimensions.header(name.as_bytes())?,
-            field => u16::try_from(self.fields.iter().position(|known| known == field)?).ok()?,
-        };
+        let dimension = self.dimensions.number(&clause.field, &self.fields)?;
         let interned = clause.values.iter().filter_map(|pattern| self.patterns.intern(dimension, pattern));
         let mut values: Vec<u32> = interned.collect();
         weir_matching::sort(&mut values);

@@ -3,6 +3,7 @@
 //! One table says of each field where its values come from and whether a rule fails closed where they cannot be read. Only
 //! fields that some rule looks at are dimensions.
 
+use super::metadata_tree::MetadataTree;
 use crate::config::object::{Field, Object};
 use std::ops::Range;
 use weir_matching::{Names, PathParameters};
@@ -61,6 +62,17 @@ pub(crate) struct Dimension {
     pub(crate) fail_closed: Option<&'static str>,
 }
 
+impl Dynamic {
+    /// The value that a field is of, if it has a name of its own.
+    pub(crate) fn named(field: &Field) -> Option<Self> {
+        match field {
+            Field::Claim(path) => Some(Self::Claim(path.clone())),
+            Field::Metadata { filter, key } => Some(Self::Value { filter: filter.clone(), key: key.clone() }),
+            _ => None,
+        }
+    }
+}
+
 impl Dimension {
     /// The table of fields. `direct_address` is where the configuration says that the direct peer's address is.
     fn of(field: &Field, direct_address: Option<&Attribute>, path_parameters: PathParameters) -> Self {
@@ -102,14 +114,17 @@ pub(crate) struct Dimensions {
     /// Those read from attributes other than the peer's identity.
     pub(crate) attributes: Vec<(u16, Source)>,
     pub(crate) peer: Vec<(u16, Identity)>,
-    pub(crate) dynamic: Vec<(u16, Dynamic)>,
+    pub(crate) request_principal: Option<u16>,
+    /// Claims and values of other filters. Their numbers begin after those of the fields without names of their own.
+    pub(crate) metadata: MetadataTree,
+    metadata_from: u32,
     /// The numbers of those that are expressions, in the order in which these come.
     expressions: Range<u16>,
 }
 
 impl Dimensions {
-    /// The dimensions of all clauses of `objects`, and the fields that are not headers by their numbers; expressions are the
-    /// last of them.
+    /// The dimensions of all clauses of `objects`, and the fields by the numbers of their dimensions, of which expressions are
+    /// the last; those with names of their own, which there can be thousands of, are not among them.
     #[inline(never)]
     pub(super) fn new<'o>(
         objects: impl Iterator<Item = &'o Object>,
@@ -118,7 +133,7 @@ impl Dimensions {
     ) -> (Self, Vec<Field>) {
         let mut dimensions = Self::default();
         let mut fields: Vec<Field> = Vec::new();
-        let mut expressions: Vec<Field> = Vec::new();
+        let (mut expressions, mut named): (Vec<Field>, Vec<&Field>) = Default::default();
         for clause in objects.flat_map(Object::clauses) {
             let known = match &clause.field {
                 Field::Header(name) => {
@@ -126,7 +141,15 @@ impl Dimensions {
                     continue;
                 }
                 Field::Cel(_) => &mut expressions,
-                _ => &mut fields,
+                field => match Dynamic::named(field) {
+                    Some(value) => {
+                        if dimensions.metadata.insert(&value) {
+                            named.push(field);
+                        }
+                        continue;
+                    }
+                    None => &mut fields,
+                },
             };
             if !known.contains(&clause.field) {
                 known.push(clause.field.clone());
@@ -143,12 +166,34 @@ impl Dimensions {
                 Source::Method => dimensions.method = Some(number),
                 Source::Header | Source::Expression => {}
                 Source::Peer(identity) => dimensions.peer.push((number, *identity)),
-                Source::Dynamic(value) => dimensions.dynamic.push((number, value.clone())),
+                Source::Dynamic(_) => dimensions.request_principal = Some(number),
                 source => dimensions.attributes.push((number, source.clone())),
             }
             dimensions.table.push(dimension);
         }
+        dimensions.metadata_from = u32::try_from(fields.len()).unwrap_or(u32::MAX);
+        let named = named.into_iter().map(|field| Dimension::of(field, direct_address, path_parameters));
+        dimensions.table.extend(named);
         (dimensions, fields)
+    }
+
+    /// The number of a field, of which `fields` has those without names of their own.
+    pub(super) fn number(&self, field: &Field, fields: &[Field]) -> Option<u16> {
+        match (field, Dynamic::named(field)) {
+            (Field::Header(name), _) => self.header(name.as_bytes()),
+            (_, Some(value)) => self.of_metadata(self.metadata.value(&value)?),
+            (field, None) => u16::try_from(fields.iter().position(|known| known == field)?).ok(),
+        }
+    }
+
+    /// The dimension of a value of metadata.
+    pub(crate) fn of_metadata(&self, value: u32) -> Option<u16> {
+        u16::try_from(self.metadata_from.saturating_add(value)).ok()
+    }
+
+    /// Whether anything is read from dynamic metadata.
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.request_principal.is_some() || self.metadata.names() > 0
     }
 
     /// How many there are.

@@ -23,7 +23,7 @@ pub(crate) struct Section {
 
 impl Section {
     /// The section of a policy.
-    pub(super) fn of(object: &Object) -> Self {
+    pub(crate) fn of(object: &Object) -> Self {
         let enforcement = match object.action {
             Action::Audit => Enforcement::Audit,
             Action::Custom | Action::Deny | Action::Allow if object.dry_run => Enforcement::DryRun,

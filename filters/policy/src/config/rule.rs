@@ -180,6 +180,10 @@ fn key(at: &Cursor<'_>) -> Option<Field> {
     })
 }
 
+/// The most names of a claim: those inside of it are read by recursion, and Envoy reads no token that is deeper (protobuf's
+/// limit for JSON).
+const CLAIM_NAMES: usize = 100;
+
 /// `request.auth.claims[a][b]`. Where brackets are not clean pairs, all between the first and the last is one name (Istio's
 /// `extractNameInNestedBrackets`).
 #[inline(never)]
@@ -191,6 +195,9 @@ fn claim(at: &Cursor<'_>, text: &str) -> Option<Field> {
         );
     };
     let names: Vec<&str> = inner.split("][").collect();
+    if names.len() > CLAIM_NAMES {
+        return at.problem(format!("a claim is at most {CLAIM_NAMES} names deep"));
+    }
     let is_clean = names.iter().all(|name| !name.contains(['[', ']']));
     let names = if is_clean { names } else { vec![inner] };
     Some(Field::Claim(names.into_iter().map(Box::from).collect()))

@@ -55,6 +55,11 @@ impl Workload {
         }
     }
 
+    /// The namespace, if it is known.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// Reads the `workload` section over what the node says.
     #[inline(never)]
     pub(crate) fn read(&mut self, at: &Cursor<'_>) {

@@ -123,6 +123,14 @@ impl Consulted {
         (consulted, None)
     }
 
+    /// Why there is no answer to go by, if there is none.
+    pub(crate) fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Allowed(_) | Self::Refused(_) => None,
+            Self::Failed(failure, _) => Some(failure.word()),
+        }
+    }
+
     /// Without a word of the provider about it.
     pub(crate) fn failed(failure: Failure) -> Self {
         Self::Failed(failure, None)

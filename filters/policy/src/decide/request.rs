@@ -2,6 +2,8 @@
 
 mod dynamic;
 
+pub(crate) use dynamic::claims;
+
 use crate::compiled::Compiled;
 use crate::compiled::dimension::{Identity, Source};
 use weir_matching::{
@@ -31,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) hits: BitSet,
     /// The dimensions whose values could not be read. No pattern of them is hit.
     pub(crate) unknown: BitSet,
+    /// The names in dynamic metadata that were met.
+    met: BitSet,
     /// Where values are written that are compared otherwise than as they came.
     text: Vec<u8>,
 }
@@ -46,6 +50,7 @@ impl Request {
     pub(crate) fn start(&mut self, compiled: &Compiled) {
         self.hits.start(compiled.patterns.len());
         self.unknown.start(compiled.dimensions.named_by_field());
+        self.met.start(compiled.dimensions.metadata.names());
     }
 
     /// Reads the request that `facts` are about.
@@ -59,13 +64,13 @@ impl Request {
         if !compiled.dimensions.peer.is_empty() {
             self.read_peer(compiled, facts, observer);
         }
-        if !compiled.dimensions.dynamic.is_empty() {
+        if compiled.dimensions.has_metadata() {
             self.read_dynamic(compiled, facts, observer);
         }
     }
 
     fn read_headers(&mut self, compiled: &Compiled, facts: &Facts<'_>, observer: impl Observer) {
-        let Self { hits, text, unknown } = self;
+        let Self { hits, text, unknown, .. } = self;
         let Compiled { patterns, dimensions, .. } = compiled;
         let mut host = dimensions.host;
         // The header by name that was looked up last: name, dimension, value.

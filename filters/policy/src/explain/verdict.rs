@@ -174,7 +174,7 @@ fn enforced(compiled: &Compiled) -> impl Iterator<Item = (u32, &Section)> {
 }
 
 /// A number that stands for a value, in every process.
-pub(super) fn hash(value: &impl Hash) -> u64 {
+pub(crate) fn hash(value: &impl Hash) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

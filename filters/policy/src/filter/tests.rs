@@ -201,21 +201,38 @@ fn an_unknown_address_fails_closed() {
 }
 
 #[test]
-fn every_header_name_counts_or_the_document_is_refused() {
+fn every_name_counts_or_the_document_is_refused() {
     let mut rows = Rows::default();
-    use crate::config::HEADERS;
+    use crate::config::NAMES;
+    // Half of them are claims.
     let spec = |count: usize| {
-        let conditions =
-            (0..count).map(|n| format!(r#"{{"when":[{{"key":"request.headers[h{n:05}]","values":["*"]}}]}}"#));
+        let key =
+            |n: usize| if n.is_multiple_of(2) { format!("headers[h{n:05}]") } else { format!("auth.claims[c{n:05}]") };
+        let conditions = (0..count).map(|n| format!(r#"{{"when":[{{"key":"request.{}","values":["*"]}}]}}"#, key(n)));
         format!(r#"{{"action":"DENY","rules":[{}]}}"#, conditions.collect::<Vec<_>>().join(","))
     };
-    let mut full = policy("", &[("p", "", &spec(HEADERS))]).unwrap();
-    for (name, refused) in [("h00000", true), ("h65522", true), ("h65523", false)] {
+    let mut full = policy("", &[("p", "", &spec(NAMES))]).unwrap();
+    for (name, refused) in [("h00000", true), ("h65522", true), ("h65524", false)] {
         let headers = [GET[0], GET[1], GET[2], (name, "1")];
         rows.check(name, run(&mut full, &headers, &Attributes::default()).0 != Verdict::Continue, refused);
     }
-    let problems = policy("", &[("p", "", &spec(HEADERS + 1))]).unwrap_err();
-    assert_eq!(problems, "$: rules look at more than 65523 headers by name");
+    for (name, refused) in [("c00001", true), ("c65521", true), ("c65523", false)] {
+        let claims = StructValue::Map([(name.to_owned(), StructValue::Text("1".to_owned()))].into());
+        let payload = [("payload".to_owned(), claims)].into();
+        let metadata = weir_proto::encode_metadata([("envoy.filters.http.jwt_authn", &payload)]);
+        let mut attributes = Attributes::default();
+        attributes.set(&Attribute::DynamicMetadata, &metadata);
+        rows.check(name, run(&mut full, &GET, &attributes).0 != Verdict::Continue, refused);
+    }
+    let problems = policy("", &[("p", "", &spec(NAMES + 1))]).unwrap_err();
+    let expected = "$: rules look at more than 65523 headers, claims and keys of metadata by name";
+    rows.check("one more", problems, expected.to_owned());
+    let claim = |deep: usize| {
+        let rule = format!(r#"{{"when":[{{"key":"request.auth.claims{}","values":["*"]}}]}}"#, "[a]".repeat(deep));
+        policy("", &[("p", "", &format!(r#"{{"rules":[{rule}]}}"#))]).err()
+    };
+    rows.check("100 names deep", claim(100), None);
+    rows.contains("101 names deep", &claim(101).unwrap_or_default(), "a claim is at most 100 names deep");
 }
 
 #[test]

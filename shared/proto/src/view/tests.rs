@@ -48,7 +48,13 @@ fn sample() -> Vec<u8> {
 /// What is found, in a form that can be compared.
 fn shown(bytes: &[u8], filter: &str, path: &[&str]) -> Result<Option<String>, Damaged> {
     let Some(fields) = MetadataView::new(bytes).get(filter)? else { return Ok(None) };
-    fields.at(path.iter().copied())?.map(show).transpose()
+    let mut value = ValueView::Map(fields);
+    for name in path {
+        let ValueView::Map(fields) = value else { return Ok(None) };
+        let Some(found) = fields.get(name)? else { return Ok(None) };
+        value = found;
+    }
+    show(value).map(Some)
 }
 
 fn show(value: ValueView<'_>) -> Result<String, Damaged> {
@@ -87,6 +93,36 @@ fn values_are_found_by_their_path() {
         rows.check(format!("{filter} {path:?}"), shown(&bytes, filter, path), Ok(expected.map(str::to_owned)));
     }
     rows.check("no metadata at all", shown(b"", "jwt", &["payload"]), Ok(None));
+}
+
+#[test]
+fn fields_come_in_the_order_of_the_message() -> Result<(), Damaged> {
+    let bytes = sample();
+    let mut filters = MetadataView::new(&bytes).filters();
+    assert_eq!(
+        filters.by_ref().map(|filter| Ok(filter?.0)).collect::<Result<Vec<_>, _>>()?,
+        [b"before".as_slice(), b"jwt", b"after"]
+    );
+    let jwt = MetadataView::new(&bytes).get("jwt")?.ok_or(Damaged)?;
+    let Some(ValueView::Map(payload)) = jwt.get("payload")? else { return Err(Damaged) };
+    let shown =
+        payload.fields().map(|field| Ok((String::from_utf8_lossy(field?.name).into_owned(), show(field?.value()?)?)));
+    let expected = [
+        ("iss", "\"https://issuer.example\""),
+        ("groups", "\"a\", other, \"\", other"),
+        ("realm", "map"),
+        ("admin", "other"),
+        ("none", "other"),
+        ("twice", "\"first\""),
+        ("twice", "\"last\""),
+        ("", "\"unnamed\""),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(shown.collect::<Result<Vec<_>, Damaged>>()?, expected);
+    let damaged = [bytes.as_slice(), &[0x0f]].concat();
+    let last = MetadataView::new(&damaged).filters().last();
+    assert!(matches!(last, Some(Err(Damaged))), "{last:?}");
+    Ok(())
 }
 
 #[test]

@@ -3,17 +3,21 @@ use weir_testing::Rows;
 
 /// Remembers what it was called with.
 #[derive(Default)]
-struct Seen(RefCell<Vec<(u64, String)>>);
+struct Seen(Rc<RefCell<Vec<(u64, String)>>>);
 
 impl Caller for Seen {
     fn answered(&self, _: u32, id: CallId, answer: Answer<'_>) {
         self.0.borrow_mut().push((id.number, format!("{answer:?}")));
     }
+
+    fn goes_on(&self, lender: u32) {
+        self.0.borrow_mut().push((lender.into(), "goes on".to_owned()));
+    }
 }
 
 fn register_as(token: Token, number: u64, caller: &Rc<Seen>) {
     let caller: Rc<dyn Caller> = Rc::clone(caller) as _;
-    register(token, CallId { owner: 0, number }, Rc::downgrade(&caller));
+    register(token, CallId { owner: 0, number }, Rc::downgrade(&caller), (1, false));
 }
 
 #[test]
@@ -66,6 +70,35 @@ fn tokens_end_with_their_caller() {
     assert_eq!(IN_FLIGHT.with(|calls| calls.borrow().len()), 1);
     weir_on_http_call_response(1, 4, 0, 0, 0);
     assert!(stays.0.borrow().is_empty());
+}
+
+#[test]
+fn what_runs_on_a_lent_root_keeps_its_caller_and_ends_with_the_root() {
+    let seen = Seen::default();
+    let lent = |token, number, root| {
+        let caller: Rc<dyn Caller> = Rc::new(Seen(seen.0.clone()));
+        register(token, CallId { owner: 0, number }, Rc::downgrade(&caller), (root, true));
+        Rc::downgrade(&caller)
+    };
+    let (answered, ended) = (lent(Token::Grpc(4), 1, 2), lent(Token::Grpc(8), 2, 3));
+    forget_dead();
+    assert_eq!((lent_calls(), answered.strong_count(), ended.strong_count()), (2, 1, 1));
+    weir_on_grpc_close(2, 4, 14);
+    assert_eq!(seen.0.take(), [(1, "Failed(Status(14))".to_owned())]);
+    assert_eq!((lent_calls(), answered.strong_count()), (1, 0), "the last answer lets it go");
+    let stays = Rc::new(Seen::default());
+    register_as(Token::Http(12), 3, &stays);
+    let guests = forget_root(3);
+    assert_eq!((guests.len(), ended.strong_count(), lent_calls()), (1, 1, 0));
+    drop(guests);
+    assert_eq!(ended.strong_count(), 0);
+    assert!(forget_root(1).is_empty(), "it was not lent");
+    weir_on_http_call_response(1, 12, 0, 0, 0);
+    assert!(stays.0.borrow().is_empty(), "the host cancels callouts with their root");
+}
+
+fn lent_calls() -> usize {
+    super::lent()
 }
 
 #[test]

@@ -4,9 +4,10 @@ use super::Core;
 use crate::abi;
 use crate::callout::{self, Caller};
 use crate::drain::drain;
+use crate::late::LatePlan;
 use std::cell::RefCell;
 use std::rc::Weak;
-use weir_model::{Answer, CallFailure, CallId, Filter, Io, Need, Reply, Resumption, Verdict};
+use weir_model::{Answer, CallFailure, CallId, Filter, Io, Late, Need, Reply, Resumption, Verdict};
 
 /// How many callouts of one configuration may be in flight in one VM.
 const IN_FLIGHT: usize = 1024;
@@ -55,7 +56,10 @@ impl<F: Filter> Core<F> {
 
     fn resume(&mut self, stream: &mut F::Stream, why: Resumption) -> Verdict {
         let mut edits = std::mem::take(&mut self.edits);
-        let (filter, mut io) = self.parts();
+        let Self { filter, cells, effects, plans: [request, ..], .. } = self;
+        let mut late = request.late.as_deref_mut().map(LatePlan::in_effect);
+        let late = late.as_mut().map(|late| late as &mut dyn Late);
+        let mut io = Io { late, ..Io::new(super::now(), cells, effects) };
         let verdict = filter.resume(stream, why, &mut edits, &mut io);
         self.edits = edits;
         verdict
@@ -117,12 +121,48 @@ impl<F: Filter> Core<F> {
                 match if room { callout::send(&callout) } else { Err(CallFailure::NotSent) } {
                     Ok(token) => {
                         self.in_flight.push(id);
-                        callout::register(token, id, self.me.clone());
+                        callout::register(token, id, self.me.clone(), (self.root, self.is_lent));
                     }
                     Err(failure) => self.called(id, Answer::Failed(failure)),
                 }
             }
             drain(&mut self.effects, &mut self.metrics);
+        }
+    }
+
+    /// Goes on without a root context of its own: on `lender`, which is in effect, it sends what the filter still holds back,
+    /// and again what was in flight. What is in flight keeps the core.
+    pub(crate) fn go_on_as_guest(&mut self, lender: u32) {
+        if !Self::CALLS || !self.started {
+            return;
+        }
+        // What is counted so far waits for the next configuration, which is not asked again for what comes.
+        self.metrics.hand_over();
+        (self.root, self.is_lent) = (lender, true);
+        for id in std::mem::take(&mut self.in_flight) {
+            self.called(id, Answer::Failed(CallFailure::Reset));
+        }
+        if !self.finished {
+            self.finished = true;
+            let (filter, mut io) = self.parts();
+            filter.finish(&mut io);
+        }
+        self.drain();
+    }
+
+    /// Answers what will have no answer: the host cancels callouts with their root context, and sends none any more.
+    pub(super) fn abandon_calls(&mut self) {
+        for id in std::mem::take(&mut self.in_flight) {
+            self.called(id, Answer::Failed(CallFailure::Reset));
+        }
+        for _ in 0..ROUNDS {
+            let calls = std::mem::take(&mut self.effects.calls);
+            if calls.is_empty() {
+                return;
+            }
+            for (id, _) in calls {
+                self.called(id, Answer::Failed(CallFailure::NotSent));
+            }
         }
     }
 
@@ -200,5 +240,11 @@ impl<F: Filter> Caller for RefCell<Core<F>> {
         }
         // What follows is the root's again; it exists, because the host calls it.
         let _ = abi::set_effective_context(root);
+    }
+
+    fn goes_on(&self, lender: u32) {
+        if let Ok(mut core) = self.try_borrow_mut() {
+            core.go_on_as_guest(lender);
+        }
     }
 }

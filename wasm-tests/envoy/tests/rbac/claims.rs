@@ -129,7 +129,7 @@ pub(crate) fn other_filter() -> Value {
 }
 
 /// A serialised `google.protobuf.Value`.
-fn encoded(value: &Value) -> Vec<u8> {
+pub(crate) fn encoded(value: &Value) -> Vec<u8> {
     match value {
         Value::Null => vec![0x08, 0],
         Value::Number(number) => [&[0x11][..], &number.as_f64().unwrap().to_le_bytes()].concat(),

@@ -103,8 +103,13 @@ impl Share {
 
 /// What `weir replay` prints, and whether something changes. The error is why it cannot say.
 fn weir(folder: &Path, arguments: &[&str]) -> Result<(bool, String), String> {
+    run_weir(folder, "replay", arguments)
+}
+
+/// The same of another command.
+pub(crate) fn run_weir(folder: &Path, command: &str, arguments: &[&str]) -> Result<(bool, String), String> {
     let weir = module("policy").unwrap().with_file_name("weir");
-    let output = Command::new(&weir).current_dir(folder).arg("replay").args(arguments).output().unwrap();
+    let output = Command::new(&weir).current_dir(folder).arg(command).args(arguments).output().unwrap();
     match output.status.code() {
         Some(code @ (0 | 1)) => Ok((code == 1, String::from_utf8(output.stdout).unwrap())),
         _ => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -187,7 +192,7 @@ fn published(title: &str, shares: &[Share; 3]) {
     assert!(text.undecidable > 0 && !text.policies.is_empty(), "{text:?}");
 }
 
-fn document(workload: &Value, policies: &[Value]) -> Value {
+pub(crate) fn document(workload: &Value, policies: &[Value]) -> Value {
     json!({"schema": 1, "name": "replay", "workload": workload, "policies": policies})
 }
 

@@ -1,5 +1,5 @@
-//! Before mutual TLS is required, metrics and `weir replay --strict` say who still calls in plain text. The
-//! listener then refuses these, and no others.
+//! Before mutual TLS is required, metrics and `weir replay --strict` say who still calls in plain text. Those are
+//! whom the listener then refuses; all others pass.
 
 use std::fs;
 use std::process::Command;

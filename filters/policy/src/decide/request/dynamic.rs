@@ -2,54 +2,54 @@
 
 use super::{Observer, Request};
 use crate::compiled::Compiled;
-use crate::compiled::dimension::Dynamic;
+use crate::compiled::metadata_tree::{JWT_FILTER, JWT_PAYLOAD, MetadataNames, Named};
 use crate::dynamic::{write_item, write_request_principal, write_text};
-use weir_matching::Patterns;
 use weir_model::{Attribute, Facts};
-use weir_proto::{MetadataView, StructView, ValueView};
-
-/// Where Envoy's JWT filter leaves the claims, as Istio configures it.
-const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
-const JWT_PAYLOAD: &str = "payload";
+use weir_proto::{Damaged, MetadataView, StructView, ValueView};
 
 /// Writes a value as it is compared; without it the value is compared as it is.
 type Write = Option<fn(&[u8], &mut Vec<u8>)>;
 
 /// A value that cannot be compared: it is damaged, or Envoy and a pattern over bytes would differ on it.
-struct Incomparable;
+pub(crate) struct Incomparable;
 
-impl From<weir_proto::Damaged> for Incomparable {
-    fn from(_: weir_proto::Damaged) -> Self {
+impl From<Damaged> for Incomparable {
+    fn from(_: Damaged) -> Self {
         Self
     }
+}
+
+/// How deep in metadata a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// A key of a filter.
+    Key,
+    /// A claim, or inside of one.
+    Claim,
 }
 
 impl Request {
     /// Reads what rules ask of dynamic metadata. No metadata is known to be none: the request has no valid JWT.
     #[inline(never)]
     pub(super) fn read_dynamic(&mut self, compiled: &Compiled, facts: &Facts<'_>, observer: impl Observer) {
+        let dimensions = &compiled.dimensions;
         let is_unreadable = facts.attributes.is_unreadable(&Attribute::DynamicMetadata);
         let metadata = MetadataView::new(facts.attributes.bytes(&Attribute::DynamicMetadata).unwrap_or_default());
-        let claims = claims(metadata);
-        for (dimension, value) in &compiled.dimensions.dynamic {
-            let mut looked_up = LookUp { patterns: &compiled.patterns, dimension: *dimension, request: self, observer };
-            let read = match (&claims, value) {
-                _ if is_unreadable => Err(Incomparable),
-                (_, Dynamic::Value { filter, key }) => looked_up.metadata(metadata, filter, key),
-                (Err(Incomparable), _) => Err(Incomparable),
-                (Ok(None), _) => Ok(()),
-                (Ok(Some(claims)), Dynamic::RequestPrincipal) => looked_up.request_principal(*claims),
-                (Ok(Some(claims)), Dynamic::Claim(path)) => looked_up.claim(*claims, path),
-            };
-            if read.is_err() {
-                self.unknown.insert((*dimension).into());
-            }
+        let mut looked_up = LookUp { compiled, request: self, observer };
+        if let Some(dimension) = dimensions.request_principal
+            && (is_unreadable || looked_up.request_principal(dimension, metadata).is_err())
+        {
+            looked_up.request.unknown.insert(dimension.into());
+        }
+        let before = looked_up.request.hits.members().len();
+        if is_unreadable || looked_up.filters(&dimensions.metadata.filters, metadata).is_err() {
+            looked_up.forget(&dimensions.metadata.filters, before);
         }
     }
 }
 
 /// The claims of a valid JWT.
-fn claims(metadata: MetadataView<'_>) -> Result<Option<StructView<'_>>, Incomparable> {
+pub(crate) fn claims(metadata: MetadataView<'_>) -> Result<Option<StructView<'_>>, Incomparable> {
     let Some(jwt) = metadata.get(JWT_FILTER)? else { return Ok(None) };
     Ok(match jwt.get(JWT_PAYLOAD)? {
         Some(ValueView::Map(claims)) => Some(claims),
@@ -57,16 +57,16 @@ fn claims(metadata: MetadataView<'_>) -> Result<Option<StructView<'_>>, Incompar
     })
 }
 
-/// Looks up the values of one dimension.
+/// Looks up values.
 struct LookUp<'r, O> {
-    patterns: &'r Patterns,
-    dimension: u16,
+    compiled: &'r Compiled,
     request: &'r mut Request,
     observer: O,
 }
 
 impl<O: Observer> LookUp<'_, O> {
-    fn request_principal(&mut self, claims: StructView<'_>) -> Result<(), Incomparable> {
+    fn request_principal(&mut self, dimension: u16, metadata: MetadataView<'_>) -> Result<(), Incomparable> {
+        let Some(claims) = claims(metadata)? else { return Ok(()) };
         let (Some(ValueView::Text(issuer)), Some(ValueView::Text(subject))) = (claims.get("iss")?, claims.get("sub")?)
         else {
             return Ok(());
@@ -75,28 +75,85 @@ impl<O: Observer> LookUp<'_, O> {
         if !write_request_principal(issuer, subject, text) {
             return Err(Incomparable);
         }
-        self.observer.compared(self.dimension, text);
-        self.patterns.look_up(self.dimension, text, hits);
+        self.observer.compared(dimension, text);
+        self.compiled.patterns.look_up(dimension, text, hits);
         Ok(())
     }
 
-    fn claim(&mut self, claims: StructView<'_>, path: &[Box<str>]) -> Result<(), Incomparable> {
-        self.value(claims.at(path.iter().map(|name| &**name))?, None, None)
+    /// The metadata of all filters that are asked for.
+    fn filters(&mut self, names: &MetadataNames, metadata: MetadataView<'_>) -> Result<(), Damaged> {
+        for filter in metadata.filters() {
+            let (name, fields) = filter?;
+            if let Some(named) = names.get(name) {
+                self.meet(named)?;
+                self.inner(named, fields, Depth::Key);
+            }
+        }
+        Ok(())
     }
 
-    fn metadata(&mut self, metadata: MetadataView<'_>, filter: &str, key: &str) -> Result<(), Incomparable> {
-        let found = metadata.get(filter)?.map(|fields| fields.get(key)).transpose()?.flatten();
-        self.value(found, Some(write_text), Some(write_item))
+    /// The fields of a message that are asked for.
+    fn fields(&mut self, names: &MetadataNames, fields: StructView<'_>, depth: Depth) -> Result<(), Damaged> {
+        for field in fields.fields() {
+            let field = field?;
+            let Some(named) = names.get(field.name) else { continue };
+            self.meet(named)?;
+            let value = field.value();
+            if let Some(dimension) = named.value.and_then(|value| self.compiled.dimensions.of_metadata(value)) {
+                let read = match value {
+                    Ok(value) => self.value(dimension, value, depth),
+                    Err(_) => Err(Incomparable),
+                };
+                if read.is_err() {
+                    self.request.unknown.insert(dimension.into());
+                }
+            }
+            match (value, &named.inner) {
+                (Ok(ValueView::Map(fields)), Some(_)) => self.inner(named, fields, Depth::Claim),
+                (Err(_), Some(names)) => self.forget(names, usize::MAX),
+                (_, None) | (Ok(_), _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked for inside of a name. What is damaged is not known, and no more than that.
+    fn inner(&mut self, named: &Named, fields: StructView<'_>, depth: Depth) {
+        let Some(names) = &named.inner else { return };
+        let before = self.request.hits.members().len();
+        if self.fields(names, fields, depth).is_err() {
+            self.forget(names, before);
+        }
+    }
+
+    /// A name comes once, or it is not known what it means.
+    fn meet(&mut self, named: &Named) -> Result<(), Damaged> {
+        if self.request.met.insert(named.number) { Ok(()) } else { Err(Damaged) }
+    }
+
+    /// All that is asked under these names is unknown. What was hit of it, all after the first `before` patterns, is not.
+    #[inline(never)]
+    fn forget(&mut self, names: &MetadataNames, before: usize) {
+        self.request.hits.truncate(before);
+        for value in names.values() {
+            if let Some(dimension) = self.compiled.dimensions.of_metadata(value) {
+                self.request.unknown.insert(dimension.into());
+            }
+        }
     }
 
     /// Looks up a string, or the strings of a list: each of them, or none where one cannot be compared.
-    fn value(&mut self, value: Option<ValueView<'_>>, one: Write, item: Write) -> Result<(), Incomparable> {
+    fn value(&mut self, dimension: u16, value: ValueView<'_>, depth: Depth) -> Result<(), Incomparable> {
+        let (one, item): (Write, Write) = match depth {
+            Depth::Key => (Some(write_text), Some(write_item)),
+            Depth::Claim => (None, None),
+        };
         match value {
-            Some(ValueView::Text(text)) => {
+            ValueView::Text(text) => {
                 comparable(text)?;
-                self.text(text, one);
+                self.text(dimension, text, one);
             }
-            Some(ValueView::List(list)) => {
+            ValueView::List(list) => {
                 for value in list.items() {
                     if let ValueView::Text(text) = value? {
                         comparable(text)?;
@@ -104,17 +161,17 @@ impl<O: Observer> LookUp<'_, O> {
                 }
                 for value in list.items() {
                     if let ValueView::Text(text) = value? {
-                        self.text(text, item);
+                        self.text(dimension, text, item);
                     }
                 }
             }
-            Some(ValueView::Map(_) | ValueView::Other) | None => {}
+            ValueView::Map(_) | ValueView::Other => {}
         }
         Ok(())
     }
 
-    fn text(&mut self, value: &[u8], write: Write) {
-        self.observer.compared(self.dimension, value);
+    fn text(&mut self, dimension: u16, value: &[u8], write: Write) {
+        self.observer.compared(dimension, value);
         let Request { hits, text, .. } = self.request;
         let compared = match write {
             Some(write) => {
@@ -123,7 +180,7 @@ impl<O: Observer> LookUp<'_, O> {
             }
             None => value,
         };
-        self.patterns.look_up(self.dimension, compared, hits);
+        self.compiled.patterns.look_up(dimension, compared, hits);
     }
 }
 
