@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::TcpPolicy;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{Data, Side, TcpFilter, TcpPhase, TcpVerdict};
 
 #[test]

@@ -1,6 +1,8 @@
 //! Which decisions leave a record.
 
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const LOG: &str = r#"{"to":{"log":true}}"#;
 const ALLOW_B: (&str, &str, &str) =

@@ -1,6 +1,8 @@
 //! Records of decisions for which a provider is asked.
 
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 use weir_model::{CallFailure, CallId, CelError, CelValue, Expressions, Resumption, Verdict};
 use weir_proto::ext_authz::{
     CheckResponse, DeniedResponse, HeaderOption, HttpStatus, NameValue, OkResponse, RpcStatus,

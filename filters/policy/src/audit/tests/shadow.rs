@@ -1,6 +1,8 @@
 //! Records of what shadow policies say: each alone, and all of them together.
 
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const DRY: &str = r#""istio.io/dry-run":"true""#;
 const ALLOW_B: &str = r#"{"rules":[{"to":[{"operation":{"paths":["/b"]}}]}]}"#;

@@ -1,6 +1,8 @@
 //! Random policies with expressions, beside an evaluator that asks for all of them.
 
 use super::*;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A xorshift generator.
 struct Random(u64);
@@ -10,7 +12,8 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap() % end
+        let end = u64::try_from(end).unwrap();
+        usize::try_from((self.0 >> 16) % end).unwrap()
     }
 
     fn pick<T: Copy>(&mut self, of: &[T]) -> T {
