@@ -79,7 +79,8 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
         selection.read(&item);
     }
     if let Some(at) = fields.take("policiesGzip")
-        && let Some(unpacked) = packed::read(&at)
+        && let Some(text) = packed::text(&at)
+        && let Some(unpacked) = packed::list(&at, &text)
     {
         for item in at.with(&unpacked).list().unwrap_or_default() {
             selection.read(&item);

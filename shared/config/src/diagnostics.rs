@@ -15,6 +15,8 @@ pub struct Diagnostics {
     warnings: RefCell<Vec<Warning>>,
     /// See [`crate::Cursor::document_hash`].
     pub(crate) hash: u64,
+    /// Where the last path led.
+    last_place: RefCell<Vec<usize>>,
 }
 
 impl Diagnostics {
@@ -33,26 +35,37 @@ impl Diagnostics {
         Self { hash, ..Self::default() }
     }
 
-    pub(crate) fn push(&self, problem: Problem) {
+    /// Counts a problem, which is made only if it is kept.
+    pub(crate) fn push(&self, problem: impl FnOnce() -> Problem) {
         self.met.set(self.met.get().saturating_add(1));
         if self.sets_aside.get() {
             self.aside.set(self.aside.get().saturating_add(1));
-            let Problem { path, message } = problem;
-            return self.warn(Warning { id: Self::QUARANTINED, path, message });
+            return self.warn(|| {
+                let Problem { path, message } = problem();
+                Warning { id: Self::QUARANTINED, path, message }
+            });
         }
         // Nothing is read while another holds them.
         if let Ok(mut problems) = self.problems.try_borrow_mut()
             && problems.len() < Self::KEPT
         {
-            problems.push(problem);
+            problems.push(problem());
         }
     }
 
-    pub(crate) fn warn(&self, warning: Warning) {
+    pub(crate) fn warn(&self, warning: impl FnOnce() -> Warning) {
         if let Ok(mut warnings) = self.warnings.try_borrow_mut()
             && warnings.len() < Self::KEPT
         {
-            warnings.push(warning);
+            warnings.push(warning());
+        }
+    }
+
+    /// Calls `then` with where the last path led, which it may change.
+    pub(crate) fn with_last_place<T>(&self, then: impl FnOnce(&mut Vec<usize>) -> T) -> T {
+        match self.last_place.try_borrow_mut() {
+            Ok(mut last) => then(&mut last),
+            Err(_) => then(&mut Vec::new()),
         }
     }
 

@@ -100,7 +100,7 @@ pub(crate) fn read(at: &Cursor<'_>) -> Providers {
                 at.object();
                 continue;
             };
-            if !entries.iter().any(|(key, _)| matches!(key.as_str(), "envoyExtAuthzGrpc" | "envoyExtAuthzHttp")) {
+            if !entries.iter().any(|(key, _)| matches!(&**key, "envoyExtAuthzGrpc" | "envoyExtAuthzHttp")) {
                 continue;
             }
             let Some(mut fields) = at.object() else { continue };

@@ -28,6 +28,7 @@ pub(crate) fn page(version: &str, figures: &Figures) -> Result<String, String> {
     time(&mut page, figures)?;
     instructions(&mut page, figures);
     sources(&mut page, figures);
+    hostile(&mut page, figures);
     latency(&mut page, figures);
     memory(&mut page, figures);
     page.push_str(PLAINLY);
@@ -72,6 +73,11 @@ pub(crate) fn parts(figures: &Figures) -> Result<Vec<(&'static str, String)>, St
         let mut text = String::new();
         sources(&mut text, figures);
         parts.push((SOURCES, text.trim_start().to_owned()));
+    }
+    if !figures.rows.is_empty() {
+        let mut text = String::new();
+        hostile(&mut text, figures);
+        parts.push((HOSTILE, text.trim_start().to_owned()));
     }
     if !figures.latencies.is_empty() {
         let mut text = String::new();
@@ -133,6 +139,27 @@ fn sources(page: &mut String, figures: &Figures) {
     }
 }
 
+const HOSTILE: &str = "## Hostile configurations\n";
+
+fn hostile(page: &mut String, figures: &Figures) {
+    let _ = write!(
+        page,
+        "\n{HOSTILE}\n\
+         Instructions that policies add to a request in configurations that are hard on an index, each with\n\
+         a request that is hard on it. All rules are tried in vain; a policy behind them allows the\n\
+         request. RBAC has what istiod makes of the same policies. Where a row is dearer than its\n\
+         {few} rules, [why](#why-some-rows-are-dearer) is below.\n\n\
+         | configuration | N | Weir, {few} rules | Weir, N rules | Envoy RBAC, N rules |\n\
+         | --- | ---: | ---: | ---: | ---: |\n",
+        few = crate::hostile::FEW,
+    );
+    for row in &figures.rows {
+        let [few, many, native] = figures.added_by(row).unwrap_or_default().map(grouped);
+        let _ = writeln!(page, "| {} | {} | {few} | {many} | {native} |", row.title, grouped(row.rules as u64));
+    }
+    page.push_str(WHY);
+}
+
 /// Instructions with their sign, or a dash where nothing was measured.
 pub(super) fn price(instructions: Option<i64>) -> String {
     match instructions {
@@ -192,6 +219,9 @@ fn memory(page: &mut String, figures: &Figures) {
         );
     }
 }
+
+/// What the figures have to do with.
+const WHY: &str = "\n### Why some rows are dearer\n\n";
 
 const PLAINLY: &str = "\n## Where Envoy's own is cheaper\n\n\
 Any Wasm filter pays for entering the VM and for each crossing that hands bytes back. Envoy's RBAC\n\
