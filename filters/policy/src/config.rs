@@ -61,7 +61,7 @@ pub enum Reading {
 /// Reads a policy document of which the common fields are read already.
 #[inline(never)]
 pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
-    let at = fields.cursor().clone();
+    let at = *fields.cursor();
     let on_invalid = fields.take("onInvalid").and_then(|at| at.word(&[("refuse", false), ("quarantine", true)]));
     let shadow = fields.take("shadow").map(|at| Shadow::read(&at)).unwrap_or_default();
     let share = fields.take("enforcePercent").and_then(|at| Fraction::read(&at)).unwrap_or(Fraction::ALL);

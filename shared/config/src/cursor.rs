@@ -1,15 +1,14 @@
 //! A place in a document: the value, its path, and where problems go.
 
 mod keys;
-mod place;
+pub(crate) mod place;
 mod taken;
 
 use crate::Value;
 use crate::diagnostics::Diagnostics;
 use keys::{SeenKeys, nearest};
 use std::borrow::Cow;
-use std::rc::Rc;
-use taken::{Names, Taken};
+use taken::Taken;
 use weir_model::{Problem, Warning};
 
 /// A value at a place.
@@ -75,20 +74,18 @@ use weir_model::{Problem, Warning};
 ///     ]
 /// );
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cursor<'v> {
     value: &'v Value<'v>,
     /// The value that paths begin at.
     root: &'v Value<'v>,
-    /// The path of that, if it is not `$`.
-    base: Option<Rc<str>>,
     diagnostics: &'v Diagnostics,
 }
 
 impl<'v> Cursor<'v> {
     /// The whole document.
     pub fn root(value: &'v Value<'v>, diagnostics: &'v Diagnostics) -> Self {
-        Self { value, root: value, base: None, diagnostics }
+        Self { value, root: value, diagnostics }
     }
 
     /// The value itself.
@@ -104,8 +101,7 @@ impl<'v> Cursor<'v> {
     /// The JSON path, such as `$.policies[3].spec`. It is looked for when it is asked for: where all is well, none is.
     #[inline(never)]
     pub fn path(&self) -> String {
-        let base = self.base.as_deref().unwrap_or("$");
-        self.diagnostics.with_last_place(|last| place::path(base, self.root, self.value, last))
+        self.diagnostics.places(|places| places.path(self.root, self.value))
     }
 
     /// The same place with another value: what is packed in this one.
@@ -113,7 +109,9 @@ impl<'v> Cursor<'v> {
     where
         'v: 's,
     {
-        Cursor { value, root: value, base: Some(self.path().into()), diagnostics: self.diagnostics }
+        let path = self.path();
+        self.diagnostics.places(|places| places.pack(value, path));
+        Cursor { value, root: value, diagnostics: self.diagnostics }
     }
 
     /// Records a problem here. Returns `None`, so that a reader can end with it.
@@ -149,8 +147,9 @@ impl<'v> Cursor<'v> {
         self.diagnostics.refusals()
     }
 
+    #[inline(never)]
     fn child(&self, value: &'v Value<'v>) -> Self {
-        Self { value, ..self.clone() }
+        Self { value, ..*self }
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
@@ -161,7 +160,7 @@ impl<'v> Cursor<'v> {
     #[inline(never)]
     pub fn object(&self) -> Option<Fields<'v>> {
         let Value::Object(entries) = self.value else { return self.expected("an object") };
-        let mut taken = Taken::of(entries.len());
+        let mut taken = Taken::new();
         let mut seen = SeenKeys::of(entries.len());
         for ((key, value), place) in entries.iter().zip(0usize..) {
             if seen.repeats(key, entries.get(..place).unwrap_or_default()) {
@@ -169,7 +168,7 @@ impl<'v> Cursor<'v> {
                 taken.take(place);
             }
         }
-        Some(Fields { cursor: self.clone(), entries, taken, names: Names::default() })
+        Some(Fields { cursor: *self, entries, taken })
     }
 
     /// Reads an object whose keys are data, such as labels.
@@ -187,15 +186,24 @@ impl<'v> Cursor<'v> {
 
     /// Reads a list item by item.
     pub fn items(&self) -> Option<impl ExactSizeIterator<Item = Cursor<'v>> + use<'_, 'v>> {
-        let Value::Array(items) = self.value else { return self.expected("a list") };
-        Some(items.iter().map(|item| self.child(item)))
+        Some(self.array()?.iter().map(|item| self.child(item)))
+    }
+
+    #[inline(never)]
+    fn array(&self) -> Option<&'v [Value<'v>]> {
+        match self.value {
+            Value::Array(items) => Some(items),
+            _ => self.expected("a list"),
+        }
     }
 
     /// Reads a list with one reader for each item; items with problems are left out.
     pub fn each<T>(&self, mut read: impl FnMut(Cursor<'v>) -> Option<T>) -> Vec<T> {
-        let Some(items) = self.items() else { return Vec::new() };
+        let items = self.array().unwrap_or_default();
         let mut read_items = Vec::with_capacity(items.len());
-        items.for_each(|item| read_items.extend(read(item)));
+        for item in items {
+            read_items.extend(read(self.child(item)));
+        }
         read_items
     }
 
@@ -277,8 +285,6 @@ pub struct Fields<'v> {
     cursor: Cursor<'v>,
     entries: &'v [(Cow<'v, str>, Value<'v>)],
     taken: Taken,
-    /// The names of fields that this object may have, as far as they were taken.
-    names: Names,
 }
 
 impl<'v> Fields<'v> {
@@ -300,7 +306,7 @@ impl<'v> Fields<'v> {
     /// Takes a field; `null` counts as absent.
     #[inline(never)]
     pub fn take(&mut self, name: &'static str) -> Option<Cursor<'v>> {
-        self.names.push(name);
+        self.taken.name(name);
         let place = self.entries.iter().position(|(key, _)| key == name)?;
         self.taken.take(place);
         let (_, value) = self.entries.get(place)?;
@@ -330,7 +336,7 @@ impl<'v> Fields<'v> {
                 continue;
             }
             let at = self.cursor.child(value);
-            let _: Option<()> = match nearest(key, self.names.iter()) {
+            let _: Option<()> = match nearest(key, self.taken.names()) {
                 Some(name) => at.problem(format!("unknown field; did you mean `{name}`?")),
                 None => at.problem("unknown field"),
             };

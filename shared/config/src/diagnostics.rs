@@ -1,5 +1,6 @@
 //! What is wrong with a document, collected while it is read.
 
+use crate::cursor::place::Places;
 use std::cell::{Cell, RefCell};
 use weir_model::{Problem, Warning};
 
@@ -15,8 +16,7 @@ pub struct Diagnostics {
     warnings: RefCell<Vec<Warning>>,
     /// See [`crate::Cursor::document_hash`].
     pub(crate) hash: u64,
-    /// Where the last path led.
-    last_place: RefCell<Vec<usize>>,
+    places: RefCell<Places>,
 }
 
 impl Diagnostics {
@@ -61,11 +61,11 @@ impl Diagnostics {
         }
     }
 
-    /// Calls `then` with where the last path led, which it may change.
-    pub(crate) fn with_last_place<T>(&self, then: impl FnOnce(&mut Vec<usize>) -> T) -> T {
-        match self.last_place.try_borrow_mut() {
-            Ok(mut last) => then(&mut last),
-            Err(_) => then(&mut Vec::new()),
+    /// Calls `then` with what is known of places.
+    pub(crate) fn places<T>(&self, then: impl FnOnce(&mut Places) -> T) -> T {
+        match self.places.try_borrow_mut() {
+            Ok(mut places) => then(&mut places),
+            Err(_) => then(&mut Places::default()),
         }
     }
 

@@ -73,7 +73,7 @@ fn any_of(
         let mut fields = inner?;
         let before = item.problems();
         let read = read(&mut fields);
-        let place = fields.cursor().clone();
+        let place = *fields.cursor();
         fields.finish();
         if read.is_empty() && place.problems() == before {
             return place.problem("must not be empty; leave the whole list out to match everything");

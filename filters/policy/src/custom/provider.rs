@@ -124,7 +124,7 @@ pub(crate) fn is_provider_name(name: &str) -> bool {
 
 #[inline(never)]
 fn provider(mut fields: Fields<'_>) -> Option<Provider> {
-    let at = fields.cursor().clone();
+    let at = *fields.cursor();
     let cluster = fields.take("cluster").and_then(|at| at.text()).map(str::to_owned);
     let (grpc, http) = (fields.take("envoyExtAuthzGrpc"), fields.take("envoyExtAuthzHttp"));
     fields.finish();

@@ -7,12 +7,41 @@
 use crate::Value;
 use std::fmt::Write as _;
 
-/// The path to `wanted`, which is in `root`, whose own path is `base`. `last` is where the value was that was looked for last.
-pub(super) fn path(base: &str, root: &Value, wanted: &Value, last: &mut Vec<usize>) -> String {
-    let mut steps = Vec::new();
-    find(root, wanted, last, &mut steps);
+/// What is known of places in a document.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// Where the value was that was looked for last.
+    last: Vec<usize>,
+    /// Values that are packed in others, by their addresses, and the paths of those.
+    packed: Vec<(usize, String)>,
+}
+
+impl Places {
+    /// Notes that `root` is packed in the value at `path`.
+    pub(super) fn pack(&mut self, root: &Value<'_>, path: String) {
+        self.packed.push((address(root), path));
+    }
+
+    /// The path to `wanted`, which is in `root`.
+    pub(super) fn path(&mut self, root: &Value<'_>, wanted: &Value<'_>) -> String {
+        let mut steps = Vec::new();
+        find(root, wanted, &self.last, &mut steps);
+        // What was packed later may be where another was before.
+        let base = self.packed.iter().rev().find(|(packed, _)| *packed == address(root));
+        let path = written(base.map_or("$", |(_, path)| path), root, &steps);
+        self.last = steps;
+        path
+    }
+}
+
+fn address(value: &Value<'_>) -> usize {
+    std::ptr::from_ref(value).addr()
+}
+
+/// The path of the value that `steps` lead to.
+fn written(base: &str, root: &Value<'_>, steps: &[usize]) -> String {
     let (mut path, mut at) = (base.to_owned(), root);
-    for step in &steps {
+    for step in steps {
         // Writing to a String cannot fail.
         let (written, next) = match at {
             Value::Array(items) => (write!(path, "[{step}]"), items.get(*step)),
@@ -26,7 +55,6 @@ pub(super) fn path(base: &str, root: &Value, wanted: &Value, last: &mut Vec<usiz
         let (Ok(()), Some(next)) = (written, next) else { break };
         at = next;
     }
-    *last = steps;
     path
 }
 
@@ -99,16 +127,14 @@ mod tests {
         let mut rows = Rows::default();
         for (before, last) in &values {
             for (expected, value) in &values {
-                let mut place = Vec::new();
-                path("$", &root, last, &mut place);
-                rows.check(
-                    format!("{expected} after {before}"),
-                    path("$", &root, value, &mut place),
-                    expected.as_str(),
-                );
+                let mut places = Places::default();
+                places.path(&root, last);
+                rows.check(format!("{expected} after {before}"), places.path(&root, value), expected.as_str());
             }
         }
-        let stale = &mut vec![7, 7, 7];
-        rows.check("a place that is not there", path("$.x", &root, values[1].1, stale), "$.x.a");
+        let mut places = Places { last: vec![7, 7, 7], ..Places::default() };
+        rows.check("a place that is not there", places.path(&root, values[1].1), "$.a");
+        places.pack(&root, "$.x".to_owned());
+        rows.check("packed", places.path(&root, values[1].1), "$.x.a");
     }
 }
