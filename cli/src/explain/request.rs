@@ -101,7 +101,12 @@ fn request(at: &Cursor<'_>) -> Option<Request> {
     let words = [("http", Protocol::Http), ("grpc", Protocol::Grpc), ("tcp", Protocol::Tcp)];
     let protocol = fields.take("protocol").and_then(|at| at.word(&words));
     let mut text = |name: &'static str| fields.take(name).and_then(|at| Some(at.text()?.to_owned()));
-    let [method, scheme, host] = ["method", "scheme", "host"].map(&mut text);
+    let [method, scheme] = ["method", "scheme"].map(&mut text);
+    let host = fields.take("host").and_then(|at| match at.value() {
+        // Envoy takes an empty one.
+        Value::String(host) if host.is_empty() => Some(String::new()),
+        _ => Some(at.text()?.to_owned()),
+    });
     let path = fields.take("path").and_then(|at| match at.text()? {
         path if path.starts_with('/') || path == "*" => Some(path.to_owned()),
         _ => at.problem("expected a path that begins with `/`"),

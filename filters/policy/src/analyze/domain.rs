@@ -11,7 +11,10 @@ pub(super) enum Domain {
     Path,
     /// The same, without a `/` behind a `;`, where the filter could not read it.
     ReadablePath,
+    /// A host that is not empty.
     Host,
+    /// Nothing but the empty text.
+    Empty,
     Method,
     /// The value of a header.
     Header,
@@ -60,6 +63,7 @@ impl Domain {
                 (state, char) => is_path(char).then_some(state),
             },
             Self::Host => may(is_authority(char)),
+            Self::Empty => None,
             Self::Method => may(char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)),
             Self::Header => may(char == '\t' || char >= ' ' && char != '\u{7f}'),
             Self::Name => may(matches!(char, ' '..='~')),
@@ -76,10 +80,14 @@ impl Domain {
     /// Whether a text may end in that state.
     pub(super) fn may_end(self, state: u8) -> bool {
         match self {
-            Self::Host | Self::Header | Self::Claim => true,
-            Self::Path | Self::ReadablePath | Self::Method | Self::Name | Self::NameOfSeveral | Self::ServerName => {
-                state != START
-            }
+            Self::Empty | Self::Header | Self::Claim => true,
+            Self::Path
+            | Self::ReadablePath
+            | Self::Host
+            | Self::Method
+            | Self::Name
+            | Self::NameOfSeveral
+            | Self::ServerName => state != START,
             // No word is empty.
             Self::ClaimWord => state != START,
             Self::RequestPrincipal | Self::MetadataText | Self::MetadataItem => state == DONE || state == PARAMETERS,
@@ -94,7 +102,13 @@ impl Domain {
             Self::RequestPrincipal => "\u{0}\u{1}\u{2}\u{3}",
             Self::MetadataText => "se",
             Self::MetadataItem => "im",
-            Self::Host | Self::Method | Self::Header | Self::ServerName | Self::Claim | Self::ClaimWord => "",
+            Self::Host
+            | Self::Empty
+            | Self::Method
+            | Self::Header
+            | Self::ServerName
+            | Self::Claim
+            | Self::ClaimWord => "",
         }
     }
 }

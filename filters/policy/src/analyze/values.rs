@@ -106,7 +106,11 @@ impl<'s> Asked<'s> {
         match (place, form) {
             (Place::Path, Form::Connect) => self.absent(),
             (Place::Path, Form::Plain) => self.one(self.path_domain(), place),
-            (Place::Host, _) => self.one(Domain::Host, place),
+            // Envoy takes an empty host, in HTTP/1.
+            (Place::Host, _) => match self.one(Domain::Host, place) {
+                Found::None => self.one(Domain::Empty, place),
+                found => found,
+            },
             (Place::Method, Form::Connect) => self.among(&[CONNECT]),
             (Place::Method, Form::Plain) => self.method(place),
             (Place::Header(name), _) if &**name == ":scheme" => self.among(&["http", "https"]),

@@ -104,7 +104,7 @@ fn an_analysis_says_what_trying_every_request_says() {
         ("covered by one", pairs / 20),
         ("covered by several", pairs / 50),
         ("equivalent", pairs / 10),
-        ("different", pairs / 4),
+        ("different", pairs / 6),
         ("matches all", pairs / 50),
         ("refuses all", pairs / 50),
     ] {

@@ -132,11 +132,14 @@ const BLOCKS: &[&str] =
 pub(crate) fn places(random: &mut Random) -> Vec<&'static str> {
     let mut places: Vec<&'static str> = Vec::new();
     let count = 1 + usize::from(random.chance(75)) + usize::from(random.chance(20));
-    while places.len() < count {
+    // Some are too large to be tried beside others.
+    for _ in 0..20 {
         let place = FIELDS[random.below(FIELDS.len())].place;
-        places.push(place);
-        if places.iter().filter(|known| **known == place).count() > 1 || !crate::brute::is_small(&places) {
-            places.pop();
+        if places.len() < count && !places.contains(&place) {
+            places.push(place);
+            if !crate::brute::is_small(&places) {
+                places.pop();
+            }
         }
     }
     places

@@ -112,7 +112,7 @@ pub(crate) fn run_weir(folder: &Path, command: &str, arguments: &[&str]) -> Resu
     let output = Command::new(&weir).current_dir(folder).arg(command).args(arguments).output().unwrap();
     match output.status.code() {
         Some(code @ (0 | 1)) => Ok((code == 1, String::from_utf8(output.stdout).unwrap())),
-        _ => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        _ => Err([output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()),
     }
 }
 

@@ -38,7 +38,8 @@ fn a_place_has_a_value_that_answers_all_questions() {
     for (name, asked, expected) in [
         ("any method is GET", vec![(&Field::Method, &["P*"][..], false)], Some(texts(&["GET"]))),
         ("no method is none", vec![(&Field::Method, &["G*", "P*", "D*", "H*", "O*"], false)], Some(texts(&["x"]))),
-        ("a host that patterns leave", vec![(&Field::Host, &["host.*"], false)], Some(texts(&[""]))),
+        ("a host that patterns leave", vec![(&Field::Host, &["host.*"], false)], Some(texts(&["x"]))),
+        ("an empty host, if no other is left", vec![(&Field::Host, &["*"], false)], Some(texts(&[""]))),
         ("a header may be absent", vec![(&x, &["1"], false)], Some(Value::Absent)),
         ("one value for several questions", vec![(&x, &["1*"], true), (&x, &["*2"], true)], Some(texts(&["12"]))),
         ("or two values", vec![(&x, &["1"], true), (&x, &["2"], true)], Some(texts(&["1", "2"]))),

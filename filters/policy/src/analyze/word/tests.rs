@@ -75,7 +75,8 @@ fn a_text_is_found_exactly_where_there_is_one() {
     }
     for (domain, musts, nevers, exists) in [
         (Domain::Host, &["a/b"][..], &[][..], false),
-        (Domain::Host, &[], &["*"], true),
+        (Domain::Host, &[], &["*"], false),
+        (Domain::Empty, &[], &["*"], true),
         (Domain::Method, &[], &["*"], false),
         (Domain::Method, &["G ET", "G*"], &[], true),
         (Domain::Method, &["GET POST", "P*"], &["POST"], false),
