@@ -26,9 +26,15 @@ const CLIENTS: usize = 16;
 /// How long records may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where the records go. A call that is late is made again or given up, though its records may have arrived: so only a test
+/// whose collector answers late or never has a short time.
+fn otlp(timeout: &str) -> Value {
+    json!({"otlp": {"cluster": "otel", "timeout": timeout}})
+}
+
 /// A document that refuses everything and records it; `more` is added to the section `audit`.
 fn document(more: &Value) -> String {
-    let mut audit = json!({"to": {"otlp": {"cluster": "otel", "timeout": "2s"}}, "record": ["deny"]});
+    let mut audit = json!({"to": otlp("60s"), "record": ["deny"]});
     audit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let policy = json!({
         "kind": "AuthorizationPolicy",
@@ -156,9 +162,7 @@ fn gaps(arrived: &BTreeMap<(String, u64), usize>) -> u64 {
 #[test]
 fn every_refusal_of_a_hundred_thousand_arrives_once() {
     let collector = Collector::start().unwrap();
-    // A call that is late is made again, and its records arrive twice.
-    let to = json!({"otlp": {"cluster": "otel", "timeout": "60s"}});
-    let mut proxy = start(&collector, &json!({"to": to, "queue": {"records": 65_536, "bytes": "64MiB"}}));
+    let mut proxy = start(&collector, &json!({"queue": {"records": 65_536, "bytes": "64MiB"}}));
     let sent = load(proxy.address(), 100_000);
     assert_eq!(sent, 100_000);
     let (arrived, lost) = accounted(&proxy, &collector, sent);
@@ -246,7 +250,7 @@ fn what_waits_when_a_configuration_ends_is_sent_though_the_next_makes_no_records
 fn a_proxy_that_ends_orderly_ends_whatever_waits() {
     let collector = Collector::start().unwrap();
     collector.set_habit(Habit::Hangs);
-    let more = |records: usize| json!({"batch": {"records": records, "interval": "60s"}});
+    let more = |records: usize| json!({"to": otlp("2s"), "batch": {"records": records, "interval": "60s"}});
     let mut proxy = start(&collector, &more(50));
     assert_eq!(load(proxy.address(), 800), 800);
     // What the first configuration holds now waits with the second one.
@@ -272,15 +276,19 @@ fn resident(pid: u32) -> u64 {
 
 #[test]
 fn a_collector_that_is_gone_or_hangs_or_refuses_costs_a_bounded_queue_and_no_request() {
-    let queue = json!({"queue": {"records": 1024, "bytes": "1MiB"}, "batch": {"records": 128, "interval": "200ms"}});
-    for (title, habit, gone, reasons) in [
-        ("gone", Habit::Keeps, true, &["queue_full", "unavailable"][..]),
-        ("hung", Habit::Hangs, false, &["queue_full", "unavailable"]),
-        ("refusing", Habit::Refuses(7), false, &["queue_full", "rejected"]),
-        ("busy", Habit::Refuses(14), false, &["queue_full", "unavailable"]),
-        ("slow", Habit::Slow(Duration::from_millis(100)), false, &["queue_full"]),
-        ("picky", Habit::KeepsLess(3), false, &["queue_full", "rejected"]),
+    for (title, habit, gone, timeout, reasons) in [
+        ("gone", Habit::Keeps, true, "60s", &["queue_full", "unavailable"][..]),
+        ("hung", Habit::Hangs, false, "2s", &["queue_full", "unavailable"]),
+        ("refusing", Habit::Refuses(7), false, "60s", &["queue_full", "rejected"]),
+        ("busy", Habit::Refuses(14), false, "60s", &["queue_full", "unavailable"]),
+        ("slow", Habit::Slow(Duration::from_millis(100)), false, "60s", &["queue_full"]),
+        ("picky", Habit::KeepsLess(3), false, "60s", &["queue_full", "rejected"]),
     ] {
+        let queue = json!({
+            "to": otlp(timeout),
+            "queue": {"records": 1024, "bytes": "1MiB"},
+            "batch": {"records": 128, "interval": "200ms"},
+        });
         let mut collector = Collector::start().unwrap();
         let mut proxy = start(&collector, &queue);
         collector.set_habit(habit);
@@ -294,7 +302,7 @@ fn a_collector_that_is_gone_or_hangs_or_refuses_costs_a_bounded_queue_and_no_req
         assert_eq!(sent, 12_000, "{title}: each request is answered");
         assert!(grown < 8 << 10, "{title}: {grown} KiB more");
         // The configuration ends, and what is left goes out or is lost.
-        let change = proxy.swap(plugins(&json!({"record": ["error"]})), None).unwrap();
+        let change = proxy.swap(plugins(&json!({"to": otlp(timeout), "record": ["error"]})), None).unwrap();
         assert_eq!(change.refused, None);
         let (arrived, lost) = accounted(&proxy, &collector, sent);
         let found = self::lost(&proxy);
