@@ -78,6 +78,15 @@ modules: toolchain
 	@for variant in $(VARIANTS); do module=$${variant%-response}; module=$${module%-lean}; module=$${module%-observe}; \
 	  $(TARGET)/release/weir-link $(WASM)/weir_$${module//-/_}_module.wasm dist/$$variant.wasm --for $$variant; done
 
+.PHONY: page
+page: toolchain $(TOOLS)/bin/wasm-bindgen-test-runner ## build the page of weir serve, dist/page.html, which make build puts into weir
+	$(call step,the page of weir serve)
+	@scripts/build-page $(TOOLS)/bin/wasm-bindgen dist/page.html
+
+.PHONY: serve
+serve: page build ## open the page that explains and analyzes in a browser, on this machine
+	@dist/weir serve
+
 .PHONY: build
 build: modules ## build the modules and the command line: dist/*.wasm and dist/weir
 	$(call step,the weir command line)
@@ -152,7 +161,7 @@ test-wasm32: prepare toolchain $(TOOLS)/bin/wasm-bindgen-test-runner
 	  cargo test --locked --target wasm32-unknown-unknown --lib $(addprefix -p weir-,$(notdir $(PURE)))
 
 .PHONY: test-modules
-test-modules: build ## build the modules and those that only tests load
+test-modules: page build ## build the modules and those that only tests load
 	$(call step,test modules)
 	@$(REMAPPED) cargo build --locked --profile wasm --target wasm32-wasip1 -p weir-probe -p weir-empty -p weir-shell-probe \
   $(SDK_FILTERS:%=-p weir-sdk-%)
@@ -172,7 +181,7 @@ test-worlds: test-modules
 	  --test roots --test waiting --test ext_authz --test rotation --test audit
 	$(call step,the command line and every file of envoy-configs)
 	@cargo test --locked $(TESTED) --test envoy_configs --test samples --test command_line --test compose --test readme --test run --test validate --test two_listeners \
-	  --test capabilities --test deploying --test render --test render_all --test render_envoy
+	  --test capabilities --test page --test deploying --test render --test render_all --test render_envoy
 	$(call step,manifests in real Envoy as istiod and the istio-agent apply them)
 	@cargo test --locked $(TESTED) --test manifests --test seeded_faults --test rendered
 	$(call step,images of modules: a real registry and skopeo; what is linked into the modules)

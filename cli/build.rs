@@ -1,5 +1,5 @@
-//! Puts the built modules inside the binary, so that it alone is enough to try Weir. A module that has not been built
-//! is put in as empty bytes, and the binary says so when it is asked for it.
+//! Puts the built modules, and the page of `weir serve`, inside the binary, so that it alone is enough to try Weir. What has
+//! not been built is put in as empty bytes, and the binary says so when it is asked for it.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -20,11 +20,11 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
     let dist = env::var_os("WEIR_DIST").map_or(default, PathBuf::from);
-    for module in MODULES {
-        let built = dist.join(format!("{module}.wasm"));
+    for file in MODULES.map(|module| format!("{module}.wasm")).into_iter().chain(["page.html".to_owned()]) {
+        let built = dist.join(&file);
         println!("cargo::rerun-if-changed={}", built.display());
         let bytes = fs::read(&built).unwrap_or_default();
-        fs::write(out.join(format!("{module}.wasm")), bytes)?;
+        fs::write(out.join(file), bytes)?;
     }
     Ok(())
 }

@@ -13,13 +13,13 @@ pub(crate) use options::Analyze;
 
 use crate::explain::{Policies, Whose, read_sources};
 use crate::input::{self, Source};
-use crate::{Failure, print};
+use crate::{Failure, page, print};
 use options::Output;
 use report::{OfWorkload, Report};
 use std::collections::BTreeSet;
 use std::path::Path;
+use web_time::Instant;
 use weir_config::Mode;
-use weir_launch::Deadline;
 use weir_policy::{Analysis, Budget, Explainer};
 use workloads::{Places, workloads};
 
@@ -34,8 +34,8 @@ pub(crate) fn analyze(options: &Analyze) -> Result<(), Failure> {
     }
     let new = input::read_all(&options.paths())?;
     let old = input::read_all(&options.against)?;
-    let deadline = Deadline::after(options.budget);
-    let mut is_over = || deadline.passed();
+    let begun = Instant::now();
+    let mut is_over = || begun.elapsed() >= options.budget;
     let mut budget = Budget::new(&mut is_over);
     let places = Places::of(&new)?;
     let mut of = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) fn analyze(options: &Analyze) -> Result<(), Failure> {
     let report = Report { of, unused, places, is_against: !options.against.is_empty() };
     if let Some(path) = &options.graph {
         let picture = graph::picture(&report);
-        std::fs::write(path, picture)
+        page::write(path, &picture)
             .map_err(|error| Failure::Use(format!("`{}` cannot be written: {error}", path.display())))?;
     }
     match options.output {

@@ -15,7 +15,6 @@ pub(crate) use policies::{Policies, read as read_policies, read_sources};
 use crate::{Failure, input};
 use options::Output;
 use request::Request;
-use std::io::Read as _;
 use std::path::Path;
 
 /// Explains what the options ask for.
@@ -62,7 +61,7 @@ fn asked(options: &Explain) -> Result<Request, Failure> {
             request::read(&name, text)?
         }
         (_, Some(line)) => {
-            let line = if line == "-" { stdin()? } else { line.clone() };
+            let line = if line == "-" { input::read_text(Path::new("-"))? } else { line.clone() };
             log::read(line.trim()).map_err(|problem| Failure::Use(format!("--log-line: {problem}")))?
         }
         (None, None) if options.flags.is_empty() => {
@@ -89,15 +88,8 @@ fn inline_or_file(text: &str) -> Result<(String, String), Failure> {
     let path = Path::new(text);
     let is_inline = text.trim_start().starts_with('{') || text.contains('\n') || text.contains(": ");
     match text {
-        "-" => Ok(("stdin".to_owned(), stdin()?)),
+        "-" => Ok(("stdin".to_owned(), input::read_text(Path::new("-"))?)),
         _ if is_inline && !path.is_file() => Ok(("--request".to_owned(), text.to_owned())),
         _ => Ok((text.to_owned(), input::read_text(path)?)),
     }
-}
-
-fn stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = std::io::stdin().lock().read_to_string(&mut text);
-    read.map_err(|error| Failure::Use(format!("standard input cannot be read: {error}")))?;
-    Ok(text)
 }

@@ -10,7 +10,9 @@ mod template;
 mod tree;
 mod yaml;
 
-pub(crate) use files::{STDIN, Source, files_of, has_ending, read_all, read_text, root, trees};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use files::has_ending;
+pub(crate) use files::{STDIN, Source, files_of, open, read_all, read_text, root, trees};
 pub(crate) use kustomization::Kustomizations;
 pub(crate) use path::{field, in_any_item, in_document};
 pub(crate) use template::is_template;

@@ -4,7 +4,7 @@
 //! act on as an escape, so that no name makes a line of its own. A reader that has gone is an error of standard output, and
 //! none of standard error, where no more can be said.
 
-use crate::Failure;
+use crate::{Failure, page};
 use std::io::{self, Write as _};
 
 /// Prints a line to standard output.
@@ -22,8 +22,19 @@ macro_rules! note {
 /// # Errors
 /// When it cannot be written; then Envoy is still stopped properly.
 pub(crate) fn whole(text: &str) -> Result<(), Failure> {
+    if page::prints(text) {
+        return Ok(());
+    }
     let written = writeln!(io::stdout().lock(), "{text}");
     written.map_err(|error| crate::unwritable(&error))
+}
+
+/// Standard output, for more lines than are kept.
+pub(crate) fn writer() -> Box<dyn io::Write> {
+    match page::writer() {
+        Some(page) => Box::new(page),
+        None => Box::new(io::BufWriter::new(io::stdout().lock())),
+    }
 }
 
 /// Prints JSON to standard output. Such characters are only inside of its texts.
@@ -42,7 +53,9 @@ pub(crate) fn plain_json(text: &str) -> String {
 /// Prints lines to standard error.
 pub(crate) fn lines_of_error(text: &str) {
     let lines = escaped(text, |char| char != '\n' && is_active(char), |char| char.escape_unicode().to_string());
-    let _ = writeln!(io::stderr().lock(), "{lines}");
+    if !page::notes(&lines) {
+        let _ = writeln!(io::stderr().lock(), "{lines}");
+    }
 }
 
 /// A text as a part of one line.

@@ -14,7 +14,6 @@ use crate::documents::Contents;
 use crate::report::{self, Record, Summary};
 use crate::tree::Origin;
 use crate::{Failure, Run, input, modules, print};
-pub(crate) use configuration::Chosen;
 use identities::Identities;
 use requests::Planned;
 use serde_json::Value;

@@ -20,7 +20,7 @@ use crate::render::all;
 use crate::{Failure, Validate};
 use report::Report;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Validates everything in files and folders, and prints what was found.
 pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
@@ -30,15 +30,7 @@ pub(crate) fn validate(options: &Validate) -> Result<(), Failure> {
     report.verdict(options)
 }
 
-/// The lines for what is wrong in files and folders.
-///
-/// # Errors
-/// A file or folder that cannot be read.
-pub(crate) fn errors(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<String>, Failure> {
-    Ok(errors_of(&input::read_all(files)?, namespace))
-}
-
-/// The same of files that are read already.
+/// The lines for what is wrong in files.
 pub(crate) fn errors_of(sources: &[Source], namespace: Option<&str>) -> Vec<String> {
     let report = report_of(sources, namespace, None, &[]);
     output::text::lines(report.lines.iter().filter(|line| line.diagnostic.is_error()))

@@ -4,6 +4,7 @@ use crate::explain::Whose;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use weir_config::units::parse_duration;
 
 /// Options of `weir analyze`.
 #[derive(Args)]
@@ -92,15 +93,7 @@ impl Analyze {
 
 /// A time such as `500ms`, `10s` or `2m`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a time such as `500ms`, `10s` or `2m`");
-    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    match text.strip_prefix(digits).unwrap_or_default() {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs).ok_or_else(wrong),
-        _ => Err(wrong()),
-    }
+    parse_duration(text).ok_or_else(|| format!("`{text}` is not a time such as `500ms`, `10s` or `2m`"))
 }
 
 #[cfg(test)]
@@ -120,8 +113,8 @@ mod tests {
             ("10", None),
             ("s", None),
             ("-1s", None),
-            ("1.5s", None),
-            ("1h", None),
+            ("1.5s", Some(Duration::from_millis(1500))),
+            ("1h", Some(Duration::from_secs(3600))),
             ("99999999999999999999m", None),
         ] {
             rows.check(text, duration(text).ok(), expected);

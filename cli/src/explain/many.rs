@@ -6,10 +6,9 @@ use super::policies::Policies;
 use super::print::{Context, summary};
 use super::request::{self, Request};
 use crate::tree::Tree;
-use crate::{Failure, print};
+use crate::{Failure, input, print};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write as _, stdin, stdout};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
 /// Answers each line of a file. One that cannot be used gets an `error` in place of an answer, and the rest go on.
@@ -22,11 +21,8 @@ pub(super) fn explain(policies: &mut Policies, options: &Explain, path: &Path) -
     if !options.flags.is_empty() {
         return Err(Failure::Use("--requests has whole requests: give no field of one as an option".to_owned()));
     }
-    let mut lines: Box<dyn BufRead> = match path.as_os_str() == "-" {
-        true => Box::new(stdin().lock()),
-        false => Box::new(BufReader::new(File::open(path).map_err(unreadable)?)),
-    };
-    let mut out = BufWriter::new(stdout().lock());
+    let mut lines = BufReader::new(input::open(path).map_err(unreadable)?);
+    let mut out = print::writer();
     let unwritable = |error: std::io::Error| crate::unwritable(&error);
     let mut answer = |answer: &Value| writeln!(out, "{}", print::plain_json(&answer.to_string())).map_err(unwritable);
     let context = Context { mode: policies.mode, name: policies.name.clone(), of: policies.of.clone() };

@@ -2,12 +2,12 @@
 
 use super::options::Whose;
 use super::request::{Protocol, Request};
+use crate::chosen::Chosen;
 use crate::compile::Module;
 use crate::diagnostic::Diagnostic;
 use crate::documents::{Contents, is_document};
 use crate::input::{self, Source};
 use crate::render::{Deciding, Form, Plan, Proxy, Sources, Wanted, deciding};
-use crate::run::Chosen;
 use crate::tree::{Files, Tree};
 use crate::{Failure, validate};
 use serde_json::{Map, Value, json};

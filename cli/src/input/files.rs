@@ -5,7 +5,7 @@ use super::path::Step;
 use super::separator::with_value;
 use super::tree::{Budget, Position};
 use super::yaml::{self, Document, Fault};
-use crate::{Failure, print};
+use crate::{Failure, page, print};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -98,10 +98,7 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut budget = Budget::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            let mut bytes = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| Failure::Use(format!("standard input cannot be read: {error}")))?;
-            sources.push(source(STDIN, bytes, &mut budget));
+            sources.push(source(STDIN, bytes(path)?, &mut budget));
             continue;
         }
         for file in files_of(path)? {
@@ -114,8 +111,7 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
                 sources.push(unread(&name, "a link to a file that is not there"));
                 continue;
             }
-            let bytes = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
-            sources.push(source(&name, bytes, &mut budget));
+            sources.push(source(&name, bytes(&file)?, &mut budget));
         }
     }
     Ok(sources)
@@ -158,10 +154,31 @@ pub(crate) fn trees(files: &[PathBuf]) -> Result<Vec<(String, Value)>, Failure> 
 /// # Errors
 /// A file that cannot be read.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+    String::from_utf8(bytes(path)?).map_err(|_| unreadable(path, &std::io::Error::other("it is not UTF-8")))
+}
+
+/// Opens a file, or standard input for `-`.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
+    match page::file(path) {
+        Some(file) => Ok(Box::new(file?)),
+        None if path.as_os_str() == "-" => Ok(Box::new(std::io::stdin().lock())),
+        None => Ok(Box::new(std::fs::File::open(path)?)),
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| unreadable(path, &error))?;
+    Ok(bytes)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    if path.as_os_str() == "-" {
+        return Failure::Use(format!("standard input cannot be read: {error}"));
+    }
     Failure::Use(format!("`{}` cannot be read: {error}", print::plain(&path.to_string_lossy())))
 }
 

@@ -3,8 +3,7 @@
 use crate::Failure;
 use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
-use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal as _, Read, Write as _, stderr, stdin};
+use std::io::{BufRead, BufReader, IsTerminal as _, Read, Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -24,10 +23,7 @@ pub(super) fn each_line(logs: &[PathBuf], mut take: impl FnMut(&str, u64, Result
         let is_stdin = path.as_os_str() == "-";
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
         let unreadable = |error: std::io::Error| Failure::Use(format!("`{name}` cannot be read: {error}"));
-        let file: Box<dyn Read> = match is_stdin {
-            true => Box::new(stdin().lock()),
-            false => Box::new(File::open(path).map_err(unreadable)?),
-        };
+        let file = crate::input::open(path).map_err(unreadable)?;
         let counted = Counted { file, read: Rc::clone(&bar.read) };
         let mut lines = plain(BufReader::with_capacity(1 << 16, counted)).map_err(unreadable)?;
         let mut line = Vec::new();

@@ -31,6 +31,7 @@ fn built(folder: &Path) {
         fs::copy(workspace().join("dist").join(&file), folder.join("release").join(&file)).unwrap();
     }
     fs::copy(env!("CARGO_BIN_EXE_weir"), folder.join("release/weir")).unwrap();
+    fs::write(folder.join("release/page.html"), "<!doctype html>").unwrap();
 }
 
 /// A script of the project, in a folder.

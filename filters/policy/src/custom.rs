@@ -33,7 +33,7 @@ const PENDING: usize = 1024;
 /// How many bytes of requests may be kept for them.
 const KEPT_BYTES: usize = 16 << 20;
 
-/// Whom CUSTOM policies ask, and what is under way.
+/// The providers that CUSTOM policies ask, and what is under way.
 #[derive(Debug)]
 pub(crate) struct Custom {
     asked: Asked,
@@ -44,7 +44,7 @@ pub(crate) struct Custom {
     kept_bytes: usize,
 }
 
-/// Whom the policies name.
+/// The providers that the policies name.
 #[derive(Debug)]
 enum Asked {
     Provider(Box<Provider>),

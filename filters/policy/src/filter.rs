@@ -135,7 +135,7 @@ impl Policy {
         (self.compiled.rules.len(), self.compiled.index.unposted())
     }
 
-    /// What deciding needs, the memory of the last request, whom CUSTOM policies ask, and the mode, in which a filter is off
+    /// What deciding needs, the memory of the last request, the providers that CUSTOM policies ask, and the mode, in which a filter is off
     /// that has nothing to decide.
     pub(crate) fn parts(&mut self) -> (&Compiled, &mut Scratch, Option<&Custom>, Mode) {
         (&self.compiled, &mut self.scratch, self.custom.as_deref(), self.mode)

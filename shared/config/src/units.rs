@@ -72,27 +72,57 @@ fn parse_bytes(text: &str) -> Option<u64> {
     digits(number)?.checked_mul(1u64.checked_shl(shift)?)
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
-    let unit_at = text.find(|found: char| !found.is_ascii_digit() && found != '.')?;
-    let (number, unit) = text.split_at_checked(unit_at)?;
-    let nanos: u64 = match unit {
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        _ => return None,
-    };
-    let (whole, fraction) = match number.split_once('.') {
-        None => (number, "0"),
-        Some(parts) => parts,
+/// Units of Go's durations, in nanoseconds.
+const UNITS: [(&str, u64); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("\u{b5}s", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+/// A duration as Go's `time.ParseDuration` reads it, which is what Istio and Kubernetes use, but for a sign: one or more
+/// numbers, each with a unit from `ns` to `h`. None where it is not one, is not a whole number of nanoseconds, or has more of
+/// them than 64 bits hold.
+///
+/// ```
+/// use std::time::Duration;
+/// use weir_config::units::parse_duration;
+///
+/// assert_eq!(parse_duration("1m30s"), Some(Duration::from_secs(90)));
+/// assert_eq!(parse_duration("1.5"), None);
+/// ```
+#[inline(never)]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut nanos = 0u64;
+    loop {
+        let end = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
+        let (number, after) = rest.split_at_checked(end)?;
+        let end = after.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(end)?;
+        nanos = nanos.checked_add(nanos_of(number, unit)?)?;
+        if after.is_empty() {
+            return Some(Duration::from_nanos(nanos));
+        }
+        rest = after;
+    }
+}
+
+/// A number of a unit. There may be a fraction, and either side of its point may be empty.
+fn nanos_of(number: &str, unit: &str) -> Option<u64> {
+    let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let Some((whole, fraction)) = number.split_once('.') else {
+        return digits(number)?.checked_mul(*unit);
     };
     let scale = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    // Durations are whole nanoseconds.
-    if nanos.checked_rem(scale)? != 0 {
+    if number.len() < 2 || unit.checked_rem(scale)? != 0 {
         return None;
     }
-    let part = digits(fraction)?.checked_mul(nanos.checked_div(scale)?)?;
-    Some(Duration::from_nanos(digits(whole)?.checked_mul(nanos)?.checked_add(part)?))
+    let part = |text: &str| if text.is_empty() { Some(0) } else { digits(text) };
+    part(whole)?.checked_mul(*unit)?.checked_add(part(fraction)?.checked_mul(unit.checked_div(scale)?)?)
 }
 
 /// `str::parse` takes a sign too.

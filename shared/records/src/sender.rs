@@ -138,7 +138,7 @@ impl Sender {
                 self.lose(DropReason::Rejected, &batch, batch.records, effects);
             }
             Outcome::Failed(failure) if self.ending => {
-                // Whom the last call did not reach, another one would not.
+                // Where the last call did not arrive, another one would not.
                 let (reason, rest) = match failure {
                     CallFailure::NotSent if !batch.may_have_arrived => (DropReason::Ended, DropReason::Ended),
                     CallFailure::NotSent | CallFailure::Reset | CallFailure::Unreadable => {

@@ -200,7 +200,7 @@ fn who_the_peer_is_is_told_as_policies_see_it() {
             None,
             json!({"principal": "spiffe://c"}),
         ),
-        ("a tunnel of nobody", vec![san(b"spiffe://a"), all(b"spiffe://a"), state(b"")], None, json!({})),
+        ("a tunnel without a name", vec![san(b"spiffe://a"), all(b"spiffe://a"), state(b"")], None, json!({})),
         (
             "a server name that cannot be read",
             vec![],

@@ -20,7 +20,7 @@ pub(crate) struct Object {
     /// It is not in force: the annotation says so, or the field `shadow` of the document.
     pub(crate) dry_run: bool,
     pub(crate) action: Action,
-    /// Whom a CUSTOM policy asks.
+    /// The provider that a CUSTOM policy asks.
     pub(crate) provider: Option<Box<str>>,
     pub(crate) rules: Vec<Rule>,
 }

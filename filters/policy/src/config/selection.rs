@@ -255,7 +255,7 @@ impl<'w> Selection<'w> {
         ReadSpec { action: action.filter(|_| is_known), provider, rules: read, sound }
     }
 
-    /// Reads the action, which may be left out, and whom a CUSTOM policy asks.
+    /// Reads the action, which may be left out, and the provider of a CUSTOM policy.
     fn action<'v>(&self, fields: &mut Fields<'v>, namespace: &str, name: &str, annotated: bool) -> Acting<'v> {
         let words =
             [("ALLOW", Action::Allow), ("DENY", Action::Deny), ("AUDIT", Action::Audit), ("CUSTOM", Action::Custom)];
@@ -279,7 +279,9 @@ impl<'w> Selection<'w> {
                 }
                 provider = match given {
                     Some(at) => provider_name(&at),
-                    None => fields.cursor().problem("`provider` is missing: a CUSTOM policy names whom it asks"),
+                    None => fields
+                        .cursor()
+                        .problem("`provider` is missing: a CUSTOM policy names the provider that it asks"),
                 };
                 Some(Action::Custom)
             }
@@ -310,7 +312,7 @@ impl<'w> Selection<'w> {
 struct Acting<'v> {
     /// `None` if it cannot be known.
     action: Option<Action>,
-    /// Whom a CUSTOM policy asks.
+    /// The provider that a CUSTOM policy asks.
     provider: Option<Box<str>>,
     place: Option<Cursor<'v>>,
 }

@@ -4,11 +4,12 @@
 //! Envoy's ext_authz filter of it.
 
 use super::format::Format;
+use weir_config::units::parse_duration;
 use weir_config::{Cursor, Fields, Value};
 use weir_matching::Pattern;
 use weir_model::{SortedMap, is_header_name};
 
-/// Whom CUSTOM policies may name.
+/// The providers that CUSTOM policies may name.
 pub(crate) type Providers = SortedMap<Box<str>, Provider>;
 
 /// A service that is asked about requests.
@@ -212,52 +213,17 @@ fn port(at: &Cursor<'_>) -> Option<u64> {
     }
 }
 
-/// Units of Go's durations, which Istio reads, in nanoseconds.
-const UNITS: [(&str, u64); 7] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("\u{b5}s", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60_000_000_000),
-    ("h", 3_600_000_000_000),
-];
-
 /// A duration such as `0.5s`, `250ms` or `1m30s`, in milliseconds. What is less than one is one.
 #[inline(never)]
 fn millis(at: &Cursor<'_>) -> Option<u32> {
     let text = at.text()?;
-    let Some(nanos) = nanos(text) else {
+    let Some(timeout) = parse_duration(text) else {
         return at.problem(format!("`{text}` is not a duration such as `0.5s` or `250ms`"));
     };
-    match u32::try_from(nanos.div_ceil(1_000_000)) {
+    match u32::try_from(timeout.as_nanos().div_ceil(1_000_000)) {
         Ok(millis) if millis > 0 && u64::from(millis) <= LONGEST_MILLIS => Some(millis),
         _ => at.problem("a timeout is more than zero and less than 25 days: a request must not wait for ever"),
     }
-}
-
-fn nanos(text: &str) -> Option<u64> {
-    let mut rest = text;
-    let mut nanos = 0u64;
-    while !rest.is_empty() {
-        let end = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
-        let (number, after) = rest.split_at_checked(end)?;
-        let end = after.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at_checked(end)?;
-        let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-        let digits = |digits: &str| digits.is_empty() || digits.bytes().all(|byte| byte.is_ascii_digit());
-        if (whole.is_empty() && part.is_empty()) || !digits(whole) || !digits(part) || part.len() > 9 {
-            return None;
-        }
-        let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
-        let billionths = format!("{part:0<9}").parse::<u64>().ok()?;
-        let part = u128::from(billionths) * u128::from(*unit) / 1_000_000_000;
-        nanos =
-            nanos.saturating_add(whole.saturating_mul(*unit)).saturating_add(u64::try_from(part).unwrap_or(u64::MAX));
-        rest = after;
-    }
-    (!text.is_empty()).then_some(nanos)
 }
 
 /// A status that Envoy knows, as text.

@@ -21,7 +21,7 @@ impl Explainer {
         compiled.expressions.rules.iter().filter_map(|number| compiled.rule_name(*number)).collect()
     }
 
-    /// What deciding needs, the memory of the last request, and whom CUSTOM policies ask.
+    /// What deciding needs, the memory of the last request, and the providers that CUSTOM policies ask.
     pub(crate) fn parts(&mut self) -> (&Compiled, &mut Scratch, Option<&Custom>) {
         let (compiled, scratch, custom, _) = self.policy.parts();
         (compiled, scratch, custom)

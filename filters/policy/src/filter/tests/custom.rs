@@ -1,4 +1,4 @@
-//! CUSTOM policies: whom they ask, what the other policies then see, and what each way to fail comes to.
+//! CUSTOM policies: the provider they ask, what the other policies then see, and what each way to fail comes to.
 
 mod cel;
 mod strict;
