@@ -18,6 +18,7 @@ use options::Output;
 use report::{OfWorkload, Report};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 use web_time::Instant;
 use weir_config::Mode;
 use weir_policy::{Analysis, Budget, Explainer};
@@ -34,8 +35,7 @@ pub(crate) fn analyze(options: &Analyze) -> Result<(), Failure> {
     }
     let new = input::read_all(&options.paths())?;
     let old = input::read_all(&options.against)?;
-    let begun = Instant::now();
-    let mut is_over = || begun.elapsed() >= options.budget;
+    let mut is_over = after(options.budget);
     let mut budget = Budget::new(&mut is_over);
     let places = Places::of(&new)?;
     let mut of = Vec::new();
@@ -68,6 +68,13 @@ pub(crate) fn analyze(options: &Analyze) -> Result<(), Failure> {
     if report.has_findings() { Err(Failure::Quiet(1)) } else { Ok(()) }
 }
 
+/// Whether that much time has passed since now.
+#[expect(clippy::disallowed_methods, reason = "an operator waits for a command")]
+fn after(budget: Duration) -> impl FnMut() -> bool {
+    let begun = Instant::now();
+    move || begun.elapsed() >= budget
+}
+
 /// The policies of one workload. Refused files do not count as a finding.
 fn side(sources: &[Source], whose: &Whose) -> Result<Policies, Failure> {
     let sources = sources.iter().map(|source| Source::new(&source.name, source.text.clone())).collect();
@@ -77,18 +84,10 @@ fn side(sources: &[Source], whose: &Whose) -> Result<Policies, Failure> {
     })
 }
 
-/// Refuses policies with expressions in CEL, which may mean anything.
-fn without_expressions(policies: &mut Explainer) -> Result<(), Failure> {
+/// The rules that ask for expressions in CEL.
+fn asking(policies: &mut Explainer) -> Vec<String> {
     let rules = policies.rules_with_expressions();
-    let rules: Vec<String> =
-        rules.iter().map(|rule| format!("{}/{}[{}]", rule.namespace, rule.policy, rule.index)).collect();
-    if rules.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Use(format!(
-        "what an expression in CEL holds for is not analyzed: leave out what asks for one, {}",
-        rules.join(", ")
-    )))
+    rules.iter().map(|rule| format!("{}/{}[{}]", rule.namespace, rule.policy, rule.index)).collect()
 }
 
 /// All about one workload.
@@ -104,12 +103,14 @@ fn one(
     let count = policies.requests.count();
     let mut new = policies.into_explainer(protocol)?;
     let provider = new.asked_provider();
-    without_expressions(&mut new)?;
+    let mut with_expressions = asking(&mut new);
     let mut analysis = match replaced {
         None => Analysis::new(protocol, new),
         Some(old) => {
             let mut old = old.into_explainer(protocol)?;
-            without_expressions(&mut old)?;
+            with_expressions.extend(asking(&mut old));
+            with_expressions.sort();
+            with_expressions.dedup();
             Analysis::against(protocol, new, old)
         }
     };
@@ -124,6 +125,7 @@ fn one(
         is_off,
         count,
         provider,
+        with_expressions,
         differences,
         rules,
         policies,

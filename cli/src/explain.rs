@@ -34,7 +34,7 @@ pub(crate) fn explain(options: &Explain) -> Result<(), Failure> {
     let context = print::Context { mode: policies.mode, name: policies.name.clone(), of: policies.of.clone() };
     let explainer = policies.explainer(request.protocol)?;
     let facts = request.facts(explainer);
-    let missing = explainer.known(|field| facts.knowledge(field));
+    let missing = facts.missing(explainer);
     let explanation = facts.with(|facts| explainer.explain(facts, &missing));
     let decision = context.decision(&explanation.answers.enforced);
     match options.output {

@@ -30,6 +30,8 @@ pub(crate) struct OfWorkload {
     pub(super) count: (usize, usize),
     /// The provider that is asked, whose answers are not known.
     pub(super) provider: Option<String>,
+    /// The rules that ask for expressions in CEL, which only Envoy evaluates.
+    pub(super) with_expressions: Vec<String>,
     pub(super) differences: Option<Differences>,
     pub(super) rules: Vec<RuleMeaning>,
     pub(super) policies: Vec<PolicyMeaning>,
@@ -135,12 +137,24 @@ impl OfWorkload {
         })
     }
 
-    /// What is said of a provider.
-    fn on_provider(&self) -> Option<String> {
-        let provider = self.provider.as_ref()?;
-        Some(format!(
-            "what provider `{provider}` answers is not known: that it is asked is all that is said of such requests"
-        ))
+    /// What is said of what cannot be known.
+    fn caveats(&self) -> Vec<String> {
+        let provider = self.provider.as_ref().map(|provider| {
+            format!(
+                "what provider `{provider}` answers is not known: that it is asked is all that is said of such requests"
+            )
+        });
+        let mut names: Vec<&str> = self.with_expressions.iter().take(NAMED).map(String::as_str).collect();
+        let more = format!("{} more", self.with_expressions.len().saturating_sub(NAMED));
+        names.extend((self.with_expressions.len() > NAMED).then_some(more.as_str()));
+        let expressions = (!names.is_empty()).then(|| {
+            format!(
+                "what expressions in CEL come to, only Envoy can tell: those of {} are taken for true, false or failing for \
+                 any request, and `expressions` of a request says which",
+                names.join(", ")
+            )
+        });
+        provider.into_iter().chain(expressions).collect()
     }
 }
 

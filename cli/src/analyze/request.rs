@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 use weir_model::{Struct, StructValue};
-use weir_policy::ExampleRequest;
+use weir_policy::{CelOutcome, ExampleRequest};
 
 /// The request as JSON. What a request takes for granted is left out.
 pub(super) fn json(request: &ExampleRequest) -> Value {
     let ExampleRequest { method, path, host, headers, principals, source_ip, direct_ip, .. } = request;
-    let ExampleRequest { destination_ip, port, server_name, claims, metadata, .. } = request;
+    let ExampleRequest { destination_ip, port, server_name, claims, metadata, expressions, .. } = request;
     let mut fields = Map::new();
     let mut set = |name: &str, value: Option<Value>| fields.extend(value.map(|value| (name.to_owned(), value)));
     if method.is_none() && path.is_none() && host.is_none() {
@@ -46,6 +46,9 @@ pub(super) fn json(request: &ExampleRequest) -> Value {
     set("jwt", claims.as_ref().map(|claims| json!({"claims": fields_of(claims)})));
     let filters: Map<String, Value> =
         metadata.iter().map(|(filter, fields)| (filter.clone(), fields_of(fields))).collect();
+    let comes_to = |(text, outcome): &(String, CelOutcome)| (text.clone(), json!(outcome.value()));
+    let outcomes: Map<String, Value> = expressions.iter().map(comes_to).collect();
+    set("expressions", (!outcomes.is_empty()).then_some(Value::Object(outcomes)));
     set("metadata", (!filters.is_empty()).then_some(Value::Object(filters)));
     Value::Object(fields)
 }

@@ -42,7 +42,7 @@ pub(super) fn explain(policies: &mut Policies, options: &Explain, path: &Path) -
             Ok(request) => {
                 let explainer = policies.explainer(request.protocol)?;
                 let facts = request.facts(explainer);
-                let missing = explainer.known(|field| facts.knowledge(field));
+                let missing = facts.missing(explainer);
                 let answers = facts.with(|facts| explainer.answers(facts, &missing));
                 let is_expected = |word| context.decision(&answers.enforced) == word;
                 unexpected += usize::from(options.expect.is_some_and(|expected| !is_expected(expected.word())));

@@ -28,6 +28,7 @@ A request, in YAML or JSON; what is left out is absent:
   sni: cart.shop
   jwt: {claims: {iss: https://issuer.example, sub: ann, groups: [staff]}}
   metadata: {envoy.filters.http.ext_authz: {tenant: a}}
+  expressions: {size(request.path) > 99: true}  # what Envoy makes of expressions in CEL; null for one that fails
 
 Exit codes: 0 answered (and as expected), 1 refused files or another answer than --expect, 2 usage error.")]
 pub(crate) struct Explain {

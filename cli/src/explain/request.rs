@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use weir_config::{Cursor, Value, read_document};
 use weir_model::{Attribute, Attributes, Facts, Headers, PairsBuilder, Struct, StructValue};
-use weir_policy::{Explainer, Knowledge, RequestField};
+use weir_policy::{CelOutcome, Explainer, Knowledge, Missing, RequestField};
 
 /// Claims that Envoy's JWT filter takes apart at spaces, as Istio configures it.
 const SPACE_DELIMITED: [&str; 2] = ["scope", "permission"];
@@ -55,6 +55,8 @@ pub(super) struct Request {
     pub(super) sni: Option<String>,
     claims: Option<Struct>,
     metadata: Vec<(String, Struct)>,
+    /// What expressions in CEL come to, by their texts.
+    expressions: BTreeMap<String, CelOutcome>,
     /// What is known where the request is from a record; `None` if all is.
     known: Option<BTreeSet<RequestField>>,
     /// What is known in part.
@@ -136,6 +138,18 @@ fn request(at: &Cursor<'_>) -> Option<Request> {
     }
     for (filter, at) in fields.take("metadata").and_then(|at| at.map()).unwrap_or_default() {
         request.metadata.extend(structure(&at).map(|fields| (filter.to_owned(), fields)));
+    }
+    for (text, at) in fields.take("expressions").and_then(|at| at.map()).unwrap_or_default() {
+        let outcome = match at.value() {
+            Value::Bool(true) => CelOutcome::True,
+            Value::Bool(false) => CelOutcome::False,
+            Value::Null => CelOutcome::Error,
+            _ => {
+                at.problem::<()>("expected true, false, or null for an expression that fails");
+                continue;
+            }
+        };
+        request.expressions.insert(text.to_owned(), outcome);
     }
     fields.finish();
     if let Some(field) = request.of_requests_alone() {
@@ -318,8 +332,8 @@ impl Request {
         }
         // The filter refuses because it cannot read this, so what the request has does not matter.
         let unread = explainer.direct_address().is_none().then_some(RequestField::DirectAddress);
-        let (known, partly) = (self.known.clone(), self.partly.clone());
-        RequestFacts { headers: pairs.finish(), attributes, missing, unread, known, partly }
+        let (known, partly, expressions) = (self.known.clone(), self.partly.clone(), self.expressions.clone());
+        RequestFacts { headers: pairs.finish(), attributes, missing, unread, known, partly, expressions }
     }
 }
 
@@ -352,9 +366,15 @@ pub(super) struct RequestFacts {
     unread: Option<RequestField>,
     known: Option<BTreeSet<RequestField>>,
     partly: BTreeMap<RequestField, Knowledge>,
+    expressions: BTreeMap<String, CelOutcome>,
 }
 
 impl RequestFacts {
+    /// What is not known of the request.
+    pub(super) fn missing(&self, explainer: &Explainer) -> Missing {
+        explainer.known_with(|field| self.knowledge(field), |text| self.expressions.get(text).copied())
+    }
+
     /// How much of the request is known.
     pub(super) fn knowledge(&self, field: &RequestField) -> Knowledge {
         let is_unknown = self.known.as_ref().is_some_and(|known| !known.iter().any(|known| known.covers(field)));

@@ -28,7 +28,7 @@ impl Browser {
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut browser = Self { driver, at, session: String::new() };
         let is_ready = || browser.call("GET", "/status", None).ok().filter(|status| status["ready"] == true);
-        wait_until(PATIENCE, is_ready).expect("chromedriver does not answer");
+        assert!(wait_until(PATIENCE, is_ready).is_some(), "chromedriver does not answer");
         let options = json!({"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]});
         let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
         let body = json!({"capabilities": {"alwaysMatch": wanted}});

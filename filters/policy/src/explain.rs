@@ -14,7 +14,7 @@ mod verdict;
 pub use crate::decide::Outcome;
 pub use answer::{Answer, Answers, Shadow};
 pub use field::RequestField;
-pub use missing::{Knowledge, Missing};
+pub use missing::{CelOutcome, Knowledge, Missing};
 pub(crate) use verdict::hash;
 pub use verdict::{MissingSet, Verdict, VerdictId};
 
@@ -269,11 +269,25 @@ impl Explainer {
         Missing::of(self.looked_at.iter().map(|(dimension, field)| (*dimension, field.clone(), knowledge(field))))
     }
 
+    /// What of a request is not known, where it is said of some expressions what they come to.
+    pub fn known_with(
+        &self,
+        knowledge: impl Fn(&RequestField) -> Knowledge,
+        comes_to: impl Fn(&str) -> Option<CelOutcome>,
+    ) -> Missing {
+        let outcome = |(dimension, field): &(u16, RequestField)| match field {
+            RequestField::Expression(text) => Some((*dimension, comes_to(text)?)),
+            _ => None,
+        };
+        self.known(knowledge).with_expressions(self.looked_at.iter().filter_map(outcome))
+    }
+
     /// What the policies say. `facts` must hold what the filter demands; of what is missing they count for nothing.
     pub fn answers(&mut self, facts: &Facts<'_>, missing: &Missing) -> Answers<'_> {
         let Self { policy, objects, .. } = self;
         let (compiled, scratch, custom, _) = policy.parts();
-        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, &|_| None, scratch));
+        let Decisions { enforced, shadow, .. } =
+            Decisions::of(compiled, decide(compiled, facts, &|number| missing.evaluate(compiled, number), scratch));
         let evaluation = scratch.evaluation(compiled);
         Judge { evaluation, compiled, custom, missing }.answers(objects, enforced, shadow)
     }
@@ -282,7 +296,8 @@ impl Explainer {
     pub fn explain(&mut self, facts: &Facts<'_>, missing: &Missing) -> Explanation<'_> {
         let Self { policy, objects, .. } = self;
         let (compiled, scratch, custom, _) = policy.parts();
-        let Decisions { enforced, shadow, .. } = Decisions::of(compiled, decide(compiled, facts, &|_| None, scratch));
+        let Decisions { enforced, shadow, .. } =
+            Decisions::of(compiled, decide(compiled, facts, &|number| missing.evaluate(compiled, number), scratch));
         let compared = Compared::of(compiled, facts);
         let mut judge = Judge { evaluation: scratch.evaluation(compiled), compiled, custom, missing };
         let answers = judge.answers(objects, enforced, shadow);

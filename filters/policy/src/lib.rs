@@ -37,8 +37,8 @@ pub use config::packed::unpack;
 pub use config::trust_domain::TrustDomains;
 pub use decision::{Decision, Decisions, Reason, RuleName, ShadowDecision};
 pub use explain::{
-    Answer, Answers, ClauseOutcome, Explainer, Explanation, ItemOutcome, Knowledge, Missing, MissingSet, Outcome,
-    PartOutcome, PolicyOutcome, RequestField, RuleOutcome, Shadow, Verdict, VerdictId,
+    Answer, Answers, CelOutcome, ClauseOutcome, Explainer, Explanation, ItemOutcome, Knowledge, Missing, MissingSet,
+    Outcome, PartOutcome, PolicyOutcome, RequestField, RuleOutcome, Shadow, Verdict, VerdictId,
 };
 pub use filter::Policy;
 pub use review::{Review, review};

@@ -108,6 +108,7 @@ impl Report {
             "policyCount": number,
             "ruleCount": rules,
             "provider": of.provider,
+            "withExpressions": of.with_expressions,
             "passes": found(&of.everybody.passes),
             "refused": found(&of.everybody.refused),
             "neverDecide": never.collect::<Vec<_>>(),

@@ -19,7 +19,7 @@ impl Report {
         for of in &self.of {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "**{}**\n", plain(&of.heading()));
-            for line in of.overall().map(str::to_owned).into_iter().chain(of.on_provider()) {
+            for line in of.overall().map(str::to_owned).into_iter().chain(of.caveats()) {
                 let _ = writeln!(text, "{}\n", plain(&line));
             }
             of.markdown_of_differences(&mut text);

@@ -15,7 +15,7 @@ impl Report {
             }
             lines.add(0, &of.heading());
             of.overall().into_iter().for_each(|line| lines.add(0, line));
-            of.on_provider().into_iter().for_each(|line| lines.add(0, &line));
+            of.caveats().iter().for_each(|line| lines.add(0, line));
             of.text_of_differences(&mut lines);
             self.text_of_rules(of, &mut lines);
             of.text_of_policies(&mut lines);

@@ -198,6 +198,10 @@ fn print_clause(out: &mut String, place: &str, clause: &ClauseOutcome<'_>) {
     let found = match (clause.is_missing, clause.unknown, clause.compared.as_slice()) {
         (true, ..) if matches!(clause.looks_at, RequestField::Expression(_)) => "only Envoy evaluates it".to_owned(),
         (true, ..) => format!("{} is not known", clause.looks_at),
+        _ if matches!(clause.looks_at, RequestField::Expression(_)) => match clause.outcome {
+            Outcome::Unknown => "it fails, as the request says".to_owned(),
+            outcome => format!("it is {}, as the request says", (outcome == Outcome::Yes) != clause.negated),
+        },
         (_, Some(unknown), _) => format!("the filter cannot read {}", source(unknown)),
         (.., compared) => {
             let values = listed(compared.iter().map(String::as_str), compared.len());

@@ -265,21 +265,46 @@ fn usage_errors_have_their_own_code() {
 }
 
 #[test]
-fn policies_with_expressions_are_refused_by_name() {
+fn expressions_are_taken_for_any_outcome_and_every_example_says_which() {
     let folder = folder();
-    let cel = r#"kind: AuthorizationPolicy
-metadata: {name: long, namespace: shop}
+    let cel = |when: &str| {
+        format!(
+            "kind: AuthorizationPolicy
+metadata: {{name: long, namespace: shop}}
 spec:
   action: DENY
   rules:
-  - to: [{operation: {paths: ["/a*"]}}]
-  - when: [{key: cel, values: ["size(request.path) > 100"]}]
-"#;
-    fs::write(folder.path().join("cel.yaml"), cel).unwrap();
+  - to: [{{operation: {{paths: [\"/a*\"]}}}}]
+  - when: [{{key: cel, {when}: [\"size(request.path) > 100\"]}}]
+  - to: [{{operation: {{paths: [/a/b]}}}}]
+    when: [{{key: cel, values: [\"size(request.path) > 9\"]}}]
+"
+        )
+    };
+    fs::write(folder.path().join("cel.yaml"), cel("values")).unwrap();
+    fs::write(folder.path().join("other.yaml"), cel("notValues")).unwrap();
     let mut rows = Rows::default();
-    for arguments in [&["cel.yaml"][..], &["new.yaml", "--against", "cel.yaml"]] {
-        let arguments: Vec<&str> = arguments.iter().chain(&WHOSE).copied().collect();
-        let found = weir(folder.path(), "analyze", &arguments, b"");
-        rows.check(format!("{arguments:?}"), (found.code, found.err.contains("shop/long[1]")), (2, true));
+    let (code, found) = one(folder.path(), &["cel.yaml", "--examples"]);
+    rows.check("a rule that never decides", (code, &found["neverDecide"][0]["rule"]), (1, &json!("shop/long[2]")));
+    rows.check("by the rule that covers it", &found["neverDecide"][0]["by"], &json!(["shop/long[0]"]));
+    rows.check("who asks", &found["withExpressions"], &json!(["shop/long[1]", "shop/long[2]"]));
+    let examples = found["examples"].as_array().unwrap();
+    rows.check("examples", examples.len(), 2);
+    for example in examples {
+        let (decision, rule) = explained(folder.path(), "cel.yaml", &example["request"]);
+        let expected = ("deny".to_owned(), example["rule"].as_str().map(str::to_owned));
+        rows.check(example["rule"].to_string(), (decision, rule), expected);
     }
+    let (code, found) = one(folder.path(), &["cel.yaml", "--against", "cel.yaml"]);
+    rows.check("equal", (code, &found["differences"]["equivalent"]), (0, &json!(true)));
+    let (code, found) = one(folder.path(), &["cel.yaml", "--against", "other.yaml"]);
+    rows.check("not equal", (code, &found["differences"]["equivalent"]), (1, &json!(false)));
+    for difference in found["differences"]["found"].as_array().unwrap() {
+        for (file, side) in [("other.yaml", "old"), ("cel.yaml", "new")] {
+            let (decision, _) = explained(folder.path(), file, &difference["request"]);
+            rows.check(format!("{side} of {difference}"), json!(decision), difference[side]["decision"].clone());
+        }
+    }
+    let text = weir(folder.path(), "analyze", &[&["cel.yaml"][..], &WHOSE].concat(), b"").out;
+    rows.check("it is said", text.contains("those of shop/long[1], shop/long[2] are taken for true, false"), true);
 }

@@ -2,7 +2,8 @@
 
 use super::space::{Place, Space};
 use super::values::{Form, Value};
-use crate::Explainer;
+use crate::compiled::Compiled;
+use crate::{CelOutcome, Explainer};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use weir_model::{Attribute, Attributes, Facts, Headers, PairsBuilder, Struct, StructValue};
@@ -34,6 +35,9 @@ pub struct ExampleRequest {
     pub claims: Option<Struct>,
     /// Dynamic metadata by the filter that has left it.
     pub metadata: Vec<(String, Struct)>,
+    /// What is taken for granted of expressions in CEL, by their texts. Whether a request like this one can make them come to
+    /// that is not known.
+    pub expressions: Vec<(String, CelOutcome)>,
 }
 
 /// Where Envoy's JWT filter leaves claims, as Istio configures it.
@@ -82,6 +86,9 @@ impl ExampleRequest {
             (Place::DestinationPort, Value::Port(port)) => self.port = Some(*port),
             (Place::ServerName, _) => self.server_name = text(),
             (Place::Claims, Value::Claims(claims)) => self.claims = Some(claims.clone()),
+            (Place::Expression(text), Value::Expression(outcome)) => {
+                self.expressions.push((text.to_string(), *outcome));
+            }
             (Place::Metadata { filter, key }, Value::Metadata(value)) => {
                 let field = (key.to_string(), value.clone());
                 match self.metadata.iter_mut().find(|(known, _)| **known == **filter) {
@@ -96,6 +103,12 @@ impl ExampleRequest {
     /// Hands the request to `then` as the proxy of `explainer` would hand it to the filter.
     pub fn with_facts<T>(&self, explainer: &Explainer, then: impl FnOnce(&Facts<'_>) -> T) -> T {
         self.with_sources(explainer.direct_address(), explainer.peer_uri_sans(), then)
+    }
+
+    /// What an expression comes to, by its number.
+    pub(super) fn evaluate(&self, compiled: &Compiled, expression: u16) -> Option<bool> {
+        let text = &compiled.expressions.list.get(usize::from(expression))?.text;
+        self.expressions.iter().find(|(known, _)| **known == **text)?.1.value()
     }
 
     pub(super) fn with_sources<T>(

@@ -40,6 +40,9 @@ enum Step {
     Avoid(usize, u32),
     /// A rule of ALLOW must match.
     Enter(usize),
+    /// A rule of ALLOW must match or hang on an expression: else nothing is left to refuse, and expressions of DENY are not
+    /// evaluated.
+    EnterLoosely(usize),
     /// No other request of the node reaches the goal.
     Closed,
     /// The request is not what its node says: nothing is claimed of the node.
@@ -75,7 +78,16 @@ enum Open {
         side: usize,
         rules: Rc<[u32]>,
         next: usize,
+        strictness: Strictness,
     },
+}
+
+/// Which literals of a rule must hold where it is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strictness {
+    All,
+    /// All but those of expressions.
+    Plain,
 }
 
 /// A search and what it works on.
@@ -109,7 +121,8 @@ impl Search<'_, '_> {
         let mut open: Vec<Open> = match rules {
             [] => vec![Open::Node(start.clone())],
             rules => {
-                let entered = rules.iter().flat_map(|(side, rule)| self.entered(start, *side, *rule, form));
+                let entered =
+                    rules.iter().flat_map(|(side, rule)| self.entered(start, (*side, *rule), Strictness::All, form));
                 let mut open: Vec<Open> = entered.collect::<Vec<Node>>().into_iter().map(Open::Node).collect();
                 open.reverse();
                 open
@@ -123,10 +136,10 @@ impl Search<'_, '_> {
             }
             let node = match next {
                 Open::Node(node) => node,
-                Open::Rules { node, side, rules, next } => {
+                Open::Rules { node, side, rules, next, strictness } => {
                     let Some(rule) = rules.get(next).copied() else { continue };
-                    let entered = self.entered(&node, side, rule, form);
-                    open.push(Open::Rules { node, side, rules, next: next + 1 });
+                    let entered = self.entered(&node, (side, rule), strictness, form);
+                    open.push(Open::Rules { node, side, rules, next: next + 1, strictness });
                     open.extend(entered.into_iter().rev().map(Open::Node));
                     continue;
                 }
@@ -151,11 +164,8 @@ impl Search<'_, '_> {
                         None => is_unknown = true,
                     }
                 }
-                Step::Enter(side) => {
-                    let of_side = self.sides.get(side);
-                    let rules = of_side.map(|side| side.of_action(Action::Allow).map(|rule| rule.number).collect());
-                    open.push(Open::Rules { node, side, rules: rules.unwrap_or_default(), next: 0 });
-                }
+                Step::Enter(side) => open.push(self.allowing(node, side, Strictness::All)),
+                Step::EnterLoosely(side) => open.push(self.allowing(node, side, Strictness::Plain)),
             }
         }
         if is_unknown { Outcome::Unknown } else { Outcome::Never(avoided) }
@@ -186,8 +196,15 @@ impl Search<'_, '_> {
         Some(nodes)
     }
 
+    /// The nodes of a node in which a rule of ALLOW matches.
+    fn allowing(&self, node: Node, side: usize, strictness: Strictness) -> Open {
+        let of_side = self.sides.get(side);
+        let rules = of_side.map(|side| side.of_action(Action::Allow).map(|rule| rule.number).collect());
+        Open::Rules { node, side, rules: rules.unwrap_or_default(), next: 0, strictness }
+    }
+
     /// The nodes of a node in which a rule matches.
-    fn entered(&mut self, node: &Node, side: usize, rule: u32, form: Form) -> Vec<Node> {
+    fn entered(&mut self, node: &Node, (side, rule): OfSide, strictness: Strictness, form: Form) -> Vec<Node> {
         let Some(rule) = self.sides.get(side).and_then(|side| side.rule(rule)) else { return Vec::new() };
         let formula = rule.formula.clone();
         let mut nodes = vec![node.clone()];
@@ -197,7 +214,7 @@ impl Search<'_, '_> {
         for part in parts {
             let mut within = Vec::new();
             for node in &nodes {
-                within.extend(part.iter().filter_map(|item| self.matching(node, item, form)));
+                within.extend(part.iter().filter_map(|item| self.matching(node, item, strictness, form)));
             }
             nodes = within;
         }
@@ -205,22 +222,21 @@ impl Search<'_, '_> {
     }
 
     /// A node in which all literals of an item hold, too.
-    fn matching(&mut self, node: &Node, item: &[Literal], form: Form) -> Option<Node> {
+    fn matching(&mut self, node: &Node, item: &[Literal], strictness: Strictness, form: Form) -> Option<Node> {
         let mut node = node.clone();
+        let mut asked: Vec<Answered> = Vec::with_capacity(item.len());
         for literal in item {
             match literal {
                 Literal::Always(true) => {}
                 Literal::Always(false) => return None,
-                Literal::Asks(answered) => node = node.with(self.space, *answered)?,
+                Literal::Asks((question, _))
+                    if strictness == Strictness::Plain && self.space.is_of_expression(*question) => {}
+                Literal::Asks(answered) => {
+                    node = node.with(self.space, *answered)?;
+                    asked.push(*answered);
+                }
             }
         }
-        let asked: Vec<Answered> = item
-            .iter()
-            .filter_map(|literal| match literal {
-                Literal::Asks(answered) => Some(*answered),
-                Literal::Always(_) => None,
-            })
-            .collect();
         asked.into_iter().all(|answered| self.may_be(&node, answered, form)).then_some(node)
     }
 
@@ -274,21 +290,27 @@ impl Node {
     }
 }
 
+fn is_deny(sides: &[Side], side: usize, rule: Option<u32>) -> bool {
+    let rule = rule.and_then(|rule| sides.get(side)?.rule(rule));
+    rule.is_some_and(|rule| rule.action == Action::Deny)
+}
+
 /// What a request is to the goal.
 fn step(sides: &mut [Side], request: &ExampleRequest, goal: Goal<'_>) -> Step {
     let see = |sides: &mut [Side], side: usize| sides.get_mut(side).map(|side| side.see(request));
     match goal {
         Goal::Decides { side, rule } => {
             let Some(seen) = see(sides, side) else { return Step::Closed };
-            let (is_custom, refuses) = sides.get(side).map_or((false, false), |side| {
-                let is_custom = side.rule(rule).is_some_and(|rule| rule.action == Action::Custom);
-                (is_custom, side.refuses_custom())
-            });
+            let (action, refuses) = sides
+                .get(side)
+                .map_or((None, false), |side| (side.rule(rule).map(|rule| rule.action), side.refuses_custom()));
+            let is_custom = action == Some(Action::Custom);
             match (seen.asking, seen.inner) {
                 (Some(asking), _) if is_custom && asking == rule => Step::Reached,
                 (Some(asking), _) if is_custom || refuses => Step::Avoid(side, asking),
                 (_, Some(inner)) if inner == rule => Step::Reached,
                 (_, Some(inner)) if !is_custom => Step::Avoid(side, inner),
+                (_, None) if action == Some(Action::Deny) && !seen.allow => Step::EnterLoosely(side),
                 _ => Step::Doubtful,
             }
         }
@@ -316,6 +338,7 @@ fn step(sides: &mut [Side], request: &ExampleRequest, goal: Goal<'_>) -> Step {
             match (seen.by, seen.class) {
                 (by, _) if by == rule => {}
                 (Some(by), _) => return Step::Avoid(side, by),
+                (None, Class::Deny) if is_deny(sides, side, rule) => return Step::EnterLoosely(side),
                 // A CUSTOM rule asks only about what the other policies allow.
                 (None, Class::Deny) => return Step::Enter(side),
                 (None, _) => return Step::Doubtful,

@@ -4,6 +4,7 @@ use super::request::ExampleRequest;
 use super::space::{Answered, Space};
 use crate::compiled::rule::Condition;
 use crate::compiled::{Enforcement, Section};
+use crate::config::cel::Cel;
 use crate::config::object::{Action, Clause, Field};
 use crate::decide::{Evaluation, Outcome, decide};
 use crate::decision::Decisions;
@@ -80,10 +81,13 @@ impl Side {
                 let is_allow = object.action == Action::Allow;
                 let mut literal = |clause: &Clause| {
                     // A rule that hangs on what cannot be read refuses in DENY and grants nothing in ALLOW.
-                    let is_unread = clause.field == Field::DirectAddress && !has_direct_address;
-                    // An expression counts as one that fails.
-                    if is_unread || matches!(clause.field, Field::Cel(_)) {
+                    if clause.field == Field::DirectAddress && !has_direct_address {
                         return Literal::Always(!is_allow);
+                    }
+                    if let Field::Cel(Cel { text, .. }) = &clause.field {
+                        // The same goes for an expression that fails.
+                        let question = space.expression(text, clause.negated != is_allow);
+                        return Literal::Asks((question, is_allow));
                     }
                     let question = space.question(&clause.field, parameters, &clause.values);
                     Literal::Asks((question, !clause.negated))
@@ -132,7 +136,7 @@ impl Side {
         let (direct, names) = (explainer.direct_address().cloned(), explainer.peer_uri_sans().cloned());
         let (compiled, scratch, _) = explainer.parts();
         request.with_sources(direct.as_ref(), names.as_ref(), |facts| {
-            let decided = decide(compiled, facts, &|_| None, scratch);
+            let decided = decide(compiled, facts, &|expression| request.evaluate(compiled, expression), scratch);
             let asking = crate::custom::asking(compiled, decided.found);
             let decision = Decisions::of(compiled, decided).enforced;
             // A rule of ALLOW that hangs on what cannot be read grants nothing, as if it did not match.
@@ -158,6 +162,7 @@ impl Side {
         let (compiled, scratch, _) = explainer.parts();
         request.with_sources(direct.as_ref(), names.as_ref(), |facts| {
             scratch.read(compiled, facts);
+            scratch.evaluate_all(compiled, &|expression| request.evaluate(compiled, expression));
         });
         then(&mut scratch.evaluation(compiled))
     }

@@ -32,6 +32,9 @@ pub(super) enum Place {
         filter: Box<str>,
         key: Box<str>,
     },
+    /// What Envoy makes of an expression in CEL, by its text. It is taken for a place of its own, though an expression looks
+    /// at others.
+    Expression(Box<str>),
 }
 
 /// How a question looks at its place.
@@ -96,6 +99,12 @@ impl Space {
         self.intern(place, view.clone(), patterns)
     }
 
+    /// The question whether an expression comes to `true`, or whether to `false`: one that fails comes to neither.
+    pub(super) fn expression(&mut self, text: &str, to: bool) -> QuestionId {
+        let word = if to { "true" } else { "false" };
+        self.intern(Place::Expression(text.into()), View::Text, &[Pattern::Exact(word.as_bytes().into())])
+    }
+
     fn intern(&mut self, place: Place, view: View, patterns: &[Pattern]) -> QuestionId {
         let place = self.place(place);
         let mut patterns = patterns.to_vec();
@@ -138,7 +147,14 @@ impl Space {
             Place::ServerName => RequestField::ServerName,
             Place::Claims => RequestField::Claims,
             Place::Metadata { filter, key } => RequestField::MetadataValue { filter: filter.clone(), key: key.clone() },
+            Place::Expression(text) => RequestField::Expression(text.clone()),
         })
+    }
+
+    /// Whether a question is about what an expression comes to.
+    pub(super) fn is_of_expression(&self, question: QuestionId) -> bool {
+        let place = self.get(question).and_then(|question| self.places.get(question.place));
+        matches!(place, Some(Place::Expression(_)))
     }
 
     pub(super) fn get(&self, number: QuestionId) -> Option<&Question> {
@@ -168,8 +184,7 @@ fn place(field: &Field, parameters: PathParameters) -> (Place, View) {
         Field::ServerName => (Place::ServerName, View::Text),
         Field::RequestPrincipal => (Place::Claims, View::RequestPrincipal),
         Field::Claim(path) => (Place::Claims, View::Claim(path.clone())),
-        // A side takes no expression for a question: it counts as one that fails.
-        Field::Cel(_) => (Place::Path, View::Text),
+        Field::Cel(cel) => (Place::Expression(cel.text.clone()), View::Text),
         Field::Metadata { filter, key } => (Place::Metadata { filter: filter.clone(), key: key.clone() }, View::Text),
     }
 }

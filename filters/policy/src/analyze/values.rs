@@ -6,7 +6,7 @@ use super::language::Language;
 use super::lens::Lens;
 use super::space::{Answered, Place, PlaceId, Question, Space, View};
 use super::word::{self, Found, Track};
-use crate::is_single_header;
+use crate::{CelOutcome, is_single_header};
 use overlap::Overlap;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -28,6 +28,7 @@ pub(super) enum Value {
     Port(u16),
     Claims(Struct),
     Metadata(StructValue),
+    Expression(CelOutcome),
 }
 
 /// The two forms of a request.
@@ -122,6 +123,7 @@ impl<'s> Asked<'s> {
             (Place::DestinationPort, _) => self.port(),
             (Place::Claims, _) => self.claims(),
             (Place::Metadata { filter, .. }, _) => self.metadata(place, filter),
+            (Place::Expression(_), _) => self.expression(),
         }
     }
 
@@ -249,6 +251,16 @@ impl<'s> Asked<'s> {
             (Found::None, Found::None) => Found::None,
             _ => Found::Unknown,
         }
+    }
+
+    /// What an expression comes to; that it fails is tried last.
+    fn expression(&self) -> Found<Value> {
+        for (word, outcome) in [("false", CelOutcome::False), ("true", CelOutcome::True), ("", CelOutcome::Error)] {
+            if self.among(&[word]) != Found::None {
+                return Found::Some(Value::Expression(outcome));
+            }
+        }
+        Found::None
     }
 
     fn path_domain(&self) -> Domain {

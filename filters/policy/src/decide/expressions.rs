@@ -260,6 +260,21 @@ impl Scratch {
         Results(asked.evaluated.members().iter().map(value).collect())
     }
 
+    /// Evaluates every expression about the request that was read last.
+    pub(crate) fn evaluate_all(&mut self, compiled: &Compiled, evaluate: &Evaluate<'_>) {
+        for (dimension, expression) in compiled.dimensions.expressions().zip(0u16..) {
+            match (evaluate(expression), compiled.expressions.pattern(expression)) {
+                (Some(true), Some(pattern)) => {
+                    self.request.hits.insert(pattern);
+                }
+                (Some(_), _) => {}
+                (None, _) => {
+                    self.request.unknown.insert(dimension.into());
+                }
+            }
+        }
+    }
+
     /// The rules that asked for an expression which failed, each failure once.
     pub(crate) fn failed(&self) -> &[u32] {
         self.asked.failed()

@@ -3,7 +3,7 @@
 //! A clause on what is missing may hold or not. Kleene's three values carry that to the rules, and the decision is known
 //! where the most that could refuse, and the most that could allow, come to the same.
 
-use super::missing::{Knowledge, Missing};
+use super::missing::{CelOutcome, Knowledge, Missing};
 use super::{Considered, RequestField};
 use crate::compiled::rule::{CompiledRule, Condition};
 use crate::compiled::{Compiled, Enforcement};
@@ -84,6 +84,7 @@ impl<'e> Judge<'_, 'e> {
     /// What is not known that a dimension is about. What an expression comes to, Envoy alone can tell.
     pub(super) fn missing(&self, dimension: u16) -> Option<RequestField> {
         match self.expression(dimension) {
+            Some(_) if self.missing.expression(dimension).is_some() => None,
             Some(text) => Some(RequestField::Expression(text.into())),
             None => self.missing.get(dimension).map(|(field, _)| field.clone()),
         }
@@ -96,13 +97,24 @@ impl<'e> Judge<'_, 'e> {
 
     /// Whether nothing that rules look at is unknown.
     fn is_all_known(&self) -> bool {
-        self.missing.is_empty() && self.compiled.expressions.list.is_empty()
+        let mut expressions = self.compiled.dimensions.expressions();
+        self.missing.is_empty() && expressions.all(|dimension| self.missing.expression(dimension).is_some())
     }
 
     /// What a condition says if what is missing has that outcome.
     pub(super) fn condition(&mut self, condition: &Condition, assumed: Outcome) -> Outcome {
         if self.expression(condition.dimension).is_some() {
-            return assumed;
+            return match self.missing.expression(condition.dimension).map(CelOutcome::value) {
+                None => assumed,
+                Some(None) => Outcome::Unknown,
+                Some(Some(holds)) => {
+                    if holds == condition.negated {
+                        Outcome::No
+                    } else {
+                        Outcome::Yes
+                    }
+                }
+            };
         }
         let Some((_, knowledge)) = self.missing.get(condition.dimension) else {
             return self.evaluation.condition(condition);

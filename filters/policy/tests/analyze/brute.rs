@@ -85,6 +85,7 @@ fn variants(place: &str) -> Vec<Request> {
                 .map(|path| with(&|request| set_header(request, ":path", &[&format!("/{path}")])))
                 .collect()
         }
+        "cel" => header("cel", ["true", "false", "error"].map(|outcome| vec![outcome]).into()),
         "method" => header(":method", ["GET", "POST", "PUT", "X", "P", "T"].map(|method| vec![method]).into()),
         "host" => header(
             ":authority",
@@ -225,8 +226,12 @@ pub(crate) struct World {
     pub(crate) places: Vec<(&'static str, Rc<Vec<Request>>)>,
 }
 
-/// A place, and what a clause says of each of its requests.
-type Clause = (usize, Vec<bool>);
+/// A place, and what a clause says of each of its requests; of an expression also that it may hold.
+struct Clause {
+    place: usize,
+    says: Vec<bool>,
+    is_expression: bool,
+}
 
 /// A rule as logic: parts, items, and clauses with what they say of each value of their place.
 struct Rule {
@@ -237,7 +242,7 @@ struct Rule {
 
 /// A set of policies in a world.
 pub(crate) struct Set {
-    /// In the order of their ids, those of DENY first.
+    /// In the order in which they decide: those of DENY first, those without expressions before the others, then by their ids.
     rules: Vec<Rule>,
     has_allow: bool,
 }
@@ -272,9 +277,14 @@ impl World {
         }
     }
 
-    fn clause(&self, name: &str, values: &Value, negated: bool) -> Clause {
+    fn clause(&self, name: &str, values: &Value, negated: bool, allows: bool) -> Clause {
         let field = FIELDS.iter().find(|field| field.name == name).unwrap();
         let place = self.places.iter().position(|(place, _)| *place == field.place).unwrap();
+        if name == "cel" {
+            // One that fails matches every rule but those of ALLOW.
+            let says = |request: &Request| naive::test(name, values, request).map_or(!allows, |holds| holds != negated);
+            return Clause { place, says: self.places[place].1.iter().map(says).collect(), is_expression: true };
+        }
         let mut says = vec![negated; self.places[place].1.len()];
         for value in values.as_array().unwrap() {
             let key = (field.name, value.as_str().unwrap().to_owned());
@@ -291,12 +301,13 @@ impl World {
                 .filter(|(_, matches)| **matches)
                 .for_each(|(says, _)| *says = !negated);
         }
-        (place, says)
+        Clause { place, says, is_expression: false }
     }
 
     pub(crate) fn set(&self, policies: &[Value]) -> Set {
         let mut rules = Vec::new();
         for policy in policies {
+            let allows = policy["spec"]["action"] == "ALLOW";
             for (index, rule) in policy["spec"]["rules"].as_array().unwrap().iter().enumerate() {
                 let mut parts = Vec::new();
                 for (part, inner) in [("from", "source"), ("to", "operation")] {
@@ -308,7 +319,7 @@ impl World {
                             .map(|(name, values)| {
                                 let field =
                                     FIELDS.iter().find(|field| field.name == name || field.not == name).unwrap();
-                                self.clause(field.name, values, field.not == name)
+                                self.clause(field.name, values, field.not == name, allows)
                             })
                             .collect()
                     };
@@ -320,29 +331,42 @@ impl World {
                         .into_iter()
                         .filter(|(name, _)| condition[name].is_array());
                     parts.push(vec![
-                        clauses.map(|(name, negated)| self.clause(key, &condition[name], negated)).collect(),
+                        clauses.map(|(name, negated)| self.clause(key, &condition[name], negated, allows)).collect(),
                     ]);
                 }
                 let id = format!("ns[ns]-policy[{}]-rule[{index}]", policy["metadata"]["name"].as_str().unwrap());
-                rules.push(Rule { id, allows: policy["spec"]["action"] == "ALLOW", parts });
+                rules.push(Rule { id, allows, parts });
             }
         }
-        rules.sort_by_key(|rule| (rule.allows, rule.id.clone()));
+        rules.sort_by_key(|rule| (rule.allows, rule.asks_expression(), rule.id.clone()));
         let has_allow = policies.iter().any(|policy| policy["spec"]["action"] == "ALLOW");
         Set { rules, has_allow }
     }
 }
 
 impl Rule {
+    fn asks_expression(&self) -> bool {
+        self.parts.iter().flatten().flatten().any(|clause| clause.is_expression)
+    }
+
     fn matches(&self, request: &[usize]) -> bool {
-        let clause = |(place, says): &Clause| says[request[*place]];
+        let clause = |clause: &Clause| clause.says[request[clause.place]];
+        self.parts.iter().all(|part| part.iter().any(|item| item.iter().all(clause)))
+    }
+
+    /// Whether it matches for some outcome of its expressions, each taken by itself.
+    fn may_match(&self, request: &[usize]) -> bool {
+        let clause = |clause: &Clause| clause.is_expression || clause.says[request[clause.place]];
         self.parts.iter().all(|part| part.iter().any(|item| item.iter().all(clause)))
     }
 }
 
 impl Set {
     pub(crate) fn decide(&self, request: &[usize]) -> Answer {
-        let found = self.rules.iter().position(|rule| rule.matches(request));
+        // Expressions of DENY are not evaluated where nothing could allow the request.
+        let may_pass = !self.has_allow || self.rules.iter().any(|rule| rule.allows && rule.may_match(request));
+        let is_tried = |rule: &Rule| rule.allows || may_pass || !rule.asks_expression();
+        let found = self.rules.iter().position(|rule| is_tried(rule) && rule.matches(request));
         match found {
             Some(rule) => (self.rules[rule].allows, Some(rule)),
             None => (!self.has_allow, None),

@@ -116,6 +116,7 @@ pub(crate) const FIELDS: &[Field] = &[
         values: &["a", "a*", "*b", "*"],
     },
     Field { place: "claims", part: Part::When, name: "request.auth.claims[g][r]", not: "", values: &["a", "*", "b"] },
+    Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
     Field {
         place: "k",
         part: Part::When,
@@ -124,6 +125,9 @@ pub(crate) const FIELDS: &[Field] = &[
         values: &["a", "a*", "[a]", "[*b]", "*", "[*]"],
     },
 ];
+
+/// There is one expression, and what it comes to is a place of a request.
+pub(crate) const EXPRESSION: &[&str] = &["size(request.path) > 7"];
 
 const BLOCKS: &[&str] =
     &["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "0.0.0.0/0", "::/0", "fd00::/8", "0.0.0.0/1", "128.0.0.0/1"];

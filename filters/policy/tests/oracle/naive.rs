@@ -141,6 +141,11 @@ pub(crate) fn test(name: &str, values: &Value, request: &Request) -> Option<bool
         "hosts" => header(":authority")
             .first()
             .is_some_and(|host| any(&|value| simple(&value.to_ascii_lowercase(), &host.to_ascii_lowercase(), true))),
+        // What an expression comes to stands in a header that no request has.
+        "cel" => match header("cel").first().copied() {
+            Some(b"error") => return None,
+            outcome => outcome == Some(b"true"),
+        },
         "methods" => header(":method").iter().any(|method| any(&|value| simple(value, method, true))),
         "connection.sni" => request.server_name.iter().any(|name| any(&|value| simple(value, name, false))),
         "principals" | "source.principal" => any(&|value| match value {

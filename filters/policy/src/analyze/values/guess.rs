@@ -25,7 +25,8 @@ pub(super) fn guesses(place: &Place, musts: &[&Question]) -> Vec<String> {
         | Place::DestinationAddress
         | Place::DestinationPort
         | Place::Claims
-        | Place::Metadata { .. } => {}
+        | Place::Metadata { .. }
+        | Place::Expression(_) => {}
     }
     guesses
 }
