@@ -143,7 +143,7 @@ spec:
     fn a_page_asks_the_command_line() {
         let mut rows = Rows::default();
         for (words, code, output, notes) in [
-            ("explain a.yaml --path /cart", 0, "allow: ", "the labels"),
+            ("explain a.yaml --path /cart", 0, "allow: ", "weir: shop/workload with no labels"),
             ("explain a.yaml --path /cart --method POST", 0, "deny: ", ""),
             ("explain a.yaml --requests r.jsonl", 0, r#""allow""#, ""),
             ("explain a.yaml --path cart", 2, "", "--path cart: a path begins with `/`"),
@@ -152,7 +152,7 @@ spec:
             ("explain /etc/hostname --path /", 2, "", "`/etc/hostname` cannot be read"),
             ("analyze a.yaml --workload shop/cart --reach", 0, "/cart", ""),
             ("validate a.yaml", 0, "1 AuthorizationPolicy", ""),
-            ("render --workload shop/cart", 2, "", "a page runs analyze, explain, replay and validate"),
+            ("completions bash", 2, "", "a page runs analyze, explain, replay and validate"),
             ("explain", 2, "", "required arguments were not provided"),
         ] {
             let answer = ask(words);

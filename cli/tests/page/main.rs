@@ -124,7 +124,7 @@ fn the_page_answers_as_the_command_line_and_needs_no_server_once_it_is_open() {
         (
             "letters of the world",
             "method: GET\npath: /cart/\u{e9}\u{65e5}\nsource: {principal: spiffe://cluster.local/ns/shop/sa/web}\n",
-            "good",
+            "bad",
         ),
     ] {
         fs::write(folder.path().join("request.yaml"), request).unwrap();
@@ -198,10 +198,10 @@ fn nothing_that_is_given_runs_or_leaves_the_page() {
     rows.check("nothing can be sent", browser.ask(&fetch).as_str(), Some("refused"));
     // What ends the worker leaves the page.
     let deep = "[".repeat(200_000);
+    let level = |(name, of): (char, char)| format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 10].join(", "));
+    let bomb = "a: &a [1]\n".to_owned() + &('b'..'m').zip('a'..).map(level).collect::<String>();
     browser.click("tab-explain");
-    for (name, text) in
-        [("deep", deep.as_str()), ("bytes", "\u{0}\u{1}\u{fffe}"), ("a bomb", "a: &a [1]\nb: [*a, *a]\n")]
-    {
+    for (name, text) in [("deep", deep.as_str()), ("bytes", "\u{0}\u{1}\u{fffe}"), ("a bomb", bomb.as_str())] {
         browser.set("policies", text);
         browser.click("ask");
         shown(&browser);

@@ -139,6 +139,7 @@ fn an_analysis_says_what_trying_every_request_says() {
     eprintln!("{met:?}");
     for (what, least) in [
         ("decides", pairs),
+        ("with an expression", pairs / 4),
         ("contradiction", pairs / 20),
         ("covered by one", pairs / 20),
         ("covered by several", pairs / 50),
@@ -183,6 +184,9 @@ fn of_rules(
                 let (_, rule) = decided(policies, &request(example));
                 assert_eq!(rule.as_deref(), Some(id.as_str()), "{example:?}\n{context}");
                 met.count("decides");
+                if !example.expressions.is_empty() {
+                    met.count("with an expression");
+                }
                 if !deciding.contains(&id) {
                     met.count("only outside of the world");
                 }

@@ -117,6 +117,9 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field { place: "claims", part: Part::When, name: "request.auth.claims[g][r]", not: "", values: &["a", "*", "b"] },
     Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
+    Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
+    Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
+    Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
     Field {
         place: "k",
         part: Part::When,
@@ -132,11 +135,15 @@ pub(crate) const EXPRESSION: &[&str] = &["size(request.path) > 7"];
 const BLOCKS: &[&str] =
     &["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "0.0.0.0/0", "::/0", "fd00::/8", "0.0.0.0/1", "128.0.0.0/1"];
 
-/// Two or three places.
+/// One to three places.
 pub(crate) fn places(random: &mut Random) -> Vec<&'static str> {
     let mut places: Vec<&'static str> = Vec::new();
     let count = 1 + usize::from(random.chance(75)) + usize::from(random.chance(20));
-    while places.len() < count {
+    // Beside large ones there may be no room for another.
+    for _ in 0..100 {
+        if places.len() == count {
+            break;
+        }
         let place = FIELDS[random.below(FIELDS.len())].place;
         places.push(place);
         if places.iter().filter(|known| **known == place).count() > 1 || !crate::brute::is_small(&places) {
