@@ -218,8 +218,8 @@ test-istio: build ## try what weir render prints in a cluster with Istio, in a n
 	@scripts/test-istio $(call quoted,$(KUBECONFIG)) $(call quoted,$(IMAGE))
 
 .PHONY: soak
-soak: test-modules ## compare 50,000 decisions with RBAC's, and measure a client while others make up labels; wants a quiet machine
-	@cargo test --locked $(TESTED) --test labels --test vouched -- --ignored --nocapture
+soak: test-modules ## compare 50,000 decisions with RBAC's, measure a client while others make up labels and while rules are swapped; wants a quiet machine
+	@cargo test --locked $(TESTED) --test labels --test vouched --test swap -- --ignored --nocapture --test-threads 1
 	@WEIR_RBAC_REQUESTS=50000 cargo test --locked $(TESTED) --test rbac -- --nocapture
 
 .PHONY: fuzz

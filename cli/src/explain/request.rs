@@ -166,7 +166,7 @@ fn headers(at: &Cursor<'_>) -> Vec<(String, String)> {
             continue;
         }
         let value = |at: &Cursor<'_>| match at.value() {
-            Value::String(text) => Some(text.clone()),
+            Value::String(text) => Some(text.to_string()),
             _ => at.problem("expected a string: put quotation marks around the value"),
         };
         let values = match at.value() {
@@ -213,10 +213,10 @@ fn value(json: &Value) -> StructValue {
         Value::Null => StructValue::Null,
         Value::Bool(bool) => StructValue::Bool(*bool),
         Value::Number(number) => StructValue::Number(number.as_f64().unwrap_or_default()),
-        Value::String(text) => StructValue::Text(text.clone()),
+        Value::String(text) => StructValue::Text(text.to_string()),
         Value::Array(items) => StructValue::List(items.iter().map(value).collect()),
         Value::Object(fields) => {
-            StructValue::Map(fields.iter().map(|(key, field)| (key.clone(), value(field))).collect())
+            StructValue::Map(fields.iter().map(|(key, field)| (key.to_string(), value(field))).collect())
         }
     }
 }

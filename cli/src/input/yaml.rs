@@ -192,15 +192,15 @@ fn once(value: weir_config::Value, repeated: &mut Vec<String>) -> Value {
         Json::Null => Value::Null,
         Json::Bool(value) => value.into(),
         Json::Number(number) => Value::Number(number),
-        Json::String(text) => text.into(),
+        Json::String(text) => text.into_owned().into(),
         Json::Array(items) => items.into_iter().map(|item| once(item, repeated)).collect(),
         Json::Object(fields) => {
             let mut map = Map::new();
             for (key, value) in fields {
                 let value = once(value, repeated);
-                match map.contains_key(&key) {
-                    true => repeated.push(key),
-                    false => drop(map.insert(key, value)),
+                match map.contains_key(&*key) {
+                    true => repeated.push(key.into_owned()),
+                    false => drop(map.insert(key.into_owned(), value)),
                 }
             }
             Value::Object(map)

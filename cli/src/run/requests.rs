@@ -63,7 +63,7 @@ fn path<'v>(at: &Cursor<'v>) -> Option<&'v str> {
 
 fn headers(at: &Cursor<'_>) -> Vec<(String, String)> {
     let header = |(name, at): (&str, Cursor<'_>)| match at.value() {
-        weir_config::Value::String(text) => Some((name.to_owned(), text.clone())),
+        weir_config::Value::String(text) => Some((name.to_owned(), text.to_string())),
         _ => at.problem("expected a string: put quotation marks around the value"),
     };
     at.map().unwrap_or_default().into_iter().filter_map(header).collect()

@@ -61,7 +61,7 @@ pub enum Reading {
 /// Reads a policy document of which the common fields are read already.
 #[inline(never)]
 pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
-    let at = fields.cursor().clone();
+    let at = *fields.cursor();
     let on_invalid = fields.take("onInvalid").and_then(|at| at.word(&[("refuse", false), ("quarantine", true)]));
     let shadow = fields.take("shadow").map(|at| Shadow::read(&at)).unwrap_or_default();
     let share = fields.take("enforcePercent").and_then(|at| Fraction::read(&at)).unwrap_or(Fraction::ALL);
@@ -79,7 +79,8 @@ pub(crate) fn document(mut fields: Fields<'_>, common: Common, node: &Node, read
         selection.read(&item);
     }
     if let Some(at) = fields.take("policiesGzip")
-        && let Some(unpacked) = packed::read(&at)
+        && let Some(text) = packed::text(&at)
+        && let Some(unpacked) = packed::list(&at, &text)
     {
         for item in at.with(&unpacked).list().unwrap_or_default() {
             selection.read(&item);

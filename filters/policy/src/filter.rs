@@ -212,7 +212,7 @@ fn forbidden(refused: &Decision<'_>) -> Verdict {
 /// Reads a document of which the common fields are read; `None` if it has a problem.
 #[inline(never)]
 pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
-    let at = fields.cursor().clone();
+    let at = *fields.cursor();
     let before = at.refusals();
     let document = config::document(fields, common, node, reading)?;
     let Document { common, workload, objects, .. } = &document;

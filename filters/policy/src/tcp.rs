@@ -72,7 +72,7 @@ impl TcpPolicy {
 /// Reads a document as [`filter::read`] does, and leaves out what only a request has.
 #[inline(never)]
 pub(crate) fn read(fields: Fields<'_>, common: Common, node: &Node, reading: Reading) -> Option<Document> {
-    let at = fields.cursor().clone();
+    let at = *fields.cursor();
     let mut document = filter::read(fields, common, node, reading)?;
     serves(&document, &at)?;
     http_only::leave_out(&mut document.objects, &at);

@@ -24,14 +24,14 @@ pub(crate) fn line(row: &serde_yaml_ng::Value) -> String {
 }
 
 /// A YAML file beside the tables, as the JSON that a document would hold; `None` if JSON cannot hold it.
-pub(crate) fn config(path: &str) -> Option<Value> {
+pub(crate) fn config(path: &str) -> Option<Value<'static>> {
     let file = find(path).expect("a file that a row names is there");
     let text = std::fs::read_to_string(file).unwrap();
     json(&serde_yaml_ng::from_str(&text).ok()?)
 }
 
 /// YAML as JSON.
-pub(crate) fn json(value: &serde_yaml_ng::Value) -> Option<Value> {
-    let text = serde_json::to_string(value).ok()?;
-    serde_json::from_str(&text).ok()
+pub(crate) fn json(value: &serde_yaml_ng::Value) -> Option<Value<'static>> {
+    // A value is of a text, and here it outlives the function.
+    serde_json::from_str(serde_json::to_string(value).ok()?.leak()).ok()
 }

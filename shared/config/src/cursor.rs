@@ -1,25 +1,15 @@
 //! A place in a document: the value, its path, and where problems go.
 
 mod keys;
+pub(crate) mod place;
+mod taken;
 
 use crate::Value;
 use crate::diagnostics::Diagnostics;
 use keys::{SeenKeys, nearest};
-use std::fmt::Write as _;
-use std::rc::Rc;
+use std::borrow::Cow;
+use taken::Taken;
 use weir_model::{Problem, Warning};
-
-#[derive(Debug)]
-enum Step<'v> {
-    Key(&'v str),
-    Index(usize),
-}
-
-#[derive(Debug)]
-struct Trail<'v> {
-    parent: Option<Rc<Trail<'v>>>,
-    step: Step<'v>,
-}
 
 /// A value at a place.
 ///
@@ -84,21 +74,22 @@ struct Trail<'v> {
 ///     ]
 /// );
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cursor<'v> {
-    value: &'v Value,
-    trail: Option<Rc<Trail<'v>>>,
+    value: &'v Value<'v>,
+    /// The value that paths begin at.
+    root: &'v Value<'v>,
     diagnostics: &'v Diagnostics,
 }
 
 impl<'v> Cursor<'v> {
     /// The whole document.
-    pub fn root(value: &'v Value, diagnostics: &'v Diagnostics) -> Self {
-        Self { value, trail: None, diagnostics }
+    pub fn root(value: &'v Value<'v>, diagnostics: &'v Diagnostics) -> Self {
+        Self { value, root: value, diagnostics }
     }
 
     /// The value itself.
-    pub fn value(&self) -> &'v Value {
+    pub fn value(&self) -> &'v Value<'v> {
         self.value
     }
 
@@ -107,43 +98,31 @@ impl<'v> Cursor<'v> {
         self.diagnostics.len()
     }
 
-    /// The JSON path, such as `$.policies[3].spec`.
+    /// The JSON path, such as `$.policies[3].spec`. It is looked for when it is asked for: where all is well, none is.
+    #[inline(never)]
     pub fn path(&self) -> String {
-        let mut steps = Vec::new();
-        let mut next = self.trail.as_deref();
-        while let Some(trail) = next {
-            steps.push(&trail.step);
-            next = trail.parent.as_deref();
-        }
-        let mut path = String::from("$");
-        for step in steps.iter().rev() {
-            // Writing to a String cannot fail.
-            let _ = match step {
-                Step::Key(key) if is_plain(key) => write!(path, ".{key}"),
-                Step::Key(key) => write!(path, "[{key:?}]"),
-                Step::Index(index) => write!(path, "[{index}]"),
-            };
-        }
-        path
+        self.diagnostics.places(|places| places.path(self.root, self.value))
     }
 
     /// The same place with another value: what is packed in this one.
-    pub fn with<'s>(&self, value: &'s Value) -> Cursor<'s>
+    pub fn with<'s>(&self, value: &'s Value<'s>) -> Cursor<'s>
     where
         'v: 's,
     {
-        Cursor { value, trail: self.trail.clone(), diagnostics: self.diagnostics }
+        let path = self.path();
+        self.diagnostics.places(|places| places.pack(value, path));
+        Cursor { value, root: value, diagnostics: self.diagnostics }
     }
 
     /// Records a problem here. Returns `None`, so that a reader can end with it.
     pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
-        self.diagnostics.push(Problem { path: self.path(), message: message.into() });
+        self.diagnostics.push(|| Problem { path: self.path(), message: message.into() });
         None
     }
 
     /// Records a warning here: what is written is accepted, and does not do what its author means.
     pub fn warning(&self, id: &'static str, message: impl Into<String>) {
-        self.diagnostics.warn(Warning { id, path: self.path(), message: message.into() });
+        self.diagnostics.warn(|| Warning { id, path: self.path(), message: message.into() });
     }
 
     /// A hash of the whole document as it came (FNV-1a of 64 bits, by words of eight bytes): which configuration is in force,
@@ -169,8 +148,8 @@ impl<'v> Cursor<'v> {
     }
 
     #[inline(never)]
-    fn child(&self, value: &'v Value, step: Step<'v>) -> Self {
-        Self { value, trail: Some(Rc::new(Trail { parent: self.trail.clone(), step })), diagnostics: self.diagnostics }
+    fn child(&self, value: &'v Value<'v>) -> Self {
+        Self { value, ..*self }
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
@@ -181,37 +160,49 @@ impl<'v> Cursor<'v> {
     #[inline(never)]
     pub fn object(&self) -> Option<Fields<'v>> {
         let Value::Object(entries) = self.value else { return self.expected("an object") };
-        let mut taken = vec![false; entries.len()];
+        let mut taken = Taken::new();
         let mut seen = SeenKeys::of(entries.len());
-        for (((key, value), taken), before) in entries.iter().zip(&mut taken).zip(0usize..) {
-            if seen.repeats(key, entries.get(..before).unwrap_or_default()) {
-                self.child(value, Step::Key(key)).problem::<()>("key is given twice");
-                *taken = true;
+        for ((key, value), place) in entries.iter().zip(0usize..) {
+            if seen.repeats(key, entries.get(..place).unwrap_or_default()) {
+                self.child(value).problem::<()>("key is given twice");
+                taken.take(place);
             }
         }
-        // Most objects may have about that many.
-        Some(Fields { cursor: self.clone(), entries, taken, names: Vec::with_capacity(12) })
+        Some(Fields { cursor: *self, entries, taken })
     }
 
     /// Reads an object whose keys are data, such as labels.
     #[inline(never)]
     pub fn map(&self) -> Option<Vec<(&'v str, Cursor<'v>)>> {
         let fields = self.object()?;
-        Some(fields.entries.iter().map(|(key, value)| (key.as_str(), self.child(value, Step::Key(key)))).collect())
+        Some(fields.entries.iter().map(|(key, value)| (&**key, self.child(value))).collect())
     }
 
     /// Reads a list.
     #[inline(never)]
     pub fn list(&self) -> Option<Vec<Cursor<'v>>> {
-        let Value::Array(items) = self.value else { return self.expected("a list") };
-        Some(items.iter().enumerate().map(|(index, item)| self.child(item, Step::Index(index))).collect())
+        Some(self.items()?.collect())
+    }
+
+    /// Reads a list item by item.
+    pub fn items(&self) -> Option<impl ExactSizeIterator<Item = Cursor<'v>> + use<'_, 'v>> {
+        Some(self.array()?.iter().map(|item| self.child(item)))
+    }
+
+    #[inline(never)]
+    fn array(&self) -> Option<&'v [Value<'v>]> {
+        match self.value {
+            Value::Array(items) => Some(items),
+            _ => self.expected("a list"),
+        }
     }
 
     /// Reads a list with one reader for each item; items with problems are left out.
     pub fn each<T>(&self, mut read: impl FnMut(Cursor<'v>) -> Option<T>) -> Vec<T> {
-        let mut read_items = Vec::new();
-        for item in self.list().unwrap_or_default() {
-            read_items.extend(read(item));
+        let items = self.array().unwrap_or_default();
+        let mut read_items = Vec::with_capacity(items.len());
+        for item in items {
+            read_items.extend(read(self.child(item)));
         }
         read_items
     }
@@ -288,18 +279,12 @@ impl<'v> Cursor<'v> {
     }
 }
 
-fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-}
-
 /// The fields of one object, taken one by one; what is left at the end is unknown.
 #[derive(Debug)]
 pub struct Fields<'v> {
     cursor: Cursor<'v>,
-    entries: &'v [(String, Value)],
-    taken: Vec<bool>,
-    /// The names of fields that this object may have, as far as they were taken.
-    names: Vec<&'static str>,
+    entries: &'v [(Cow<'v, str>, Value<'v>)],
+    taken: Taken,
 }
 
 impl<'v> Fields<'v> {
@@ -308,19 +293,24 @@ impl<'v> Fields<'v> {
         &self.cursor
     }
 
+    /// How many fields there are, those that are given twice included.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Takes a field; `null` counts as absent.
     #[inline(never)]
     pub fn take(&mut self, name: &'static str) -> Option<Cursor<'v>> {
-        self.names.push(name);
+        self.taken.name(name);
         let place = self.entries.iter().position(|(key, _)| key == name)?;
-        if let Some(flag) = self.taken.get_mut(place) {
-            *flag = true;
-        }
-        let (key, value) = self.entries.get(place)?;
-        if *value == Value::Null {
-            return None;
-        }
-        Some(self.cursor.child(value, Step::Key(key)))
+        self.taken.take(place);
+        let (_, value) = self.entries.get(place)?;
+        (!matches!(value, Value::Null)).then(|| self.cursor.child(value))
     }
 
     /// Takes a field that must be there.
@@ -341,12 +331,12 @@ impl<'v> Fields<'v> {
     /// Ends the reading: every field not taken is a problem.
     #[inline(never)]
     pub fn finish(self) {
-        for ((key, value), taken) in self.entries.iter().zip(&self.taken) {
-            if *taken {
+        for ((key, value), place) in self.entries.iter().zip(0usize..) {
+            if self.taken.has(place) {
                 continue;
             }
-            let at = self.cursor.child(value, Step::Key(key));
-            let _: Option<()> = match nearest(key, &self.names) {
+            let at = self.cursor.child(value);
+            let _: Option<()> = match nearest(key, self.taken.names()) {
                 Some(name) => at.problem(format!("unknown field; did you mean `{name}`?")),
                 None => at.problem("unknown field"),
             };

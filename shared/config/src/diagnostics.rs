@@ -1,5 +1,6 @@
 //! What is wrong with a document, collected while it is read.
 
+use crate::cursor::place::Places;
 use std::cell::{Cell, RefCell};
 use weir_model::{Problem, Warning};
 
@@ -15,6 +16,7 @@ pub struct Diagnostics {
     warnings: RefCell<Vec<Warning>>,
     /// See [`crate::Cursor::document_hash`].
     pub(crate) hash: u64,
+    places: RefCell<Places>,
 }
 
 impl Diagnostics {
@@ -33,26 +35,37 @@ impl Diagnostics {
         Self { hash, ..Self::default() }
     }
 
-    pub(crate) fn push(&self, problem: Problem) {
+    /// Counts a problem, which is made only if it is kept.
+    pub(crate) fn push(&self, problem: impl FnOnce() -> Problem) {
         self.met.set(self.met.get().saturating_add(1));
         if self.sets_aside.get() {
             self.aside.set(self.aside.get().saturating_add(1));
-            let Problem { path, message } = problem;
-            return self.warn(Warning { id: Self::QUARANTINED, path, message });
+            return self.warn(|| {
+                let Problem { path, message } = problem();
+                Warning { id: Self::QUARANTINED, path, message }
+            });
         }
         // Nothing is read while another holds them.
         if let Ok(mut problems) = self.problems.try_borrow_mut()
             && problems.len() < Self::KEPT
         {
-            problems.push(problem);
+            problems.push(problem());
         }
     }
 
-    pub(crate) fn warn(&self, warning: Warning) {
+    pub(crate) fn warn(&self, warning: impl FnOnce() -> Warning) {
         if let Ok(mut warnings) = self.warnings.try_borrow_mut()
             && warnings.len() < Self::KEPT
         {
-            warnings.push(warning);
+            warnings.push(warning());
+        }
+    }
+
+    /// Calls `then` with what is known of places.
+    pub(crate) fn places<T>(&self, then: impl FnOnce(&mut Places) -> T) -> T {
+        match self.places.try_borrow_mut() {
+            Ok(mut places) => then(&mut places),
+            Err(_) => then(&mut Places::default()),
         }
     }
 

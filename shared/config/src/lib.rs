@@ -38,6 +38,6 @@ pub fn read_document<T>(bytes: &[u8], read: impl FnOnce(Cursor<'_>) -> Option<T>
 
 /// Apart from what is read of it, so that a module has the parser once.
 #[inline(never)]
-fn parsed(bytes: &[u8]) -> Result<Value, Problems> {
+fn parsed(bytes: &[u8]) -> Result<Value<'_>, Problems> {
     serde_json::from_slice(bytes).map_err(|error| Problems::one("$", format!("not JSON: {error}")))
 }

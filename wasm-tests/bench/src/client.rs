@@ -13,7 +13,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What every request of the benchmark is: it matches the last rule, and carries the key of the limits.
+/// What a request of the benchmark is unless its variant has another one: it matches the last rule, and carries the key of the
+/// limits.
 pub(crate) const REQUEST: &[u8] = b"GET /bench/last HTTP/1.1\r\nhost: shop.example.com\r\nuser-agent: bench\r\n\
 x-user: ann\r\nx-tenant: blue\r\n\r\n";
 
@@ -115,8 +116,13 @@ impl ServerCertVerifier for AnyName {
     }
 }
 
-/// A connection that stays open.
-pub(crate) enum Connection {
+/// A connection that stays open, and the request that is sent on it.
+pub(crate) struct Connection {
+    stream: Stream,
+    request: Vec<u8>,
+}
+
+enum Stream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
@@ -126,14 +132,15 @@ impl Connection {
     ///
     /// # Errors
     /// When nothing listens there or the handshake fails.
-    pub(crate) fn open(port: u16, tls: Option<&Arc<ClientConfig>>) -> Result<Self, String> {
+    pub(crate) fn open(port: u16, tls: Option<&Arc<ClientConfig>>, request: &[u8]) -> Result<Self, String> {
         let stream = TcpStream::connect(("127.0.0.1", port)).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed)?;
-        let Some(config) = tls else { return Ok(Self::Plain(stream)) };
+        let request = request.to_vec();
+        let Some(config) = tls else { return Ok(Self { stream: Stream::Plain(stream), request }) };
         let name = ServerName::try_from("proxy").map_err(|error| error.to_string())?;
         let session = ClientConnection::new(config.clone(), name).map_err(|error| error.to_string())?;
-        Ok(Self::Tls(Box::new(StreamOwned::new(session, stream))))
+        Ok(Self { stream: Stream::Tls(Box::new(StreamOwned::new(session, stream))), request })
     }
 
     /// Sends `count` requests, each after the response to the one before, and checks that each is answered with 200.
@@ -141,9 +148,10 @@ impl Connection {
     /// # Errors
     /// When the connection breaks or a response is another one.
     pub(crate) fn send(&mut self, count: usize) -> Result<(), String> {
-        match self {
-            Self::Plain(stream) => exchange(stream, count),
-            Self::Tls(stream) => exchange(stream, count),
+        let Self { stream, request } = self;
+        match stream {
+            Stream::Plain(stream) => exchange(stream, request, count),
+            Stream::Tls(stream) => exchange(stream, request, count),
         }
     }
 }
@@ -152,11 +160,11 @@ fn failed(error: std::io::Error) -> String {
     format!("the load connection failed: {error}")
 }
 
-fn exchange(stream: &mut (impl Read + Write), count: usize) -> Result<(), String> {
+fn exchange(stream: &mut (impl Read + Write), request: &[u8], count: usize) -> Result<(), String> {
     let mut chunk = [0u8; 4096];
     let mut response = Vec::with_capacity(4096);
     for _ in 0..count {
-        stream.write_all(REQUEST).map_err(failed)?;
+        stream.write_all(request).map_err(failed)?;
         response.clear();
         while !response.ends_with(BODY.as_bytes()) {
             let read = stream.read(&mut chunk).map_err(failed)?;

@@ -53,9 +53,9 @@ impl Bench {
         Ok(Self { path, version: weir_launch::wanted_version(), upstream: client::upstream()?, services, server, tls })
     }
 
-    /// Connects to an Envoy as the clients of its scene do.
-    pub(crate) fn connect(&self, running: &RunningEnvoy, scene: Scene) -> Result<Connection, String> {
-        Connection::open(running.ports.listener, scene.tls().then_some(&self.tls))
+    /// Connects to the Envoy of a variant as the clients of its scene do.
+    pub(crate) fn connect(&self, running: &RunningEnvoy, variant: &Variant) -> Result<Connection, String> {
+        Connection::open(running.ports.listener, variant.scene.tls().then_some(&self.tls), &variant.request)
     }
 
     /// Starts a variant and waits until it is ready. `callgrind` starts it with instrumentation off; else it has a core of

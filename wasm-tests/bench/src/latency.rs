@@ -48,7 +48,7 @@ pub(crate) fn latencies(bench: &Bench, variants: &[Variant]) -> Result<Vec<Laten
         let (Some(running), Some(variant)) = (running.get(at), variants.get(at)) else { return Ok(Vec::new()) };
         let mut all = Vec::new();
         for _ in 0..CONNECTIONS {
-            let mut connection = bench.connect(running, variant.scene)?;
+            let mut connection = bench.connect(running, variant)?;
             connection.send(50)?;
             all.push(connection);
         }

@@ -4,11 +4,23 @@
 //! difference between a run of 2N and one of N requests, over N, after a warm-up), CPU time a request as ratios between
 //! variants of one interleaved run, what clients wait, resident memory, and the time to ready.
 //!
-//! `weir-bench [--write] [--only instructions|sources|time|latency|memory] [NAME...]`: `--write` also writes `docs/benchmarks.md` and its
-//! picture, or with `--only` that part of the page; names choose variants of the instructions by prefix.
+//! `weir-bench [--write] [--only instructions|sources|hostile|time|latency|memory] [NAME...]`: `--write` also writes
+//! `docs/benchmarks.md` and its picture, or with `--only` that part of the page; names choose variants of the instructions and
+//! rows of the hostile configurations by prefix.
 
 mod client;
 mod envoy;
+mod hostile;
+#[path = "../../envoy/tests/rbac/istio/mod.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "the differential tests beside it use more of it, and fail by panicking"
+)]
+mod istio;
 mod latency;
 mod measure;
 mod native;
@@ -46,7 +58,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
         }
     }
     if write && !names.is_empty() {
-        return Err("`--write` needs all instructions: leave out the names".to_owned());
+        return Err("`--write` needs all variants: leave out the names".to_owned());
     }
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let bench = Bench::new()?;
@@ -63,6 +75,14 @@ fn run(arguments: &[String]) -> Result<(), String> {
         let (variants, sources) = modules.priced();
         figures.prices = measure::instructions(&bench, &variants)?;
         figures.sources = sources;
+    }
+    if wanted("hostile") {
+        let (mut variants, mut rows) = hostile::rows(&modules);
+        let is_named = |name: &str| names.is_empty() || names.iter().any(|start| name.starts_with(start));
+        variants.retain(|variant| is_named(&variant.name));
+        rows.retain(|row| is_named(&row.title));
+        figures.hostile = measure::instructions(&bench, &variants)?;
+        figures.rows = rows;
     }
     if wanted("time") {
         let (compared, pairs) = modules.compared();

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 const WARM_UP: usize = 200;
 /// Requests of the shorter counted run; the longer has twice as many.
 const COUNTED: usize = 200;
+/// The same where each takes long.
+const FEW: usize = 20;
 /// Requests of one round of CPU time.
 const ROUND: usize = 1_000;
 /// Rounds of CPU time; each takes every variant in turn.
@@ -24,7 +26,7 @@ fn named(variant: &Variant) -> Name {
     (variant.scene, variant.name.clone())
 }
 
-/// Instructions a request of every variant, in their order.
+/// Instructions a request of every variant, in their order. A request that takes millions of them is counted a few times only.
 ///
 /// # Errors
 /// An Envoy that does not start, or a request that is not answered with 200.
@@ -33,18 +35,19 @@ pub(crate) fn instructions(bench: &Bench, variants: &[Variant]) -> Result<Vec<(N
     for variant in variants {
         eprint!("instructions  {:<40} {:<48}", variant.scene.title(), variant.name);
         let running = bench.start(variant, 1, true)?;
-        let mut connection = bench.connect(&running, variant.scene)?;
+        let mut connection = bench.connect(&running, variant)?;
+        let counted = if variant.is_dear { FEW } else { COUNTED };
         connection.send(WARM_UP)?;
         running.callgrind(&["-i", "on"])?;
-        connection.send(20)?;
+        connection.send(counted.min(20))?;
         running.callgrind(&["-z"])?;
-        connection.send(COUNTED)?;
+        connection.send(counted)?;
         running.callgrind(&["-d"])?;
         running.callgrind(&["-z"])?;
-        connection.send(2 * COUNTED)?;
+        connection.send(2 * counted)?;
         running.callgrind(&["-d"])?;
         let [short, long] = [running.dump(1)?, running.dump(2)?];
-        let instructions = long.saturating_sub(short) / COUNTED as u64;
+        let instructions = long.saturating_sub(short) / counted as u64;
         eprintln!("{instructions:>10}");
         rows.push((named(variant), instructions));
     }
@@ -62,7 +65,7 @@ pub(crate) fn cpu_time(bench: &Bench, variants: &[Variant]) -> Result<Rounds, St
     let mut running = Vec::new();
     for variant in variants {
         let envoy = bench.start(variant, 1, false)?;
-        let mut connection: Connection = bench.connect(&envoy, variant.scene)?;
+        let mut connection: Connection = bench.connect(&envoy, variant)?;
         connection.send(WARM_UP)?;
         running.push((named(variant), envoy, connection));
     }
@@ -140,7 +143,7 @@ pub(crate) fn weights(bench: &Bench, variants: &[Variant]) -> Result<Vec<Weight>
             let running = bench.start(variant, workers, false)?;
             // One connection is served by one worker, so several are needed to reach them all.
             for _ in 0..4 * workers {
-                bench.connect(&running, variant.scene)?.send(20)?;
+                bench.connect(&running, variant)?.send(20)?;
             }
             *resident = running.resident_kib()?;
             *allocated = running.allocated_kib()?;

@@ -3,6 +3,7 @@
 mod page;
 mod picture;
 
+use crate::hostile::Row;
 use crate::latency::Latency;
 use crate::measure::{Name, Rounds, Spread, WORKERS, Weight, added, ratio};
 use crate::scene::Scene;
@@ -18,6 +19,9 @@ pub(crate) struct Figures {
     /// Instructions of the variants by which sources are priced.
     pub(crate) prices: Vec<(Name, u64)>,
     pub(crate) sources: Vec<Source>,
+    /// Instructions of hostile configurations, and the rows that they make.
+    pub(crate) hostile: Vec<(Name, u64)>,
+    pub(crate) rows: Vec<Row>,
     pub(crate) rounds: Rounds,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) latencies: Vec<Latency>,
@@ -40,6 +44,14 @@ impl Figures {
             i64::try_from(*count).ok()
         };
         Some(count(&source.with)? - count(&source.without)?)
+    }
+
+    /// What policies add to a request of a hostile configuration: Weir's with few rules and with many, and Envoy's with many.
+    fn added_by(&self, row: &Row) -> Option<[u64; 3]> {
+        let count = |name: &String| self.hostile.iter().find(|((_, found), _)| found == name).map(|(_, count)| *count);
+        let base = count(&row.base)?;
+        let added = |name: &String| Some(count(name)?.saturating_sub(base));
+        Some([added(&row.few)?, added(&row.many)?, added(&row.native)?])
     }
 
     /// What is priced, each once.
@@ -148,6 +160,10 @@ pub(crate) fn text(figures: &Figures) -> String {
     for what in figures.priced() {
         let prices = Scene::ALL.map(|scene| page::price(figures.price_of(what, scene)));
         let _ = writeln!(out, "{what:<76} {:>9} {:>9} {:>9}", prices[0], prices[1], prices[2]);
+    }
+    for row in &figures.rows {
+        let added = figures.added_by(row).unwrap_or_default().map(grouped);
+        let _ = writeln!(out, "{:<76} {:>6} {:>10} {:>10} {:>12}", row.title, row.rules, added[0], added[1], added[2]);
     }
     for scene in Scene::ALL {
         let of_scene: Vec<_> = figures.rounds.iter().filter(|((found, _), _)| *found == scene).collect();

@@ -1,5 +1,6 @@
 //! What is compared with what.
 
+use crate::client::REQUEST;
 use crate::scene::Scene;
 use crate::wasm::wasm;
 use crate::{native, rules};
@@ -23,6 +24,10 @@ pub(crate) struct Variant {
     pub(crate) asks_services: bool,
     /// Its node is not Istio's in any scene.
     pub(crate) outside_istio: bool,
+    /// What its clients send.
+    pub(crate) request: Vec<u8>,
+    /// A request takes millions of instructions.
+    pub(crate) is_dear: bool,
 }
 
 /// Two variants that differ in what one of them reads.
@@ -107,6 +112,11 @@ impl Modules {
 
     fn policy(&self, scene: Scene, rules: usize) -> Value {
         self.wasm("policy", "policy", &standalone(scene, policies(rules)))
+    }
+
+    /// The policy filter with these policies.
+    pub(crate) fn policies(&self, scene: Scene, policies: &[Value]) -> Value {
+        self.wasm("policy", "policy", &standalone(scene, json!({"policies": policies})))
     }
 
     fn by_principal(&self, scene: Scene, rules: usize) -> Value {
@@ -323,7 +333,7 @@ pub(crate) const COMPARED_RULES: [usize; 3] = [2, 10, 100];
 
 const LOGGER: &str = "Envoy stats access logger, 25 labels";
 
-fn plain(name: &str, scene: Scene, filters: Vec<Value>) -> Variant {
+pub(crate) fn plain(name: &str, scene: Scene, filters: Vec<Value>) -> Variant {
     Variant {
         name: name.to_owned(),
         scene,
@@ -331,6 +341,8 @@ fn plain(name: &str, scene: Scene, filters: Vec<Value>) -> Variant {
         access_log: Vec::new(),
         asks_services: false,
         outside_istio: false,
+        request: REQUEST.to_vec(),
+        is_dear: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::dimension::Dimensions;
 use super::rule::{Condition, Rules, Values};
 use super::{Compiled, Enforcement, Expressions, Section, anchors};
-use crate::config::object::{Action, AnyOf, Clause, Field, Object, Rule};
+use crate::config::object::{Action, Clause, Field, Object, Rule};
 use crate::config::workload::Workload;
 use std::cmp::Ordering;
 use weir_matching::{Names, Patterns};
@@ -35,7 +35,7 @@ struct Order {
 impl Order {
     fn compare(&self, a: &SectionRule, b: &SectionRule) -> Ordering {
         let by_index = || a.index_as_text.cmp(&b.index_as_text);
-        let by_name = || match [a, b].map(|rule| self.name(rule)) {
+        let by_name = || match [a, b].map(|rule| self.name(rule.policy)) {
             _ if a.policy == b.policy => by_index(),
             [one, other] if one == other => by_index(),
             // Only in names that Kubernetes would refuse.
@@ -47,9 +47,45 @@ impl Order {
         a.section.cmp(&b.section).then_with(by_name)
     }
 
-    fn name(&self, rule: &SectionRule) -> &str {
-        usize::try_from(rule.policy).ok().and_then(|policy| self.names.get(policy)).map_or("", String::as_str)
+    fn name(&self, policy: u32) -> &str {
+        usize::try_from(policy).ok().and_then(|policy| self.names.get(policy)).map_or("", String::as_str)
     }
+}
+
+/// The indices below `count` in the order of their text, each with the bracket after it.
+fn in_text_order(count: u32) -> impl Iterator<Item = u32> {
+    // The numbers that begin with another one are before it.
+    let first = move |mut index: u32| {
+        while let Some(longer) = index.checked_mul(10).filter(|longer| index > 0 && *longer < count) {
+            index = longer;
+        }
+        index
+    };
+    let next = move |index: &u32| match index {
+        0 if count > 1 => Some(first(1)),
+        index if index % 10 != 9 && *index > 0 && index + 1 < count => Some(first(index + 1)),
+        index => Some(index / 10).filter(|shorter| *shorter > 0),
+    };
+    std::iter::successors((count > 0).then_some(0), next)
+}
+
+/// The rules of a policy in that order.
+#[inline(never)]
+fn sorted(rules: Vec<Rule>) -> Vec<Rule> {
+    let count = rules.iter().map(|rule| rule.index.saturating_add(1)).max().unwrap_or(0);
+    // Rules that were left out are few.
+    if count <= 10 || usize::try_from(count).is_ok_and(|count| count > rules.len() * 2) {
+        return rules;
+    }
+    let mut slots: Vec<Option<Rule>> = Vec::new();
+    slots.resize_with(usize::try_from(count).unwrap_or(0), || None);
+    for rule in rules {
+        if let Some(slot) = usize::try_from(rule.index).ok().and_then(|index| slots.get_mut(index)) {
+            *slot = Some(rule);
+        }
+    }
+    let indices = in_text_order(count).filter_map(|index| usize::try_from(index).ok());
+    indices.filter_map(|index| slots.get_mut(index)?.take()).collect()
 }
 
 /// A number that is the greater the later an index and the bracket after it come as text: `10]` is before `1]`.
@@ -74,19 +110,27 @@ pub(crate) fn compile(objects: Vec<Object>, workload: &Workload) -> Compiled {
     let mut policies: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(objects.len());
     let mut shadow: Vec<(u32, Action)> = Vec::new();
     let mut order = Order { names: Vec::with_capacity(objects.len()) };
-    let mut ordered: Vec<SectionRule> = Vec::with_capacity(objects.iter().map(|object| object.rules.len()).sum());
+    let rules_in_all = objects.iter().map(|object| object.rules.len()).sum();
+    let mut numbered: Vec<(u32, Section, Vec<Rule>)> = Vec::with_capacity(objects.len());
     for (object, policy) in objects.into_iter().zip(0u32..) {
         let section = Section::of(&object);
         let Object { namespace, name, rules, .. } = object;
-        for rule in rules.into_iter().filter(|rule| !rule.is_skipped) {
-            ordered.push(SectionRule::new(section, policy, rule.index, rule));
-        }
         if section.enforcement == Enforcement::DryRun {
             shadow.push((policy, section.action));
         }
         order.names.push(format!("ns[{namespace}]-policy[{name}]-rule["));
         policies.push((namespace.into(), name.into()));
+        numbered.push((policy, section, rules));
     }
+    weir_matching::sort_by(&mut numbered, |(a, section, _), (b, other, _)| {
+        section.cmp(other).then_with(|| order.name(*a).cmp(order.name(*b)))
+    });
+    let mut ordered: Vec<SectionRule> = Vec::with_capacity(rules_in_all);
+    for (policy, section, rules) in numbered {
+        let rules = sorted(rules).into_iter().filter(|rule| !rule.is_skipped);
+        ordered.extend(rules.map(|rule| SectionRule::new(section, policy, rule.index, rule)));
+    }
+    // They are in order, unless names are such as Kubernetes would refuse.
     weir_matching::sort_by(&mut ordered, |a, b| order.compare(a, b));
 
     let mut builder = Builder {
@@ -141,21 +185,32 @@ struct Builder {
 impl Builder {
     #[inline(never)]
     fn push(&mut self, policy: u32, index: u32, rule: Rule) {
-        let mut part = |part: &AnyOf| -> Vec<Vec<Condition>> {
-            part.iter().map(|item| item.iter().filter_map(|clause| self.condition(clause)).collect()).collect()
-        };
-        let all_of: Vec<Vec<Vec<Condition>>> = rule.all_of.iter().map(&mut part).collect();
-        self.rules.push(policy, index, &all_of);
+        for part in rule.all_of {
+            for item in part {
+                for clause in item {
+                    let condition = self.condition(&clause);
+                    condition.into_iter().for_each(|condition| self.rules.push_condition(condition));
+                }
+                self.rules.end_item();
+            }
+            self.rules.end_part();
+        }
+        self.rules.end_rule(policy, index);
     }
 
     #[inline(never)]
     fn condition(&mut self, clause: &Clause) -> Option<Condition> {
         let dimension = self.dimensions.number(&clause.field, &self.fields)?;
+        let negated = clause.negated;
+        if let [only] = &*clause.values {
+            let value = self.patterns.intern(dimension, only)?;
+            return Some(Condition { dimension, negated, values: Values::One(value) });
+        }
         let interned = clause.values.iter().filter_map(|pattern| self.patterns.intern(dimension, pattern));
         let mut values: Vec<u32> = interned.collect();
         weir_matching::sort(&mut values);
         values.dedup();
-        Some(Condition { dimension, negated: clause.negated, values: self.values(&values) })
+        Some(Condition { dimension, negated, values: self.values(&values) })
     }
 
     /// Gives equal lists one place.

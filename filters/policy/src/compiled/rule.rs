@@ -17,6 +17,11 @@ impl Span {
         Self { start, end: small(list.len()) }
     }
 
+    /// What was appended to `list` since the span before.
+    fn since<T>(before: Option<&Self>, list: &[T]) -> Self {
+        Self { start: before.map_or(0, |before| before.end), end: small(list.len()) }
+    }
+
     fn get<T>(self, list: &[T]) -> &[T] {
         let range = usize::try_from(self.start).ok().zip(usize::try_from(self.end).ok());
         range.and_then(|(start, end)| list.get(start..end)).unwrap_or_default()
@@ -113,18 +118,26 @@ impl Rules {
         }
     }
 
-    /// Adds a rule whose parts, items and conditions are given.
-    #[inline(never)]
-    pub(super) fn push(&mut self, policy: u32, index: u32, all_of: &[Vec<Vec<Condition>>]) {
-        let mut parts = Vec::with_capacity(all_of.len());
-        for part in all_of {
-            let mut items = Vec::with_capacity(part.len());
-            for item in part {
-                items.push(Span::of(&mut self.conditions, item.iter().copied()));
-            }
-            parts.push(Span::of(&mut self.items, items));
-        }
-        let all_of = Span::of(&mut self.parts, parts);
+    /// Adds a condition to the item that is not ended yet.
+    pub(super) fn push_condition(&mut self, condition: Condition) {
+        self.conditions.push(condition);
+    }
+
+    /// Ends an item: it has the conditions since the one before.
+    pub(super) fn end_item(&mut self) {
+        let item = Span::since(self.items.last(), &self.conditions);
+        self.items.push(item);
+    }
+
+    /// Ends a part: it has the items since the one before.
+    pub(super) fn end_part(&mut self) {
+        let part = Span::since(self.parts.last(), &self.items);
+        self.parts.push(part);
+    }
+
+    /// Ends a rule: it has the parts since the one before.
+    pub(super) fn end_rule(&mut self, policy: u32, index: u32) {
+        let all_of = Span::since(self.rules.last().map(|rule| &rule.all_of), &self.parts);
         self.rules.push(CompiledRule { all_of, policy, index });
     }
 

@@ -82,6 +82,7 @@ fn clauses(at: &Cursor<'_>, negated: bool, context: &Context<'_>) -> Vec<Clause>
     if is_left_out { Vec::new() } else { read }
 }
 
+#[inline(never)]
 fn expression(at: &Cursor<'_>, context: &Context<'_>) -> Option<Cel> {
     let text = at.text()?;
     if text.len() > LENGTH {

@@ -31,13 +31,18 @@ pub fn unpack(packed: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Reads the list that is packed.
+/// Unpacks the text of the list that is packed.
 #[inline(never)]
-pub(super) fn read(at: &Cursor<'_>) -> Option<Value> {
-    match unpack(at.string()?).map(|json| serde_json::from_slice(&json)) {
-        Ok(Ok(value)) => Some(value),
-        Ok(Err(error)) => at.problem(format!("what is packed is not JSON: {error}")),
-        Err(problem) => at.problem(problem),
+pub(super) fn text(at: &Cursor<'_>) -> Option<Vec<u8>> {
+    unpack(at.string()?).map_or_else(|problem| at.problem(problem), Some)
+}
+
+/// The list in that text.
+#[inline(never)]
+pub(super) fn list<'t>(at: &Cursor<'_>, text: &'t [u8]) -> Option<Value<'t>> {
+    match serde_json::from_slice(text) {
+        Ok(value) => Some(value),
+        Err(error) => at.problem(format!("what is packed is not JSON: {error}")),
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn rule(at: &Cursor<'_>, index: u32, context: &values::Context<'_>) -
 
 fn all_of(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<Box<[AnyOf]>> {
     let mut fields = at.object()?;
-    let mut all_of = Vec::new();
+    let mut all_of = Vec::with_capacity(fields.len());
     if let Some(from) = fields.take("from") {
         all_of.extend(any_of(&from, "source", context, |fields| source(fields, context)));
     }
@@ -73,7 +73,7 @@ fn any_of(
         let mut fields = inner?;
         let before = item.problems();
         let read = read(&mut fields);
-        let place = fields.cursor().clone();
+        let place = *fields.cursor();
         fields.finish();
         if read.is_empty() && place.problems() == before {
             return place.problem("must not be empty; leave the whole list out to match everything");
@@ -90,7 +90,7 @@ fn clauses(
     known: &[(&'static str, &'static str, Field)],
     context: &values::Context<'_>,
 ) -> Item {
-    let mut clauses = Vec::new();
+    let mut clauses = Vec::with_capacity(fields.len());
     for (positive, negative, field) in known {
         for (name, negated) in [(*positive, false), (*negative, true)] {
             let clause = fields.take(name).and_then(|at| clause(&at, field, negated, context));
@@ -124,7 +124,7 @@ fn source(fields: &mut Fields<'_>, context: &values::Context<'_>) -> Item {
 fn condition(at: &Cursor<'_>, context: &values::Context<'_>) -> Option<AnyOf> {
     let mut fields = at.object()?;
     let place = fields.require("key");
-    if place.as_ref().is_some_and(|at| at.value() == &Value::String(cel::KEY.to_owned())) {
+    if place.as_ref().is_some_and(|at| at.value() == &Value::String(cel::KEY.into())) {
         return Some(cel::condition(at, fields, context));
     }
     let field = place.and_then(|at| key(&at));

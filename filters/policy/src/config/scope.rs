@@ -33,8 +33,8 @@ pub(super) fn scope(fields: &mut Fields<'_>) -> Scope {
     let single = fields.take("targetRef");
     let several = fields.take("targetRefs");
     let targets: Vec<Cursor<'_>> = match &several {
-        Some(list) => list.list().unwrap_or_default().into_iter().chain(single.clone()).collect(),
-        None => single.clone().into_iter().collect(),
+        Some(list) => list.list().unwrap_or_default().into_iter().chain(single).collect(),
+        None => single.into_iter().collect(),
     };
     if single.is_some() && several.is_some() {
         fields.cursor().problem::<()>("`targetRef` and `targetRefs` exclude each other");

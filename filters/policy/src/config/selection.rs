@@ -204,7 +204,7 @@ impl<'w> Selection<'w> {
     #[inline(never)]
     fn spec(&self, mut fields: Fields<'_>, metadata: &Metadata<'_>, annotated: bool, in_shadow: bool) -> ReadSpec {
         let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
-        let cursor = fields.cursor().clone();
+        let cursor = *fields.cursor();
         let Acting { action, provider, place } = self.action(&mut fields, namespace, name, annotated);
         let rules = fields.take("rules");
         let is_empty = rules.as_ref().is_none_or(|at| at.value() == &Value::Array(Vec::new()));

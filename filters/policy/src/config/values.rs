@@ -32,8 +32,8 @@ const SERVICE_ACCOUNT_BYTES: usize = 320;
 
 /// Reads a list of values. An empty one asks nothing, as if the field were not there (Istio's validation).
 pub(super) fn read(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Option<Box<[Pattern]>> {
-    let items = at.list()?;
-    if items.is_empty() {
+    let mut items = at.items()?;
+    if items.len() == 0 {
         return None;
     }
     if context.custom && !check::may_be_custom(field) {
@@ -53,10 +53,10 @@ pub(super) fn read(at: &Cursor<'_>, field: &Field, context: &Context<'_>) -> Opt
         );
         at.warning(id, message);
     }
-    let values = match items.as_slice() {
+    let values: Vec<Pattern> = match items.len() {
         // Most lists, and without another one around it.
-        [only] => value(only, field, context).unwrap_or_default(),
-        items => items.iter().filter_map(|item| value(item, field, context)).flatten().collect(),
+        1 => items.next().and_then(|only| value(&only, field, context)).unwrap_or_default(),
+        _ => items.filter_map(|item| value(&item, field, context)).flatten().collect(),
     };
     Some(values.into())
 }

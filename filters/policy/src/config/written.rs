@@ -54,10 +54,8 @@ pub(crate) fn leave_out(read: &[Rule], written: &mut [WrittenRule]) {
 /// The rules of every policy of a document, by namespace and name.
 pub(crate) fn policies(document: &Value) -> BTreeMap<(String, String), WrittenRules> {
     let mut found = BTreeMap::new();
-    let unpacked = match field(document, "policiesGzip") {
-        Some(Value::String(text)) => packed::unpack(text).ok().and_then(|json| serde_json::from_slice(&json).ok()),
-        _ => None,
-    };
+    let packed = field(document, "policiesGzip").and_then(text).and_then(|text| packed::unpack(text).ok());
+    let unpacked: Option<Value<'_>> = packed.as_ref().and_then(|json| serde_json::from_slice(json).ok());
     for object in items(document, "policies").iter().chain(unpacked.as_ref().map_or(&[][..], list)) {
         add(object, &mut found);
     }
@@ -70,7 +68,7 @@ fn add(object: &Value, found: &mut BTreeMap<(String, String), WrittenRules>) {
         return items(object, "items").iter().for_each(|item| add(item, found));
     }
     let Some(metadata) = field(object, "metadata") else { return };
-    let name = |name| field(metadata, name).and_then(text).unwrap_or_default();
+    let name = |name| field(metadata, name).and_then(text).unwrap_or_default().to_owned();
     let rules = field(object, "spec").map(|spec| items(spec, "rules").iter().map(rule).collect());
     found.insert((name("namespace"), name("name")), rules.unwrap_or_default());
 }
@@ -94,11 +92,11 @@ fn condition(item: &Value) -> Vec<Vec<WrittenClause>> {
     let key = field(item, "key").and_then(text).unwrap_or_default();
     let [values, not_values] = ["values", "notValues"].map(|name| items(item, name));
     if key != cel::KEY {
-        return vec![[values, not_values].into_iter().filter_map(|values| clause(&key, values)).collect()];
+        return vec![[values, not_values].into_iter().filter_map(|values| clause(key, values)).collect()];
     }
     // One of the expressions must hold, and none of the others.
     let clauses =
-        |values: &[Value]| -> Vec<WrittenClause> { values.chunks(1).filter_map(|one| clause(&key, one)).collect() };
+        |values: &[Value<'_>]| -> Vec<WrittenClause> { values.chunks(1).filter_map(|one| clause(key, one)).collect() };
     let failing = clauses(not_values);
     match clauses(values) {
         holding if holding.is_empty() => vec![failing],
@@ -107,31 +105,31 @@ fn condition(item: &Value) -> Vec<Vec<WrittenClause>> {
 }
 
 /// An empty list asks nothing.
-fn clause(name: &str, values: &[Value]) -> Option<WrittenClause> {
-    let values: Vec<String> = values.iter().filter_map(text).collect();
+fn clause(name: &str, values: &[Value<'_>]) -> Option<WrittenClause> {
+    let values: Vec<String> = values.iter().filter_map(text).map(str::to_owned).collect();
     (!values.is_empty()).then(|| WrittenClause { field: name.to_owned(), values })
 }
 
-fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+fn field<'v>(value: &'v Value<'v>, name: &str) -> Option<&'v Value<'v>> {
     let Value::Object(fields) = value else { return None };
     let (_, value) = fields.iter().find(|(key, _)| key == name)?;
     (*value != Value::Null).then_some(value)
 }
 
-fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+fn items<'v>(value: &'v Value<'v>, name: &str) -> &'v [Value<'v>] {
     field(value, name).map_or(&[], list)
 }
 
-fn list(value: &Value) -> &[Value] {
+fn list<'v>(value: &'v Value<'v>) -> &'v [Value<'v>] {
     match value {
         Value::Array(items) => items,
         _ => &[],
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+fn text<'v>(value: &'v Value<'v>) -> Option<&'v str> {
     match value {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text),
         _ => None,
     }
 }

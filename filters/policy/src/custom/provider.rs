@@ -101,7 +101,7 @@ pub(crate) fn read(at: &Cursor<'_>) -> Providers {
                 at.object();
                 continue;
             };
-            if !entries.iter().any(|(key, _)| matches!(key.as_str(), "envoyExtAuthzGrpc" | "envoyExtAuthzHttp")) {
+            if !entries.iter().any(|(key, _)| matches!(&**key, "envoyExtAuthzGrpc" | "envoyExtAuthzHttp")) {
                 continue;
             }
             let Some(mut fields) = at.object() else { continue };
@@ -125,7 +125,7 @@ pub(crate) fn is_provider_name(name: &str) -> bool {
 
 #[inline(never)]
 fn provider(mut fields: Fields<'_>) -> Option<Provider> {
-    let at = fields.cursor().clone();
+    let at = *fields.cursor();
     let cluster = fields.take("cluster").and_then(|at| at.text()).map(str::to_owned);
     let (grpc, http) = (fields.take("envoyExtAuthzGrpc"), fields.take("envoyExtAuthzHttp"));
     fields.finish();

@@ -198,7 +198,7 @@ fn rate_limit(at: &Cursor<'_>, path: &Path<'_>, shadow: bool, algorithms: &mut [
             *is_used = true;
             burst = match choice {
                 AlgorithmChoice::FixedWindow => None,
-                AlgorithmChoice::Gcra { burst } => Some((cursor.clone(), *burst)),
+                AlgorithmChoice::Gcra { burst } => Some((*cursor, *burst)),
             };
         }
     }

@@ -1,6 +1,7 @@
 //! Keys of objects: those given twice, and the known one that a misspelt one is nearest to.
 
 use crate::Value;
+use std::borrow::Cow;
 
 /// Finds keys that an object has twice. Most objects are small, and looking through those needs no memory; a map may have
 /// very many.
@@ -19,7 +20,7 @@ impl<'v> SeenKeys<'v> {
     }
 
     /// Whether `key` is among those before it. Asked for each key in turn.
-    pub(super) fn repeats(&mut self, key: &'v str, before: &[(String, Value)]) -> bool {
+    pub(super) fn repeats(&mut self, key: &'v str, before: &[(Cow<'_, str>, Value<'_>)]) -> bool {
         let Self::Many(lists) = self else { return before.iter().any(|(known, _)| known == key) };
         let bucket = hash_bucket(key, lists.len());
         let Some(list) = lists.get_mut(bucket) else { return false };
@@ -38,11 +39,11 @@ fn hash_bucket(key: &str, count: usize) -> usize {
 }
 
 /// The known name at an edit distance of at most two, if there is one.
-pub(super) fn nearest<'n>(key: &str, names: &[&'n str]) -> Option<&'n str> {
+pub(super) fn nearest(key: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     if key.len() > 64 {
         return None;
     }
-    let ranked = names.iter().map(|name| (distance(key.as_bytes(), name.as_bytes()), *name));
+    let ranked = names.map(|name| (distance(key.as_bytes(), name.as_bytes()), name));
     ranked.filter(|(far, name)| *far <= 2 && *far < name.len()).min().map(|(_, name)| name)
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn page(version: &str, figures: &Figures) -> Result<String, String> {
     time(&mut page, figures)?;
     instructions(&mut page, figures);
     sources(&mut page, figures);
+    hostile(&mut page, figures);
     latency(&mut page, figures);
     memory(&mut page, figures);
     page.push_str(PLAINLY);
@@ -72,6 +73,11 @@ pub(crate) fn parts(figures: &Figures) -> Result<Vec<(&'static str, String)>, St
         let mut text = String::new();
         sources(&mut text, figures);
         parts.push((SOURCES, text.trim_start().to_owned()));
+    }
+    if !figures.rows.is_empty() {
+        let mut text = String::new();
+        hostile(&mut text, figures);
+        parts.push((HOSTILE, text.trim_start().to_owned()));
     }
     if !figures.latencies.is_empty() {
         let mut text = String::new();
@@ -130,6 +136,25 @@ fn sources(page: &mut String, figures: &Figures) {
     for what in figures.priced() {
         let [plain, inbound, outbound] = Scene::ALL.map(|scene| price(figures.price_of(what, scene)));
         let _ = writeln!(page, "| {what} | {plain} | {inbound} | {outbound} |");
+    }
+}
+
+const HOSTILE: &str = "## Hostile configurations\n";
+
+fn hostile(page: &mut String, figures: &Figures) {
+    let _ = write!(
+        page,
+        "\n{HOSTILE}\n\
+         Instructions that policies add to a request in configurations that are hard on an index, each with\n\
+         a request that is hard on it. All rules are tried in vain; a policy behind them allows the\n\
+         request. RBAC has what istiod makes of the same policies.\n\n\
+         | configuration | N | Weir, {few} rules | Weir, N rules | Envoy RBAC, N rules |\n\
+         | --- | ---: | ---: | ---: | ---: |\n",
+        few = crate::hostile::FEW,
+    );
+    for row in &figures.rows {
+        let [few, many, native] = figures.added_by(row).unwrap_or_default().map(grouped);
+        let _ = writeln!(page, "| {} | {} | {few} | {many} | {native} |", row.title, grouped(row.rules as u64));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Configuration swapped under load: a bad one is refused with all its problems, a good one comes into force, and no
 //! request is lost either way.
 
+mod rules;
 mod upgrade;
 
 use std::error::Error;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use weir_scenario::{Failure, Node, Proxy as Listener, Request, Response};
 use weir_test_envoy::{Booted, Dialer, Discovery, Plugin, Proxy, Setup, module};
 
-type Outcome = Result<(), Box<dyn Error>>;
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// A document whose one policy closes that path.
 fn closing(path: &str) -> Value {

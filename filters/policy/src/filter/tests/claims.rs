@@ -23,10 +23,10 @@ fn structure(value: &Value) -> StructValue {
         Value::Null => StructValue::Null,
         Value::Bool(bool) => StructValue::Bool(*bool),
         Value::Number(_) => StructValue::Number(1.0),
-        Value::String(text) => StructValue::Text(text.clone()),
+        Value::String(text) => StructValue::Text(text.to_string()),
         Value::Array(items) => StructValue::List(items.iter().map(structure).collect()),
         Value::Object(fields) => {
-            StructValue::Map(fields.iter().map(|(key, value)| (key.clone(), structure(value))).collect())
+            StructValue::Map(fields.iter().map(|(key, value)| (key.to_string(), structure(value))).collect())
         }
     }
 }

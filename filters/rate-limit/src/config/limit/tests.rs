@@ -42,7 +42,7 @@ fn lookup(row: &serde_yaml_ng::Value) -> Outcome {
     let tree = tree(&config).unwrap();
     let domain = row["domain"].as_str().unwrap();
     let same_domain = matches!(&config, Value::Object(fields)
-        if fields.iter().any(|(key, value)| key == "domain" && *value == Value::String(domain.to_owned())));
+        if fields.iter().any(|(key, value)| key == "domain" && *value == Value::String(domain.into())));
     let entries = cases::rows(row, "entries");
     let entries: Vec<(&str, &str)> =
         entries.iter().map(|entry| (entry["key"].as_str().unwrap(), entry["value"].as_str().unwrap())).collect();
@@ -216,7 +216,7 @@ fn an_unknown_algorithm_name_is_a_problem() {
         choice: AlgorithmChoice::Gcra { burst: 1 },
         is_used: false,
     }];
-    let config = Value::Object(vec![("domain".to_owned(), Value::String("d".to_owned()))]);
+    let config = Value::Object(vec![("domain".into(), Value::String("d".into()))]);
     read(&Cursor::root(&config, &diagnostics), &mut algorithms, 64);
     assert_eq!(diagnostics.len(), 1);
 }
