@@ -227,7 +227,8 @@ fn two_builds_are_compared_file_by_file_without_the_settings_of_the_machine() {
         fs::create_dir(folder.path().join("scripts")).unwrap();
         fs::copy(workspace().join("scripts/reproduce"), folder.path().join("scripts/reproduce")).unwrap();
         let settings = "$$RUSTC_WRAPPER$$CARGO_TARGET_DIR$$CARGO_PROFILE_RELEASE_LTO";
-        let makefile = format!("page:\n\t@:\nbuild:\n\t@mkdir dist; echo \"{settings}\" >dist/settings\n\t@:; {build}\n");
+        let makefile =
+            format!("page:\n\t@:\nbuild:\n\t@mkdir dist; echo \"{settings}\" >dist/settings\n\t@:; {build}\n");
         fs::write(folder.path().join("Makefile"), makefile).unwrap();
         let git = "git init -q . && git add -A && git -c user.name=a -c user.email=a@example.com commit -qm a";
         assert_eq!(shell(folder.path(), git).0, Some(0));
