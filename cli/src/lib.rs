@@ -203,7 +203,11 @@ fn unwritable(error: &std::io::Error) -> Failure {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    ExitCode::from(code(run_command(Cli::parse().command)))
+}
+
+fn run_command(command: Command) -> Result<(), Failure> {
+    match command {
         #[cfg(not(target_family = "wasm"))]
         Command::Run(options) => run::run(&options),
         Command::Validate(options) => validate::validate(&options),
@@ -221,8 +225,7 @@ pub fn main() -> ExitCode {
         }
         #[cfg(not(target_family = "wasm"))]
         Command::Image(command) => oci::run(&command),
-    };
-    ExitCode::from(code(result))
+    }
 }
 
 /// Says why a command did not end well. Returns its exit code.

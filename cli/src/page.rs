@@ -55,10 +55,9 @@ pub fn answer(files: impl IntoIterator<Item = (String, String)>, words: impl Int
 fn run(words: impl IntoIterator<Item = String>) -> u8 {
     let words = std::iter::once("weir".to_owned()).chain(words);
     let result = match Cli::try_parse_from(words) {
-        Ok(Cli { command: Command::Analyze(options) }) => crate::analyze::analyze(&options),
-        Ok(Cli { command: Command::Explain(options) }) => crate::explain::explain(&options),
-        Ok(Cli { command: Command::Replay(options) }) => crate::replay::replay(&options),
-        Ok(Cli { command: Command::Validate(options) }) => crate::validate::validate(&options),
+        Ok(Cli {
+            command: command @ (Command::Analyze(_) | Command::Explain(_) | Command::Replay(_) | Command::Validate(_)),
+        }) => crate::run_command(command),
         Ok(_) => Err(Failure::Use("a page runs analyze, explain, replay and validate".to_owned())),
         Err(error) => Err(Failure::Use(error.to_string())),
     };

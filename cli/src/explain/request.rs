@@ -1,15 +1,18 @@
 //! A request as `weir explain` takes it, and as the filter would see it.
 
+mod facts;
+
 use super::log;
 use crate::Failure;
 use crate::log::{JWT_FILTER, JWT_PAYLOAD};
 use crate::tree::Tree;
 use clap::ValueEnum;
+use facts::RequestFacts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use weir_config::{Cursor, Value, read_document};
-use weir_model::{Attribute, Attributes, Facts, Headers, PairsBuilder, Struct, StructValue};
-use weir_policy::{CelOutcome, Explainer, Knowledge, Missing, RequestField};
+use weir_model::{Attribute, Attributes, PairsBuilder, Struct, StructValue};
+use weir_policy::{CelOutcome, Explainer, Knowledge, RequestField};
 
 /// Claims that Envoy's JWT filter takes apart at spaces, as Istio configures it.
 const SPACE_DELIMITED: [&str; 2] = ["scope", "permission"];
@@ -353,49 +356,6 @@ fn jwt(claims: &Struct) -> Struct {
     };
     let payload: Struct = claims.0.iter().map(claim).collect();
     Struct::from([(JWT_PAYLOAD.to_owned(), StructValue::Map(payload))])
-}
-
-/// What the filter would be handed of a request.
-#[derive(Debug)]
-pub(super) struct RequestFacts {
-    headers: Vec<u8>,
-    attributes: Attributes,
-    /// What every request has and this one does not say.
-    missing: BTreeSet<RequestField>,
-    /// What the filter does not read.
-    unread: Option<RequestField>,
-    known: Option<BTreeSet<RequestField>>,
-    partly: BTreeMap<RequestField, Knowledge>,
-    expressions: BTreeMap<String, CelOutcome>,
-}
-
-impl RequestFacts {
-    /// What is not known of the request.
-    pub(super) fn missing(&self, explainer: &Explainer) -> Missing {
-        explainer.known_with(|field| self.knowledge(field), |text| self.expressions.get(text).copied())
-    }
-
-    /// How much of the request is known.
-    pub(super) fn knowledge(&self, field: &RequestField) -> Knowledge {
-        let is_unknown = self.known.as_ref().is_some_and(|known| !known.iter().any(|known| known.covers(field)));
-        match self.partly.get(field) {
-            _ if self.unread.as_ref() == Some(field) => Knowledge::Whole,
-            Some(knowledge) if is_unknown => *knowledge,
-            _ if is_unknown || self.missing.contains(field) => Knowledge::Nothing,
-            _ => Knowledge::Whole,
-        }
-    }
-
-    /// Hands them over.
-    pub(super) fn with<T>(&self, then: impl FnOnce(&Facts<'_>) -> T) -> T {
-        let none = Headers::default();
-        then(&Facts {
-            request_headers: Headers::new(&self.headers),
-            response_headers: none,
-            response_trailers: none,
-            attributes: &self.attributes,
-        })
-    }
 }
 
 #[cfg(test)]

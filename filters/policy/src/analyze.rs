@@ -7,7 +7,9 @@
 //! ([`search`]) puts values together. Each request that it finds has been decided so by the filter's own code.
 //!
 //! Requests are those of which the filter can read everything. What the provider of CUSTOM policies answers is not known: that
-//! it is asked is an outcome of its own. Where the [`Budget`] ends first, the answer is that it is not known.
+//! it is asked is an outcome of its own. Nor is it known what an expression in CEL comes to: it is taken for true, false or
+//! failing, independent of the rest of the request, so that what is said never to happen never does. Where the [`Budget`]
+//! ends first, the answer is that it is not known.
 
 mod address;
 mod differences;

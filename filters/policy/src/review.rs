@@ -72,9 +72,11 @@ fn is_always_tried(rule: &Rule) -> bool {
     !rule.all_of.iter().any(|part| !part.is_empty() && part.iter().all(|item| item.iter().any(tells_apart)))
 }
 
-/// Whether some requests have what a clause asks for, and others do not.
+/// Whether some requests have what a clause asks for, and others do not, and the index knows it: what an expression comes to is
+/// not known before a rule asks for it.
 fn tells_apart(clause: &Clause) -> bool {
-    !clause.negated && !clause.values.iter().any(|value| is_in_every_request(&clause.field, value))
+    let is_expression = matches!(clause.field, Field::Cel(_));
+    !clause.negated && !is_expression && !clause.values.iter().any(|value| is_in_every_request(&clause.field, value))
 }
 
 /// Every request has a method, an authority, and a path that begins with a slash; only that of `OPTIONS *` does not.

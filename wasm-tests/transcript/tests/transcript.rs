@@ -12,8 +12,6 @@ use weir_transcript::{Comparison, Difference, Listed, Run, Verdict, compare, com
 const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../probe/differences.yaml");
 /// How many runs go on at once.
 const SIDE_BY_SIDE: usize = 6;
-/// How often a run is made that has differences which are not allowed.
-const ATTEMPTS: usize = 3;
 
 #[test]
 fn the_hosts_give_the_same_transcript() {
@@ -26,7 +24,7 @@ fn the_hosts_give_the_same_transcript() {
 
     let chosen: Vec<Run> = runs().into_iter().filter(|run| chosen(run.name)).collect();
     let (mut lines, mut equal, mut differences, mut broken) = (0, 0, Vec::new(), Vec::new());
-    for (run, comparison) in chosen.iter().zip(compared(&chosen, &list)) {
+    for (run, comparison) in chosen.iter().zip(compared(&chosen)) {
         let comparison = match comparison {
             Ok(comparison) => comparison,
             Err(error) => {
@@ -53,14 +51,14 @@ fn the_hosts_give_the_same_transcript() {
 
 /// The comparison of each run, or why there is none. Several proxies run side by side, for most of what a run does is to
 /// wait.
-fn compared(runs: &[Run], list: &[Listed]) -> Vec<Result<Comparison, Failure>> {
+fn compared(runs: &[Run]) -> Vec<Result<Comparison, Failure>> {
     let next = AtomicUsize::new(0);
     let all = Mutex::new(BTreeMap::new());
     let some = || {
         loop {
             let position = next.fetch_add(1, Ordering::SeqCst);
             let Some(run) = runs.get(position) else { break };
-            let comparison = settled(run, list);
+            let comparison = comparison(run);
             all.lock().unwrap_or_else(PoisonError::into_inner).insert(position, comparison);
         }
     };
@@ -70,23 +68,6 @@ fn compared(runs: &[Run], list: &[Listed]) -> Vec<Result<Comparison, Failure>> {
         }
     });
     all.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
-}
-
-/// A comparison that has only differences that are allowed, if one of three has. What is written in one piece may arrive in
-/// several on a busy machine, and a filter sees it so; a difference in what the hosts do is there each time.
-fn settled(run: &Run, list: &[Listed]) -> Result<Comparison, Failure> {
-    let mut last = comparison(run);
-    for _ in 1..ATTEMPTS {
-        let Ok(comparison) = &last else { break };
-        let named = |difference: &Difference| (run.name.to_owned(), difference.clone());
-        let Verdict { unlisted, .. } = compare_with_list(comparison.differences.iter().map(named).collect(), list);
-        if unlisted.is_empty() {
-            break;
-        }
-        println!("{}: {} differences that are not allowed: made again", run.name, unlisted.len());
-        last = self::comparison(run);
-    }
-    last
 }
 
 fn comparison(run: &Run) -> Result<Comparison, Failure> {

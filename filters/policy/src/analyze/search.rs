@@ -290,9 +290,8 @@ impl Node {
     }
 }
 
-fn is_deny(sides: &[Side], side: usize, rule: Option<u32>) -> bool {
-    let rule = rule.and_then(|rule| sides.get(side)?.rule(rule));
-    rule.is_some_and(|rule| rule.action == Action::Deny)
+fn action(sides: &[Side], (side, rule): OfSide) -> Option<Action> {
+    sides.get(side)?.rule(rule).map(|rule| rule.action)
 }
 
 /// What a request is to the goal.
@@ -301,9 +300,8 @@ fn step(sides: &mut [Side], request: &ExampleRequest, goal: Goal<'_>) -> Step {
     match goal {
         Goal::Decides { side, rule } => {
             let Some(seen) = see(sides, side) else { return Step::Closed };
-            let (action, refuses) = sides
-                .get(side)
-                .map_or((None, false), |side| (side.rule(rule).map(|rule| rule.action), side.refuses_custom()));
+            let action = action(sides, (side, rule));
+            let refuses = sides.get(side).is_some_and(Side::refuses_custom);
             let is_custom = action == Some(Action::Custom);
             match (seen.asking, seen.inner) {
                 (Some(asking), _) if is_custom && asking == rule => Step::Reached,
@@ -338,7 +336,9 @@ fn step(sides: &mut [Side], request: &ExampleRequest, goal: Goal<'_>) -> Step {
             match (seen.by, seen.class) {
                 (by, _) if by == rule => {}
                 (Some(by), _) => return Step::Avoid(side, by),
-                (None, Class::Deny) if is_deny(sides, side, rule) => return Step::EnterLoosely(side),
+                (None, Class::Deny) if rule.and_then(|rule| action(sides, (side, rule))) == Some(Action::Deny) => {
+                    return Step::EnterLoosely(side);
+                }
                 // A CUSTOM rule asks only about what the other policies allow.
                 (None, Class::Deny) => return Step::Enter(side),
                 (None, _) => return Step::Doubtful,

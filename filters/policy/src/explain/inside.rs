@@ -15,7 +15,7 @@ impl Explainer {
         custom.and_then(Custom::asked).map(str::to_owned)
     }
 
-    /// The rules that ask for expressions in CEL. An [`Analysis`](crate::Analysis) takes these for ones that fail.
+    /// The rules that ask for expressions in CEL. An [`Analysis`](crate::Analysis) takes each expression for any outcome.
     pub fn rules_with_expressions(&mut self) -> Vec<RuleName<'_>> {
         let (compiled, ..) = self.parts();
         compiled.expressions.rules.iter().filter_map(|number| compiled.rule_name(*number)).collect()

@@ -70,6 +70,7 @@ fn rules_that_no_value_leads_to_are_tried_on_every_request() {
         ("any namespace", from(json!({"namespaces": ["*"]})), false),
         ("who has none", from(json!({"notPrincipals": ["*"]})), true),
         ("an address", from(json!({"remoteIpBlocks": ["10.0.0.0/8"]})), false),
+        ("an expression", json!({"when": [{"key": "cel", "values": ["request.path == '/one'"]}]}), true),
         (
             "an operation of two that asks nothing positive",
             to(json!([{"operation": {"paths": ["/one"]}}, {"operation": {"notMethods": ["POST"]}}])),
