@@ -149,7 +149,7 @@ test-unit: prepare toolchain
 	$(call step,examples in the documentation of the pure crates)
 	@cargo test --locked --doc $(addprefix -p weir-,$(notdir $(PURE)))
 	$(call step,conformance and oracles)
-	@cargo test --locked $(TESTED) --test conformance --test oracle --test scale
+	@cargo test --locked $(TESTED) --test conformance --test oracle --test scale --test analyze
 
 .PHONY: test-wasm32
 test-wasm32: prepare toolchain $(TOOLS)/bin/wasm-bindgen-test-runner

@@ -36,15 +36,6 @@ pub struct Answer {
 
 /// Runs a command on files that are given by name. `words` are those after `weir`. Only commands that ask of files are run:
 /// `analyze`, `explain`, `replay` and `validate`; a name that is none of the files' is not found.
-///
-/// ```
-/// let policy = "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: a, namespace: shop}, spec: {}}";
-/// let answer = weir_cli::answer(
-///     [("policy.yaml".to_owned(), policy.to_owned())],
-///     ["explain", "policy.yaml", "--path", "/", "--workload", "shop/cart"].map(str::to_owned),
-/// );
-/// assert!(answer.output.starts_with("deny: "), "{answer:?}");
-/// ```
 pub fn answer(files: impl IntoIterator<Item = (String, String)>, words: impl IntoIterator<Item = String>) -> Answer {
     let files = files.into_iter().map(|(name, text)| (PathBuf::from(name), text)).collect();
     PAGE.set(Some(Page { files, answer: Answer::default() }));

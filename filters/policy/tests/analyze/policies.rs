@@ -119,7 +119,6 @@ pub(crate) const FIELDS: &[Field] = &[
     Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
     Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
     Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
-    Field { place: "cel", part: Part::When, name: "cel", not: "", values: EXPRESSION },
     Field {
         place: "k",
         part: Part::When,
